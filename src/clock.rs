@@ -1,0 +1,71 @@
+//! The one door to time: monotonic instants for pacing, wall time for what people read.
+//!
+//! Nothing else in the crate may call `Instant::now` or `SystemTime::now` (clippy.toml keeps the
+//! door shut), so that a test with a paused tokio clock pauses everything.
+
+use std::time::{Duration, SystemTime};
+
+pub use tokio::time::Instant;
+
+/// The monotonic now; follows tokio's paused clock in tests.
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[must_use]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The wall-clock now.
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The wall-clock now as RFC 3339 in UTC with milliseconds, such as `2026-11-20T15:04:05.123Z`.
+#[must_use]
+pub fn timestamp() -> String {
+    rfc3339(wall())
+}
+
+/// `time` as RFC 3339 in UTC with milliseconds.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    match jiff::Timestamp::try_from(time) {
+        Ok(stamp) => format!("{stamp:.3}"),
+        Err(_) => "out of range".to_owned(),
+    }
+}
+
+/// A duration as people write it in a job file: `1h 30m`, `2.5s`, `250ms`.
+#[must_use]
+pub fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()).replace(".0s", "s"),
+        60..3600 => two(seconds / 60, "m", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "m"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+fn two(big: u64, big_unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 { format!("{big}{big_unit}") } else { format!("{big}{big_unit} {small}{small_unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_in_a_job_file() {
+        let shown: Vec<String> =
+            [250, 2000, 2500, 90_000, 120_000, 5_400_000, 90_000_000].map(|ms| human(Duration::from_millis(ms))).into();
+        assert_eq!(shown, ["250ms", "2s", "2.5s", "1m 30s", "2m", "1h 30m", "1d 1h"]);
+    }
+
+    #[test]
+    fn wall_time_is_rfc3339_with_milliseconds() {
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+    }
+}

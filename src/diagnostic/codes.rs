@@ -1,0 +1,52 @@
+//! The table of diagnostic codes. A code is never reused and never changes its meaning.
+//!
+//! P00xx file and syntax, P01xx shape (keys, types, units), P02xx names, P03xx templates and paths,
+//! P04xx conflicts and suspicious settings, P05xx inputs and outputs, P06xx secrets.
+
+/// A stable code of a diagnostic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(pub &'static str);
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Entry {
+    /// The code.
+    pub code: Code,
+    /// What it means, in one line.
+    pub title: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code($code);)*
+        /// Every code.
+        pub const TABLE: &[Entry] = &[$(Entry { code: $name, title: $title }),*];
+    };
+}
+
+codes! {
+    UNREADABLE = "P0001", "the job file can't be read";
+    SYNTAX = "P0002", "the file is not valid TOML";
+    PROFILE = "P0003", "no such profile";
+    SET = "P0004", "a --set argument is malformed";
+    UNKNOWN_KEY = "P0101", "a key the job language does not have";
+    WRONG_TYPE = "P0102", "a value of the wrong type";
+    BAD_VALUE = "P0103", "a value that is not allowed here";
+    BAD_UNIT = "P0104", "a duration, size or rate without a valid unit";
+    MISSING_KEY = "P0105", "a required key is missing";
+    ONE_KIND = "P0106", "exactly one kind must be chosen";
+    UNKNOWN_NAME = "P0201", "a name that nothing in the file defines";
+    TEMPLATE_SYNTAX = "P0301", "a template that does not parse";
+    TEMPLATE_NAME = "P0302", "a template that uses an unknown name";
+    PATH_SYNTAX = "P0303", "a JSONPath that does not parse";
+    URL = "P0304", "a URL that can't be requested";
+    HEADER = "P0305", "a header that can't be sent";
+    CONFLICT = "P0401", "settings that can't stand together";
+    NO_EFFECT = "P0402", "a setting without effect";
+    EXPRESSION = "P0403", "a condition that does not parse";
+    DUPLICATE = "P0404", "the same name twice";
+    INPUT = "P0501", "an input that can't be read";
+    OUTPUT = "P0502", "an output that can't be written";
+    SECRET = "P0601", "a secret that is not set";
+    SECRET_EXPOSED = "P0602", "a secret that would leave its origin";
+}

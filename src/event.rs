@@ -1,0 +1,94 @@
+//! Events: what happened in a run, owned and serializable. Reporters look at events and counters and
+//! never at the run itself. Started and finished events always balance.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the event format; grows when a field changes its meaning.
+pub const VERSION: u32 = 1;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run began, or went on.
+    RunStarted {
+        /// Name of the job.
+        job: String,
+        /// Id of the run; the same over resumes.
+        run: String,
+        /// Rows that earlier sessions of this run already committed.
+        resumed_rows: u64,
+    },
+    /// An endpoint began its work.
+    EndpointStarted {
+        /// Its name.
+        endpoint: String,
+        /// Rows to come, where the source knows.
+        rows: Option<u64>,
+    },
+    /// A batch began.
+    BatchStarted {
+        /// The endpoint.
+        endpoint: String,
+        /// One-based number of the batch in this session.
+        batch: u64,
+        /// Its rows.
+        rows: u64,
+    },
+    /// Every row of a batch has ended.
+    BatchFinished {
+        /// The endpoint.
+        endpoint: String,
+        /// The batch.
+        batch: u64,
+    },
+    /// An attempt failed and will be made again.
+    Retrying {
+        /// The endpoint.
+        endpoint: String,
+        /// The row.
+        row: u64,
+        /// Attempts so far.
+        attempts: u32,
+        /// Why, masked.
+        reason: String,
+        /// Until the next attempt, in milliseconds.
+        wait_ms: u64,
+    },
+    /// A server's word holds a limit.
+    Held {
+        /// Name of the limit.
+        limit: String,
+        /// For how long from now, in milliseconds.
+        wait_ms: u64,
+    },
+    /// A row failed for good.
+    RowFailed {
+        /// The endpoint.
+        endpoint: String,
+        /// The row.
+        row: u64,
+        /// Why, masked.
+        reason: String,
+    },
+    /// Something legal and suspicious.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// No more rows are begun; those in flight end.
+    Draining {
+        /// Why.
+        reason: String,
+    },
+    /// An endpoint has no more work.
+    EndpointFinished {
+        /// Its name.
+        endpoint: String,
+    },
+    /// The run ended.
+    RunFinished {
+        /// Whether every row has ended.
+        complete: bool,
+    },
+}

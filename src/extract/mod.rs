@@ -1,0 +1,57 @@
+//! Extraction: from a reply to the values of a record. One file and one row of [`KINDS`] each.
+//!
+//! Expressions are compiled once; a value that is not there is null unless the column says otherwise.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::compile::Site;
+use crate::document::KeyPath;
+use crate::template::{Context, Scope};
+
+/// Why a value could not be extracted; the attempt fails with this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtractError {
+    /// What went wrong, naming the column.
+    pub message: String,
+}
+
+/// Takes one value out of a reply.
+pub trait Extractor: Debug + Send + Sync {
+    /// Name of the kind, a row of [`KINDS`].
+    fn kind(&self) -> &'static str;
+
+    /// As written in the job: part of the job's identity.
+    fn identity(&self) -> String;
+
+    /// Whether the reply must be JSON.
+    fn needs_json(&self) -> bool;
+
+    /// The value; `context.reply` is always there. `item` is the matched part of the body, or the
+    /// whole body when the endpoint has no `rows`.
+    ///
+    /// # Errors
+    /// When the value can't be had; null is not an error.
+    fn extract(&self, context: &Context<'_>, item: &Value) -> Result<Value, ExtractError>;
+}
+
+/// A row of [`KINDS`].
+#[derive(Debug)]
+pub struct ExtractKind {
+    /// Key in `columns.NAME = { KIND = ... }`.
+    pub name: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+    /// The smallest example, TOML.
+    pub example: &'static str,
+    /// Schema of the value of the key.
+    pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// Decides the value of the key (already valid by the schema; a plain string column comes as
+    /// `json` when it begins with `$`, else as `template`). Pure. `scope` has the reply's names.
+    pub compile: fn(&mut Site<'_>, &KeyPath, &Value, &Scope) -> Option<Arc<dyn Extractor>>,
+}
+
+/// Every kind of extraction.
+pub const KINDS: &[ExtractKind] = &[];

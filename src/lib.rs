@@ -1,0 +1,37 @@
+//! paceline: a declarative batch runner for HTTP APIs.
+//!
+//! A TOML job file declares endpoints, inputs, limits, batches, retries and sinks. The interpreter
+//! compiles it to a [`plan::Plan`] and runs it:
+//!
+//! ```text
+//! job.toml ─ document ─ spec ─ compile ─ Plan ┬─ `check`, `plan` stop here: pure, offline, no runtime
+//!                                             └─ run: source → rows → batches → worker → records → sinks → journal
+//! ```
+//!
+//! See ARCHITECTURE.md for the rooms and the principles they are built on.
+
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod compile;
+pub mod demo;
+pub mod diagnostic;
+pub mod document;
+pub mod environment;
+pub mod event;
+pub mod extract;
+pub mod journal;
+pub mod limit;
+pub mod plan;
+pub mod random;
+pub mod record;
+pub mod report;
+pub mod retry;
+pub mod row;
+pub mod run;
+pub mod secret;
+pub mod sink;
+pub mod source;
+pub mod spec;
+pub mod template;
+pub mod transport;

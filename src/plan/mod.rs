@@ -1,0 +1,247 @@
+//! The plan: everything decided, nothing opened. Immutable and printable.
+//!
+//! `check` and `plan` end here; a run opens it. Must never hold a live resource or a secret's value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+
+use crate::auth::AuthPlan;
+use crate::extract::Extractor;
+use crate::limit::LimitPlan;
+use crate::record::Layout;
+use crate::retry::RetryPlan;
+use crate::secret::SecretPlan;
+use crate::sink::SinkPlan;
+use crate::source::SourcePlan;
+use crate::template::{JsonTemplate, Template};
+use crate::transport::{ClientPlan, TimeoutPlan};
+
+/// A job, decided.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Name of the job; names its state folder.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Path of the job file as given.
+    pub file: PathBuf,
+    /// Folder that holds the journal and lock of this job.
+    pub state: PathBuf,
+    /// Secrets to read before the first request.
+    pub secrets: Vec<SecretPlan>,
+    /// Token buckets; endpoints point at them by position.
+    pub limits: Vec<LimitPlan>,
+    /// Endpoints, in the order of the file.
+    pub endpoints: Vec<EndpointPlan>,
+    /// Sinks, in the order of the file.
+    pub sinks: Vec<SinkPlan>,
+    /// Conditions that fail the run.
+    pub fail_if: Vec<FailIf>,
+    /// Rows to take of each input (`--limit`).
+    pub row_limit: Option<u64>,
+    /// What would be sent and written, key by key: a resume is refused when it differs.
+    pub identity: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// CRC-32 of the identity, as eight hexadecimal digits; for people.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = crc32fast::Hasher::new();
+        for (key, value) in &self.identity {
+            for part in [key.as_str(), "\0", value.as_str(), "\0"] {
+                hasher.update(part.as_bytes());
+            }
+        }
+        format!("{:08x}", hasher.finalize())
+    }
+}
+
+/// An endpoint, decided.
+#[derive(Debug, Clone)]
+pub struct EndpointPlan {
+    /// Name in `[endpoints.NAME]`.
+    pub name: String,
+    /// HTTP method.
+    pub method: Method,
+    /// The URL; `demo:` stays in it and is resolved when the run begins.
+    pub url: Template,
+    /// Query parameters, in order; a list gives the name several times.
+    pub query: Vec<(String, Vec<Template>)>,
+    /// Headers, in order.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// What proves who asks.
+    pub auth: Option<Arc<dyn AuthPlan>>,
+    /// JSON body.
+    pub json: Option<JsonTemplate>,
+    /// Where rows come from.
+    pub source: Arc<dyn SourcePlan>,
+    /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
+    pub limits: Vec<usize>,
+    /// Requests in flight.
+    pub concurrency: usize,
+    /// Order of records.
+    pub order: Order,
+    /// Batches.
+    pub batch: BatchPlan,
+    /// Retries.
+    pub retry: RetryPlan,
+    /// Timeouts.
+    pub timeout: TimeoutPlan,
+    /// Connections.
+    pub client: ClientPlan,
+    /// Which statuses are accepted.
+    pub expect: StatusSet,
+    /// Extracted columns, in order.
+    pub columns: Vec<ColumnPlan>,
+    /// Meta columns, in order; they stand behind the extracted ones.
+    pub meta: Vec<Meta>,
+    /// Shape of the records.
+    pub layout: Layout,
+}
+
+/// A column of the output.
+#[derive(Debug, Clone)]
+pub struct ColumnPlan {
+    /// Its name.
+    pub name: String,
+    /// How its value is had.
+    pub extractor: Arc<dyn Extractor>,
+}
+
+/// Order of an endpoint's records in the sinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// As calls end.
+    #[default]
+    Finished,
+    /// As rows stand in the input.
+    Input,
+}
+
+/// How rows are cut into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchPlan {
+    /// Rows in a batch; `None`: no batches.
+    pub size: Option<u64>,
+    /// From the end of one batch to the start of the next.
+    pub pause: Duration,
+    /// Batches side by side, each with its own pauses.
+    pub in_flight: usize,
+}
+
+/// A meta column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Meta {
+    /// Status code of the last reply; null when there was none.
+    Status,
+    /// Attempts made.
+    Attempts,
+    /// Milliseconds of the last attempt, from the request's start to the end of the body.
+    DurationMs,
+    /// Why the row failed; null when it did not.
+    Error,
+    /// The URL that was requested, secrets masked.
+    Url,
+    /// When the reply was complete, RFC 3339.
+    ReceivedAt,
+    /// One-based number of the row in the input.
+    Row,
+    /// Name of the endpoint.
+    Endpoint,
+    /// The body of the reply: JSON as it is, anything else as text.
+    Body,
+}
+
+impl Meta {
+    /// The column's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Attempts => "attempts",
+            Self::DurationMs => "duration_ms",
+            Self::Error => "error",
+            Self::Url => "url",
+            Self::ReceivedAt => "received_at",
+            Self::Row => "row",
+            Self::Endpoint => "endpoint",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// A set of HTTP statuses, from entries such as `200` and `"2xx"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet {
+    ranges: Vec<(u16, u16)>,
+}
+
+impl StatusSet {
+    /// A set of inclusive ranges.
+    #[must_use]
+    pub fn new(ranges: Vec<(u16, u16)>) -> Self {
+        Self { ranges }
+    }
+
+    /// Whether a status is in the set.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&status))
+    }
+}
+
+/// A condition over the whole run, such as `failed > 1%`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailIf {
+    /// As written.
+    pub source: String,
+    /// What is compared.
+    pub measure: Measure,
+    /// How.
+    pub comparison: Comparison,
+    /// With what; seconds for durations, a share of 1 when `percent`.
+    pub bound: f64,
+    /// Whether the measure is taken as a share of all ended rows.
+    pub percent: bool,
+}
+
+/// What a condition looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Rows that have ended.
+    Rows,
+    /// Rows that ended ok.
+    Ok,
+    /// Rows that failed.
+    Failed,
+    /// Rows that were skipped.
+    Skipped,
+    /// Attempts made.
+    Attempts,
+    /// A percentile of attempt durations, in seconds; 0.5, 0.95, ...
+    Percentile(f64),
+}
+
+/// How a measure is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+}

@@ -1,0 +1,64 @@
+//! Records and outcomes: what a call leaves behind.
+//!
+//! A call ends in exactly one [`Outcome`], which carries its records to the sinks and its note to
+//! the journal. Must never hold a secret: error texts are masked before they get here.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::row::Row;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// The reply was accepted and every column extracted.
+    Ok,
+    /// No attempt was accepted, or the row itself was unusable.
+    Failed,
+    /// Left out on purpose.
+    Skipped,
+}
+
+/// Which input columns of an endpoint stand in its records, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub enum InputColumns {
+    /// These, known before the run.
+    Named(Vec<String>),
+    /// Whatever each row has (inputs without a header, such as jsonl).
+    AsTheyCome,
+}
+
+/// The shape of an endpoint's records: input columns, then extracted columns, then meta.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Layout {
+    /// Input columns that are kept.
+    pub input: InputColumns,
+    /// Names of the extracted and meta columns, in the order of [`Record::cells`].
+    pub cells: Vec<String>,
+}
+
+/// One line of output.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The input row the record belongs to; its kept columns come first.
+    pub row: Arc<Row>,
+    /// Extracted and meta values, one per name in [`Layout::cells`].
+    pub cells: Vec<Value>,
+}
+
+/// The end of one call.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Position of the endpoint in the plan.
+    pub endpoint: usize,
+    /// The row's identity.
+    pub ordinal: u64,
+    /// How the call ended.
+    pub ending: Ending,
+    /// Attempts made; 0 when the row never reached the wire.
+    pub attempts: u32,
+    /// Records in the order of the reply; a failed call has exactly one, with its error.
+    pub records: Vec<Record>,
+}

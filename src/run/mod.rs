@@ -1,0 +1,1 @@
+//! The run: a plan, opened and worked through.

@@ -1,0 +1,150 @@
+//! Sinks: where records go. One file and one row of [`KINDS`] each.
+//!
+//! A sink is written by one thread, the scribe, which syncs every sink before it notes their cursors
+//! in the journal. Must never report a cursor for bytes that are not durable.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::compile::Site;
+use crate::document::KeyPath;
+use crate::record::{Layout, Record};
+
+/// Which outcomes a sink takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RowChoice {
+    /// Rows that ended ok.
+    Ok,
+    /// Rows that failed.
+    Failed,
+    /// All rows that were not skipped.
+    #[default]
+    All,
+}
+
+/// What a new run does with an output that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExisting {
+    /// Refuses to start.
+    #[default]
+    Error,
+    /// Writes behind what is there.
+    Append,
+    /// Empties it first.
+    Replace,
+}
+
+/// How far a sink has durably come; what a resume starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Bytes of the output that belong to committed rows.
+    pub offset: u64,
+    /// CRC-32 of the last 64 KiB (or less) before `offset`, to notice an edited file.
+    pub tail_crc: u32,
+}
+
+/// How a sink begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// A new run.
+    New,
+    /// A resumed run, from the last committed cursor.
+    Resume(Cursor),
+}
+
+/// A sink that can't be opened or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkError {
+    /// What went wrong, naming the output.
+    pub message: String,
+}
+
+/// What every sink has, whatever its kind.
+#[derive(Debug, Clone)]
+pub struct SinkPlan {
+    /// Name in `[sinks.NAME]`.
+    pub name: String,
+    /// Positions of the endpoints it takes records from.
+    pub from: Vec<usize>,
+    /// Which outcomes it takes.
+    pub rows: RowChoice,
+    /// Choice and order of columns; `None`: as they come.
+    pub columns: Option<Vec<String>>,
+    /// What its kind decided.
+    pub kind: Arc<dyn SinkKind>,
+}
+
+/// The part of a sink's plan that belongs to its kind.
+pub trait SinkKind: Debug + Send + Sync {
+    /// Name of the kind, a row of [`KINDS`].
+    fn kind(&self) -> &'static str;
+
+    /// One line for `plan`: `out/prices.csv (csv, replaces what exists)`.
+    fn describe(&self) -> String;
+
+    /// Whether a new run could begin, without touching anything: the output does not exist, or
+    /// may be appended to or replaced.
+    ///
+    /// # Errors
+    /// When a new run would be refused.
+    fn survey(&self) -> Result<(), SinkError>;
+
+    /// Opens the output. `layouts` are those of the endpoints in [`SinkPlan::from`], by position in
+    /// the plan; `columns` as in [`SinkPlan::columns`].
+    ///
+    /// # Errors
+    /// When the output exists and may not, is shorter than the cursor or was edited before it, or
+    /// can't be opened.
+    fn open(
+        &self,
+        start: Start,
+        layouts: &[(usize, Layout)],
+        columns: Option<&[String]>,
+    ) -> Result<Box<dyn Sink>, SinkError>;
+}
+
+/// A live sink. Blocking: lives on the scribe's thread.
+pub trait Sink: Send {
+    /// Adds a record of an endpoint to the buffer; may write, need not.
+    ///
+    /// # Errors
+    /// When the output can't be written.
+    fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError>;
+
+    /// Makes everything written durable and says how far that is.
+    ///
+    /// # Errors
+    /// When it can't; a failed sync is final (its error may not come twice).
+    fn commit(&mut self) -> Result<Cursor, SinkError>;
+
+    /// Records that did not fit the output's fixed columns, with the names that had no place.
+    fn dropped_columns(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A row of [`KINDS`].
+#[derive(Debug)]
+pub struct SinkRow {
+    /// Key in `[sinks.NAME.KIND]`.
+    pub name: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+    /// The smallest example, TOML.
+    pub example: &'static str,
+    /// File endings that choose this kind for `path = "file.ending"`, without the dot.
+    pub endings: &'static [&'static str],
+    /// Schema of the value of `[sinks.NAME.KIND]`.
+    pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// Decides the value of `[sinks.NAME.KIND]` (already valid by the schema; for `path = "file"` it
+    /// is `{"path": "file"}`). Pure. Reports and returns `None` when it is wrong.
+    pub compile: fn(&mut Site<'_>, &KeyPath, &Value, Option<OnExisting>) -> Option<Arc<dyn SinkKind>>,
+}
+
+/// Every kind of sink.
+pub const KINDS: &[SinkRow] = &[];

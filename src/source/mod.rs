@@ -1,0 +1,129 @@
+//! Sources: where rows come from. One file and one row of [`KINDS`] each.
+//!
+//! A source reads lazily, on a thread of its own, and never holds more than a row. A row that can't
+//! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::compile::Site;
+use crate::document::KeyPath;
+use crate::row::{Header, Row};
+
+/// What is known of the columns before the run.
+#[derive(Debug, Clone)]
+pub enum Columns {
+    /// These and no others.
+    Known(Arc<Header>),
+    /// Each row brings its own.
+    Open,
+}
+
+/// What came out of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Read {
+    /// A row.
+    Row(Row),
+    /// A row that can't be used; its fields are what could be saved of it.
+    Bad {
+        /// The row, with the columns that could be read and empty ones for the rest.
+        row: Row,
+        /// What is wrong, with line and file.
+        reason: String,
+    },
+}
+
+impl Read {
+    /// The row's identity.
+    #[must_use]
+    pub fn ordinal(&self) -> u64 {
+        match self {
+            Self::Row(row) | Self::Bad { row, .. } => row.ordinal,
+        }
+    }
+}
+
+/// A source that can't be opened or can't go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceError {
+    /// What went wrong, naming the file.
+    pub message: String,
+}
+
+/// A source, decided and printable.
+pub trait SourcePlan: Debug + Send + Sync {
+    /// Name of the kind, a row of [`KINDS`].
+    fn kind(&self) -> &'static str;
+
+    /// One line for `plan`: `products.csv (csv, 3 columns)`.
+    fn describe(&self) -> String;
+
+    /// The columns, as far as they are known before the run.
+    fn columns(&self) -> Columns;
+
+    /// Number of rows, counted offline; reads through the file if it must. `None`: can't be known
+    /// without consuming it (stdin).
+    ///
+    /// # Errors
+    /// When the input can't be read.
+    fn count(&self) -> Result<Option<u64>, SourceError>;
+
+    /// What the input is, so that a resume can tell whether it changed: size and checksums, not
+    /// times. `None`: can't be told (stdin), so a run can't be resumed.
+    ///
+    /// # Errors
+    /// When the input can't be read.
+    fn identity(&self) -> Result<Option<String>, SourceError>;
+
+    /// Opens the source at its first row.
+    ///
+    /// # Errors
+    /// When the input can't be opened.
+    fn open(&self) -> Result<Box<dyn Source>, SourceError>;
+}
+
+/// A live source. Blocking: lives on a thread of its own.
+pub trait Source: Send {
+    /// The next row, `None` at the end. Ordinals rise by one from zero.
+    ///
+    /// # Errors
+    /// When the source can't go on; rows before it are good.
+    fn next(&mut self) -> Result<Option<Read>, SourceError>;
+
+    /// Passes over `rows` rows; sources that can jump overrule this.
+    ///
+    /// # Errors
+    /// As [`Source::next`].
+    fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
+        for _ in 0..rows {
+            if self.next()?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A row of [`KINDS`].
+#[derive(Debug)]
+pub struct SourceKind {
+    /// Key in `input.KIND`.
+    pub name: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+    /// The smallest example, TOML.
+    pub example: &'static str,
+    /// File endings that choose this kind for `input = "file.ending"`, without the dot.
+    pub endings: &'static [&'static str],
+    /// Schema of the value of `input.KIND`.
+    pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// Decides the value of `input.KIND` (already valid by the schema; for `input = "file"` it is
+    /// `{"path": "file"}`). Pure but for reading the header of the input. Reports and returns `None`
+    /// when it is wrong.
+    pub compile: fn(&mut Site<'_>, &KeyPath, &Value) -> Option<Arc<dyn SourcePlan>>,
+}
+
+/// Every kind of source.
+pub const KINDS: &[SourceKind] = &[];

@@ -1,0 +1,3 @@
+//! The test suite: one binary, a module for each thing that must hold.
+
+mod support;

@@ -1,0 +1,1 @@
+//! What the tests stand on: the oracle server, the job builder, the output normaliser.
