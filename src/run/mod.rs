@@ -1,1 +1,114 @@
 //! The run: a plan, opened and worked through.
+//!
+//! The conductor is the single owner of the run's state; workers, feeders and the scribe send it
+//! messages. Its main loop has no `?`: whatever happens becomes a phase, and every phase ends in a
+//! commit.
+
+pub mod live;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::journal::Counts;
+use crate::plan::Plan;
+use crate::report::Reporter;
+
+/// How a run is begun.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Forget an unfinished run and start anew.
+    pub fresh: bool,
+    /// Go on although the job or an input changed in what it would send.
+    pub accept_changes: bool,
+    /// Send only the rows that failed in the run before.
+    pub failed_only: bool,
+}
+
+/// Why a run could not start or go on; nothing was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunError {
+    /// Secrets that are missing: a usage error (exit 2), before any request.
+    Secrets(Vec<String>),
+    /// Input, sink, state or TLS (exit 3), one sentence and the way out.
+    Open(String),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnding {
+    /// Every row has ended.
+    Complete,
+    /// A signal; `run` again goes on.
+    Interrupted(Signal),
+    /// Stopped by itself; `run` again goes on, where known not before this wait.
+    Stopped {
+        /// Why.
+        reason: String,
+        /// When going on makes sense.
+        resume_after: Option<Duration>,
+    },
+    /// A sink, an input or the journal failed while running; what was committed is safe.
+    Broken(String),
+}
+
+/// A signal that ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT
+    Interrupt,
+    /// SIGTERM
+    Terminate,
+}
+
+/// Where records went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputReport {
+    /// Name of the sink.
+    pub sink: String,
+    /// Where: a path, or `standard output`.
+    pub target: String,
+    /// Records written in this run, earlier sessions not included.
+    pub records: u64,
+}
+
+/// What a run leaves to be said.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// Name of the job.
+    pub job: String,
+    /// Id of the run.
+    pub run: String,
+    /// How it ended.
+    pub ending: RunEnding,
+    /// Counts over all sessions of this run.
+    pub total: Counts,
+    /// Rows that earlier sessions had committed.
+    pub resumed_rows: u64,
+    /// Attempts of this session.
+    pub attempts: u64,
+    /// Length of this session.
+    pub elapsed: Duration,
+    /// p50, p95, p99 of attempt durations in this session; `None` when there were no attempts.
+    pub latency: Option<[Duration; 3]>,
+    /// Statuses of this session's replies and how often, ascending.
+    pub statuses: Vec<(u16, u64)>,
+    /// First failures of this session by reason: reason, rows, example row (zero-based).
+    pub failures: Vec<(String, u64, u64)>,
+    /// Where records went.
+    pub outputs: Vec<OutputReport>,
+    /// The journal.
+    pub journal: PathBuf,
+    /// Conditions of `fail-if` that held, as written.
+    pub failed_conditions: Vec<String>,
+    /// Things legal and suspicious.
+    pub warnings: Vec<String>,
+}
+
+/// Runs a plan to its end. Needs a tokio runtime.
+///
+/// # Errors
+/// When it could not start. Whatever happens later is part of the report.
+pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
+    let _ = (plan, options, reporters);
+    todo!()
+}

@@ -1,0 +1,54 @@
+//! Counters that workers raise and reporters read, ten times a second at most. Never used to decide.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is going on in one endpoint.
+#[derive(Debug, Default)]
+pub struct Lane {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Rows to come in all, 0 when the source does not know (yet).
+    pub rows: AtomicU64,
+    /// Rows that ended in earlier sessions.
+    pub resumed: u64,
+    /// Rows that ended ok in this session.
+    pub ok: AtomicU64,
+    /// Rows that failed in this session.
+    pub failed: AtomicU64,
+    /// Attempts made in this session.
+    pub attempts: AtomicU64,
+    /// Attempts under way.
+    pub in_flight: AtomicU64,
+    /// Rows that sleep before a retry.
+    pub sleeping: AtomicU64,
+}
+
+impl Lane {
+    /// Rows of this session that have ended.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        read(&self.ok) + read(&self.failed)
+    }
+}
+
+/// The counters of a run, one lane for each endpoint.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Lanes, by position of the endpoint in the plan.
+    pub lanes: Vec<Lane>,
+}
+
+/// Reads a counter.
+pub fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Raises a counter.
+pub fn raise(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Lowers a counter.
+pub fn lower(counter: &AtomicU64) {
+    counter.fetch_sub(1, Ordering::Relaxed);
+}
