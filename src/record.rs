@@ -55,6 +55,9 @@ pub struct Outcome {
     pub endpoint: usize,
     /// The row's identity.
     pub ordinal: u64,
+    /// Position of the row among those that this session has begun; orders records when they are
+    /// wanted in input order.
+    pub sequence: u64,
     /// How the call ended.
     pub ending: Ending,
     /// Attempts made; 0 when the row never reached the wire.

@@ -4,7 +4,23 @@
 //! messages. Its main loop has no `?`: whatever happens becomes a phase, and every phase ends in a
 //! commit.
 
+mod batch;
+mod conductor;
+mod control;
+mod feeder;
+mod gate;
+mod heal;
+mod lane;
 pub mod live;
+mod mailbox;
+mod meter;
+mod open;
+mod queue;
+mod reading;
+pub mod resume;
+mod scribe;
+mod summing;
+mod worker;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -109,6 +125,6 @@ pub struct RunReport {
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
 pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
-    let _ = (plan, options, reporters);
-    todo!()
+    let opened = open::open(plan, options).await?;
+    Ok(conductor::Conductor::conduct(opened, reporters).await)
 }

@@ -1,0 +1,238 @@
+//! Feeding: a source on its own thread, its rows in batches or as they come into the lane's queue.
+//!
+//! Must never read further ahead than its bounded mailbox, and never begin a row that has ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::{Mutex, Notify};
+
+use crate::clock;
+use crate::event::Event;
+use crate::journal::RowSet;
+use crate::plan::Order;
+use crate::source::{Read, SourcePlan};
+
+use super::batch::{Batch, BatchTicket};
+use super::control::Cause;
+use super::lane::{Lane, LastAttempt};
+use super::mailbox::Mailbox;
+use super::queue::Call;
+
+/// Rows read ahead of the queue.
+const READ_AHEAD: usize = 512;
+/// Rows that are moved at once where there are no batches.
+const CHUNK: u64 = 256;
+/// Rows that may be under way ahead of the oldest one that has not been written, in input order.
+pub const ORDER_WINDOW: u64 = 10_000;
+
+/// Which rows a session works on.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Rows that have ended.
+    pub done: RowSet,
+    /// Only these, ascending (`--failed`); `None`: all.
+    pub only: Option<Vec<u64>>,
+    /// Only the first so many rows of the input (`--limit`).
+    pub limit: Option<u64>,
+}
+
+impl Selection {
+    fn wants(&self, row: u64) -> bool {
+        !self.done.contains(row) && self.only.as_ref().is_none_or(|only| only.binary_search(&row).is_ok())
+    }
+
+    /// Whether no row from this one on is wanted.
+    fn is_beyond(&self, row: u64) -> bool {
+        self.limit.is_some_and(|limit| row >= limit)
+            || self.only.as_ref().is_some_and(|only| only.last().is_none_or(|last| row > *last))
+    }
+}
+
+/// Rows on their way from the source's thread to the lane.
+#[derive(Debug)]
+pub struct Intake {
+    rows: Mailbox<Read>,
+    /// Position of the next row in this session; the lock keeps rows in order between batch lanes.
+    sequence: Mutex<u64>,
+    /// Whether the source came to its end, and not to a limit.
+    pub exhausted: AtomicBool,
+    /// Rows written so far, in input order.
+    pub written: AtomicU64,
+    /// Raised with `written`.
+    pub progress: Notify,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            rows: Mailbox::new(READ_AHEAD),
+            sequence: Mutex::new(0),
+            exhausted: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            progress: Notify::new(),
+        }
+    }
+}
+
+impl Intake {
+    /// Ends the source's thread.
+    pub fn close(&self) {
+        self.rows.close();
+    }
+
+    /// Reads the source to its end. Blocking: runs on a thread of its own.
+    ///
+    /// # Errors
+    /// When the source can't go on, in words.
+    pub fn read(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
+        let end = self.pump(plan, selection);
+        self.rows.close();
+        end
+    }
+
+    fn pump(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
+        let mut source = plan.open().map_err(|error| error.message)?;
+        source.skip(selection.done.first_missing()).map_err(|error| error.message)?;
+        let mut next = selection.done.first_missing();
+        while !selection.is_beyond(next) {
+            let Some(read) = source.next().map_err(|error| error.message)? else {
+                self.exhausted.store(true, Ordering::Release);
+                return Ok(());
+            };
+            let row = read.ordinal();
+            next = row + 1;
+            if selection.wants(row) && self.rows.push_blocking(read).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// At most `most` rows with the position of the first; fewer only at the end of the input when
+    /// `whole`, else whatever is there.
+    async fn take(&self, most: u64, whole: bool) -> (u64, Vec<Read>) {
+        let mut sequence = self.sequence.lock().await;
+        let mut rows: Vec<Read> = Vec::new();
+        while (rows.len() as u64) < most {
+            let missing = usize::try_from(most - rows.len() as u64).unwrap_or(usize::MAX);
+            let more = self.rows.drain(missing).await;
+            if more.is_empty() {
+                break;
+            }
+            rows.extend(more);
+            if !whole {
+                break;
+            }
+        }
+        let first = *sequence;
+        *sequence += rows.len() as u64;
+        (first, rows)
+    }
+
+    /// Waits until row `sequence` is less than a window ahead of the oldest unwritten one.
+    async fn window(&self, sequence: u64) {
+        loop {
+            let progress = self.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            if sequence < self.written.load(Ordering::Acquire) + ORDER_WINDOW {
+                return;
+            }
+            progress.await;
+        }
+    }
+}
+
+/// Moves rows into the lane's queue until the input ends or the run drains: one of `batch.in-flight`
+/// batch lanes, or the only one where there are no batches.
+pub async fn dispatch(lane: Arc<Lane>, intake: Arc<Intake>, batches: Arc<AtomicU64>) {
+    tokio::select! {
+        () = lane.shared.control.drained() => {}
+        () = move_rows(&lane, &intake, &batches) => {}
+    }
+}
+
+async fn move_rows(lane: &Lane, intake: &Intake, batches: &AtomicU64) {
+    match lane.plan().batch.size {
+        Some(size) => move_batches(lane, intake, size, batches).await,
+        None => loop {
+            let (first, rows) = intake.take(CHUNK, false).await;
+            if rows.is_empty() {
+                return;
+            }
+            add(lane, intake, first, rows, || None).await;
+        },
+    }
+}
+
+async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU64) {
+    let (mut first, mut rows) = intake.take(size, true).await;
+    while !rows.is_empty() {
+        let number = batches.fetch_add(1, Ordering::Relaxed) + 1;
+        one_batch(lane, intake, first, rows, number).await;
+        // The pause counts from the end of the batch; nobody waits after the last one.
+        let next_start = clock::now() + lane.plan().batch.pause;
+        (first, rows) = intake.take(size, true).await;
+        if !rows.is_empty() {
+            tokio::time::sleep_until(next_start).await;
+        }
+    }
+}
+
+async fn one_batch(lane: &Lane, intake: &Intake, first: u64, rows: Vec<Read>, number: u64) {
+    let endpoint = lane.plan().name.clone();
+    let control = &lane.shared.control;
+    control.tell(Event::BatchStarted { endpoint: endpoint.clone(), batch: number, rows: rows.len() as u64 });
+    let batch = Batch::default();
+    add(lane, intake, first, rows, || batch.ticket()).await;
+    batch.ended().await;
+    control.tell(Event::BatchFinished { endpoint, batch: number });
+}
+
+async fn add(
+    lane: &Lane,
+    intake: &Intake,
+    first: u64,
+    rows: Vec<Read>,
+    ticket: impl Fn() -> Option<BatchTicket>,
+) {
+    for (sequence, read) in (first..).zip(rows) {
+        if lane.plan().order == Order::Input {
+            intake.window(sequence).await;
+        }
+        match read {
+            Read::Row(row) => {
+                let call = Call { row: Arc::new(row), sequence, attempts: 0, deadline: None, ticket: ticket() };
+                lane.queue.add(call).await;
+            }
+            Read::Bad { row, reason } => bad_row(lane, Arc::new(row), sequence, &reason).await,
+        }
+    }
+}
+
+/// A row that can't be read ends as failed, without an attempt.
+async fn bad_row(lane: &Lane, row: Arc<crate::row::Row>, sequence: u64, reason: &str) {
+    lane.shared.meter.failed(reason, row.ordinal);
+    lane.shared.control.tell(Event::RowFailed {
+        endpoint: lane.plan().name.clone(),
+        row: row.ordinal,
+        reason: reason.to_owned(),
+    });
+    let outcome = lane.failed(row, sequence, &LastAttempt { error: Some(reason), ..LastAttempt::default() });
+    lane.deliver(outcome).await;
+}
+
+/// Reads a source on a thread of its own and tells the conductor when it can't go on.
+///
+/// # Errors
+/// When the thread can't be made.
+pub fn spawn(lane: Arc<Lane>, intake: Arc<Intake>, selection: Selection) -> std::io::Result<()> {
+    let name = format!("source-{}", lane.plan().name);
+    std::thread::Builder::new().name(name).spawn(move || {
+        if let Err(message) = intake.read(lane.plan().source.as_ref(), &selection) {
+            lane.shared.control.end(Cause::Broken(message));
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What a session measures: latencies, statuses, failures by reason. One short lock per attempt.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Distinct reasons that are told apart; the rest is counted together.
+const MOST_REASONS: usize = 50;
+
+/// Where the reasons beyond [`MOST_REASONS`] are counted.
+const OTHER: &str = "other reasons";
+
+#[derive(Debug)]
+struct Inside {
+    /// Microseconds.
+    latency: Histogram<u64>,
+    statuses: BTreeMap<u16, u64>,
+    failures: BTreeMap<String, (u64, u64)>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Meter {
+    inside: Mutex<Inside>,
+}
+
+/// What a meter has measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// p50, p90, p95, p99 of attempt durations; `None` when there were none.
+    pub latency: Option<[Duration; 4]>,
+    /// Statuses and how often, ascending.
+    pub statuses: Vec<(u16, u64)>,
+    /// Reason, rows, example row; most frequent first.
+    pub failures: Vec<(String, u64, u64)>,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        // One hour at most, three digits: about 100 KiB, whatever the number of attempts.
+        let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap_or_else(|_| unreachable_bounds());
+        Self { inside: Mutex::new(Inside { latency, statuses: BTreeMap::new(), failures: BTreeMap::new() }) }
+    }
+}
+
+fn unreachable_bounds() -> Histogram<u64> {
+    unreachable!("the bounds are constant and valid")
+}
+
+impl Meter {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an attempt that reached the wire.
+    pub fn attempt(&self, duration: Duration, status: Option<u16>) {
+        let mut inside = self.lock();
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        inside.latency.saturating_record(micros.max(1));
+        if let Some(status) = status {
+            *inside.statuses.entry(status).or_default() += 1;
+        }
+    }
+
+    /// Counts a row that failed for good.
+    pub fn failed(&self, reason: &str, row: u64) {
+        let mut inside = self.lock();
+        let known = inside.failures.contains_key(reason) || inside.failures.len() < MOST_REASONS;
+        let entry = inside.failures.entry(if known { reason } else { OTHER }.to_owned()).or_insert((0, row));
+        entry.0 += 1;
+    }
+
+    /// What was measured so far.
+    #[must_use]
+    pub fn read(&self) -> Measured {
+        let inside = self.lock();
+        let quantile = |share| Duration::from_micros(inside.latency.value_at_quantile(share));
+        let latency = (!inside.latency.is_empty()).then(|| [0.5, 0.9, 0.95, 0.99].map(quantile));
+        let statuses = inside.statuses.iter().map(|(status, count)| (*status, *count)).collect();
+        let mut failures: Vec<_> =
+            inside.failures.iter().map(|(reason, (rows, example))| (reason.clone(), *rows, *example)).collect();
+        failures.sort_by_key(|(_, rows, _)| std::cmp::Reverse(*rows));
+        Measured { latency, statuses, failures }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_grouped_with_their_first_row_and_bounded() {
+        let meter = Meter::default();
+        meter.failed("404 Not Found", 7);
+        meter.failed("404 Not Found", 9);
+        for row in 0..200 {
+            meter.failed(&format!("reason {row}"), row);
+        }
+        let failures = meter.read().failures;
+        assert_eq!(failures[0], (OTHER.to_owned(), 151, 49));
+        assert_eq!(failures[1], ("404 Not Found".to_owned(), 2, 7));
+        assert_eq!(failures.len(), MOST_REASONS + 1);
+    }
+
+    #[test]
+    fn percentiles_come_from_attempts() {
+        let meter = Meter::default();
+        assert_eq!(meter.read().latency, None);
+        for millis in 1..=100 {
+            meter.attempt(Duration::from_millis(millis), Some(200));
+        }
+        let [p50, _, p95, p99] = meter.read().latency.unwrap().map(|time| time.as_millis());
+        assert_eq!((p50, p95, p99), (50, 95, 99));
+        assert_eq!(meter.read().statuses, [(200, 100)]);
+    }
+}

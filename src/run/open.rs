@@ -1,0 +1,308 @@
+//! Opening: from a plan to everything a session needs, or a sentence why it can't start.
+//!
+//! The order matters: secrets before anything is touched, the lock before the journal is read, sinks
+//! before a new journal begins (a kill in between leaves outputs without records, which a new run may
+//! take over).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock;
+use crate::demo::{Demo, DemoPlan};
+use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
+use crate::limit::{LimitPlan, Limiter};
+use crate::plan::request::RequestPlan;
+use crate::plan::{EndpointPlan, Plan};
+use crate::random;
+use crate::secret::Secrets;
+use crate::sink::Start;
+use crate::transport::{ClientPlan, Transport, hyper::HyperTransport};
+
+use super::control::{self, Desk};
+use super::feeder::Selection;
+use super::lane::{Lane, Shared};
+use super::live::{self, Live};
+use super::mailbox::Mailbox;
+use super::meter::Meter;
+use super::queue::Queue;
+use super::resume::{self, Decision};
+use super::scribe::OpenSink;
+use super::{RunError, RunOptions, heal};
+
+/// Outcomes on their way to the scribe.
+const OUTBOX: usize = 4_096;
+/// Calls that stand ready in front of the workers.
+const READY: usize = 1_024;
+/// Calls that may sleep before a retry, for each slot; beyond it no new row is begun.
+const SLEEPERS_PER_SLOT: usize = 100;
+
+/// What is known of a run before its first request.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Id of the run.
+    pub run: String,
+    /// Rows that earlier sessions committed.
+    pub resumed_rows: u64,
+    /// Rows to come, by endpoint, where the source knows without reading.
+    pub rows: Vec<Option<u64>>,
+    /// The journal.
+    pub journal: PathBuf,
+    /// Whether only the failed rows of a complete run are sent again: it is complete when they end.
+    pub completes: bool,
+    /// Things to be said in the summary.
+    pub warnings: Vec<String>,
+}
+
+/// Everything a session needs.
+pub struct Opened {
+    /// What lanes share.
+    pub shared: Arc<Shared>,
+    /// Lanes, by position of the endpoint.
+    pub lanes: Vec<Arc<Lane>>,
+    /// Rows to work on, by endpoint.
+    pub selections: Vec<Selection>,
+    /// Sinks, by position.
+    pub sinks: Vec<OpenSink>,
+    /// The journal.
+    pub writer: Writer,
+    /// The state to go on from.
+    pub state: Commit,
+    /// The conductor's end of the line.
+    pub desk: Desk,
+    /// For the report.
+    pub facts: Facts,
+    /// Holds the lock until the session ends.
+    pub folder: StateFolder,
+    /// Ends with the session.
+    pub demo: Option<Demo>,
+}
+
+fn cannot(error: impl std::fmt::Display) -> RunError {
+    RunError::Open(error.to_string())
+}
+
+/// Opens a plan.
+///
+/// # Errors
+/// When the session can't start; nothing was sent.
+pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
+    let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
+    let folder = StateFolder::lock(&plan.state).map_err(|error| cannot(error.message))?;
+    let recovered = folder.recover().map_err(|error| cannot(error.message))?;
+    let identity = resume::identity(&plan).map_err(RunError::Open)?;
+    let decision = resume::decide(&plan, recovered, &identity, options).map_err(RunError::Open)?;
+    let transports = transports(&plan)?;
+    let demo = demo(&plan).await?;
+    let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
+    let session = begin(&plan, &folder, decision, identity)?;
+
+    let (control, desk) = control::line();
+    let facts = facts(&plan, &folder, &session);
+    let shared = Arc::new(Shared {
+        masker: secrets.masker(),
+        secrets,
+        outbox: Mailbox::new(OUTBOX),
+        live: live(&plan, &facts, &session.state),
+        meter: Meter::default(),
+        control,
+        plan: Arc::new(plan),
+    });
+    let lanes = lanes(&shared, &transports, base.as_deref());
+    let selections = session.selections;
+    let Session { sinks, writer, state, .. } = session;
+    Ok(Opened { shared, lanes, selections, sinks, writer, state, desk, facts, folder, demo })
+}
+
+/// Sinks and journal, ready to go on.
+struct Session {
+    run: String,
+    sinks: Vec<OpenSink>,
+    writer: Writer,
+    state: Commit,
+    selections: Vec<Selection>,
+    completes: bool,
+}
+
+fn begin(
+    plan: &Plan,
+    folder: &StateFolder,
+    decision: Decision,
+    identity: BTreeMap<String, String>,
+) -> Result<Session, RunError> {
+    match decision {
+        Decision::New => begin_new(plan, folder, identity),
+        Decision::Resume(recovered) => resume_run(plan, folder, recovered, None),
+        Decision::Again(recovered) => {
+            let failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
+            resume_run(plan, folder, recovered, Some(failed))
+        }
+    }
+}
+
+fn begin_new(plan: &Plan, folder: &StateFolder, identity: BTreeMap<String, String>) -> Result<Session, RunError> {
+    let mut state = Commit {
+        done: vec![RowSet::default(); plan.endpoints.len()],
+        cursors: vec![None; plan.sinks.len()],
+        counts: vec![Counts::default(); plan.endpoints.len()],
+        ..Commit::default()
+    };
+    let sinks = open_sinks(plan, &mut state)?;
+    let opening = opening(plan, identity);
+    let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
+    writer.commit(&state).map_err(|error| cannot(error.message))?;
+    let selections = state.done.iter().map(|done| selection(plan, done, None)).collect();
+    Ok(Session { run: opening.run, sinks, writer, state, selections, completes: false })
+}
+
+fn opening(plan: &Plan, identity: BTreeMap<String, String>) -> Opening {
+    Opening {
+        version: VERSION,
+        run: format!("{:016x}", random::bits()),
+        job: plan.name.clone(),
+        started: clock::timestamp(),
+        identity,
+        endpoints: plan.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
+        sinks: plan.sinks.iter().map(|sink| sink.name.clone()).collect(),
+    }
+}
+
+fn resume_run(
+    plan: &Plan,
+    folder: &StateFolder,
+    recovered: Recovered,
+    failed: Option<Vec<FailedRow>>,
+) -> Result<Session, RunError> {
+    let Recovered { opening, last, .. } = recovered;
+    let completes = failed.is_some() && last.complete;
+    let mut state = resume::fit(plan, &opening, last);
+    let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
+    heal::finish(&mut state, &mut writer).map_err(RunError::Open)?;
+    let only = match failed {
+        Some(failed) => Some(heal::begin(plan, &opening, failed, &mut state, &mut writer).map_err(RunError::Open)?),
+        None => None,
+    };
+    let sinks = open_sinks(plan, &mut state)?;
+    writer.commit(&state).map_err(|error| cannot(error.message))?;
+    let mut only = only.map(Vec::into_iter);
+    let selections = state
+        .done
+        .iter()
+        .map(|done| selection(plan, done, only.as_mut().map(|rows| rows.next().unwrap_or_default())))
+        .collect();
+    Ok(Session { run: opening.run, sinks, writer, state, selections, completes })
+}
+
+fn selection(plan: &Plan, done: &RowSet, only: Option<Vec<u64>>) -> Selection {
+    Selection { done: done.clone(), only, limit: plan.row_limit }
+}
+
+/// Opens every sink where its cursor stands, and moves the cursors to where the sinks begin.
+fn open_sinks(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSink>, RunError> {
+    let mut sinks = Vec::with_capacity(plan.sinks.len());
+    for (position, sink) in plan.sinks.iter().enumerate() {
+        let start = state.cursors[position].map_or(Start::New, Start::Resume);
+        let layouts: Vec<_> =
+            sink.from.iter().map(|endpoint| (*endpoint, plan.endpoints[*endpoint].layout.clone())).collect();
+        let open = sink.kind.open(start, &layouts, sink.columns.as_deref());
+        let mut open = open.map_err(|error| RunError::Open(format!("sinks.{}: {}", sink.name, error.message)))?;
+        let cursor = open.commit().map_err(|error| cannot(error.message))?;
+        state.cursors[position] = Some(cursor);
+        sinks.push(OpenSink { sink: open, from: sink.from.clone(), rows: sink.rows, records: 0 });
+    }
+    Ok(sinks)
+}
+
+fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
+    let rows = plan.endpoints.iter().zip(&session.selections).map(|(endpoint, selection)| {
+        let known = endpoint.source.quick_count();
+        match &selection.only {
+            Some(only) => Some(selection.done.len() + only.len() as u64),
+            None => known.map(|rows| plan.row_limit.map_or(rows, |limit| rows.min(limit))),
+        }
+    });
+    Facts {
+        run: session.run.clone(),
+        resumed_rows: session.state.done.iter().map(RowSet::len).sum(),
+        rows: rows.collect(),
+        journal: folder.journal(),
+        completes: session.completes,
+        warnings: insecure(plan),
+    }
+}
+
+/// A warning for every endpoint whose certificates are not verified.
+fn insecure(plan: &Plan) -> Vec<String> {
+    let open = plan.endpoints.iter().filter(|endpoint| !endpoint.client.tls.verify);
+    open.map(|endpoint| {
+        format!("endpoints.{}: client.tls.verify = false, anybody on the way can read and change the traffic", endpoint.name)
+    })
+    .collect()
+}
+
+fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
+    let lanes = plan.endpoints.iter().enumerate().map(|(position, endpoint)| live::Lane {
+        endpoint: endpoint.name.clone(),
+        rows: facts.rows[position].unwrap_or_default().into(),
+        resumed: state.done[position].len(),
+        ..live::Lane::default()
+    });
+    Live { lanes: lanes.collect() }
+}
+
+/// One transport for each distinct setting, so that endpoints share connections.
+fn transports(plan: &Plan) -> Result<Vec<Arc<dyn Transport>>, RunError> {
+    let mut known: Vec<(ClientPlan, bool, Arc<dyn Transport>)> = Vec::new();
+    let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
+    for endpoint in &plan.endpoints {
+        let tls = needs_tls(endpoint);
+        let same = known.iter().find(|(client, with_tls, _)| *client == endpoint.client && *with_tls == tls);
+        let transport = match same {
+            Some((_, _, transport)) => transport.clone(),
+            None => {
+                let opened = HyperTransport::open(&endpoint.client, tls)
+                    .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
+                let opened: Arc<dyn Transport> = Arc::new(opened);
+                known.push((endpoint.client.clone(), tls, opened.clone()));
+                opened
+            }
+        };
+        transports.push(transport);
+    }
+    Ok(transports)
+}
+
+fn needs_tls(endpoint: &EndpointPlan) -> bool {
+    let prefix = endpoint.url.literal_prefix();
+    !prefix.starts_with("http://") && !prefix.starts_with("demo:")
+}
+
+async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
+    if !plan.endpoints.iter().any(|endpoint| endpoint.url.literal_prefix().starts_with("demo:")) {
+        return Ok(None);
+    }
+    let demo = Demo::start(DemoPlan { port: 0, seed: crate::demo::SEED }).await;
+    demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
+}
+
+fn lanes(shared: &Arc<Shared>, transports: &[Arc<dyn Transport>], demo: Option<&str>) -> Vec<Arc<Lane>> {
+    let plan = &shared.plan;
+    let named: Vec<Arc<Limiter>> = plan.limits.iter().map(|limit| Arc::new(Limiter::open(limit.clone()))).collect();
+    let lanes = plan.endpoints.iter().enumerate().map(|(index, endpoint)| {
+        let mut limiters: Vec<_> = endpoint.limits.iter().map(|position| named[*position].clone()).collect();
+        if limiters.is_empty() {
+            limiters.push(Arc::new(Limiter::open(LimitPlan::hold_only(&endpoint.name))));
+        }
+        Arc::new(Lane {
+            index,
+            request: RequestPlan::prepare(endpoint, demo),
+            transport: transports[index].clone(),
+            limiters,
+            queue: Queue::new(READY, endpoint.concurrency * SLEEPERS_PER_SLOT),
+            needs_json: endpoint.columns.iter().any(|column| column.extractor.needs_json()),
+            needs_meta: endpoint.columns.iter().any(|column| column.extractor.kind() == "template"),
+            shared: shared.clone(),
+        })
+    });
+    lanes.collect()
+}

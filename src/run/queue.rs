@@ -1,0 +1,311 @@
+//! The queue of an endpoint: calls that are ready, calls that sleep before a retry, calls at work.
+//!
+//! A sleeping call is data in a heap, not a task: it gives its slot back, costs no stack, and is
+//! eligible again when it is due, before any new row. Must never lose a call: whatever is taken is
+//! finished, put to sleep, or abandoned by a drain.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::clock::{self, Instant};
+use crate::row::Row;
+
+use super::batch::BatchTicket;
+
+/// One row on its way through an endpoint.
+#[derive(Debug)]
+pub struct Call {
+    /// The row.
+    pub row: Arc<Row>,
+    /// Position among the rows of this session.
+    pub sequence: u64,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// When the row as a whole is out of time (`timeout.row`); set when it is first taken.
+    pub deadline: Option<Instant>,
+    /// Tells its batch when the call has ended; dropped with the call.
+    pub ticket: Option<BatchTicket>,
+}
+
+#[derive(Debug)]
+struct Sleeper {
+    due: Instant,
+    call: Call,
+}
+
+impl PartialEq for Sleeper {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Sleeper {}
+
+impl PartialOrd for Sleeper {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Sleeper {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl Sleeper {
+    fn key(&self) -> (Instant, u64) {
+        (self.due, self.call.row.ordinal)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    ready: VecDeque<Call>,
+    sleeping: BinaryHeap<Reverse<Sleeper>>,
+    at_work: usize,
+    /// No more rows will be added.
+    complete: bool,
+    /// Nothing is handed out any more.
+    drained: bool,
+}
+
+/// What a worker is told when it asks for a call.
+enum Next {
+    Call(Call),
+    /// Nothing yet; something may be due at this time.
+    Wait(Option<Instant>),
+    End,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Queue {
+    inside: Mutex<Inside>,
+    /// Rows that may wait ready.
+    room: usize,
+    /// Rows that may sleep; beyond it no new row is begun.
+    most_sleeping: usize,
+    changed: Notify,
+    has_room: Notify,
+}
+
+impl Queue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(room: usize, most_sleeping: usize) -> Self {
+        Self {
+            inside: Mutex::default(),
+            room: room.max(1),
+            most_sleeping: most_sleeping.max(1),
+            changed: Notify::new(),
+            has_room: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a call; waits while there is no room. After a drain it is dropped at once.
+    pub async fn add(&self, call: Call) {
+        loop {
+            let room = self.has_room.notified();
+            tokio::pin!(room);
+            {
+                let mut inside = self.lock();
+                if inside.drained {
+                    return;
+                }
+                if inside.ready.len() < self.room {
+                    inside.ready.push_back(call);
+                    drop(inside);
+                    self.changed.notify_one();
+                    return;
+                }
+                // Registered while the lock is held: room that comes after this can't be missed.
+                room.as_mut().enable();
+            }
+            room.await;
+        }
+    }
+
+    /// Says that no more rows will be added.
+    pub fn complete(&self) {
+        self.lock().complete = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Hands out nothing more and forgets what is ready or asleep: these rows have not ended and come
+    /// again when the run goes on.
+    pub fn drain(&self) {
+        let (ready, sleeping) = {
+            let mut inside = self.lock();
+            inside.drained = true;
+            (std::mem::take(&mut inside.ready), std::mem::take(&mut inside.sleeping))
+        };
+        // Dropped outside the lock: tickets wake their batches.
+        drop((ready, sleeping));
+        self.changed.notify_waiters();
+        self.has_room.notify_waiters();
+    }
+
+    /// The next call: one that is due before one that is new. `None`: there will be no more.
+    pub async fn next(&self) -> Option<Call> {
+        // The fast path registers no waiter.
+        if let Next::Call(call) = self.try_next() {
+            return Some(call);
+        }
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.try_next() {
+                Next::Call(call) => return Some(call),
+                Next::End => return None,
+                Next::Wait(None) => changed.await,
+                Next::Wait(Some(due)) => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = tokio::time::sleep_until(due) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_next(&self) -> Next {
+        let mut inside = self.lock();
+        if inside.drained {
+            return Next::End;
+        }
+        let due = inside.sleeping.peek().map(|Reverse(sleeper)| sleeper.due);
+        if due.is_some_and(|due| due <= clock::now())
+            && let Some(Reverse(sleeper)) = inside.sleeping.pop()
+        {
+            inside.at_work += 1;
+            return Next::Call(sleeper.call);
+        }
+        if inside.sleeping.len() < self.most_sleeping
+            && let Some(call) = inside.ready.pop_front()
+        {
+            inside.at_work += 1;
+            if inside.ready.len() == self.room / 2 {
+                self.has_room.notify_waiters();
+            }
+            return Next::Call(call);
+        }
+        let over = inside.complete && inside.at_work == 0 && inside.sleeping.is_empty() && inside.ready.is_empty();
+        if over { Next::End } else { Next::Wait(due) }
+    }
+
+    /// A call that was taken has ended.
+    pub fn finish(&self) {
+        let idle = {
+            let mut inside = self.lock();
+            inside.at_work -= 1;
+            inside.complete && inside.at_work == 0
+        };
+        if idle {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// A call that was taken sleeps until `due` and comes again; after a drain it is dropped.
+    pub fn sleep(&self, call: Call, due: Instant) {
+        let mut inside = self.lock();
+        inside.at_work -= 1;
+        if inside.drained {
+            drop(inside);
+            self.changed.notify_waiters();
+            return;
+        }
+        inside.sleeping.push(Reverse(Sleeper { due, call }));
+        drop(inside);
+        // Whoever waits must learn of the new due time.
+        self.changed.notify_one();
+    }
+
+    /// Calls that sleep.
+    #[must_use]
+    pub fn sleeping(&self) -> usize {
+        self.lock().sleeping.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::row::Fields;
+
+    fn call(ordinal: u64) -> Call {
+        let row = Arc::new(Row { ordinal, line: 0, fields: Fields::Integer(0) });
+        Call { row, sequence: ordinal, attempts: 0, deadline: None, ticket: None }
+    }
+
+    async fn next(queue: &Queue) -> Option<u64> {
+        queue.next().await.map(|call| call.row.ordinal)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_due_sleeper_comes_before_new_rows() {
+        let queue = Queue::new(10, 10);
+        queue.add(call(1)).await;
+        queue.add(call(2)).await;
+        let first = queue.next().await.unwrap();
+        queue.sleep(first, clock::now() + Duration::from_secs(5));
+        assert_eq!(next(&queue).await, Some(2));
+        queue.finish();
+        queue.add(call(3)).await;
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(next(&queue).await, Some(1));
+        assert_eq!(next(&queue).await, Some(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_waits_for_sleepers_and_for_calls_at_work() {
+        let queue = Arc::new(Queue::new(10, 10));
+        queue.add(call(1)).await;
+        queue.complete();
+        let taken = queue.next().await.unwrap();
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { next(&queue).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        queue.sleep(taken, clock::now() + Duration::from_secs(1));
+        assert_eq!(waiting.await.unwrap(), Some(1));
+        queue.finish();
+        assert_eq!(next(&queue).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_many_sleepers_hold_new_rows_back() {
+        let queue = Queue::new(10, 1);
+        queue.add(call(1)).await;
+        queue.add(call(2)).await;
+        let first = queue.next().await.unwrap();
+        queue.sleep(first, clock::now() + Duration::from_secs(5));
+        assert_eq!(next(&queue).await, Some(1), "the sleeper, when it is due, and not row 2");
+    }
+
+    #[tokio::test]
+    async fn a_drain_ends_workers_and_writers() {
+        let queue = Arc::new(Queue::new(1, 1));
+        queue.add(call(1)).await;
+        let writer = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.add(call(2)).await }
+        });
+        tokio::task::yield_now().await;
+        queue.drain();
+        writer.await.unwrap();
+        assert_eq!(next(&queue).await, None);
+    }
+}

@@ -1,0 +1,135 @@
+//! Whether a run goes on or begins, and why it may not go on.
+
+use std::collections::BTreeMap;
+
+use crate::journal::{Commit, Counts, Opening, Recovered, RowSet};
+use crate::plan::Plan;
+
+use super::RunOptions;
+
+/// What an input that can't be read twice is called in an identity.
+pub const ONCE: &str = "read once";
+
+/// What a session does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Begins a run.
+    New,
+    /// Goes on with an unfinished one.
+    Resume(Recovered),
+    /// Sends the failed rows of a run again.
+    Again(Recovered),
+}
+
+/// What would be sent and written, inputs included.
+///
+/// # Errors
+/// When an input can't be read.
+pub fn identity(plan: &Plan) -> Result<BTreeMap<String, String>, String> {
+    let mut identity = plan.identity.clone();
+    for endpoint in &plan.endpoints {
+        let content = endpoint.source.identity().map_err(|error| error.message)?;
+        let key = format!("endpoints.{}.input (content)", endpoint.name);
+        identity.insert(key, content.unwrap_or_else(|| ONCE.to_owned()));
+    }
+    Ok(identity)
+}
+
+/// What differs between two identities: one line a key, old and new.
+#[must_use]
+pub fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    const NONE: &str = "(none)";
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    keys.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| {
+            let shown = |side: &BTreeMap<String, String>| side.get(key).map_or(NONE.to_owned(), Clone::clone);
+            format!("{key}: was {}, is {}", shown(old), shown(new))
+        })
+        .collect()
+}
+
+/// Decides what a session does.
+///
+/// # Errors
+/// When a run can't go on: the job or an input changed, an input can't be read again, or there is
+/// nothing that failed.
+pub fn decide(
+    plan: &Plan,
+    recovered: Option<Recovered>,
+    identity: &BTreeMap<String, String>,
+    options: RunOptions,
+) -> Result<Decision, String> {
+    let Some(recovered) = recovered else {
+        return if options.failed_only {
+            Err(format!("there is no run of `{}` whose failed rows could be sent again; run it first", plan.name))
+        } else {
+            Ok(Decision::New)
+        };
+    };
+    if options.failed_only {
+        may_go_on(&recovered, identity, options)?;
+        return Ok(Decision::Again(recovered));
+    }
+    if options.fresh || recovered.last.complete {
+        return Ok(Decision::New);
+    }
+    may_go_on(&recovered, identity, options)?;
+    Ok(Decision::Resume(recovered))
+}
+
+fn may_go_on(
+    recovered: &Recovered,
+    identity: &BTreeMap<String, String>,
+    options: RunOptions,
+) -> Result<(), String> {
+    let run = &recovered.opening.run;
+    if let Some((key, _)) = identity.iter().find(|(_, value)| *value == ONCE) {
+        let endpoint = key.trim_end_matches(".input (content)");
+        return Err(format!(
+            "run {run} can't go on: {endpoint} reads standard input, which can't be read again; --fresh starts anew"
+        ));
+    }
+    let differences = differences(&recovered.opening.identity, identity);
+    if differences.is_empty() || options.accept_changes {
+        return Ok(());
+    }
+    Err(format!(
+        "run {run} is unfinished and what it would send or write has changed:\n  {}\n\
+         --accept-changes goes on with the job as it is now, --fresh starts anew",
+        differences.join("\n  ")
+    ))
+}
+
+/// The recovered state in the order of the plan's endpoints and sinks, which may have changed.
+#[must_use]
+pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
+    let endpoint = |name: &String| opening.endpoints.iter().position(|known| known == name);
+    let sink = |name: &String| opening.sinks.iter().position(|known| known == name);
+    let at = |name| endpoint(name).and_then(|position| last.done.get(position)).cloned().unwrap_or_default();
+    let done: Vec<RowSet> = plan.endpoints.iter().map(|endpoint| at(&endpoint.name)).collect();
+    let count = |name| endpoint(name).and_then(|position| last.counts.get(position)).copied().unwrap_or_default();
+    let counts: Vec<Counts> = plan.endpoints.iter().map(|endpoint| count(&endpoint.name)).collect();
+    let cursor = |name| sink(name).and_then(|position| last.cursors.get(position).copied().flatten());
+    let cursors = plan.sinks.iter().map(|sink| cursor(&sink.name)).collect();
+    Commit { done, counts, cursors, renames: last.renames, ..Commit::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn differences_name_key_old_and_new() {
+        let old = map(&[("endpoints.a.url", "http://x"), ("endpoints.a.method", "GET")]);
+        let new = map(&[("endpoints.a.url", "http://y"), ("endpoints.a.method", "GET"), ("sinks.b.path", "c")]);
+        assert_eq!(
+            differences(&old, &new),
+            ["endpoints.a.url: was http://x, is http://y", "sinks.b.path: was (none), is c"]
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! The scribe: the one thread that writes records and notes them.
+//!
+//! Data before its note: sink bytes are synced first, then the journal. Must never note a row whose
+//! records are not durable, and never write a record twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::clock::{self, Instant};
+use crate::journal::{Commit, FailedRow, Writer};
+use crate::plan::Order;
+use crate::record::{Ending, Outcome};
+use crate::sink::{RowChoice, Sink};
+
+use super::control::Cause;
+use super::feeder::Intake;
+use super::lane::Shared;
+
+/// Longest time between a record and its commit.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How long the scribe waits for more outcomes before it writes those it has.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// A sink with what its plan says of it.
+pub struct OpenSink {
+    /// The sink.
+    pub sink: Box<dyn Sink>,
+    /// Endpoints it takes from, by position.
+    pub from: Vec<usize>,
+    /// Outcomes it takes.
+    pub rows: RowChoice,
+    /// Records written in this session.
+    pub records: u64,
+}
+
+/// Records that wait for those before them.
+#[derive(Debug, Default)]
+struct InOrder {
+    next: u64,
+    waiting: BTreeMap<u64, Outcome>,
+}
+
+/// See the module.
+pub struct Scribe {
+    /// What lanes share with it.
+    pub shared: Arc<Shared>,
+    /// Sinks, by position in the plan.
+    pub sinks: Vec<OpenSink>,
+    /// The journal.
+    pub writer: Writer,
+    /// The state of the run, whole.
+    pub state: Commit,
+    /// Intakes by endpoint, to be told how far ordered output has come.
+    pub intakes: Vec<Arc<Intake>>,
+    /// Set by the conductor before it closes the outbox, when every row has ended.
+    pub complete: Arc<AtomicBool>,
+    orders: Vec<Option<InOrder>>,
+    uncommitted: bool,
+    committed: Instant,
+}
+
+/// What the scribe leaves when it ends.
+pub struct Written {
+    /// The last state that was committed.
+    pub state: Commit,
+    /// Records of this session, by sink.
+    pub records: Vec<u64>,
+    /// Names of values that had no column, by sink.
+    pub dropped: Vec<Vec<String>>,
+    /// Why it ended before its time.
+    pub error: Option<String>,
+}
+
+impl Scribe {
+    /// A scribe at the beginning of a session.
+    #[must_use]
+    pub fn new(
+        shared: Arc<Shared>,
+        sinks: Vec<OpenSink>,
+        writer: Writer,
+        state: Commit,
+        intakes: Vec<Arc<Intake>>,
+        complete: Arc<AtomicBool>,
+    ) -> Self {
+        let ordered = |order| (order == Order::Input).then(InOrder::default);
+        let orders = shared.plan.endpoints.iter().map(|endpoint| ordered(endpoint.order)).collect();
+        let committed = clock::now();
+        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, committed }
+    }
+
+    /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
+    #[must_use]
+    pub fn run(mut self) -> Written {
+        let error = self.work().err();
+        if let Some(message) = &error {
+            self.shared.outbox.close();
+            self.shared.control.end(Cause::Broken(message.clone()));
+        }
+        Written {
+            records: self.sinks.iter().map(|open| open.records).collect(),
+            dropped: self.sinks.iter().map(|open| open.sink.dropped_columns()).collect(),
+            state: self.state,
+            error,
+        }
+    }
+
+    fn work(&mut self) -> Result<(), String> {
+        while let Some(outcomes) = self.shared.outbox.drain_blocking(self.patience(), LINGER) {
+            for outcome in outcomes {
+                self.accept(outcome)?;
+            }
+            if self.uncommitted && self.committed.elapsed() >= COMMIT_EVERY {
+                self.commit()?;
+            }
+        }
+        self.state.complete = self.complete.load(Ordering::Acquire);
+        self.commit()
+    }
+
+    fn patience(&self) -> Duration {
+        if self.uncommitted { COMMIT_EVERY.saturating_sub(self.committed.elapsed()) } else { COMMIT_EVERY }
+    }
+
+    fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
+        let endpoint = outcome.endpoint;
+        let Some(order) = &mut self.orders[endpoint] else { return self.write(&outcome) };
+        order.waiting.insert(outcome.sequence, outcome);
+        let mut ripe = Vec::new();
+        while let Some(outcome) = order.waiting.remove(&order.next) {
+            order.next += 1;
+            ripe.push(outcome);
+        }
+        let written = order.next;
+        for outcome in &ripe {
+            self.write(outcome)?;
+        }
+        self.intakes[endpoint].written.store(written, Ordering::Release);
+        self.intakes[endpoint].progress.notify_waiters();
+        Ok(())
+    }
+
+    fn write(&mut self, outcome: &Outcome) -> Result<(), String> {
+        let mut spans = Vec::new();
+        for (position, open) in self.sinks.iter_mut().enumerate() {
+            if !open.takes(outcome) {
+                continue;
+            }
+            let start = open.sink.position();
+            for record in &outcome.records {
+                open.sink.write(outcome.endpoint, record).map_err(|error| error.message)?;
+            }
+            open.records += outcome.records.len() as u64;
+            spans.push((position, start, open.sink.position()));
+        }
+        self.note(outcome, spans);
+        Ok(())
+    }
+
+    fn note(&mut self, outcome: &Outcome, spans: Vec<(usize, u64, u64)>) {
+        self.uncommitted = true;
+        self.state.done[outcome.endpoint].insert(outcome.ordinal);
+        let counts = &mut self.state.counts[outcome.endpoint];
+        counts.attempts += u64::from(outcome.attempts);
+        counts.records += outcome.records.len() as u64;
+        match outcome.ending {
+            Ending::Ok => counts.ok += 1,
+            Ending::Skipped => counts.skipped += 1,
+            Ending::Failed => {
+                counts.failed += 1;
+                let failed = FailedRow { endpoint: outcome.endpoint, row: outcome.ordinal, spans };
+                self.state.failed.push(failed);
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), String> {
+        for (position, open) in self.sinks.iter_mut().enumerate() {
+            self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
+        }
+        self.writer.commit(&self.state).map_err(|error| error.message)?;
+        self.state.failed.clear();
+        self.state.healed = false;
+        self.uncommitted = false;
+        self.committed = clock::now();
+        Ok(())
+    }
+}
+
+impl OpenSink {
+    fn takes(&self, outcome: &Outcome) -> bool {
+        let wanted = match self.rows {
+            RowChoice::Ok => outcome.ending == Ending::Ok,
+            RowChoice::Failed => outcome.ending == Ending::Failed,
+            RowChoice::All => outcome.ending != Ending::Skipped,
+        };
+        wanted && self.from.contains(&outcome.endpoint)
+    }
+}

@@ -1,0 +1,81 @@
+//! Summing up: from what a session left to its report, and whether a `fail-if` held.
+
+use std::time::Duration;
+
+use crate::journal::Counts;
+use crate::plan::fail_if;
+
+use super::lane::Shared;
+use super::live;
+use super::open::Facts;
+use super::scribe::Written;
+use super::{OutputReport, RunEnding, RunReport};
+
+/// The report of a session. `written` is `None` when the scribe died.
+#[must_use]
+pub fn report(
+    shared: &Shared,
+    facts: &Facts,
+    ending: RunEnding,
+    written: Option<&Written>,
+    elapsed: Duration,
+) -> RunReport {
+    let total = written.map(|written| total(&written.state.counts)).unwrap_or_default();
+    let measured = shared.meter.read();
+    let observed = fail_if::Observed { counts: total, latency: measured.latency };
+    let held = shared.plan.fail_if.iter().filter(|condition| fail_if::holds(condition, &observed));
+    RunReport {
+        job: shared.plan.name.clone(),
+        run: facts.run.clone(),
+        ending,
+        total,
+        resumed_rows: facts.resumed_rows,
+        attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
+        elapsed,
+        latency: measured.latency.map(|[p50, _, p95, p99]| [p50, p95, p99]),
+        statuses: measured.statuses,
+        failures: measured.failures,
+        outputs: outputs(shared, written),
+        journal: facts.journal.clone(),
+        failed_conditions: held.map(|condition| condition.source.clone()).collect(),
+        warnings: warnings(shared, facts, written),
+    }
+}
+
+fn total(counts: &[Counts]) -> Counts {
+    counts.iter().fold(Counts::default(), |sum, counts| Counts {
+        ok: sum.ok + counts.ok,
+        failed: sum.failed + counts.failed,
+        skipped: sum.skipped + counts.skipped,
+        attempts: sum.attempts + counts.attempts,
+        records: sum.records + counts.records,
+    })
+}
+
+fn outputs(shared: &Shared, written: Option<&Written>) -> Vec<OutputReport> {
+    let records = |position: usize| written.and_then(|written| written.records.get(position)).copied().unwrap_or(0);
+    let sinks = shared.plan.sinks.iter().enumerate();
+    sinks
+        .map(|(position, sink)| OutputReport {
+            sink: sink.name.clone(),
+            target: sink.kind.path().map_or("standard output".to_owned(), |path| path.display().to_string()),
+            records: records(position),
+        })
+        .collect()
+}
+
+fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<String> {
+    let mut warnings = facts.warnings.clone();
+    let dropped = written.map(|written| written.dropped.as_slice()).unwrap_or_default();
+    for (sink, names) in shared.plan.sinks.iter().zip(dropped) {
+        if !names.is_empty() {
+            warnings.push(format!(
+                "sinks.{}: values named {} had no column, for the header was fixed by the first record; name them in sinks.{}.columns",
+                sink.name,
+                names.join(", "),
+                sink.name
+            ));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,201 @@
+//! One row's life between two sleeps: request, tokens, wire, verdict, columns.
+//!
+//! A worker holds one slot of its endpoint. A row that must wait before a retry goes back to the queue
+//! and gives its slot to another. Must never end a row twice, and never end it without a reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::clock::{self, Instant};
+use crate::event::Event;
+use crate::record::{Ending, Outcome};
+use crate::retry::{Attempted, Failure, FailureKind, Verdict, verdict};
+use crate::template::Context;
+use crate::transport::{Call as Request, Reply};
+
+use super::control::Cause;
+use super::gate::LaneGate;
+use super::lane::{Lane, LastAttempt};
+use super::live;
+use super::queue::Call;
+use super::reading;
+
+/// What becomes of a call for now.
+enum Step {
+    /// It has ended.
+    Ended(Outcome),
+    /// It comes again.
+    Sleep(Instant),
+    /// The run drains; the row has not ended.
+    Abandoned,
+}
+
+/// One attempt, made.
+pub(super) struct Tried {
+    pub reply: Result<Reply, Failure>,
+    /// Time on the wire; `None` when nothing left.
+    pub wire: Option<Duration>,
+}
+
+impl Tried {
+    /// Milliseconds on the wire with two decimals.
+    pub fn milliseconds(&self) -> Option<f64> {
+        self.wire.map(|wire| (wire.as_secs_f64() * 100_000.0).round() / 100.0)
+    }
+}
+
+/// Works on the lane's calls until there are no more.
+pub async fn work(lane: Arc<Lane>) {
+    while let Some(mut call) = lane.queue.next().await {
+        match live(&lane, &mut call).await {
+            Step::Ended(outcome) => {
+                lane.deliver(outcome).await;
+                lane.queue.finish();
+            }
+            Step::Sleep(due) => lane.queue.sleep(call, due),
+            Step::Abandoned => lane.queue.finish(),
+        }
+    }
+}
+
+async fn live(lane: &Lane, call: &mut Call) -> Step {
+    let deadline = row_deadline(lane, call);
+    call.attempts += 1;
+    live::raise(&lane.live().attempts);
+    live::raise(&lane.live().in_flight);
+    let tried = attempt(lane, call, deadline).await;
+    live::lower(&lane.live().in_flight);
+    let Some(tried) = tried else { return Step::Abandoned };
+    if let Some(wire) = tried.wire {
+        lane.shared.meter.attempt(wire, tried.reply.as_ref().ok().map(|reply| reply.status.as_u16()));
+    }
+    match reading::read(lane, call, &tried) {
+        Ok(cells) => Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells)),
+        Err(failure) => judge(lane, call, &tried, &failure),
+    }
+}
+
+fn row_deadline(lane: &Lane, call: &mut Call) -> Option<Instant> {
+    let bound = lane.plan().timeout.row?;
+    Some(*call.deadline.get_or_insert_with(|| clock::now() + bound))
+}
+
+/// Makes one attempt. `None`: the run drained before the request left.
+async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<Tried> {
+    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: None };
+    let request = match lane.request.build(&context) {
+        Ok(request) => request,
+        Err(failure) => return Some(Tried { reply: Err(failure), wire: None }),
+    };
+    let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
+    let exchange = lane.transport.exchange(Request { request, gate: &gate, timeouts: &lane.plan().timeout });
+    let reply = tokio::select! {
+        biased;
+        reply = exchange => reply,
+        () = gate.drained_before() => return None,
+        failure = out_of_time(lane, deadline) => Err(failure),
+    };
+    let wire = match &reply {
+        Ok(reply) => Some(reply.timings.exchange()),
+        Err(_) => gate.passed().map(|passed| clock::now() - passed),
+    };
+    Some(Tried { reply, wire })
+}
+
+async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+    row_timeout(lane)
+}
+
+fn row_timeout(lane: &Lane) -> Failure {
+    let bound = lane.plan().timeout.row.unwrap_or_default();
+    Failure::sent(FailureKind::RowTimeout, format!("the row took longer than timeout.row = {}", clock::human(bound)))
+}
+
+/// Decides what a failed attempt means for the row.
+fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
+    let attempted = match &tried.reply {
+        Ok(reply) if failure.kind == FailureKind::Status => {
+            Attempted::Refused { status: reply.status.as_u16(), headers: &reply.headers }
+        }
+        _ => Attempted::Failed(failure),
+    };
+    let plan = lane.plan();
+    let decided =
+        verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit(), clock::wall());
+    match decided {
+        Verdict::Retry(wait) => sleep(lane, call, tried, failure, wait),
+        Verdict::Throttle { wait, again } => {
+            hold(lane, wait);
+            if again { sleep(lane, call, tried, failure, wait) } else { fail(lane, call, tried, failure) }
+        }
+        Verdict::Stop(wait) => {
+            hold(lane, wait);
+            lane.shared.control.end(Cause::ServerWait { endpoint: plan.name.clone(), wait });
+            Step::Abandoned
+        }
+        // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
+        Verdict::Fail | Verdict::Accept => fail(lane, call, tried, failure),
+    }
+}
+
+fn hold(lane: &Lane, wait: Duration) {
+    let until = clock::now() + wait;
+    for limiter in &lane.limiters {
+        limiter.hold(until);
+        lane.shared.control.tell(Event::Held { limit: limiter.plan().name.clone(), wait_ms: millis(wait) });
+    }
+}
+
+fn sleep(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure, wait: Duration) -> Step {
+    let due = clock::now() + wait;
+    if call.deadline.is_some_and(|deadline| due >= deadline) {
+        let last = lane.shared.masker.mask(&failure.message).into_owned();
+        let mut late = row_timeout(lane);
+        late.message = format!("{}; the last attempt: {last}", late.message);
+        return fail(lane, call, tried, &late);
+    }
+    lane.shared.control.tell(Event::Retrying {
+        endpoint: lane.plan().name.clone(),
+        row: call.row.ordinal,
+        attempts: call.attempts,
+        reason: lane.shared.masker.mask(&failure.message).into_owned(),
+        wait_ms: millis(wait),
+    });
+    Step::Sleep(due)
+}
+
+fn fail(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
+    let error = lane.shared.masker.mask(&failure.message).into_owned();
+    lane.shared.meter.failed(&error, call.row.ordinal);
+    lane.shared.control.tell(Event::RowFailed {
+        endpoint: lane.plan().name.clone(),
+        row: call.row.ordinal,
+        reason: error.clone(),
+    });
+    let last = LastAttempt {
+        reply: tried.reply.as_ref().ok(),
+        duration_ms: tried.milliseconds(),
+        json: None,
+        error: Some(&error),
+        attempts: call.attempts,
+    };
+    Step::Ended(lane.failed(call.row.clone(), call.sequence, &last))
+}
+
+/// A refused status in words: `503 Service Unavailable`.
+pub(super) fn status_words(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
