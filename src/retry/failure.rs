@@ -28,8 +28,11 @@ pub enum FailureKind {
     Dns,
     /// TCP refused or unreachable.
     Connect,
-    /// TLS could not be agreed on.
+    /// The TLS handshake broke off or could not be agreed on.
     Tls,
+    /// The server's certificate is not to be trusted (expired, unknown issuer, wrong host), or it
+    /// does not trust ours. The next attempt would meet the same one, so it is never tried again.
+    Certificate,
     /// No free connection within `timeout.pool`.
     PoolTimeout,
     /// DNS, TCP and TLS took longer than `timeout.connect`.
@@ -75,7 +78,8 @@ impl FailureKind {
             Self::Reset => Some(ErrorClass::Reset),
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
             Self::Decode => Some(ErrorClass::Decode),
-            Self::RowTimeout
+            Self::Certificate
+            | Self::RowTimeout
             | Self::TooLarge
             | Self::Redirect
             | Self::Status
@@ -91,7 +95,8 @@ impl FailureKind {
 pub struct Failure {
     /// What failed.
     pub kind: FailureKind,
-    /// Whether any byte of the request may have reached the server.
+    /// Whether any byte of the request may have reached the server. When it is `false`, even a request
+    /// that must not be done twice is tried again.
     pub sent: bool,
     /// In words, for the `error` column; masked before it is shown.
     pub message: String,

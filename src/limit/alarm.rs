@@ -1,0 +1,146 @@
+//! How the head of a queue sleeps: by tokio's timer where that is fine enough, by a thread of its own
+//! where it is not, and by yielding where even that is not.
+//!
+//! May wake early, and says nothing about the time: the caller looks at the clock again. Must never
+//! be the only thing that keeps a queue alive: beside the thread there is always a timer, which is
+//! also what a paused clock moves by.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::{self, Instant};
+
+/// Lateness of tokio's timers: a millisecond of their own and one of the poll below them, and some.
+const TIMER_LATENESS: u64 = 2_500_000;
+
+/// Lateness of a thread that sleeps on a condition variable and then wakes a task.
+const THREAD_LATENESS: Duration = Duration::from_micros(200);
+
+/// How exactly to wake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// Within 2 ms: by tokio's timer.
+    Timer,
+    /// Within 0.2 ms: by a thread.
+    Thread,
+    /// At once: by yielding, in the last 0.2 ms before.
+    Yield,
+}
+
+impl Grain {
+    /// The cheapest grain for a bucket that loses nothing when its head wakes late by up to `slack`
+    /// nanoseconds.
+    pub(super) fn fitting(slack: u64) -> Self {
+        match slack {
+            TIMER_LATENESS.. => Self::Timer,
+            slack if u128::from(slack) >= THREAD_LATENESS.as_nanos() => Self::Thread,
+            _ => Self::Yield,
+        }
+    }
+}
+
+/// Sleeps for one head at a time.
+#[derive(Debug, Default)]
+pub(super) struct Sleeper {
+    /// The thread; none until one is needed.
+    alarm: OnceLock<Alarm>,
+}
+
+impl Sleeper {
+    /// Sleeps until about `until`, which is `wait` from now. Dropping it is fine at any time.
+    pub(super) async fn sleep(&self, until: Instant, wait: Duration, grain: Grain) {
+        match grain {
+            Grain::Timer => tokio::time::sleep_until(until).await,
+            Grain::Thread => self.alarm().wait(until, wait).await,
+            Grain::Yield if wait > THREAD_LATENESS => self.alarm().wait(until, wait - THREAD_LATENESS).await,
+            Grain::Yield => yield_until(until).await,
+        }
+    }
+
+    fn alarm(&self) -> &Alarm {
+        self.alarm.get_or_init(Alarm::start)
+    }
+}
+
+/// Lets other tasks run until the time has come. A clock that stands still (a paused one) can only
+/// be moved by a timer.
+async fn yield_until(until: Instant) {
+    let mut seen = clock::now();
+    while seen < until {
+        tokio::task::yield_now().await;
+        let now = clock::now();
+        if now == seen {
+            return tokio::time::sleep_until(until).await;
+        }
+        seen = now;
+    }
+}
+
+/// A thread that wakes a task. Ends when the alarm is dropped.
+#[derive(Debug)]
+struct Alarm(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    order: Mutex<Order>,
+    changed: Condvar,
+    ring: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Order {
+    /// Ring after this; taken by the thread when it begins to wait.
+    after: Option<Duration>,
+    /// The alarm was dropped.
+    ended: bool,
+}
+
+impl Alarm {
+    fn start() -> Self {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        // Without a thread there is still the timer of `wait`: late, but correct.
+        let _ = std::thread::Builder::new().name("paceline-pace".to_owned()).spawn(move || theirs.serve());
+        Self(shared)
+    }
+
+    async fn wait(&self, until: Instant, wait: Duration) {
+        self.0.orders().after = Some(wait);
+        self.0.changed.notify_one();
+        tokio::select! {
+            () = self.0.ring.notified() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.orders().ended = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Shared {
+    /// Waits for orders and rings; a new order takes the place of the one before. Rings that nobody
+    /// waits for any more wake the next head too early once, which looks at the clock and sleeps on.
+    fn serve(&self) {
+        let mut order = self.orders();
+        while !order.ended {
+            let Some(wait) = order.after.take() else {
+                order = self.changed.wait(order).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            order = self.changed.wait_timeout(order, wait).unwrap_or_else(PoisonError::into_inner).0;
+            if order.after.is_none() {
+                self.ring.notify_one();
+            }
+        }
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

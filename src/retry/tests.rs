@@ -1,0 +1,225 @@
+//! Tables and properties of the verdict.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, Method};
+use proptest::prelude::*;
+
+use super::*;
+
+/// The defaults of the job language, without jitter.
+pub(super) fn plan() -> RetryPlan {
+    RetryPlan {
+        attempts: 5,
+        backoff: BackoffShape::Exponential,
+        initial: Duration::from_millis(250),
+        throttle_initial: Duration::from_secs(1),
+        factor: 2.0,
+        max: Duration::from_secs(60),
+        jitter: Jitter::None,
+        statuses: StatusSet::new([408, 425, 429, 500, 502, 503, 504].map(|status| (status, status)).into()),
+        errors: vec![
+            ErrorClass::Dns,
+            ErrorClass::Connect,
+            ErrorClass::Reset,
+            ErrorClass::Timeout,
+            ErrorClass::Body,
+            ErrorClass::Decode,
+        ],
+        methods: vec![Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE],
+        max_wait: Duration::from_secs(900),
+    }
+}
+
+const KINDS: [FailureKind; 19] = [
+    FailureKind::Dns,
+    FailureKind::Connect,
+    FailureKind::Tls,
+    FailureKind::Certificate,
+    FailureKind::PoolTimeout,
+    FailureKind::ConnectTimeout,
+    FailureKind::ReadTimeout,
+    FailureKind::TotalTimeout,
+    FailureKind::RowTimeout,
+    FailureKind::Reset,
+    FailureKind::Truncated,
+    FailureKind::TooLarge,
+    FailureKind::Protocol,
+    FailureKind::Redirect,
+    FailureKind::Decode,
+    FailureKind::Status,
+    FailureKind::Request,
+    FailureKind::Extract,
+    FailureKind::Input,
+];
+
+fn told(seconds: Option<u64>) -> HeaderMap {
+    seconds.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))).into_iter().collect()
+}
+
+fn refused(policy: &RetryPlan, method: &Method, status: u16, wait: Option<u64>, attempt: u32) -> Verdict {
+    let headers = told(wait);
+    verdict(Attempted::Refused { status, headers: &headers }, attempt, method, policy, 0.5, SystemTime::UNIX_EPOCH)
+}
+
+fn failed(policy: &RetryPlan, method: &Method, failure: &Failure, attempt: u32) -> Verdict {
+    verdict(Attempted::Failed(failure), attempt, method, policy, 0.5, SystemTime::UNIX_EPOCH)
+}
+
+const fn retry(milliseconds: u64) -> Verdict {
+    Verdict::Retry(Duration::from_millis(milliseconds))
+}
+
+const fn throttle(seconds: u64, again: bool) -> Verdict {
+    Verdict::Throttle { wait: Duration::from_secs(seconds), again }
+}
+
+const fn stop(seconds: u64) -> Verdict {
+    Verdict::Stop(Duration::from_secs(seconds))
+}
+
+#[test]
+fn an_accepted_reply_is_taken_whatever_the_method_and_the_attempt() {
+    for method in [Method::GET, Method::POST] {
+        for attempt in [1, 5, 6] {
+            let verdict = verdict(Attempted::Accepted, attempt, &method, &plan(), 0.5, SystemTime::UNIX_EPOCH);
+            assert_eq!(verdict, Verdict::Accept);
+        }
+    }
+}
+
+/// Status, Retry-After, and the verdicts for GET at attempts 1, 4 and 5 (the last), POST at 1 and 5.
+#[test]
+fn refused_replies_by_status_header_method_and_attempt() {
+    use Verdict::Fail;
+    let table = [
+        (400, None, [Fail; 5]),
+        (404, Some(3), [Fail; 5]),
+        (301, Some(3), [Fail; 5]),
+        (501, None, [Fail; 5]),
+        (408, None, [retry(250), retry(2000), Fail, Fail, Fail]),
+        (425, None, [retry(250), retry(2000), Fail, Fail, Fail]),
+        (500, None, [retry(250), retry(2000), Fail, Fail, Fail]),
+        (500, Some(3), [retry(3000), retry(3000), Fail, Fail, Fail]),
+        (500, Some(0), [retry(250), retry(2000), Fail, Fail, Fail]),
+        (500, Some(901), [stop(901), stop(901), Fail, Fail, Fail]),
+        (502, None, [retry(250), retry(2000), Fail, Fail, Fail]),
+        (504, None, [retry(250), retry(2000), Fail, Fail, Fail]),
+        (503, None, [retry(250), retry(2000), Fail, Fail, Fail]),
+        (
+            503,
+            Some(3),
+            [throttle(3, true), throttle(3, true), throttle(3, false), throttle(3, true), throttle(3, false)],
+        ),
+        (503, Some(901), [stop(901); 5]),
+        (
+            429,
+            None,
+            [throttle(1, true), throttle(8, true), throttle(16, false), throttle(1, true), throttle(16, false)],
+        ),
+        (
+            429,
+            Some(0),
+            [throttle(0, true), throttle(0, true), throttle(0, false), throttle(0, true), throttle(0, false)],
+        ),
+        (
+            429,
+            Some(900),
+            [throttle(900, true), throttle(900, true), throttle(900, false), throttle(900, true), throttle(900, false)],
+        ),
+        (429, Some(901), [stop(901); 5]),
+    ];
+    for (status, wait, expected) in table {
+        let at = |method: &Method, attempt| refused(&plan(), method, status, wait, attempt);
+        let (get, post) = (&Method::GET, &Method::POST);
+        let found = [at(get, 1), at(get, 4), at(get, 5), at(post, 1), at(post, 5)];
+        assert_eq!(found, expected, "{status} with Retry-After {wait:?}");
+    }
+}
+
+#[test]
+fn a_server_that_throttles_is_obeyed_although_the_status_is_not_tried_again() {
+    let policy = RetryPlan { statuses: StatusSet::new(vec![]), ..plan() };
+    assert_eq!(refused(&policy, &Method::GET, 429, Some(3), 1), throttle(3, false));
+    assert_eq!(refused(&policy, &Method::GET, 503, Some(3), 1), throttle(3, false));
+    assert_eq!(refused(&policy, &Method::GET, 429, Some(901), 1), stop(901));
+    assert_eq!(refused(&policy, &Method::GET, 503, None, 1), Verdict::Fail);
+}
+
+#[test]
+fn a_header_that_is_garbage_is_as_good_as_absent() {
+    let headers: HeaderMap = [(RETRY_AFTER, HeaderValue::from_static("soon"))].into_iter().collect();
+    let at = |status| {
+        let attempted = Attempted::Refused { status, headers: &headers };
+        verdict(attempted, 1, &Method::GET, &plan(), 0.5, SystemTime::UNIX_EPOCH)
+    };
+    assert_eq!([at(429), at(503)], [throttle(1, true), retry(250)]);
+}
+
+#[test]
+fn failures_are_tried_again_by_class_method_and_whether_anything_was_sent() {
+    for kind in KINDS {
+        let (sent, unsent) = (Failure::sent(kind, "x"), Failure::unsent(kind, "x"));
+        let again = if kind.class().is_some() { retry(250) } else { Verdict::Fail };
+        assert_eq!(failed(&plan(), &Method::GET, &sent, 1), again, "{kind:?}, GET, sent");
+        assert_eq!(failed(&plan(), &Method::POST, &unsent, 1), again, "{kind:?}, POST, not sent");
+        assert_eq!(failed(&plan(), &Method::POST, &sent, 1), Verdict::Fail, "{kind:?}, POST, sent");
+        assert_eq!(failed(&plan(), &Method::GET, &unsent, 5), Verdict::Fail, "{kind:?}, the last attempt");
+    }
+}
+
+#[test]
+fn only_named_classes_and_methods_are_repeated() {
+    let policy = RetryPlan { errors: vec![ErrorClass::Connect], methods: vec![Method::POST], ..plan() };
+    assert_eq!(failed(&policy, &Method::GET, &Failure::unsent(FailureKind::Dns, "x"), 1), Verdict::Fail);
+    assert_eq!(failed(&policy, &Method::GET, &Failure::unsent(FailureKind::Connect, "x"), 1), retry(250));
+    assert_eq!(failed(&policy, &Method::POST, &Failure::sent(FailureKind::Tls, "x"), 1), retry(250));
+    assert_eq!(refused(&policy, &Method::POST, 500, None, 1), retry(250));
+    assert_eq!(refused(&policy, &Method::GET, 500, None, 1), Verdict::Fail);
+}
+
+#[test]
+fn a_certificate_is_never_tried_again_and_a_broken_handshake_is() {
+    assert_eq!(FailureKind::Certificate.class(), None);
+    assert_eq!(FailureKind::Tls.class(), Some(ErrorClass::Connect));
+}
+
+fn methods() -> impl Strategy<Value = Method> {
+    proptest::sample::select(vec![Method::GET, Method::PUT, Method::POST, Method::PATCH])
+}
+
+proptest! {
+    #[test]
+    fn no_verdict_is_earlier_than_the_server_said(
+        status in 300..600u16, wait in 0..2000u64, attempt in 1..10u32, attempts in 1..10u32, method in methods(),
+    ) {
+        let policy = RetryPlan { attempts, jitter: Jitter::Full, ..plan() };
+        let asked = Duration::from_secs(wait);
+        match refused(&policy, &method, status, Some(wait), attempt) {
+            Verdict::Accept => prop_assert!(false, "accepted a refused reply"),
+            Verdict::Retry(wait) => prop_assert!(wait >= asked && wait <= policy.max_wait),
+            Verdict::Throttle { wait, .. } => prop_assert!(wait == asked && wait <= policy.max_wait),
+            Verdict::Stop(wait) => prop_assert!(wait == asked && wait > policy.max_wait),
+            Verdict::Fail => prop_assert!(status != 429 && status != 503),
+        }
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_what_may_not_be_repeated_is_not(
+        status in 300..600u16, wait in proptest::option::of(0..900u64), attempt in 1..10u32, attempts in 1..10u32,
+        method in methods(),
+    ) {
+        let policy = RetryPlan { attempts, ..plan() };
+        let turned_away = status == 429 || (status == 503 && wait.is_some());
+        match refused(&policy, &method, status, wait, attempt) {
+            Verdict::Retry(_) | Verdict::Throttle { again: true, .. } => {
+                prop_assert!(attempt < attempts && policy.statuses.contains(status));
+                prop_assert!(turned_away || policy.methods.contains(&method));
+            }
+            Verdict::Throttle { again: false, .. } => prop_assert!(turned_away && attempt >= attempts),
+            Verdict::Fail => prop_assert!(!turned_away),
+            Verdict::Accept | Verdict::Stop(_) => prop_assert!(false, "neither accepted nor beyond max-wait"),
+        }
+    }
+}
