@@ -70,6 +70,13 @@ pub struct LimitPlan {
 }
 
 impl LimitPlan {
+    /// A bucket that never runs out and knows only holds: for an endpoint without a limit, so that a
+    /// server's word has something to hold.
+    #[must_use]
+    pub fn hold_only(endpoint: &str) -> Self {
+        Self { name: format!("endpoints.{endpoint}"), windows: Vec::new(), burst: NonZeroU32::MIN }
+    }
+
     /// Requests per second in the long run: the slowest window.
     #[must_use]
     pub fn rate(&self) -> f64 {

@@ -102,7 +102,7 @@ impl Conductor {
         complete.store(conductor.is_complete(&opened.facts), Ordering::Release);
         let written = conductor.finish(writing).await;
         let ending = conductor.ending.unwrap_or(RunEnding::Complete);
-        summing::report(&conductor.shared, &opened.facts, ending, &written, began.elapsed())
+        summing::report(&conductor.shared, &opened.facts, ending, written.as_ref(), began.elapsed())
     }
 
     fn tell(&mut self, event: &Event) {
