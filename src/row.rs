@@ -60,10 +60,52 @@ pub struct Row {
     pub fields: Fields,
 }
 
+/// One value of a row, borrowed: what sinks write without copying it first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// A cell of text.
+    Text(&'a str),
+    /// A JSON value.
+    Json(&'a Value),
+    /// An integer.
+    Integer(i64),
+}
+
 /// The name under which a row of a single value is seen.
 pub const VALUE: &str = "value";
 
 impl Row {
+    /// The value of a column, borrowed. `None`: the row has no such column.
+    #[must_use]
+    pub fn cell(&self, name: &str) -> Option<Cell<'_>> {
+        match &self.fields {
+            Fields::Text { header, cells } => cells.get(header.position(name)?).map(Cell::Text),
+            Fields::Object(map) => map.get(name).map(Cell::Json),
+            Fields::Integer(value) => (name == VALUE).then_some(Cell::Integer(*value)),
+        }
+    }
+
+    /// Shows every column with its value, in order, without copying any.
+    pub fn visit<'a>(&'a self, mut see: impl FnMut(&'a str, Cell<'a>)) {
+        match &self.fields {
+            Fields::Text { header, cells } => {
+                header.names().iter().zip(cells).for_each(|(name, cell)| see(name, Cell::Text(cell)));
+            }
+            Fields::Object(map) => map.iter().for_each(|(name, value)| see(name, Cell::Json(value))),
+            Fields::Integer(value) => see(VALUE, Cell::Integer(*value)),
+        }
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match &self.fields {
+            Fields::Text { header, cells } => header.names().len().min(cells.len()),
+            Fields::Object(map) => map.len(),
+            Fields::Integer(_) => 1,
+        }
+    }
+
     /// The value of a column as JSON; text cells are strings. `None`: the row has no such column.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value> {
@@ -83,6 +125,49 @@ impl Row {
             }
             Fields::Object(map) => map.clone(),
             Fields::Integer(value) => Map::from_iter([(VALUE.to_owned(), Value::from(*value))]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> [Row; 3] {
+        let header = Arc::new(Header::new(vec!["a".to_owned(), "b".to_owned()]));
+        let cells = csv::StringRecord::from(vec!["1", "x"]);
+        let object = Map::from_iter([("a".to_owned(), Value::from(1)), ("b".to_owned(), Value::Null)]);
+        [Fields::Text { header, cells }, Fields::Object(object), Fields::Integer(-7)].map(|fields| Row {
+            ordinal: 0,
+            line: 1,
+            fields,
+        })
+    }
+
+    #[test]
+    fn borrowed_and_owned_views_agree() {
+        for row in rows() {
+            let mut seen = Map::new();
+            row.visit(|name, cell| {
+                assert_eq!(row.cell(name), Some(cell));
+                let value = match cell {
+                    Cell::Text(text) => Value::from(text),
+                    Cell::Json(value) => value.clone(),
+                    Cell::Integer(value) => Value::from(value),
+                };
+                assert_eq!(row.get(name).as_ref(), Some(&value));
+                seen.insert(name.to_owned(), value);
+            });
+            assert_eq!(seen, row.to_object());
+            assert_eq!(seen.len(), row.width());
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_none() {
+        for row in rows() {
+            assert_eq!(row.cell("nope"), None);
+            assert_eq!(row.get("nope"), None);
         }
     }
 }

@@ -3,7 +3,19 @@
 //! A sink is written by one thread, the scribe, which syncs every sink before it notes their cursors
 //! in the journal. Must never report a cursor for bytes that are not durable.
 
-use std::fmt::Debug;
+mod appender;
+mod cells;
+pub mod csv;
+pub mod jsonl;
+pub mod stdout;
+mod table;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Debug};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -39,12 +51,14 @@ pub enum OnExisting {
     Replace,
 }
 
-/// How far a sink has durably come; what a resume starts from.
+/// How far a sink has durably come; what a resume starts from. The default stands for a sink that
+/// never committed: no commit of a file gives it, not even of an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cursor {
     /// Bytes of the output that belong to committed rows.
     pub offset: u64,
-    /// CRC-32 of the last 64 KiB (or less) before `offset`, to notice an edited file.
+    /// CRC-32 of `offset` (eight bytes, little-endian) and the last 64 KiB (or less) before it, to
+    /// notice an edited file; 0 where the output can't be read back.
     pub tail_crc: u32,
 }
 
@@ -63,6 +77,21 @@ pub struct SinkError {
     /// What went wrong, naming the output.
     pub message: String,
 }
+
+impl SinkError {
+    /// An error with these words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SinkError {}
 
 /// What every sink has, whatever its kind.
 #[derive(Debug, Clone)]
@@ -87,6 +116,13 @@ pub trait SinkKind: Debug + Send + Sync {
     /// One line for `plan`: `out/prices.csv (csv, replaces what exists)`.
     fn describe(&self) -> String;
 
+    /// The file it writes, relative to where the program was started; `None` when it writes none.
+    fn path(&self) -> Option<&Path>;
+
+    /// What it writes and where, as written in the job: part of the job's identity. What only a new
+    /// run asks for (`on-existing`) is not in it.
+    fn identity(&self) -> String;
+
     /// Whether a new run could begin, without touching anything: the output does not exist, or
     /// may be appended to or replaced.
     ///
@@ -94,7 +130,8 @@ pub trait SinkKind: Debug + Send + Sync {
     /// When a new run would be refused.
     fn survey(&self) -> Result<(), SinkError>;
 
-    /// Opens the output. `layouts` are those of the endpoints in [`SinkPlan::from`], by position in
+    /// Opens the output. Nothing is lost before the first commit: what a new run finds stays as it is
+    /// where it appends, and the commit that follows gives the cursor behind it. `layouts` are those of the endpoints in [`SinkPlan::from`], by position in
     /// the plan; `columns` as in [`SinkPlan::columns`].
     ///
     /// # Errors
@@ -122,11 +159,15 @@ pub trait Sink: Send {
     /// When it can't; a failed sync is final (its error may not come twice).
     fn commit(&mut self) -> Result<Cursor, SinkError>;
 
-    /// Records that did not fit the output's fixed columns, with the names that had no place.
+    /// Names of input columns that had no place in the output: they came after its columns were
+    /// fixed, or an extracted column has their name. Their records were written without them.
     fn dropped_columns(&self) -> Vec<String> {
         Vec::new()
     }
 }
+
+/// Decides a value of the job file.
+pub type CompileSink = fn(&mut Site<'_>, &KeyPath, &Value, Option<OnExisting>) -> Option<Arc<dyn SinkKind>>;
 
 /// A row of [`KINDS`].
 #[derive(Debug)]
@@ -143,8 +184,8 @@ pub struct SinkRow {
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of `[sinks.NAME.KIND]` (already valid by the schema; for `path = "file"` it
     /// is `{"path": "file"}`). Pure. Reports and returns `None` when it is wrong.
-    pub compile: fn(&mut Site<'_>, &KeyPath, &Value, Option<OnExisting>) -> Option<Arc<dyn SinkKind>>,
+    pub compile: CompileSink,
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] = &[];
+pub const KINDS: &[SinkRow] = &[csv::KIND, jsonl::KIND, stdout::KIND];

@@ -3,7 +3,20 @@
 //! A source reads lazily, on a thread of its own, and never holds more than a row. A row that can't
 //! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
 
-use std::fmt::Debug;
+pub mod csv;
+mod file;
+pub mod jsonl;
+mod lines;
+mod problem;
+pub mod range;
+pub mod stdin;
+pub mod values;
+
+#[cfg(test)]
+mod contract;
+
+use std::fmt::{self, Debug};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -52,6 +65,21 @@ pub struct SourceError {
     pub message: String,
 }
 
+impl SourceError {
+    /// An error with these words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SourceError {}
+
 /// A source, decided and printable.
 pub trait SourcePlan: Debug + Send + Sync {
     /// Name of the kind, a row of [`KINDS`].
@@ -59,6 +87,11 @@ pub trait SourcePlan: Debug + Send + Sync {
 
     /// One line for `plan`: `products.csv (csv, 3 columns)`.
     fn describe(&self) -> String;
+
+    /// The file it reads, relative to where the program was started; `None` when it reads none.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 
     /// The columns, as far as they are known before the run.
     fn columns(&self) -> Columns;
@@ -126,4 +159,4 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] = &[];
+pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND];

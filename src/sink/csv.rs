@@ -1,0 +1,233 @@
+//! CSV and TSV files: a header, then a row for each record.
+//!
+//! Columns are fixed by the plan, by the file that is gone on with, or by the first record of an
+//! input that brings its own. Must never write under a header that is not its own.
+
+use std::fs::File;
+use std::io::{Read as _, Seek};
+use std::path::Path;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+
+use super::appender::Appender;
+use super::cells::CsvCells;
+use super::table::{Dropped, Table, known, union};
+use super::target::{FileSpec, Target};
+use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
+use crate::record::{Layout, Record};
+use crate::row::Cell;
+use crate::source::csv::is_tsv;
+
+/// The row of [`super::KINDS`].
+pub const KIND: SinkRow = SinkRow {
+    name: "csv",
+    doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv",
+    example: "[sinks.out.csv]\npath = \"out/prices.csv\"",
+    endings: &["csv", "tsv"],
+    schema: <FileSpec as JsonSchema>::json_schema,
+    compile: |site, path, value, on_existing| {
+        let target = Target::compile(site, path, value, on_existing)?;
+        let delimiter = if is_tsv(&target.path) { b'\t' } else { b',' };
+        Some(Arc::new(CsvFile { target, delimiter }))
+    },
+};
+
+/// Most bytes of a header that is read back.
+const HEADER_CAP: u64 = 1024 * 1024;
+
+/// Most records held until the columns are known.
+const MOST_HELD: usize = 1000;
+
+/// A CSV file, decided.
+#[derive(Debug)]
+pub(super) struct CsvFile {
+    pub(super) target: Target,
+    pub(super) delimiter: u8,
+}
+
+impl SinkKind for CsvFile {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn describe(&self) -> String {
+        self.target.describe(KIND.name)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.target.path)
+    }
+
+    fn identity(&self) -> String {
+        self.target.identity(KIND.name)
+    }
+
+    fn survey(&self) -> Result<(), SinkError> {
+        self.target.survey()
+    }
+
+    fn open(
+        &self,
+        start: Start,
+        layouts: &[(usize, Layout)],
+        columns: Option<&[String]>,
+    ) -> Result<Box<dyn Sink>, SinkError> {
+        let mut rows = Rows::new(self.delimiter, layouts, columns);
+        let mut head = Vec::new();
+        rows.begin(&mut head);
+        let mut output = self.target.open(start, &head)?;
+        if output.offset() == 0 {
+            output.buffer().extend_from_slice(&head);
+        } else {
+            let found = read_header(output.file(), output.path(), output.offset(), self.delimiter)?;
+            rows.adopt(found).map_err(|(found, own)| mismatch(output.path(), &found, &own))?;
+        }
+        Ok(Box::new(CsvSink { output, rows }))
+    }
+}
+
+fn read_header(mut file: &File, path: &Path, length: u64, delimiter: u8) -> Result<Vec<String>, SinkError> {
+    let mut record = csv::StringRecord::new();
+    let read = file.rewind().map_err(csv::Error::from).and_then(|()| {
+        let text = file.take(length.min(HEADER_CAP));
+        csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(text).read_record(&mut record)
+    });
+    match read {
+        Ok(_) => Ok(record.iter().map(str::to_owned).collect()),
+        Err(error) => Err(SinkError::new(format!("the header of {} can't be read: {error}", path.display()))),
+    }
+}
+
+fn mismatch(path: &Path, found: &[String], own: &[String]) -> SinkError {
+    SinkError::new(format!(
+        "{} has the columns {}, but the job writes {}: set `columns` on the sink to match, set \
+         `on-existing = \"replace\"`, or move the file away",
+        path.display(),
+        found.join(", "),
+        own.join(", "),
+    ))
+}
+
+/// A CSV file, open.
+struct CsvSink {
+    output: Appender,
+    rows: Rows,
+}
+
+impl Sink for CsvSink {
+    fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
+        self.rows.write(endpoint, record, self.output.buffer()).map_err(SinkError::new)?;
+        self.output.settle()
+    }
+
+    fn commit(&mut self) -> Result<Cursor, SinkError> {
+        if self.rows.holds() {
+            self.rows.release(self.output.buffer()).map_err(SinkError::new)?;
+        }
+        self.output.commit()
+    }
+
+    fn dropped_columns(&self) -> Vec<String> {
+        self.rows.dropped.names()
+    }
+}
+
+/// Records as rows of CSV.
+pub(super) struct Rows {
+    cells: CsvCells,
+    layouts: Vec<(usize, Layout)>,
+    chosen: bool,
+    /// The columns; `None` until the first record of an open input.
+    table: Option<Table>,
+    headed: bool,
+    /// Records without any input column that came before the columns were known.
+    held: Vec<(usize, Record)>,
+    /// Names that had no place.
+    pub dropped: Dropped,
+}
+
+impl Rows {
+    /// Rows for these layouts, or these columns of them.
+    pub fn new(delimiter: u8, layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
+        let names = columns.map(<[String]>::to_vec).or_else(|| known(layouts));
+        let chosen = columns.is_some();
+        Self {
+            cells: CsvCells::new(delimiter),
+            layouts: layouts.to_vec(),
+            chosen,
+            table: names.map(|names| Table::new(names, layouts, chosen)),
+            headed: false,
+            held: Vec::new(),
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// Appends the header, if the columns are known and it does not stand yet.
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
+        let Some(table) = self.table.as_ref().filter(|_| !self.headed) else { return };
+        self.headed = true;
+        let begun = out.len();
+        for (column, name) in table.names().iter().enumerate() {
+            self.cells.cell(column, Some(Cell::Text(name)), out);
+        }
+        self.cells.end(begun, out);
+    }
+
+    /// Goes on under a header that stands already; the header and the own columns when they differ.
+    pub fn adopt(&mut self, found: Vec<String>) -> Result<(), (Vec<String>, Vec<String>)> {
+        self.headed = true;
+        match &self.table {
+            Some(table) if table.names() == found => Ok(()),
+            Some(table) => Err((found, table.names().to_vec())),
+            None => {
+                self.table = Some(Table::new(found, &self.layouts, self.chosen));
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on under a header that stands already and can't be read back.
+    pub fn headed(&mut self) {
+        self.headed = true;
+    }
+
+    /// Appends a record, or holds it: one of a row that could not be read says nothing of the columns.
+    pub fn write(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        if self.table.is_none() {
+            if record.row.width() == 0 && self.held.len() < MOST_HELD {
+                self.held.push((endpoint, record.clone()));
+                return Ok(());
+            }
+            self.fix(endpoint, record, out)?;
+        }
+        self.row(endpoint, record, out)
+    }
+
+    /// Whether records are held.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Appends what is held, under the columns that can be known now.
+    pub fn release(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        let Some((endpoint, record)) = self.held.first().cloned() else { return Ok(()) };
+        self.fix(endpoint, &record, out)
+    }
+
+    /// Fixes the columns by a record and appends what was held for want of them.
+    fn fix(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        let names = union(&self.layouts, Some((endpoint, record)));
+        self.table = Some(Table::new(names, &self.layouts, self.chosen));
+        self.begin(out);
+        std::mem::take(&mut self.held).iter().try_for_each(|(endpoint, record)| self.row(*endpoint, record, out))
+    }
+
+    fn row(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let (cells, begun) = (&mut self.cells, out.len());
+        table.visit(endpoint, record, &mut self.dropped, |column, cell| cells.cell(column, cell, out))?;
+        self.cells.end(begun, out);
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! JSON Lines: an object on each line, keys in the order of the layout, types kept.
+//!
+//! Must never write a key twice, nor a key that a record does not have.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+
+use super::appender::Appender;
+use super::cells::{json, json_cell};
+use super::table::{Dropped, Table, union};
+use super::target::{FileSpec, Target};
+use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
+use crate::record::{InputColumns, Layout, Record};
+
+/// The row of [`super::KINDS`].
+pub const KIND: SinkRow = SinkRow {
+    name: "jsonl",
+    doc: "a JSON Lines file, an object for each record",
+    example: "[sinks.out.jsonl]\npath = \"out/prices.jsonl\"",
+    endings: &["jsonl", "ndjson"],
+    schema: <FileSpec as JsonSchema>::json_schema,
+    compile: |site, path, value, on_existing| {
+        let target = Target::compile(site, path, value, on_existing)?;
+        Some(Arc::new(JsonlFile { target }))
+    },
+};
+
+/// A JSON Lines file, decided.
+#[derive(Debug)]
+pub(super) struct JsonlFile {
+    pub(super) target: Target,
+}
+
+impl SinkKind for JsonlFile {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn describe(&self) -> String {
+        self.target.describe(KIND.name)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.target.path)
+    }
+
+    fn identity(&self) -> String {
+        self.target.identity(KIND.name)
+    }
+
+    fn survey(&self) -> Result<(), SinkError> {
+        self.target.survey()
+    }
+
+    fn open(
+        &self,
+        start: Start,
+        layouts: &[(usize, Layout)],
+        columns: Option<&[String]>,
+    ) -> Result<Box<dyn Sink>, SinkError> {
+        let output = self.target.open(start, b"")?;
+        Ok(Box::new(JsonlSink { output, lines: Lines::new(layouts, columns) }))
+    }
+}
+
+/// A JSON Lines file, open.
+struct JsonlSink {
+    output: Appender,
+    lines: Lines,
+}
+
+impl Sink for JsonlSink {
+    fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
+        self.lines.write(endpoint, record, self.output.buffer()).map_err(SinkError::new)?;
+        self.output.settle()
+    }
+
+    fn commit(&mut self) -> Result<Cursor, SinkError> {
+        self.output.commit()
+    }
+
+    fn dropped_columns(&self) -> Vec<String> {
+        self.lines.dropped.names()
+    }
+}
+
+/// Records as lines of JSON.
+pub(super) struct Lines {
+    /// Columns that are known; endpoints whose input is open are not written by it unless the user
+    /// chose the columns.
+    table: Table,
+    /// `"name":` of every column of the table, ready to be written.
+    keys: Vec<Vec<u8>>,
+    /// Endpoints whose rows bring their own keys, with the keys of their cells.
+    open: Vec<(usize, Vec<String>)>,
+    /// Names that had no place.
+    pub dropped: Dropped,
+}
+
+impl Lines {
+    /// Lines for these layouts, or these columns of them.
+    pub fn new(layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
+        let names = columns.map_or_else(|| union(layouts, None), <[String]>::to_vec);
+        let keys = names.iter().map(|name| key(name)).collect();
+        let mut open = Vec::new();
+        if columns.is_none() {
+            let as_they_come = layouts.iter().filter(|(_, layout)| layout.input == InputColumns::AsTheyCome);
+            open.extend(as_they_come.map(|(endpoint, layout)| (*endpoint, layout.cells.clone())));
+        }
+        Self { table: Table::new(names, layouts, true), keys, open, dropped: Dropped::default() }
+    }
+
+    /// Appends a record.
+    pub fn write(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        let line = out.len();
+        out.push(b'{');
+        let begun = out.len();
+        if let Some((_, cells)) = self.open.iter().find(|(of, _)| *of == endpoint) {
+            write_open(record, cells, &mut self.dropped, out);
+        } else {
+            let keys = &self.keys;
+            let visited = self.table.visit(endpoint, record, &mut self.dropped, |column, cell| {
+                let Some(cell) = cell else { return };
+                comma(begun, out);
+                out.extend_from_slice(&keys[column]);
+                json_cell(cell, out);
+            });
+            if visited.is_err() {
+                out.truncate(line);
+                return visited;
+            }
+        }
+        out.extend_from_slice(b"}\n");
+        Ok(())
+    }
+}
+
+fn write_open(record: &Record, cells: &[String], dropped: &mut Dropped, out: &mut Vec<u8>) {
+    let begun = out.len();
+    record.row.visit(|name, cell| {
+        if cells.iter().any(|known| known == name) {
+            dropped.note(name);
+            return;
+        }
+        comma(begun, out);
+        json(name, out);
+        out.push(b':');
+        json_cell(cell, out);
+    });
+    for (name, value) in cells.iter().zip(&record.cells) {
+        comma(begun, out);
+        json(name, out);
+        out.push(b':');
+        json(value, out);
+    }
+}
+
+fn comma(begun: usize, out: &mut Vec<u8>) {
+    if out.len() > begun {
+        out.push(b',');
+    }
+}
+
+fn key(name: &str) -> Vec<u8> {
+    let mut key = Vec::new();
+    json(name, &mut key);
+    key.push(b':');
+    key
+}

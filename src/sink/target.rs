@@ -1,0 +1,249 @@
+//! The file a sink writes: whether it may be there, how it comes to be, and how a resume finds it.
+//!
+//! Must never destroy a byte that no commit of this run stands for, unless the job says `replace`.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::appender::{Appender, reason, tail_crc};
+use super::{Cursor, OnExisting, SinkError, Start};
+use crate::compile::Site;
+use crate::diagnostic::codes;
+use crate::document::KeyPath;
+
+/// A file to write.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct FileSpec {
+    /// The file, relative to the job file.
+    #[schemars(length(min = 1))]
+    path: String,
+}
+
+/// A file to write, decided.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// As the program reaches it.
+    pub path: PathBuf,
+    /// As written in the job.
+    written: String,
+    on_existing: OnExisting,
+}
+
+impl Target {
+    /// Decides the value of a file-shaped kind.
+    pub fn compile(
+        site: &mut Site<'_>,
+        place: &KeyPath,
+        value: &Value,
+        on_existing: Option<OnExisting>,
+    ) -> Option<Self> {
+        match Self::decide(value, on_existing, |written| site.file(written)) {
+            Ok(target) => Some(target),
+            Err((message, help)) => {
+                site.error(codes::BAD_VALUE, &place.key("path"), message, help);
+                None
+            }
+        }
+    }
+
+    /// As [`Target::compile`], with the message and the help where the value is wrong.
+    pub fn decide(
+        value: &Value,
+        on_existing: Option<OnExisting>,
+        file: impl Fn(&str) -> PathBuf,
+    ) -> Result<Self, (String, &'static str)> {
+        const HELP: &str = r#"such as path = "out/records.csv""#;
+        let spec = FileSpec::deserialize(value).map_err(|error| (format!("this sink is not right: {error}"), HELP))?;
+        if spec.path.is_empty() || spec.path.ends_with('/') || Path::new(&spec.path).file_name().is_none() {
+            return Err((format!("`{}` does not name a file", spec.path), HELP));
+        }
+        Ok(Self { path: file(&spec.path), written: spec.path, on_existing: on_existing.unwrap_or_default() })
+    }
+
+    /// One line for people.
+    pub fn describe(&self, kind: &str) -> String {
+        let existing = match self.on_existing {
+            OnExisting::Error => "must not exist",
+            OnExisting::Append => "appends to what exists",
+            OnExisting::Replace => "replaces what exists",
+        };
+        format!("{} ({kind}, {existing})", self.path.display())
+    }
+
+    /// What it is for the job's identity: where the program was started does not matter.
+    pub fn identity(&self, kind: &str) -> String {
+        format!("{kind} {}", self.written)
+    }
+
+    /// Whether a new run could begin; touches nothing.
+    pub fn survey(&self) -> Result<(), SinkError> {
+        if !self.examine()? {
+            return self.survey_folder();
+        }
+        match self.on_existing {
+            OnExisting::Error => Err(self.exists()),
+            OnExisting::Append | OnExisting::Replace => {
+                OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether there is a file that could be written; what is no file is refused.
+    fn examine(&self) -> Result<bool, SinkError> {
+        let refuse = |what: &str| Err(SinkError::new(format!("{} can't be written: {what}", self.path.display())));
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) if metadata.is_dir() => refuse("it is a directory"),
+            Ok(metadata) if !metadata.is_file() => refuse("it is not a regular file"),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(&self.path) {
+                Ok(target) => refuse(&format!("it is a link to {}, which does not exist", target.display())),
+                Err(_) => Ok(false),
+            },
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn survey_folder(&self) -> Result<(), SinkError> {
+        let there = self.path.ancestors().skip(1).find(|folder| !folder.as_os_str().is_empty() && folder.exists());
+        match there {
+            Some(folder) if !folder.is_dir() => Err(self.failed(&io::ErrorKind::NotADirectory.into())),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Opens the file. `head` is what the sink writes first into an empty one: a run that was cut off
+    /// between its first commit and the note of it left no more than that.
+    pub fn open(&self, start: Start, head: &[u8]) -> Result<Appender, SinkError> {
+        match start {
+            Start::New => self.begin(None),
+            Start::Resume(cursor) if cursor == Cursor::default() => self.begin(Some(head)),
+            Start::Resume(cursor) => self.resume(cursor),
+        }
+    }
+
+    /// Begins a new output; `own`: beginnings of this are our own, from a session that never committed.
+    fn begin(&self, own: Option<&[u8]>) -> Result<Appender, SinkError> {
+        if !self.examine()? {
+            return self.create();
+        }
+        let file = self.open_existing()?;
+        let length = file.metadata().map_err(|error| self.failed(&error))?.len();
+        let ours = match own {
+            Some(head) => is_beginning(&file, length, head).map_err(|error| self.failed(&error))?,
+            None => false,
+        };
+        match self.on_existing {
+            OnExisting::Error if !ours => Err(self.exists()),
+            OnExisting::Append if !ours => self.append(file, length),
+            OnExisting::Error | OnExisting::Append | OnExisting::Replace => {
+                file.set_len(0).map_err(|error| self.failed(&error))?;
+                Ok(Appender::new(file, self.path.clone(), 0))
+            }
+        }
+    }
+
+    fn append(&self, file: File, length: u64) -> Result<Appender, SinkError> {
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1).map_err(|error| self.failed(&error))?;
+        }
+        let mut appender = Appender::new(file, self.path.clone(), length);
+        if last != [b'\n'] {
+            appender.buffer().push(b'\n');
+        }
+        Ok(appender)
+    }
+
+    fn create(&self) -> Result<Appender, SinkError> {
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        make_folder(folder).map_err(|error| self.failed(&error))?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path);
+        let file = file.map_err(|error| self.failed(&error))?;
+        file.sync_all().and_then(|()| sync_folder(folder)).map_err(|error| self.failed(&error))?;
+        Ok(Appender::new(file, self.path.clone(), 0))
+    }
+
+    /// Goes on behind a cursor; what was written after it belongs to rows that will be sent again.
+    fn resume(&self, cursor: Cursor) -> Result<Appender, SinkError> {
+        let (path, offset) = (self.path.display(), cursor.offset);
+        if !self.examine()? {
+            if offset == 0 {
+                return self.create();
+            }
+            let message = format!("{path} is gone: the run had committed {offset} bytes of it. {MEND_GONE}");
+            return Err(SinkError::new(message));
+        }
+        let file = self.open_existing()?;
+        let length = file.metadata().map_err(|error| self.failed(&error))?.len();
+        if length < offset {
+            let message = format!("{path} has {length} bytes, but the run had committed {offset} of it. {MEND_GONE}");
+            return Err(SinkError::new(message));
+        }
+        if tail_crc(&file, offset).map_err(|error| self.failed(&error))? != cursor.tail_crc {
+            let message = format!("{path} was edited before byte {offset}, where the run would go on. {MEND_EDITED}");
+            return Err(SinkError::new(message));
+        }
+        if length > offset {
+            file.set_len(offset).map_err(|error| self.failed(&error))?;
+        }
+        Ok(Appender::new(file, self.path.clone(), offset))
+    }
+
+    fn open_existing(&self) -> Result<File, SinkError> {
+        OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))
+    }
+
+    fn exists(&self) -> SinkError {
+        let message = "exists, and a new run would not overwrite it: set `on-existing = \"append\"` or \"replace\" \
+                       on the sink, or move the file away";
+        SinkError::new(format!("{} {message}", self.path.display()))
+    }
+
+    fn failed(&self, error: &io::Error) -> SinkError {
+        SinkError::new(format!("{} can't be written: {}", self.path.display(), reason(error)))
+    }
+}
+
+const MEND_GONE: &str = "Put the file back, or begin a new run with --fresh";
+const MEND_EDITED: &str = "Put back the file as it was, or move it away and begin a new run with --fresh";
+
+/// Whether the file holds nothing but `head` or a beginning of it.
+fn is_beginning(file: &File, length: u64, head: &[u8]) -> io::Result<bool> {
+    if length > head.len() as u64 {
+        return Ok(false);
+    }
+    let mut content = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut content, 0)?;
+    Ok(head.starts_with(&content))
+}
+
+/// Makes a folder and those above it, each durable in the one that holds it.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.file_name() != Some(OsStr::new("..")) {
+        make_folder(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => Err(error),
+        Ok(()) | Err(_) => sync_folder(above),
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

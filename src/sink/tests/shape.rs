@@ -1,0 +1,144 @@
+//! Which cell stands where.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{layout, plan, record};
+use crate::record::{Layout, Record};
+use crate::row::{Fields, Header, Row};
+use crate::sink::{OnExisting, Start};
+
+fn written(
+    file: &str,
+    layouts: &[(usize, Layout)],
+    columns: Option<&[&str]>,
+    records: &[(usize, Record)],
+) -> (String, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(file);
+    let columns: Option<Vec<String>> = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+    let mut sink = plan(&path, OnExisting::Error).open(Start::New, layouts, columns.as_deref()).unwrap();
+    records.iter().for_each(|(endpoint, record)| sink.write(*endpoint, record).unwrap());
+    let cursor = sink.commit().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(cursor.offset, text.len() as u64);
+    (text, sink.dropped_columns())
+}
+
+fn text_record(names: &[&str], cells: &[&str], extracted: &[Value]) -> Record {
+    let header = Arc::new(Header::new(names.iter().map(|name| (*name).to_owned()).collect()));
+    let fields = Fields::Text { header, cells: csv::StringRecord::from(cells.to_vec()) };
+    Record { row: Arc::new(Row { ordinal: 0, line: 2, fields }), cells: extracted.to_vec() }
+}
+
+#[test]
+fn a_plain_table_is_input_then_cells() {
+    let layouts = [(0, layout(Some(&["b", "a"]), &["x", "status"]))];
+    let rows = [
+        (0, text_record(&["a", "b"], &["1", "q\"q"], &[json!(1.5), json!(200)])),
+        (0, text_record(&["a", "b"], &["", "2"], &[json!(null), json!({"k": [1]})])),
+    ];
+    let (text, _) = written("x.csv", &layouts, None, &rows);
+    assert_eq!(text, "b,a,x,status\n\"q\"\"q\",1,1.5,200\n2,,,\"{\"\"k\"\":[1]}\"\n");
+    let (text, _) = written("x.jsonl", &layouts, None, &rows);
+    let expected = "{\"b\":\"q\\\"q\",\"a\":\"1\",\"x\":1.5,\"status\":200}\n\
+                    {\"b\":\"2\",\"a\":\"\",\"x\":null,\"status\":{\"k\":[1]}}\n";
+    assert_eq!(text, expected);
+    let (text, _) = written("x.tsv", &layouts, None, &rows[..1]);
+    assert_eq!(text, "b\ta\tx\tstatus\n\"q\"\"q\"\t1\t1.5\t200\n");
+}
+
+#[test]
+fn an_empty_run_has_a_header_alone() {
+    let layouts = [(0, layout(Some(&["a"]), &["x"]))];
+    assert_eq!(written("x.csv", &layouts, None, &[]).0, "a,x\n");
+    assert_eq!(written("x.jsonl", &layouts, None, &[]).0, "");
+}
+
+#[test]
+fn several_endpoints_share_the_union_of_their_columns() {
+    let layouts = [(0, layout(Some(&["a"]), &["x"])), (3, layout(Some(&["b", "a"]), &["y"]))];
+    let rows = [(3, record(json!({"a": 1, "b": 2}), &[json!(3)])), (0, record(json!({"a": 4}), &[json!(5)]))];
+    assert_eq!(written("x.csv", &layouts, None, &rows).0, "a,x,b,y\n1,,2,3\n4,5,,\n");
+    let expected = "{\"a\":1,\"b\":2,\"y\":3}\n{\"a\":4,\"x\":5}\n";
+    assert_eq!(written("x.jsonl", &layouts, None, &rows).0, expected);
+}
+
+#[test]
+fn chosen_columns_are_these_in_this_order() {
+    let layouts = [(0, layout(None, &["x", "y"]))];
+    let rows =
+        [(0, record(json!({"a": 1, "b": 2}), &[json!(3), json!(4)])), (0, record(json!({}), &[json!(5), json!(6)]))];
+    let columns = Some(["y", "b"].as_slice());
+    let (text, dropped) = written("x.csv", &layouts, columns, &rows);
+    assert_eq!((text.as_str(), dropped.len()), ("y,b\n4,2\n6,\n", 0));
+    assert_eq!(written("x.jsonl", &layouts, columns, &rows).0, "{\"y\":4,\"b\":2}\n{\"y\":6}\n");
+}
+
+#[test]
+fn rows_that_bring_their_own_columns() {
+    let layouts = [(0, layout(None, &["x"]))];
+    let rows = [
+        (0, record(json!({"b": 1, "a": "k"}), &[json!(1)])),
+        (0, record(json!({"a": 2, "new": true, "other": 1}), &[json!(2)])),
+        (0, record(json!({"new": 1}), &[json!(3)])),
+    ];
+    let (text, dropped) = written("x.csv", &layouts, None, &rows);
+    assert_eq!(text, "b,a,x\n1,k,1\n,2,2\n,,3\n");
+    assert_eq!(dropped, ["new", "other"]);
+    let (text, dropped) = written("x.jsonl", &layouts, None, &rows);
+    assert_eq!(
+        text,
+        "{\"b\":1,\"a\":\"k\",\"x\":1}\n{\"a\":2,\"new\":true,\"other\":1,\"x\":2}\n{\"new\":1,\"x\":3}\n"
+    );
+    assert_eq!(dropped, Vec::<String>::new());
+}
+
+#[test]
+fn an_input_column_with_the_name_of_a_cell_gives_way_and_is_told() {
+    let layouts = [(0, layout(None, &["status"]))];
+    let rows = [(0, record(json!({"a": 1, "status": "input"}), &[json!(200)]))];
+    let (text, dropped) = written("x.csv", &layouts, None, &rows);
+    assert_eq!((text.as_str(), dropped), ("a,status\n1,200\n", vec!["status".to_owned()]));
+    let (text, dropped) = written("x.jsonl", &layouts, None, &rows);
+    assert_eq!((text.as_str(), dropped), ("{\"a\":1,\"status\":200}\n", vec!["status".to_owned()]));
+}
+
+#[test]
+fn a_row_that_could_not_be_read_does_not_fix_the_columns() {
+    let layouts = [(0, layout(None, &["x"]))];
+    let rows = [(0, record(json!({}), &[json!(1)])), (0, record(json!({"a": 2}), &[json!(2)]))];
+    let (text, dropped) = written("x.csv", &layouts, None, &rows);
+    assert_eq!((text.as_str(), dropped.len()), ("a,x\n,1\n2,2\n", 0));
+    assert_eq!(written("x.csv", &layouts, None, &rows[..1]).0, "x\n1\n");
+}
+
+#[test]
+fn integers_and_headers_that_change_are_followed() {
+    let layouts = [(0, layout(Some(&["value"]), &["x"])), (1, layout(Some(&["value"]), &["x"]))];
+    let integer = Record {
+        row: Arc::new(Row { ordinal: 0, line: 0, fields: Fields::Integer(i64::MIN) }),
+        cells: vec![json!(false)],
+    };
+    let rows = [
+        (0, integer),
+        (1, text_record(&["value"], &["v"], &[json!(1)])),
+        (1, text_record(&["other", "value"], &["o", "w"], &[json!(2)])),
+    ];
+    let (text, _) = written("x.csv", &layouts, None, &rows);
+    assert_eq!(text, "value,x\n-9223372036854775808,false\nv,1\nw,2\n");
+}
+
+#[test]
+fn a_record_of_a_stranger_is_refused_and_leaves_no_bytes() {
+    for file in ["x.csv", "x.jsonl"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(file);
+        let mut sink = plan(&path, OnExisting::Error).open(Start::New, &super::layouts(), None).unwrap();
+        let before = sink.commit().unwrap();
+        let error = sink.write(9, &record(json!({"a": 1}), &[json!(1)])).unwrap_err();
+        assert!(error.message.contains("endpoint 9"), "{error}");
+        assert_eq!(sink.commit().unwrap(), before);
+    }
+}

@@ -1,0 +1,189 @@
+//! How a sink begins: new, over what exists, and from a cursor.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{layout, open, plan, record, refusal};
+use crate::sink::{Cursor, OnExisting, Sink, Start};
+
+const ENDINGS: [&str; 2] = ["x.csv", "x.jsonl"];
+
+fn write(sink: &mut Box<dyn Sink>, a: i64) {
+    sink.write(0, &record(json!({"a": a}), &[json!(0)])).unwrap();
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_new_file_is_private_and_its_folders_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one/two/x.csv");
+    plan(&path, OnExisting::Error).survey().unwrap();
+    assert!(!folder.path().join("one").exists(), "surveying touches nothing");
+    let cursor = open(&path, OnExisting::Error, Start::New).unwrap().commit().unwrap();
+    assert_eq!((cursor.offset, read(&path).as_str()), (4, "a,x\n"));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn what_exists_is_refused_with_the_way_out() {
+    for file in ENDINGS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(file);
+        fs::write(&path, "mine").unwrap();
+        let surveyed = plan(&path, OnExisting::Error).survey().unwrap_err().message;
+        assert_eq!(refusal(open(&path, OnExisting::Error, Start::New)), surveyed);
+        assert_eq!(refusal(open(&path, OnExisting::Error, Start::Resume(Cursor::default()))), surveyed);
+        assert!(surveyed.contains("on-existing = \"append\"") && surveyed.contains("move the file away"), "{surveyed}");
+        assert_eq!(read(&path), "mine");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link.csv");
+    symlink("nowhere.csv", &link).unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let inside = folder.path().join("file/x.csv");
+    let cases = [
+        (folder.path(), "it is a directory"),
+        (Path::new("/dev/null"), "it is not a regular file"),
+        (&link, "it is a link to nowhere.csv, which does not exist"),
+        (&inside, "a part of its path is a file, not a folder"),
+    ];
+    for (path, words) in cases {
+        for on_existing in [OnExisting::Error, OnExisting::Append, OnExisting::Replace] {
+            let surveyed = plan(path, on_existing).survey().unwrap_err().message;
+            assert!(surveyed.ends_with(words), "{surveyed}");
+            assert_eq!(refusal(open(path, on_existing, Start::New)), surveyed);
+        }
+    }
+}
+
+#[test]
+fn replace_empties_and_append_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    fs::write(&path, "a,x\n7,7").unwrap();
+    let mut sink = open(&path, OnExisting::Append, Start::New).unwrap();
+    assert_eq!(sink.commit().unwrap().offset, 8);
+    write(&mut sink, 1);
+    sink.commit().unwrap();
+    assert_eq!(read(&path), "a,x\n7,7\n1,0\n");
+    plan(&path, OnExisting::Replace).survey().unwrap();
+    assert_eq!(read(&path).len(), 12, "surveying touches nothing");
+    let mut sink = open(&path, OnExisting::Replace, Start::New).unwrap();
+    write(&mut sink, 2);
+    sink.commit().unwrap();
+    assert_eq!(read(&path), "a,x\n2,0\n");
+}
+
+#[test]
+fn append_to_an_empty_file_begins_with_the_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    fs::write(&path, "").unwrap();
+    open(&path, OnExisting::Append, Start::New).unwrap().commit().unwrap();
+    assert_eq!(read(&path), "a,x\n");
+}
+
+#[test]
+fn append_under_another_header_is_refused_with_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    fs::write(&path, "a,y,z\n1,2,3\n").unwrap();
+    let message = refusal(open(&path, OnExisting::Append, Start::New));
+    assert!(message.contains("has the columns a, y, z, but the job writes a, x"), "{message}");
+    assert_eq!(read(&path), "a,y,z\n1,2,3\n");
+}
+
+#[test]
+fn an_open_input_takes_the_header_that_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    let layouts = [(0, layout(None, &["x"]))];
+    let open = |start| plan(&path, OnExisting::Error).open(start, &layouts, None).unwrap();
+    let mut sink = open(Start::New);
+    assert_eq!(sink.commit().unwrap().offset, 0);
+    sink.write(0, &record(json!({"b": 1, "a": 2}), &[json!(3)])).unwrap();
+    let cursor = sink.commit().unwrap();
+    let mut sink = open(Start::Resume(cursor));
+    sink.write(0, &record(json!({"a": 4, "c": 5}), &[json!(6)])).unwrap();
+    sink.commit().unwrap();
+    assert_eq!(read(&path), "b,a,x\n1,2,3\n,4,6\n");
+    assert_eq!(sink.dropped_columns(), ["c"]);
+}
+
+#[test]
+fn a_file_that_is_shorter_gone_or_edited_is_refused() {
+    for file in ENDINGS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(file);
+        let mut sink = open(&path, OnExisting::Error, Start::New).unwrap();
+        write(&mut sink, 1);
+        let cursor = sink.commit().unwrap();
+        let text = read(&path);
+        fs::write(&path, text.replace('1', "2")).unwrap();
+        let edited = refusal(open(&path, OnExisting::Error, Start::Resume(cursor)));
+        assert!(edited.contains(&format!("was edited before byte {}", cursor.offset)), "{edited}");
+        fs::write(&path, &text[..3]).unwrap();
+        let short = refusal(open(&path, OnExisting::Error, Start::Resume(cursor)));
+        assert!(short.contains(&format!("has 3 bytes, but the run had committed {}", cursor.offset)), "{short}");
+        fs::remove_file(&path).unwrap();
+        let gone = refusal(open(&path, OnExisting::Error, Start::Resume(cursor)));
+        assert!(gone.contains("is gone"), "{gone}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_before_its_first_note_begins_again() {
+    for on_existing in [OnExisting::Error, OnExisting::Append, OnExisting::Replace] {
+        for file in ENDINGS {
+            for committed in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join(file);
+                let mut first = open(&path, on_existing, Start::New).unwrap();
+                if committed {
+                    first.commit().unwrap();
+                }
+                drop(first);
+                let mut again = open(&path, on_existing, Start::Resume(Cursor::default())).unwrap();
+                write(&mut again, 1);
+                again.commit().unwrap();
+                let expected = if file == "x.csv" { "a,x\n1,0\n" } else { "{\"a\":1,\"x\":0}\n" };
+                assert_eq!(read(&path), expected, "{on_existing:?} {committed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn beginning_again_keeps_what_was_appended_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    fs::write(&path, "{\"old\":1}\n").unwrap();
+    drop(open(&path, OnExisting::Append, Start::New).unwrap());
+    let mut sink = open(&path, OnExisting::Append, Start::Resume(Cursor::default())).unwrap();
+    assert_eq!(sink.commit().unwrap().offset, 10);
+    assert_eq!(read(&path), "{\"old\":1}\n");
+}
+
+#[test]
+fn a_commit_at_nothing_is_gone_back_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    let cursor = open(&path, OnExisting::Append, Start::New).unwrap().commit().unwrap();
+    fs::write(&path, "{\"uncommitted\":1}\n{\"to").unwrap();
+    open(&path, OnExisting::Append, Start::Resume(cursor)).unwrap();
+    assert_eq!(read(&path), "");
+    fs::remove_file(&path).unwrap();
+    open(&path, OnExisting::Append, Start::Resume(cursor)).unwrap();
+    assert_eq!(read(&path), "");
+}

@@ -1,0 +1,231 @@
+//! Reading CSV: records with their line, the header, and rows that fit or do not.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use csv::{ByteRecord, StringRecord};
+
+use crate::row::{Fields, Header, Row};
+use crate::source::file::{self, Opening};
+use crate::source::lines::{CAP, Lines};
+use crate::source::{self, Source, SourceError};
+
+/// Why a header could not be had.
+#[derive(Debug)]
+pub(in crate::source) enum Fault {
+    /// The text has no row.
+    Empty,
+    /// A column without a name; its one-based position.
+    Unnamed(usize),
+    /// A name that stands twice.
+    Twice(String),
+    /// The text is UTF-16.
+    Utf16,
+    /// The header is not UTF-8.
+    NotUtf8,
+    /// Reading failed.
+    Failed(SourceError),
+}
+
+/// The first bytes of a text, put back, and the rest of it.
+type Text<R> = std::io::Chain<std::io::Cursor<Vec<u8>>, R>;
+
+/// Records of a CSV text, with the line each begins at.
+pub(in crate::source) struct Rows<R> {
+    state: State<R>,
+    name: String,
+    delimiter: u8,
+    record: ByteRecord,
+}
+
+/// The first bytes are read with the first record: a stream may keep its reader waiting.
+enum State<R> {
+    Unopened(R),
+    Open(Box<csv::Reader<Lines<Text<R>>>>),
+    Over,
+}
+
+impl<R: Read> Rows<R> {
+    /// Records of `text`, which is called `name` in messages.
+    pub fn new(text: R, name: String, delimiter: u8) -> Self {
+        Self { state: State::Unopened(text), name, delimiter, record: ByteRecord::new() }
+    }
+
+    /// The header, from the first record.
+    pub fn header(&mut self) -> Result<Header, Fault> {
+        let Some(_) = self.advance()? else { return Err(Fault::Empty) };
+        let names = StringRecord::from_byte_record(self.record.clone()).map_err(|_| Fault::NotUtf8)?;
+        for (position, name) in names.iter().enumerate() {
+            if name.trim().is_empty() {
+                return Err(Fault::Unnamed(position + 1));
+            }
+            if names.iter().take(position).any(|earlier| earlier == name) {
+                return Err(Fault::Twice(name.to_owned()));
+            }
+        }
+        Ok(Header::new(names.iter().map(str::to_owned).collect()))
+    }
+
+    /// A header c1, c2, ... as wide as the first record.
+    pub fn numbered(&mut self) -> Result<Header, Fault> {
+        let Some(_) = self.advance()? else { return Err(Fault::Empty) };
+        Ok(Header::new((1..=self.record.len()).map(|position| format!("c{position}")).collect()))
+    }
+
+    /// A fault of the header as an error of the source.
+    pub fn explain(&self, fault: Fault) -> SourceError {
+        let name = &self.name;
+        match fault {
+            Fault::Empty => SourceError::new(format!("{name} is empty: its first row names the columns")),
+            Fault::Unnamed(position) => SourceError::new(format!("column {position} of {name} has no name")),
+            Fault::Twice(column) => SourceError::new(format!("{name} names the column `{column}` twice")),
+            Fault::Utf16 => SourceError::new(format!("{name} can't be read: {}; {}", file::UTF16, file::UTF16_HELP)),
+            Fault::NotUtf8 => SourceError::new(format!("the first row of {name} is not UTF-8; convert it to UTF-8")),
+            Fault::Failed(error) => error,
+        }
+    }
+
+    /// Reads the next record into `self.record`; the line it begins at, `None` at the end.
+    fn advance(&mut self) -> Result<Option<u64>, Fault> {
+        self.open()?;
+        let State::Open(reader) = &mut self.state else { return Ok(None) };
+        reader.get_mut().begin();
+        match reader.read_byte_record(&mut self.record) {
+            Ok(true) => Ok(Some(reader.get_ref().begun())),
+            Ok(false) => {
+                self.state = State::Over;
+                Ok(None)
+            }
+            Err(error) => {
+                let lines = reader.get_ref();
+                let message = if lines.exhausted() {
+                    runaway(&self.name, lines.begun())
+                } else {
+                    format!("{} can't be read any further after line {}: {error}", self.name, lines.begun())
+                };
+                self.state = State::Over;
+                Err(Fault::Failed(SourceError::new(message)))
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        if !matches!(self.state, State::Unopened(_)) {
+            return Ok(());
+        }
+        let State::Unopened(mut text) = std::mem::replace(&mut self.state, State::Over) else { return Ok(()) };
+        let first = file::opening(&mut text).map_err(|error| {
+            let message = format!("{} can't be read: {}", self.name, file::reason(&error));
+            Fault::Failed(SourceError::new(message))
+        })?;
+        let first = match first {
+            Opening::Plain(first) => first,
+            Opening::Marked => Vec::new(),
+            Opening::Utf16 => return Err(Fault::Utf16),
+        };
+        let lines = Lines::new(std::io::Cursor::new(first).chain(text));
+        let reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.delimiter).from_reader(lines);
+        self.state = State::Open(Box::new(reader));
+        Ok(())
+    }
+}
+
+fn runaway(name: &str, line: u64) -> String {
+    let cap = CAP / 1024 / 1024;
+    format!("the row of {name} at line {line} is longer than {cap} MiB; is a quote opened there and never closed?")
+}
+
+/// A CSV source behind its header.
+pub(in crate::source) struct Reader<R> {
+    rows: Rows<R>,
+    header: Option<Arc<Header>>,
+    ordinal: u64,
+}
+
+impl<R: Read> Reader<R> {
+    /// A reader of the rows that are left in `rows`.
+    pub fn behind(rows: Rows<R>, header: Arc<Header>) -> Self {
+        Self { rows, header: Some(header), ordinal: 0 }
+    }
+
+    /// A reader that takes the header from the first record when it is first asked for a row.
+    pub fn lazy(rows: Rows<R>) -> Self {
+        Self { rows, header: None, ordinal: 0 }
+    }
+
+    /// Number of rows left.
+    pub fn count(mut self) -> Result<u64, SourceError> {
+        let mut rows = 0;
+        while self.advance()?.is_some() {
+            rows += 1;
+        }
+        Ok(rows)
+    }
+
+    fn header(&mut self) -> Result<Arc<Header>, SourceError> {
+        if let Some(header) = &self.header {
+            return Ok(Arc::clone(header));
+        }
+        let header = self.rows.header().map_err(|fault| self.rows.explain(fault))?;
+        Ok(Arc::clone(self.header.insert(Arc::new(header))))
+    }
+
+    fn advance(&mut self) -> Result<Option<u64>, SourceError> {
+        self.rows.advance().map_err(|fault| self.rows.explain(fault))
+    }
+
+    fn row(&self, header: Arc<Header>, line: u64) -> source::Read {
+        let (record, width, ordinal) = (&self.rows.record, header.names().len(), self.ordinal);
+        let row = |cells| Row { ordinal, line, fields: Fields::Text { header, cells } };
+        let cells = match StringRecord::from_byte_record(fitted(record, width)) {
+            Ok(cells) => cells,
+            Err(error) => {
+                let field = error.utf8_error().field() + 1;
+                let reason = format!("field {field} of the row at line {line} of {} is not UTF-8", self.rows.name);
+                return source::Read::Bad {
+                    row: row(StringRecord::from_byte_record_lossy(error.into_byte_record())),
+                    reason,
+                };
+            }
+        };
+        if record.len() == width {
+            return source::Read::Row(row(cells));
+        }
+        let found = counted(record.len(), "field");
+        let reason = format!("the row at line {line} of {} has {found}, expected {width}", self.rows.name);
+        source::Read::Bad { row: row(cells), reason }
+    }
+}
+
+/// A copy of a record, no larger than it must be, with as many fields as the header has.
+fn fitted(record: &ByteRecord, width: usize) -> ByteRecord {
+    let mut copy = ByteRecord::with_capacity(record.as_slice().len(), width);
+    record.iter().chain(std::iter::repeat(&b""[..])).take(width).for_each(|field| copy.push_field(field));
+    copy
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+impl<R: Read + Send> Source for Reader<R> {
+    fn next(&mut self) -> Result<Option<source::Read>, SourceError> {
+        let header = self.header()?;
+        let Some(line) = self.advance()? else { return Ok(None) };
+        let row = self.row(header, line);
+        self.ordinal += 1;
+        Ok(Some(row))
+    }
+
+    fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
+        self.header()?;
+        for _ in 0..rows {
+            if self.advance()?.is_none() {
+                break;
+            }
+            self.ordinal += 1;
+        }
+        Ok(())
+    }
+}

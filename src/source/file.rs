@@ -1,0 +1,191 @@
+//! What file-shaped sources share: opening with words, the first bytes, what identifies a file.
+//!
+//! Must never read a whole file, and never open what is not a regular file: reading a pipe at
+//! compile time would consume it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::SourceError;
+use super::problem::Problem;
+use crate::diagnostic::did_you_mean;
+
+/// Bytes at each end of a file that stand in its identity. A change strictly between them that keeps
+/// the size is not noticed.
+const SAMPLE: u64 = 64 * 1024;
+
+/// Opens a regular file for reading.
+pub(super) fn open(path: &Path) -> Result<File, SourceError> {
+    regular(path).map_err(|reason| SourceError::new(format!("{} can't be read: {reason}", path.display())))
+}
+
+/// Opens a regular file at compile time, where a missing one is answered with its neighbours.
+pub(super) fn survey(path: &Path) -> Result<File, Problem> {
+    regular(path).map_err(|reason| {
+        let help = if path.exists() { advice(path) } else { missing(path, near) };
+        Problem::input(format!("{} can't be read: {reason}", path.display()), help)
+    })
+}
+
+fn regular(path: &Path) -> Result<File, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
+    if metadata.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    File::open(path).map_err(|error| reason(&error))
+}
+
+/// An I/O error in words.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is a file, not a folder".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        }
+    }
+}
+
+fn advice(path: &Path) -> String {
+    if path.is_dir() {
+        "name a file in it; one endpoint reads one file".to_owned()
+    } else if path.is_file() {
+        "give the user who runs the job the right to read it".to_owned()
+    } else {
+        "a pipe is read with `input.stdin`, such as `input.stdin = \"csv\"`".to_owned()
+    }
+}
+
+/// Help for a file that is not there; `pick` chooses a near name out of the folder's.
+fn missing(path: &Path, pick: impl Fn(&str, &[String]) -> Option<String>) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return format!("there is no folder {}; paths are relative to the job file", folder.display());
+    };
+    let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let wanted = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    match pick(wanted, &names) {
+        Some(name) => format!("did you mean {}?", path.with_file_name(name).display()),
+        None => "paths are relative to the job file".to_owned(),
+    }
+}
+
+fn near(wanted: &str, names: &[String]) -> Option<String> {
+    did_you_mean(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// Size and checksums of both ends of a file, such as `1234 bytes, head 89ab..., tail 0123...`.
+pub(super) fn identity(path: &Path) -> Result<String, SourceError> {
+    let failed = |error: io::Error| SourceError::new(format!("{} can't be read: {}", path.display(), reason(&error)));
+    let file = open(path)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let sample = size.min(SAMPLE);
+    let head = checksum(&file, 0, sample).map_err(failed)?;
+    let tail = checksum(&file, size - sample, sample).map_err(failed)?;
+    Ok(format!("{size} bytes, head {head:08x}, tail {tail:08x}"))
+}
+
+fn checksum(file: &File, from: u64, length: u64) -> io::Result<u32> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, from)?;
+    Ok(crc32fast::hash(&bytes))
+}
+
+/// What the first bytes of a text say of its encoding.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// UTF-8, as far as can be seen; these first bytes are not a mark and belong to the text.
+    Plain(Vec<u8>),
+    /// UTF-8 behind a byte order mark of three bytes, which is consumed.
+    Marked,
+    /// UTF-16, which is not read.
+    Utf16,
+}
+
+/// Takes the first three bytes off a text.
+pub(super) fn opening(text: &mut impl Read) -> io::Result<Opening> {
+    let mut first = Vec::with_capacity(3);
+    text.take(3).read_to_end(&mut first)?;
+    Ok(match first.as_slice() {
+        [0xEF, 0xBB, 0xBF] => Opening::Marked,
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Opening::Utf16,
+        _ => Opening::Plain(first),
+    })
+}
+
+/// What is said of a UTF-16 text.
+pub(super) const UTF16: &str = "it is UTF-16, and only UTF-8 is read";
+/// How a UTF-16 text is mended.
+pub(super) const UTF16_HELP: &str = "convert it, such as with `iconv -f UTF-16 -t UTF-8`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_has_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = open(&folder.path().join("gone.csv")).unwrap_err().message;
+        assert!(gone.ends_with("gone.csv can't be read: no such file"), "{gone}");
+        let directory = open(folder.path()).unwrap_err().message;
+        assert!(directory.ends_with("it is a directory"), "{directory}");
+        let special = open(Path::new("/dev/null")).unwrap_err().message;
+        assert_eq!(special, "/dev/null can't be read: it is not a regular file");
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let through = open(&folder.path().join("file/x.csv")).unwrap_err().message;
+        assert!(through.ends_with("a part of its path is a file, not a folder"), "{through}");
+        assert!(advice(folder.path()).contains("name a file in it"));
+        assert!(advice(Path::new("/dev/null")).contains("input.stdin"));
+    }
+
+    #[test]
+    fn a_missing_file_is_answered_with_its_neighbours() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("products.csv"), "a\n").unwrap();
+        let pick = |wanted: &str, names: &[String]| {
+            assert_eq!((wanted, names), ("product.csv", ["products.csv".to_owned()].as_slice()));
+            names.first().cloned()
+        };
+        let help = missing(&folder.path().join("product.csv"), pick);
+        assert!(help.starts_with("did you mean ") && help.ends_with("products.csv?"), "{help}");
+        let help = missing(&folder.path().join("product.csv"), |_, _| None);
+        assert_eq!(help, "paths are relative to the job file");
+        let help = missing(&folder.path().join("no/product.csv"), |_, _| None);
+        assert!(help.starts_with("there is no folder"), "{help}");
+    }
+
+    #[test]
+    fn identity_sees_size_and_both_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let mut seen = std::collections::HashSet::new();
+        let long = vec![b'x'; 200_000];
+        let mut head = long.clone();
+        head[10] = b'y';
+        let mut tail = long.clone();
+        tail[199_990] = b'y';
+        for content in [b"".to_vec(), b"a".to_vec(), long, head, tail, vec![b'x'; 200_001]] {
+            std::fs::write(&path, content).unwrap();
+            assert!(seen.insert(identity(&path).unwrap()));
+        }
+        assert!(identity(&folder.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn the_first_bytes_tell_the_encoding() {
+        assert_eq!(opening(&mut "\u{feff}a".as_bytes()).unwrap(), Opening::Marked);
+        assert_eq!(opening(&mut &b"\xff\xfea\0"[..]).unwrap(), Opening::Utf16);
+        assert_eq!(opening(&mut &b"\xfe\xff\0a"[..]).unwrap(), Opening::Utf16);
+        assert_eq!(opening(&mut &b"abcd"[..]).unwrap(), Opening::Plain(b"abc".to_vec()));
+        assert_eq!(opening(&mut &b""[..]).unwrap(), Opening::Plain(Vec::new()));
+    }
+}

@@ -1,0 +1,127 @@
+//! The reader under the CSV parser: knows the line a record begins at, and caps what one may hold.
+//!
+//! It hands out one line at a time, so that a record always begins with a call of `read`: the parser
+//! buffers nothing beyond the record it reads. The parser's own count is late by every line end it
+//! has left for the next record (CRLF) and by blank lines. Must never change a byte inside a record.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Most bytes of one record or line: an unclosed quote must not swallow the memory.
+pub(super) const CAP: u64 = 16 * 1024 * 1024;
+
+const BUFFER: usize = 128 * 1024;
+
+/// Line-wise reader of a CSV text.
+#[derive(Debug)]
+pub(super) struct Lines<R> {
+    inner: BufReader<R>,
+    line: u64,
+    begun: u64,
+    fresh: bool,
+    left: u64,
+}
+
+impl<R: Read> Lines<R> {
+    /// Begins at line one of `inner`.
+    pub fn new(inner: R) -> Self {
+        Self { inner: BufReader::with_capacity(BUFFER, inner), line: 1, begun: 1, fresh: true, left: CAP }
+    }
+
+    /// Says that the next byte begins a record.
+    pub fn begin(&mut self) {
+        self.fresh = true;
+        self.left = CAP;
+    }
+
+    /// One-based line at which the record began.
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Whether the record went over the cap.
+    pub fn exhausted(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Passes over line ends before a record: blank lines, and the LF of a CRLF.
+    fn skip_blank(&mut self) -> io::Result<()> {
+        loop {
+            let available = fill(&mut self.inner)?;
+            let blank = available.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            self.line += count_lines(&available[..blank]);
+            let more = blank > 0 && blank == available.len();
+            self.inner.consume(blank);
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// `fill_buf` that a signal does not end: the parser would take an interrupted read for a failure.
+fn fill<R: Read>(inner: &mut BufReader<R>) -> io::Result<&[u8]> {
+    while let Err(error) = inner.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    Ok(inner.buffer())
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.fresh {
+            self.skip_blank()?;
+            self.begun = self.line;
+            self.fresh = false;
+        }
+        if self.left == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let available = fill(&mut self.inner)?;
+        let most = available.len().min(out.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let end = available[..most].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let taken = end.map_or(most, |position| position + 1);
+        out[..taken].copy_from_slice(&available[..taken]);
+        self.line += u64::from(taken > 0 && out[taken - 1] == b'\n');
+        self.left -= taken as u64;
+        self.inner.consume(taken);
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_is_one_line_and_records_know_theirs() {
+        let mut lines = Lines::new(&b"\r\n\na\r\n\r\nbc\n\"x\n\ny\"\n"[..]);
+        let mut seen = Vec::new();
+        let mut out = [0; 64];
+        for inside in [false, false, false, true, true, false] {
+            if !inside {
+                lines.begin();
+            }
+            let taken = lines.read(&mut out).unwrap();
+            seen.push((String::from_utf8_lossy(&out[..taken]).into_owned(), lines.begun()));
+        }
+        let expected = [("a\r", 3), ("bc\n", 5), ("\"x\n", 6), ("\n", 6), ("y\"\n", 6), ("", 9)];
+        assert_eq!(seen, expected.map(|(text, line)| (text.to_owned(), line)));
+    }
+
+    #[test]
+    fn a_record_over_the_cap_ends() {
+        let mut lines = Lines::new(io::repeat(b'x'));
+        lines.begin();
+        let copied = io::copy(&mut lines, &mut io::sink());
+        assert_eq!(copied.unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert!(lines.exhausted());
+        lines.begin();
+        assert!(!lines.exhausted());
+    }
+}

@@ -1,0 +1,220 @@
+//! `input.range`: whole numbers, counted up or down, made as they are asked for.
+//!
+//! Must never hold more than the position: a range of billions costs what a range of one does.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::problem::{Problem, settle, spec};
+use super::{Columns, Read, Source, SourceError, SourceKind, SourcePlan};
+use crate::row::{Fields, Header, Row, VALUE};
+
+/// The row of [`super::KINDS`].
+pub const KIND: SourceKind = SourceKind {
+    name: "range",
+    doc: "whole numbers from one to another, seen as row.value",
+    example: "input.range = { from = 1, to = 1000 }",
+    endings: &[],
+    schema: <RangeSpec as JsonSchema>::json_schema,
+    compile: |site, path, value| settle(site, path, decide(value)),
+};
+
+/// Whole numbers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RangeSpec {
+    /// The first number.
+    from: i64,
+    /// The last number, if the steps meet it.
+    to: i64,
+    /// From one number to the next; negative counts down. Default 1.
+    step: Option<i64>,
+}
+
+/// A range, decided.
+#[derive(Debug, Clone, Copy)]
+struct RangePlan {
+    from: i64,
+    step: i64,
+    rows: u64,
+}
+
+fn decide(value: &Value) -> Result<RangePlan, Problem> {
+    let RangeSpec { from, to, step } = spec(value)?;
+    let step = step.unwrap_or(1);
+    if step == 0 {
+        return Err(Problem::value(
+            Some("step"),
+            "a range with step 0 never ends",
+            "leave step out to count up by one, or give a step that is not 0",
+        ));
+    }
+    if (to < from && step > 0) || (to > from && step < 0) {
+        let (way, sign) = if step > 0 { ("up", "negative, such as -1") } else { ("down", "positive, or absent") };
+        return Err(Problem::value(
+            Some("to"),
+            format!("the range is empty: counting {way} from {from} never meets {to}"),
+            format!("swap from and to, or make step {sign}"),
+        ));
+    }
+    let steps = (i128::from(to) - i128::from(from)) / i128::from(step);
+    let rows = u64::try_from(steps + 1).map_err(|_| {
+        Problem::value(
+            None,
+            format!("the range from {from} to {to} has more rows than can be counted"),
+            "leave one number out",
+        )
+    })?;
+    Ok(RangePlan { from, step, rows })
+}
+
+impl RangePlan {
+    /// The number at a position, which must be below `rows`: then it lies between `from` and `to`.
+    fn at(self, position: u64) -> Result<i64, SourceError> {
+        i64::try_from(i128::from(self.from) + i128::from(position) * i128::from(self.step))
+            .map_err(|_| SourceError::new(format!("row {position} of the range is out of range")))
+    }
+
+    fn last(self) -> i64 {
+        self.at(self.rows - 1).unwrap_or(self.from)
+    }
+}
+
+impl SourcePlan for RangePlan {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn describe(&self) -> String {
+        let by = if self.step == 1 { String::new() } else { format!(" by {}", self.step) };
+        format!("{} to {}{by} (range)", self.from, self.last())
+    }
+
+    fn columns(&self) -> Columns {
+        Columns::Known(Arc::new(Header::new(vec![VALUE.to_owned()])))
+    }
+
+    fn count(&self) -> Result<Option<u64>, SourceError> {
+        Ok(Some(self.rows))
+    }
+
+    fn identity(&self) -> Result<Option<String>, SourceError> {
+        Ok(Some(format!("range from {} to {} by {}", self.from, self.last(), self.step)))
+    }
+
+    fn open(&self) -> Result<Box<dyn Source>, SourceError> {
+        Ok(Box::new(Counter { plan: *self, position: 0 }))
+    }
+}
+
+/// A range being counted.
+struct Counter {
+    plan: RangePlan,
+    position: u64,
+}
+
+impl Source for Counter {
+    fn next(&mut self) -> Result<Option<Read>, SourceError> {
+        if self.position >= self.plan.rows {
+            return Ok(None);
+        }
+        let ordinal = self.position;
+        let fields = Fields::Integer(self.plan.at(ordinal)?);
+        self.position += 1;
+        Ok(Some(Read::Row(Row { ordinal, line: 0, fields })))
+    }
+
+    fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
+        self.position = self.position.saturating_add(rows);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan(from: i64, to: i64, step: Option<i64>) -> Result<RangePlan, String> {
+        let mut value = json!({"from": from, "to": to});
+        if let Some(step) = step {
+            value["step"] = json!(step);
+        }
+        decide(&value).map_err(|problem| problem.message)
+    }
+
+    fn values(plan: RangePlan) -> Vec<i64> {
+        let mut source = plan.open().unwrap();
+        let mut values = Vec::new();
+        while let Some(Read::Row(row)) = source.next().unwrap() {
+            let Fields::Integer(value) = row.fields else { panic!("not an integer") };
+            assert_eq!(row.ordinal, values.len() as u64);
+            values.push(value);
+        }
+        values
+    }
+
+    #[test]
+    fn to_is_inclusive_and_steps_may_miss_it() {
+        assert_eq!(values(plan(1, 3, None).unwrap()), [1, 2, 3]);
+        assert_eq!(values(plan(1, 6, Some(2)).unwrap()), [1, 3, 5]);
+        assert_eq!(values(plan(3, -3, Some(-3)).unwrap()), [3, 0, -3]);
+        assert_eq!(values(plan(7, 7, Some(-1)).unwrap()), [7]);
+    }
+
+    #[test]
+    fn empty_endless_and_uncountable_ranges_are_refused() {
+        assert_eq!(plan(5, 1, None).unwrap_err(), "the range is empty: counting up from 5 never meets 1");
+        assert_eq!(plan(1, 5, Some(-1)).unwrap_err(), "the range is empty: counting down from 1 never meets 5");
+        assert_eq!(plan(1, 5, Some(0)).unwrap_err(), "a range with step 0 never ends");
+        assert!(plan(i64::MIN, i64::MAX, None).unwrap_err().contains("more rows than can be counted"));
+    }
+
+    #[test]
+    fn a_huge_range_jumps_to_its_end() {
+        let plan = plan(i64::MIN + 1, i64::MAX, None).unwrap();
+        assert_eq!(plan.count().unwrap(), Some(u64::MAX));
+        let mut source = plan.open().unwrap();
+        source.skip(u64::MAX - 1).unwrap();
+        let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };
+        assert_eq!((row.ordinal, row.fields), (u64::MAX - 1, Fields::Integer(i64::MAX)));
+        assert_eq!(source.next().unwrap(), None);
+        source.skip(u64::MAX).unwrap();
+        assert_eq!(source.next().unwrap(), None);
+    }
+
+    #[test]
+    fn identity_and_description_say_what_it_is() {
+        let plan = plan(1, 6, Some(2)).unwrap();
+        assert_eq!(plan.identity().unwrap().unwrap(), "range from 1 to 5 by 2");
+        assert_eq!(plan.describe(), "1 to 5 by 2 (range)");
+        assert!(matches!(plan.columns(), Columns::Known(header) if header.names() == [VALUE]));
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_those_of_the_plain_loop(from in -50i64..50, to in -50i64..50, step in -9i64..9, skip in 0u64..30) {
+            let expected: Vec<i64> = (0..1000)
+                .map(|position| from + position * step)
+                .take_while(|value| if step > 0 { *value <= to } else { *value >= to })
+                .take(1000)
+                .collect();
+            match plan(from, to, Some(step)) {
+                Ok(plan) => {
+                    prop_assert_eq!(plan.count().unwrap(), Some(expected.len() as u64));
+                    let mut source = plan.open().unwrap();
+                    source.skip(skip).unwrap();
+                    let next = source.next().unwrap().map(|read| read.ordinal());
+                    prop_assert_eq!(next, (skip < expected.len() as u64).then_some(skip));
+                    prop_assert_eq!(values(plan), expected);
+                }
+                Err(_) => prop_assert!(step == 0 || expected.is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `input.stdin`: rows that another program writes.
+//!
+//! What stands there is not known before it is read, and can't be read twice: no count, no identity,
+//! no resume. Must never read a byte before the first row is asked for.
+
+use std::io;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::problem::{Problem, settle, spec};
+use super::{Columns, Source, SourceError, SourceKind, SourcePlan, csv, jsonl};
+
+/// The row of [`super::KINDS`].
+pub const KIND: SourceKind = SourceKind {
+    name: "stdin",
+    doc: "rows from standard input, as CSV with a header or as JSON Lines",
+    example: r#"input.stdin = "csv""#,
+    endings: &[],
+    schema: <Format as JsonSchema>::json_schema,
+    compile: |site, path, value| settle(site, path, decide(value)),
+};
+
+/// What is written to standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+const NAME: &str = "standard input";
+
+/// Standard input, decided.
+#[derive(Debug)]
+struct StdinPlan {
+    format: Format,
+}
+
+fn decide(value: &Value) -> Result<StdinPlan, Problem> {
+    Ok(StdinPlan { format: spec(value)? })
+}
+
+impl SourcePlan for StdinPlan {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn describe(&self) -> String {
+        match self.format {
+            Format::Csv => "standard input (stdin, csv)".to_owned(),
+            Format::Jsonl => "standard input (stdin, jsonl)".to_owned(),
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        Columns::Open
+    }
+
+    fn count(&self) -> Result<Option<u64>, SourceError> {
+        Ok(None)
+    }
+
+    fn identity(&self) -> Result<Option<String>, SourceError> {
+        Ok(None)
+    }
+
+    fn open(&self) -> Result<Box<dyn Source>, SourceError> {
+        Ok(rows(self.format, io::stdin()))
+    }
+}
+
+fn rows(format: Format, text: impl io::Read + Send + 'static) -> Box<dyn Source> {
+    match format {
+        Format::Csv => Box::new(csv::Reader::lazy(csv::Rows::new(text, NAME.to_owned(), b','))),
+        Format::Jsonl => Box::new(jsonl::Reader::new(text, NAME.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::source::Read;
+
+    /// A stream that fails when it is read.
+    struct Untouchable;
+
+    impl io::Read for Untouchable {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("read too early"))
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_before_a_row_is_asked_for() {
+        for format in [Format::Csv, Format::Jsonl] {
+            let mut source = rows(format, Untouchable);
+            assert!(source.next().unwrap_err().message.contains("read too early"));
+        }
+    }
+
+    #[test]
+    fn rows_come_from_the_stream() {
+        let texts = [(Format::Csv, "a,b\n1,2\n"), (Format::Jsonl, "{\"a\":\"1\",\"b\":\"2\"}\n")];
+        for (format, text) in texts {
+            let mut source = rows(format, text.as_bytes());
+            let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };
+            assert_eq!(Value::Object(row.to_object()), json!({"a": "1", "b": "2"}));
+            assert_eq!(source.next().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_stream_without_a_header_is_refused() {
+        let mut source = rows(Format::Csv, &b""[..]);
+        let message = source.next().unwrap_err().message;
+        assert_eq!(message, "standard input is empty: its first row names the columns");
+    }
+
+    #[test]
+    fn it_can_not_be_known_or_resumed() {
+        let plan = decide(&json!("jsonl")).unwrap();
+        assert_eq!((plan.count().unwrap(), plan.identity().unwrap()), (None, None));
+        assert!(matches!(plan.columns(), Columns::Open));
+        assert!(decide(&json!("parquet")).is_err());
+    }
+}
