@@ -128,6 +128,9 @@ impl Conductor {
             if let Err(error) = feeder::spawn(lane.clone(), intake.clone(), selection) {
                 self.end(Cause::Broken(format!("no thread could be made for the input: {error}")));
             }
+            if rows.is_none() {
+                count(lane.clone());
+            }
             self.feeders.spawn(feed(lane, intake));
         }
     }
@@ -259,6 +262,19 @@ fn advance(phase: &mut Phase, to: Phase) -> bool {
         *phase = to;
     }
     forward
+}
+
+/// Counts the rows of an input in the background: only the progress bar wants to know, and the process
+/// does not wait for it.
+fn count(lane: Arc<Lane>) {
+    let counting = move || {
+        if let Ok(Some(rows)) = lane.plan().source.count() {
+            let rows = lane.shared.plan.row_limit.map_or(rows, |limit| rows.min(limit));
+            lane.live().rows.store(rows, Ordering::Relaxed);
+        }
+    };
+    // Without the thread the bar has no end; nothing else is missing.
+    let _ = std::thread::Builder::new().name("count".into()).spawn(counting);
 }
 
 /// Runs the batch lanes of an endpoint and says when there are no more rows.

@@ -31,8 +31,8 @@ pub fn begin(
     let mut renames = Vec::new();
     for (position, sink) in plan.sinks.iter().enumerate() {
         let Some(old) = opening.sinks.iter().position(|name| *name == sink.name) else { continue };
-        let spans = spans_of(&failed, old);
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
+        let spans = spans_of(&failed, old, path)?;
         if spans.is_empty() {
             continue;
         }
@@ -71,15 +71,25 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
 }
 
 /// Byte ranges that failed rows take in a sink of the old run, ascending.
-fn spans_of(failed: &[FailedRow], sink: usize) -> Vec<(u64, u64)> {
-    let mut spans: Vec<(u64, u64)> = failed
-        .iter()
-        .flat_map(|row| &row.spans)
-        .filter(|(position, start, end)| *position == sink && start < end)
-        .map(|(_, start, end)| (*start, *end))
-        .collect();
+///
+/// # Errors
+/// When the place of a record is not known.
+fn spans_of(failed: &[FailedRow], sink: usize, path: &Path) -> Result<Vec<(u64, u64)>, String> {
+    let mut spans = Vec::new();
+    for row in failed {
+        for span in row.spans.iter().filter(|span| span.sink == sink) {
+            let place = span.bytes.ok_or_else(|| {
+                format!(
+                    "{}: where the record of row {} stands is not known, so it can't be taken out; run the job anew with --fresh",
+                    path.display(),
+                    row.row + 1
+                )
+            })?;
+            spans.push(place);
+        }
+    }
     spans.sort_unstable();
-    spans
+    Ok(spans)
 }
 
 /// Takes failed rows out of the state: they have not ended any more.

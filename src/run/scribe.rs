@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{Commit, FailedRow, Writer};
+use crate::journal::{Commit, FailedRow, Span, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{RowChoice, Sink};
@@ -152,13 +152,13 @@ impl Scribe {
                 open.sink.write(outcome.endpoint, record).map_err(|error| error.message)?;
             }
             open.records += outcome.records.len() as u64;
-            spans.push((position, start, open.sink.position()));
+            spans.push(Span { sink: position, bytes: start.zip(open.sink.position()) });
         }
         self.note(outcome, spans);
         Ok(())
     }
 
-    fn note(&mut self, outcome: &Outcome, spans: Vec<(usize, u64, u64)>) {
+    fn note(&mut self, outcome: &Outcome, spans: Vec<Span>) {
         self.uncommitted = true;
         self.state.done[outcome.endpoint].insert(outcome.ordinal);
         let counts = &mut self.state.counts[outcome.endpoint];

@@ -40,6 +40,11 @@ impl Appender {
         self.offset
     }
 
+    /// Bytes of the output, those of the buffer included.
+    pub fn position(&self) -> u64 {
+        self.offset + self.buffer.len() as u64
+    }
+
     /// The file.
     pub fn file(&self) -> &File {
         &self.file
@@ -100,7 +105,7 @@ impl Appender {
 }
 
 /// The checksum of a cursor at `offset`.
-pub(super) fn tail_crc(file: &File, offset: u64) -> io::Result<u32> {
+pub(crate) fn tail_crc(file: &File, offset: u64) -> io::Result<u32> {
     let length = offset.min(TAIL);
     let mut tail = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact_at(&mut tail, offset - length)?;

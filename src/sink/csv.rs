@@ -121,6 +121,10 @@ impl Sink for CsvSink {
         self.output.settle()
     }
 
+    fn position(&self) -> Option<u64> {
+        (!self.rows.holds()).then(|| self.output.position())
+    }
+
     fn commit(&mut self) -> Result<Cursor, SinkError> {
         if self.rows.holds() {
             self.rows.release(self.output.buffer()).map_err(SinkError::new)?;

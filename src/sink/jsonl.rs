@@ -77,6 +77,10 @@ impl Sink for JsonlSink {
         self.output.settle()
     }
 
+    fn position(&self) -> Option<u64> {
+        Some(self.output.position())
+    }
+
     fn commit(&mut self) -> Result<Cursor, SinkError> {
         self.output.commit()
     }

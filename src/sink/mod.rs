@@ -11,6 +11,8 @@ pub mod stdout;
 mod table;
 mod target;
 
+pub(crate) use appender::tail_crc;
+
 #[cfg(test)]
 mod tests;
 
@@ -131,8 +133,9 @@ pub trait SinkKind: Debug + Send + Sync {
     fn survey(&self) -> Result<(), SinkError>;
 
     /// Opens the output. Nothing is lost before the first commit: what a new run finds stays as it is
-    /// where it appends, and the commit that follows gives the cursor behind it. `layouts` are those of the endpoints in [`SinkPlan::from`], by position in
-    /// the plan; `columns` as in [`SinkPlan::columns`].
+    /// where it appends, and the commit that follows gives the cursor behind it. `layouts` are those of
+    /// the endpoints in [`SinkPlan::from`], by position in the plan; `columns` as in
+    /// [`SinkPlan::columns`].
     ///
     /// # Errors
     /// When the output exists and may not, is shorter than the cursor or was edited before it, or
@@ -152,6 +155,10 @@ pub trait Sink: Send {
     /// # Errors
     /// When the output can't be written.
     fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError>;
+
+    /// Bytes of the output with all that was written, buffered bytes included: the records between two
+    /// positions can be taken out again. `None` while records are held back whose place is open.
+    fn position(&self) -> Option<u64>;
 
     /// Makes everything written durable and says how far that is.
     ///

@@ -167,6 +167,11 @@ impl<W: Write + Send> Sink for Stream<W> {
         if self.buffer.len() < FLUSH { Ok(()) } else { self.flush() }
     }
 
+    /// What has gone out can't be taken back.
+    fn position(&self) -> Option<u64> {
+        None
+    }
+
     fn commit(&mut self) -> Result<Cursor, SinkError> {
         if let Form::Csv(rows) = &mut self.form {
             rows.release(&mut self.buffer).map_err(SinkError::new)?;

@@ -89,12 +89,17 @@ impl Target {
             return self.survey_folder();
         }
         match self.on_existing {
+            OnExisting::Error if self.is_empty() => Ok(()),
             OnExisting::Error => Err(self.exists()),
             OnExisting::Append | OnExisting::Replace => {
                 OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))?;
                 Ok(())
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
     }
 
     /// Whether there is a file that could be written; what is no file is refused.
@@ -120,27 +125,22 @@ impl Target {
         }
     }
 
-    /// Opens the file. `head` is what the sink writes first into an empty one: a run that was cut off
-    /// between its first commit and the note of it left no more than that.
+    /// Opens the file. `head` is what the sink writes first into an empty one: a file that holds no more
+    /// than that holds no record, and is what a run leaves that was cut off before its journal began.
     pub fn open(&self, start: Start, head: &[u8]) -> Result<Appender, SinkError> {
         match start {
-            Start::New => self.begin(None),
-            Start::Resume(cursor) if cursor == Cursor::default() => self.begin(Some(head)),
+            Start::New => self.begin(head),
             Start::Resume(cursor) => self.resume(cursor),
         }
     }
 
-    /// Begins a new output; `own`: beginnings of this are our own, from a session that never committed.
-    fn begin(&self, own: Option<&[u8]>) -> Result<Appender, SinkError> {
+    fn begin(&self, head: &[u8]) -> Result<Appender, SinkError> {
         if !self.examine()? {
             return self.create();
         }
         let file = self.open_existing()?;
         let length = file.metadata().map_err(|error| self.failed(&error))?.len();
-        let ours = match own {
-            Some(head) => is_beginning(&file, length, head).map_err(|error| self.failed(&error))?,
-            None => false,
-        };
+        let ours = is_beginning(&file, length, head).map_err(|error| self.failed(&error))?;
         match self.on_existing {
             OnExisting::Error if !ours => Err(self.exists()),
             OnExisting::Append if !ours => self.append(file, length),

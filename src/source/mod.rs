@@ -103,6 +103,11 @@ pub trait SourcePlan: Debug + Send + Sync {
     /// When the input can't be read.
     fn count(&self) -> Result<Option<u64>, SourceError>;
 
+    /// Number of rows where it is known without reading; for progress.
+    fn quick_count(&self) -> Option<u64> {
+        None
+    }
+
     /// What the input is, so that a resume can tell whether it changed: size and checksums, not
     /// times. `None`: can't be told (stdin), so a run can't be resumed.
     ///

@@ -98,7 +98,11 @@ impl SourcePlan for RangePlan {
     }
 
     fn count(&self) -> Result<Option<u64>, SourceError> {
-        Ok(Some(self.rows))
+        Ok(self.quick_count())
+    }
+
+    fn quick_count(&self) -> Option<u64> {
+        Some(self.rows)
     }
 
     fn identity(&self) -> Result<Option<String>, SourceError> {

@@ -64,7 +64,11 @@ impl SourcePlan for ValuesPlan {
     }
 
     fn count(&self) -> Result<Option<u64>, SourceError> {
-        Ok(Some(self.rows.len() as u64))
+        Ok(self.quick_count())
+    }
+
+    fn quick_count(&self) -> Option<u64> {
+        Some(self.rows.len() as u64)
     }
 
     fn identity(&self) -> Result<Option<String>, SourceError> {

@@ -38,7 +38,6 @@ fn what_exists_is_refused_with_the_way_out() {
         fs::write(&path, "mine").unwrap();
         let surveyed = plan(&path, OnExisting::Error).survey().unwrap_err().message;
         assert_eq!(refusal(open(&path, OnExisting::Error, Start::New)), surveyed);
-        assert_eq!(refusal(open(&path, OnExisting::Error, Start::Resume(Cursor::default()))), surveyed);
         assert!(surveyed.contains("on-existing = \"append\"") && surveyed.contains("move the file away"), "{surveyed}");
         assert_eq!(read(&path), "mine");
     }
@@ -154,7 +153,7 @@ fn a_run_that_was_cut_off_before_its_first_note_begins_again() {
                     first.commit().unwrap();
                 }
                 drop(first);
-                let mut again = open(&path, on_existing, Start::Resume(Cursor::default())).unwrap();
+                let mut again = open(&path, on_existing, Start::New).unwrap();
                 write(&mut again, 1);
                 again.commit().unwrap();
                 let expected = if file == "x.csv" { "a,x\n1,0\n" } else { "{\"a\":1,\"x\":0}\n" };
@@ -170,7 +169,7 @@ fn beginning_again_keeps_what_was_appended_to() {
     let path = folder.path().join("x.jsonl");
     fs::write(&path, "{\"old\":1}\n").unwrap();
     drop(open(&path, OnExisting::Append, Start::New).unwrap());
-    let mut sink = open(&path, OnExisting::Append, Start::Resume(Cursor::default())).unwrap();
+    let mut sink = open(&path, OnExisting::Append, Start::New).unwrap();
     assert_eq!(sink.commit().unwrap().offset, 10);
     assert_eq!(read(&path), "{\"old\":1}\n");
 }
