@@ -3,17 +3,26 @@
 //! Append-only, checksummed, versioned. The scribe syncs sink bytes first, then appends one
 //! [`Commit`], then syncs the journal; whatever is killed and when, a resume starts from the last
 //! whole commit. Must never hold a secret or a rendered request.
+//!
+//! `format` says how it stands in the file and what damage is noticed, `folder` who may write it,
+//! `writer` how commits become durable.
 
+mod folder;
+mod format;
 pub mod rowset;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::sink::Cursor;
 
+pub use folder::{StateFolder, peek};
 pub use rowset::RowSet;
+pub use writer::Writer;
 
 /// Version of the format; a journal of another version is refused with words.
 pub const VERSION: u32 = 1;
@@ -98,85 +107,10 @@ pub struct JournalError {
     pub message: String,
 }
 
-/// The state folder of a job, locked: a second process is refused with the pid of the first.
-#[derive(Debug)]
-pub struct StateFolder {
-    path: PathBuf,
-    _lock: std::fs::File,
-}
-
-impl StateFolder {
-    /// Makes the folder (0700, with a `.gitignore`) and takes its lock.
-    ///
-    /// # Errors
-    /// When another process holds it, or the folder can't be made.
-    pub fn lock(path: &Path) -> Result<Self, JournalError> {
-        let _ = path;
-        todo!()
-    }
-
-    /// Path of the journal.
-    #[must_use]
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("journal")
-    }
-
-    /// Reads the journal, if there is one. A torn end is left where it is until a [`Writer`] cuts it.
-    ///
-    /// # Errors
-    /// When it is damaged in its middle (with the offset), or of another version.
-    pub fn recover(&self) -> Result<Option<Recovered>, JournalError> {
-        todo!()
-    }
-
-    /// Begins a new journal; one that exists is kept as `journal.1` (older ones are dropped).
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn begin(&self, opening: &Opening) -> Result<Writer, JournalError> {
-        let _ = opening;
-        todo!()
-    }
-
-    /// Goes on with the journal that was recovered; cuts its torn end.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn resume(&self) -> Result<Writer, JournalError> {
-        todo!()
-    }
-
-    /// Rows that failed in the recovered run, ascending, by endpoint.
-    ///
-    /// # Errors
-    /// As [`StateFolder::recover`].
-    pub fn failed_rows(&self) -> Result<Vec<Vec<u64>>, JournalError> {
-        todo!()
+impl std::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
-/// Reads a journal without taking its lock, for `plan`.
-///
-/// # Errors
-/// As [`StateFolder::recover`].
-pub fn peek(state: &Path) -> Result<Option<Recovered>, JournalError> {
-    let _ = state;
-    todo!()
-}
-
-/// Appends commits.
-#[derive(Debug)]
-pub struct Writer {
-    _file: std::fs::File,
-}
-
-impl Writer {
-    /// Appends a commit and makes it durable.
-    ///
-    /// # Errors
-    /// When it can't; a failed sync is final.
-    pub fn commit(&mut self, commit: &Commit) -> Result<(), JournalError> {
-        let _ = commit;
-        todo!()
-    }
-}
+impl std::error::Error for JournalError {}

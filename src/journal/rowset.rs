@@ -1,10 +1,17 @@
 //! A set of row ordinals, kept as ranges: rows end nearly in order, so it stays small.
+//!
+//! Every commit writes the whole set, so its JSON is small as well: one flat list of numbers, the gap
+//! before each range and its length by turns, `[0,500,3,20]` for rows 0..500 and 503..523. Must never
+//! hold a range that is empty or touches its neighbour.
 
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-/// Row ordinals as disjoint, ascending, non-adjacent half-open ranges.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Row ordinals as disjoint, ascending, non-adjacent half-open ranges. An ordinal is below
+/// `u64::MAX`; that one number is never in a set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowSet {
     ranges: Vec<(u64, u64)>,
 }
@@ -12,15 +19,52 @@ pub struct RowSet {
 impl RowSet {
     /// Adds a row; `false` when it was there.
     pub fn insert(&mut self, row: u64) -> bool {
-        let _ = row;
-        todo!()
+        match self.ranges.last_mut() {
+            _ if row == u64::MAX => return false,
+            Some(last) if row == last.1 => last.1 += 1,
+            Some(last) if row < last.1 => return self.insert_before_end(row),
+            _ => self.ranges.push((row, row + 1)),
+        }
+        true
+    }
+
+    /// Adds a row that is before the end of the last range.
+    fn insert_before_end(&mut self, row: u64) -> bool {
+        // Rows end nearly in order: what comes late is mostly the row behind the first range.
+        let at = match self.ranges[0].1.cmp(&row) {
+            std::cmp::Ordering::Equal => 0,
+            _ => self.ranges.partition_point(|(_, end)| *end < row),
+        };
+        let (start, end) = self.ranges[at];
+        if row == end {
+            self.grow(at);
+        } else if row + 1 == start {
+            self.ranges[at].0 = row;
+        } else if row < start {
+            self.ranges.insert(at, (row, row + 1));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Adds the row behind range `at`, and joins it with the next range where they meet.
+    fn grow(&mut self, at: usize) {
+        let end = self.ranges[at].1 + 1;
+        self.ranges[at].1 = end;
+        if let Some((start, next_end)) = self.ranges.get(at + 1).copied()
+            && start == end
+        {
+            self.ranges[at].1 = next_end;
+            self.ranges.remove(at + 1);
+        }
     }
 
     /// Whether a row is in the set.
     #[must_use]
     pub fn contains(&self, row: u64) -> bool {
-        let _ = row;
-        todo!()
+        let at = self.ranges.partition_point(|(_, end)| *end <= row);
+        self.ranges.get(at).is_some_and(|(start, _)| *start <= row)
     }
 
     /// Rows in the set.
@@ -41,6 +85,126 @@ impl RowSet {
         match self.ranges.first() {
             Some((0, end)) => *end,
             _ => 0,
+        }
+    }
+
+    /// The rows as ranges: ascending, none empty, none touching the next.
+    pub fn ranges(&self) -> impl ExactSizeIterator<Item = Range<u64>> + '_ {
+        self.ranges.iter().map(|(start, end)| *start..*end)
+    }
+}
+
+impl Serialize for RowSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut before = 0;
+        serializer.collect_seq(self.ranges.iter().flat_map(|(start, end)| {
+            let gap = start - std::mem::replace(&mut before, *end);
+            [gap, end - start]
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for RowSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let numbers = Vec::<u64>::deserialize(deserializer)?;
+        let mut ranges = Vec::with_capacity(numbers.len() / 2);
+        let mut before = 0u64;
+        for pair in numbers.chunks(2) {
+            let range = next_range(before, pair).filter(|range| ranges.is_empty() || range.0 > before);
+            let range = range.ok_or_else(|| D::Error::custom("not a set of rows: gaps and lengths by turns"))?;
+            before = range.1;
+            ranges.push(range);
+        }
+        Ok(Self { ranges })
+    }
+}
+
+/// The range that a gap and a length describe, where they do.
+fn next_range(before: u64, pair: &[u64]) -> Option<(u64, u64)> {
+    let [gap, length] = pair else { return None };
+    let start = before.checked_add(*gap)?;
+    let end = start.checked_add(*length)?;
+    (end > start).then_some((start, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(rows: impl IntoIterator<Item = u64>) -> RowSet {
+        let mut set = RowSet::default();
+        for row in rows {
+            set.insert(row);
+        }
+        set
+    }
+
+    #[test]
+    fn neighbours_are_joined_and_the_set_says_what_it_holds() {
+        let mut rows = set([5, 1, 3, 2, 9]);
+        assert_eq!(rows.ranges().collect::<Vec<_>>(), [1..4, 5..6, 9..10]);
+        assert!(rows.insert(4) && !rows.insert(4));
+        assert_eq!(rows.ranges().collect::<Vec<_>>(), [1..6, 9..10]);
+        assert_eq!((rows.len(), rows.first_missing(), rows.is_empty()), (6, 0, false));
+        assert!(rows.insert(0));
+        assert_eq!(rows.first_missing(), 6);
+        assert_eq!(set([]).first_missing(), 0);
+    }
+
+    #[test]
+    fn the_ends_of_the_numbers_do_no_harm() {
+        let mut rows = set([u64::MAX - 1, 0]);
+        assert!(!rows.insert(u64::MAX) && !rows.contains(u64::MAX));
+        assert!(rows.contains(u64::MAX - 1) && rows.contains(0) && !rows.contains(1));
+        assert_eq!(serde_json::from_str::<RowSet>(&serde_json::to_string(&rows).unwrap()).unwrap(), rows);
+    }
+
+    #[test]
+    fn the_json_is_short() {
+        assert_eq!(serde_json::to_string(&set((0..500).chain(503..523))).unwrap(), "[0,500,3,20]");
+        assert_eq!(serde_json::to_string(&set([7])).unwrap(), "[7,1]");
+        assert_eq!(serde_json::to_string(&RowSet::default()).unwrap(), "[]");
+    }
+
+    #[test]
+    fn json_that_is_no_set_is_refused() {
+        let max = u64::MAX;
+        for text in ["[1]", "[0,0]", "[0,5,0,5]", "[0,5,1]", &format!("[1,{max}]"), &format!("[0,5,{max},1]"), "[-1,2]"]
+        {
+            assert!(serde_json::from_str::<RowSet>(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(rows in proptest::collection::vec(0..120u64, 0..300)) {
+            let (mut set, mut model) = (RowSet::default(), BTreeSet::new());
+            for row in rows {
+                prop_assert_eq!(set.insert(row), model.insert(row));
+                prop_assert_eq!(set.len(), model.len() as u64);
+                prop_assert_eq!(set.first_missing(), (0..).find(|row| !model.contains(row)).unwrap());
+            }
+            prop_assert!((0..130).all(|row| set.contains(row) == model.contains(&row)));
+            prop_assert_eq!(set.ranges().flatten().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
+            let ranges: Vec<_> = set.ranges().collect();
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
+            let read: RowSet = serde_json::from_str(&serde_json::to_string(&set).unwrap()).unwrap();
+            prop_assert_eq!(read, set);
+        }
+
+        #[test]
+        fn it_stays_as_small_as_the_rows_in_flight(late in proptest::collection::vec(0..20usize, 2000)) {
+            // Twenty rows in flight: at each step one of them, at random, ends.
+            let (mut set, mut next, mut flying) = (RowSet::default(), 20u64, (0..20u64).collect::<Vec<_>>());
+            for which in late {
+                set.insert(std::mem::replace(&mut flying[which], next));
+                next += 1;
+                prop_assert!(set.ranges().len() <= 21);
+            }
         }
     }
 }

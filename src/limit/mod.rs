@@ -3,13 +3,13 @@
 //! governor decides whether a token may be taken; the pacer here waits, first come first served, so
 //! that in any stretch of time T at most `burst + rate * T` (+ 1) requests leave, and no fewer than
 //! that when there is work. Must never hand out a token earlier than governor would, but for the
-//! bounded catch-up described in [`bucket`].
+//! bounded catch-up described in `bucket`.
 //!
 //! How it is built:
-//! - [`bucket`] is pure: all windows of a limit, asked together, with times as plain numbers.
+//! - `bucket` is pure: all windows of a limit, asked together, with times as plain numbers.
 //! - [`Limiter`] is the queue in front of it. Only its head talks to the bucket, so a token is taken in
 //!   one step of one task: a caller that goes away while it waits has taken nothing from any window.
-//! - [`alarm`] is how the head sleeps, for each bucket in the cheapest way that costs no rate. What
+//! - `alarm` is how the head sleeps, for each bucket in the cheapest way that costs no rate. What
 //!   counts is how late a wake-up the bucket can bear: `burst` intervals.
 //!   - 2.5 ms and more (400/s without a burst): tokio's timer, which is up to 2 ms late, as it rounds
 //!     to milliseconds and so does the poll below it. Next to no CPU.
@@ -21,7 +21,7 @@
 //! A take that finds its token there costs some 0.1 µs.
 
 mod alarm;
-pub mod bucket;
+mod bucket;
 #[cfg(test)]
 mod tests;
 

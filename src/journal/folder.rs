@@ -1,0 +1,222 @@
+//! The state folder of a job: its journal, its lock, and how a journal begins and goes on.
+//!
+//! ```text
+//! .paceline/.gitignore    "*"
+//! .paceline/JOB/lock      the pid of the process that works on the job
+//! .paceline/JOB/journal   the journal
+//! .paceline/JOB/journal.1 the one before
+//! ```
+//! Folders are for their owner alone, and so are files. Must never leave half a journal under its
+//! name: it is written beside, synced and renamed, so that a kill at any point leaves either no
+//! journal or one with a whole opening.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{JournalError, Opening, Recovered, Writer, format};
+
+/// Name of the folder that holds the state folders of all jobs of a folder.
+const TOP: &str = ".paceline";
+
+/// The state folder of a job, locked: a second process is refused with the pid of the first. The
+/// lock ends with the process, however it ends, or when this is dropped.
+#[derive(Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// The part of a commit that [`StateFolder::failed_rows`] looks at.
+#[derive(Deserialize)]
+struct FailedRows {
+    #[serde(default)]
+    failed: Vec<(usize, u64)>,
+}
+
+impl StateFolder {
+    /// Makes the folder (0700, with a `.gitignore`) and takes its lock.
+    ///
+    /// # Errors
+    /// When another process holds it, or the folder can't be made.
+    pub fn lock(path: &Path) -> Result<Self, JournalError> {
+        make(path).map_err(|error| failed("make the state folder", path, &error))?;
+        let lock = path.join("lock");
+        let file = take_lock(&lock)?;
+        Ok(Self { path: path.to_owned(), _lock: file })
+    }
+
+    /// Path of the journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Reads the journal, if there is one. A torn end is left where it is until a [`Writer`] cuts it.
+    ///
+    /// # Errors
+    /// When it is damaged in its middle (with the offset), or of another version.
+    pub fn recover(&self) -> Result<Option<Recovered>, JournalError> {
+        peek(&self.path)
+    }
+
+    /// Begins a new journal; one that exists is kept as `journal.1` (older ones are dropped).
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn begin(&self, opening: &Opening) -> Result<Writer, JournalError> {
+        let journal = self.journal();
+        let file = self.create(opening).map_err(|error| failed("begin the journal", &journal, &error))?;
+        Ok(Writer::new(journal, Box::new(file)))
+    }
+
+    fn create(&self, opening: &Opening) -> io::Result<File> {
+        let (journal, beside) = (self.journal(), self.path.join("journal.new"));
+        absent_is_fine(fs::remove_file(&beside))?;
+        let mut file = private_file().append(true).create_new(true).open(&beside)?;
+        file.write_all(&format::beginning(opening)?)?;
+        file.sync_all()?;
+        absent_is_fine(fs::rename(&journal, self.path.join("journal.1")))?;
+        fs::rename(&beside, &journal)?;
+        sync_folder(&self.path)?;
+        Ok(file)
+    }
+
+    /// Goes on with the journal that was recovered; cuts its torn end.
+    ///
+    /// # Errors
+    /// When there is none, it can't be read (as [`StateFolder::recover`]) or can't be written.
+    pub fn resume(&self) -> Result<Writer, JournalError> {
+        let journal = self.journal();
+        let found = format::scan(&journal)?.ok_or_else(|| JournalError {
+            message: format!("the journal `{}` is gone; `run` again starts anew", journal.display()),
+        })?;
+        let file = cut(&journal, found.end, found.found.torn);
+        let file = file.map_err(|error| failed("go on with the journal", &journal, &error))?;
+        Ok(Writer::new(journal, Box::new(file)))
+    }
+
+    /// Rows that failed in the recovered run, ascending, by endpoint; empty without a journal.
+    ///
+    /// # Errors
+    /// As [`StateFolder::recover`].
+    pub fn failed_rows(&self) -> Result<Vec<Vec<u64>>, JournalError> {
+        let mut rows: Vec<Vec<u64>> = Vec::new();
+        let found = format::replay(&self.journal(), |commit: FailedRows| {
+            for (endpoint, row) in commit.failed {
+                rows.resize_with(rows.len().max(endpoint + 1), Vec::new);
+                rows[endpoint].push(row);
+            }
+        })?;
+        let endpoints = found.map_or(0, |found| found.found.opening.endpoints.len());
+        rows.resize_with(rows.len().max(endpoints), Vec::new);
+        for rows in &mut rows {
+            rows.sort_unstable();
+            rows.dedup();
+        }
+        Ok(rows)
+    }
+}
+
+/// Reads a journal without taking its lock, for `plan`.
+///
+/// # Errors
+/// As [`StateFolder::recover`].
+pub fn peek(state: &Path) -> Result<Option<Recovered>, JournalError> {
+    Ok(format::scan(&state.join("journal"))?.map(|scan| scan.found))
+}
+
+/// Makes the folder and, at the top of all state, the file that keeps it out of git.
+fn make(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        private_folder().create(path)?;
+        // New names are durable only when the folders they stand in are.
+        path.ancestors().skip(1).take(2).try_for_each(sync_folder)?;
+    }
+    let top = path.parent().filter(|parent| parent.file_name().is_some_and(|name| name == TOP)).unwrap_or(path);
+    let ignore = top.join(".gitignore");
+    // An empty one was begun by a process that was killed.
+    if fs::metadata(&ignore).map_or(0, |found| found.len()) == 0 {
+        private_file().write(true).create(true).truncate(true).open(&ignore)?.write_all(b"*\n")?;
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<File, JournalError> {
+    let opened = private_file().read(true).write(true).create(true).truncate(false).open(path);
+    let mut file = opened.map_err(|error| failed("open the lock", path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {
+            let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+            noted.map_err(|error| failed("write the lock", path, &error))?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => Err(taken(path, &mut file)),
+        Err(TryLockError::Error(error)) => Err(failed("take the lock", path, &error)),
+    }
+}
+
+fn taken(path: &Path, file: &mut File) -> JournalError {
+    let mut pid = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut pid));
+    let who = match pid.trim() {
+        pid if read.is_ok() && !pid.is_empty() => format!("process {pid}"),
+        _ => "another process".to_owned(),
+    };
+    let path = path.display();
+    JournalError {
+        message: format!(
+            "{who} is working on this job and holds its lock `{path}`; wait until it ends, or stop it with Ctrl-C or \
+             `kill` and run again: what it has done is kept"
+        ),
+    }
+}
+
+/// Opens a journal behind its last whole frame.
+fn cut(path: &Path, end: u64, torn: u64) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).open(path)?;
+    if torn > 0 {
+        file.set_len(end)?;
+        file.sync_data()?;
+    }
+    Ok(file)
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> JournalError {
+    JournalError { message: format!("can't {what} `{}`: {error}", path.display()) }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn private_file() -> OpenOptions {
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has modes"))]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn private_folder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Makes names in a folder durable; elsewhere than on Unix a folder can't be opened, nor needs to be.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        // The parent of a bare name is the empty path, which means the working directory.
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        File::open(path)?.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! How a journal stands in its file, version 1.
+//!
+//! ```text
+//! "paceline"  version: u32                          header, 12 bytes
+//! length: u32  crc of length: u32  crc of payload: u32  payload: JSON    a frame; the first holds the Opening,
+//! ...                                                                    every other one a Commit
+//! ```
+//! Numbers are little-endian, checksums are CRC-32 (IEEE).
+//!
+//! **What is noticed.** A write that was cut off can only be the last one, since each is durable
+//! before the next begins. So these count as a torn end, which a resume cuts off: a frame that reaches
+//! beyond the end of the file, a last frame that ends exactly there with a wrong checksum, and zeros up
+//! to the end of the file. Everything else that is not whole is damage, and refused with its place: a
+//! length that fails its own checksum (it would hide where the next frame begins) and a wrong checksum
+//! in front of other frames. A flipped bit in the last frame's payload can't be told from a torn write;
+//! it costs that one commit, whose rows are sent again, and nothing is doubled in the outputs, because
+//! they are cut back to the commit before.
+//!
+//! Must never take a damaged record for a whole one.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Commit, JournalError, Opening, Recovered, VERSION};
+
+const MAGIC: &[u8; 8] = b"paceline";
+const FILE_HEADER: u64 = 12;
+const FRAME_HEADER: usize = 12;
+
+/// The first bytes of a file: header and opening.
+pub(super) fn beginning(opening: &Opening) -> io::Result<Vec<u8>> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(VERSION.to_le_bytes());
+    append_frame(&mut bytes, opening)?;
+    Ok(bytes)
+}
+
+/// Appends a frame to `bytes`.
+pub(super) fn append_frame(bytes: &mut Vec<u8>, payload: &impl Serialize) -> io::Result<()> {
+    let start = bytes.len();
+    bytes.extend([0; FRAME_HEADER]);
+    serde_json::to_writer(&mut *bytes, payload)?;
+    let payload = &bytes[start + FRAME_HEADER..];
+    let length = u32::try_from(payload.len()).map_err(|_| io::Error::other("a commit of 4 GiB or more"))?.to_le_bytes();
+    let header = [length, crc32fast::hash(&length).to_le_bytes(), crc32fast::hash(payload).to_le_bytes()];
+    bytes[start..start + FRAME_HEADER].copy_from_slice(header.as_flattened());
+    Ok(())
+}
+
+/// Why a file can't be read as a journal.
+#[derive(Debug)]
+enum Flaw {
+    Io(io::Error),
+    Foreign,
+    Version(u32),
+    Damaged { offset: u64, what: &'static str },
+}
+
+impl From<io::Error> for Flaw {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What a journal holds up to its last whole frame.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// What was found, for the caller.
+    pub(super) found: Recovered,
+    /// Bytes up to the end of the last whole frame.
+    pub(super) end: u64,
+}
+
+/// Reads a journal; `None` when there is no such file. Only one frame is in memory at a time.
+pub(super) fn scan(path: &Path) -> Result<Option<Scan>, JournalError> {
+    scan_file(path, |_| Ok(()))
+}
+
+/// Reads a journal and shows every commit to `see`, in order; `None` when there is no such file.
+pub(super) fn replay<T: DeserializeOwned>(path: &Path, mut see: impl FnMut(T)) -> Result<Option<Scan>, JournalError> {
+    scan_file(path, |frame| {
+        see(parse(frame)?);
+        Ok(())
+    })
+}
+
+fn scan_file(path: &Path, see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Option<Scan>, JournalError> {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    match opened {
+        // A run may be writing while `plan` reads: what comes behind this length is not ours to see.
+        Ok((length, file)) => read(BufReader::with_capacity(1 << 16, file), length, see).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+    .map_err(|flaw| explain(path, &flaw))
+}
+
+/// Reads a journal that is in memory, for tests over every bit of it.
+#[cfg(test)]
+pub(super) fn scan_bytes(bytes: &[u8]) -> Result<Scan, JournalError> {
+    read(bytes, bytes.len() as u64, |_| Ok(())).map_err(|flaw| explain(Path::new("journal"), &flaw))
+}
+
+fn read(source: impl Read, length: u64, mut see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Scan, Flaw> {
+    let mut frames = Frames::begin(source.take(length), length)?;
+    let mut frame = Frame::default();
+    if !frames.next(&mut frame)? {
+        return Err(Flaw::Damaged { offset: FILE_HEADER, what: "its first record is not whole" });
+    }
+    let opening: Opening = parse(&frame)?;
+    let mut commits = 0u64;
+    while frames.next(&mut frame)? {
+        see(&frame)?;
+        commits += 1;
+    }
+    let last = if commits == 0 { Commit::default() } else { parse(&frame)? };
+    Ok(Scan { found: Recovered { opening, last, torn: length - frames.offset }, end: frames.offset })
+}
+
+fn parse<T: DeserializeOwned>(frame: &Frame) -> Result<T, Flaw> {
+    let what = "a record is whole but can't be understood";
+    serde_json::from_slice(&frame.payload).map_err(|_| Flaw::Damaged { offset: frame.offset, what })
+}
+
+/// A whole frame.
+#[derive(Debug, Default)]
+struct Frame {
+    offset: u64,
+    payload: Vec<u8>,
+}
+
+/// Reads frame by frame. `offset` is the end of the last whole frame.
+struct Frames<R> {
+    reader: R,
+    offset: u64,
+    length: u64,
+    /// The next payload; swapped with the last whole one, so that a torn end does not overwrite it.
+    next: Vec<u8>,
+}
+
+impl<R: Read> Frames<R> {
+    fn begin(mut reader: R, length: u64) -> Result<Self, Flaw> {
+        let mut header = [0; FILE_HEADER as usize];
+        if length < FILE_HEADER {
+            return Err(Flaw::Foreign);
+        }
+        reader.read_exact(&mut header)?;
+        let (magic, version) = header.split_at(MAGIC.len());
+        match little_endian(version) {
+            _ if magic != MAGIC => Err(Flaw::Foreign),
+            VERSION => Ok(Self { reader, offset: FILE_HEADER, length, next: Vec::new() }),
+            other => Err(Flaw::Version(other)),
+        }
+    }
+
+    /// Reads the next whole frame into `frame`; `false`, and `frame` as it was, where there is none.
+    fn next(&mut self, frame: &mut Frame) -> Result<bool, Flaw> {
+        let left = self.length - self.offset;
+        let mut header = [0; FRAME_HEADER];
+        if left < FRAME_HEADER as u64 {
+            return Ok(false);
+        }
+        self.reader.read_exact(&mut header)?;
+        let [length, length_crc, payload_crc] = [0, 4, 8].map(|at| little_endian(&header[at..at + 4]));
+        if crc32fast::hash(&header[..4]) != length_crc {
+            return self.zeros_to_the_end(&header);
+        }
+        let end = FRAME_HEADER as u64 + u64::from(length);
+        if end > left {
+            return Ok(false);
+        }
+        self.next.resize(length as usize, 0);
+        self.reader.read_exact(&mut self.next)?;
+        if crc32fast::hash(&self.next) != payload_crc {
+            return if end == left { Ok(false) } else { Err(self.damaged("the checksum of a record is wrong")) };
+        }
+        std::mem::swap(&mut self.next, &mut frame.payload);
+        frame.offset = self.offset;
+        self.offset += end;
+        Ok(true)
+    }
+
+    /// `false` when there is nothing but zeros from here to the end of the file.
+    fn zeros_to_the_end(&mut self, header: &[u8]) -> Result<bool, Flaw> {
+        let mut zeros = header.iter().all(|byte| *byte == 0);
+        let mut block = [0; 4096];
+        while zeros {
+            match self.reader.read(&mut block)? {
+                0 => return Ok(false),
+                count => zeros = block[..count].iter().all(|byte| *byte == 0),
+            }
+        }
+        Err(self.damaged("the length of a record is wrong"))
+    }
+
+    fn damaged(&self, what: &'static str) -> Flaw {
+        Flaw::Damaged { offset: self.offset, what }
+    }
+}
+
+fn little_endian(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+fn explain(path: &Path, flaw: &Flaw) -> JournalError {
+    let path = path.display();
+    let way_out = "start anew with `--fresh` (the outputs stay untouched)";
+    let message = match flaw {
+        Flaw::Io(error) => format!("can't read the journal `{path}`: {error}"),
+        Flaw::Foreign => format!("`{path}` is not a journal of paceline; move it away, or {way_out}"),
+        Flaw::Version(version) => format!(
+            "the journal `{path}` has format version {version}, and this program knows version {VERSION}; go on with \
+             the paceline that wrote it, or {way_out}"
+        ),
+        Flaw::Damaged { offset, what } => {
+            format!("the journal `{path}` is damaged at byte {offset}: {what}; bring it back from a copy, or {way_out}")
+        }
+    };
+    JournalError { message }
+}
