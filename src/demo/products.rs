@@ -57,12 +57,12 @@ enum Refusal {
     Throttled { retry_after: u64 },
 }
 
-/// Of 1,000 skus about 20 are unavailable once, 10 throttle without a wait, and 2 ask for a second.
+/// Of 1,000 skus about 20 are unavailable once, 10 throttle without a wait, and 1 asks for a second.
 fn refusal(seed: u64, sku: &str) -> Refusal {
     match Draw::new(seed ^ 0x0005_7ab1_e000, sku).below(1000) {
         0..20 => Refusal::Unavailable,
         20..30 => Refusal::Throttled { retry_after: 0 },
-        30..32 => Refusal::Throttled { retry_after: 1 },
+        30..31 => Refusal::Throttled { retry_after: 1 },
         _ => Refusal::Never,
     }
 }
@@ -163,6 +163,6 @@ mod tests {
         let count = |wanted: Refusal| skus.iter().filter(|sku| refusal(1, sku) == wanted).count();
         assert!((150..250).contains(&count(Refusal::Unavailable)));
         assert!((60..140).contains(&count(Refusal::Throttled { retry_after: 0 })));
-        assert!((5..40).contains(&count(Refusal::Throttled { retry_after: 1 })));
+        assert!((3..25).contains(&count(Refusal::Throttled { retry_after: 1 })));
     }
 }
