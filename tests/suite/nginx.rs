@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::support::client::Client;
 use crate::support::output::{csv, csv_columns};
 use crate::support::{Job, wait};
 
@@ -129,6 +130,8 @@ fn ten_thousand_rows_against_nginx() {
         return;
     };
     let nginx = Nginx::start(&program);
+    let received = Client::connect(nginx.address).get("/items/7").expect("nginx answers");
+    assert_eq!((received.status, &received.json()["name"]), (200, &"item 7".into()), "before the program is judged");
     let rows: String = (1..=ROWS).fold("id,label\n".to_owned(), |rows, id| rows + &format!("{id},row {id}\n"));
     let job = Job::new(&JOB.replace("ADDRESS", &nginx.address.to_string())).with("rows.csv", rows);
     job.run(&[]).expect_code(0);
