@@ -1,9 +1,32 @@
 //! The demo API behind `demo:` URLs: worth playing with, deterministic by seed, on loopback only.
+//!
+//! A small HTTP/1.1 server with a table of routes, one file per group. What it answers depends on the
+//! seed and the request alone; what it remembers (who was refused once, how full a bucket is) lives
+//! and ends with the server. Must never listen anywhere but on 127.0.0.1, and never touch a file.
 
-use std::net::SocketAddr;
+mod access;
+mod answer;
+mod echo;
+mod limited;
+mod lists;
+mod products;
+mod router;
+mod seed;
+mod server;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use router::World;
 
 /// Settings of the demo API.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DemoPlan {
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
@@ -11,10 +34,22 @@ pub struct DemoPlan {
     pub seed: u64,
 }
 
-/// A running demo API; ends when dropped.
+impl DemoPlan {
+    /// The seed of `demo:` URLs, so that a job answers the same on every machine.
+    pub const SEED: u64 = 1;
+}
+
+impl Default for DemoPlan {
+    fn default() -> Self {
+        Self { port: 0, seed: Self::SEED }
+    }
+}
+
+/// A running demo API; ends, with all of its connections, when dropped.
 #[derive(Debug)]
 pub struct Demo {
     address: SocketAddr,
+    server: JoinHandle<()>,
 }
 
 impl Demo {
@@ -22,10 +57,11 @@ impl Demo {
     ///
     /// # Errors
     /// When the port can't be bound.
-    #[allow(clippy::unused_async, reason = "skeleton")]
     pub async fn start(plan: DemoPlan) -> std::io::Result<Self> {
-        let _ = plan;
-        todo!()
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, plan.port)).await?;
+        let address = listener.local_addr()?;
+        let world = Arc::new(World::new(plan.seed));
+        Ok(Self { address, server: tokio::spawn(server::serve(listener, world)) })
     }
 
     /// Where it listens.
@@ -35,8 +71,17 @@ impl Demo {
     }
 }
 
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // The task owns every connection, so they end with it.
+        self.server.abort();
+    }
+}
+
 /// One line per route, for `paceline demo` and the docs: method, path, what it does.
 #[must_use]
 pub fn routes() -> &'static [(&'static str, &'static str, &'static str)] {
-    &[]
+    static LINES: LazyLock<Vec<(&str, &str, &str)>> =
+        LazyLock::new(|| router::table().map(|route| (route.method, route.pattern, route.doc)).collect());
+    &LINES
 }

@@ -1,3 +1,12 @@
 //! The test suite: one binary, a module for each thing that must hold.
 
+/// Every job in `jobs/` runs and writes what the demo said.
+mod jobs;
+/// Killed at any moment, nothing is lost and nothing doubled.
+mod kill;
+/// Pace, on real time.
+mod limits;
+/// Ten thousand rows against a server that nobody here wrote.
+mod nginx;
+/// What the tests stand on.
 mod support;

@@ -1,0 +1,284 @@
+//! Every job in `jobs/` runs, offline, and writes what the demo must have said.
+//!
+//! Each runs on a copy, with the API behind `demo:` that it starts itself; what the demo says is asked
+//! from another one of the same seed by a plain client.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use paceline::demo::{Demo, DemoPlan};
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::output::{Line, csv, csv_columns, jsonl, jsonl_file};
+use crate::support::{Done, Job};
+
+macro_rules! jobs {
+    ($($name:ident: $file:literal,)*) => {
+        const TESTED: &[&str] = &[$($file),*];
+        $(#[test] fn $name() { check::$name($file); })*
+    };
+}
+
+jobs! {
+    auth: "auth.toml",
+    failed_rows: "failed-rows.toml",
+    jsonl_typed: "jsonl-typed.toml",
+    limits: "limits.toml",
+    ordered: "ordered.toml",
+    pipeline: "pipeline.toml",
+    quickstart: "quickstart.toml",
+    range: "range.toml",
+    retry: "retry.toml",
+    values: "values.toml",
+}
+
+fn jobs_folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/jobs"))
+}
+
+fn job_files() -> Vec<String> {
+    let entries = jobs_folder().read_dir().expect("jobs/").map(|entry| entry.expect("an entry").file_name());
+    let mut files: Vec<String> = entries.filter_map(|name| name.into_string().ok()).collect();
+    files.retain(|name| Path::new(name).extension().is_some_and(|ending| ending == "toml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_job_has_a_test() {
+    assert_eq!(job_files(), TESTED, "a job in jobs/ needs a test here, under the name of its file");
+}
+
+#[test]
+fn every_job_names_its_schema_and_is_found_good() {
+    for file in job_files() {
+        let text = std::fs::read_to_string(jobs_folder().join(&file)).unwrap();
+        assert_eq!(text.lines().next(), Some("#:schema ../schemas/job.schema.json"), "{file}");
+        Job::example(&file).command(&["check", &format!("jobs/{file}")]).expect_code(0);
+    }
+}
+
+/// Asks a demo of the default seed until it answers 200 or 404: products refuse once at most.
+struct Truth {
+    client: Client,
+    _demo: Demo,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Truth {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let demo = runtime.block_on(Demo::start(DemoPlan::default())).expect("the demo starts");
+        Self { client: Client::connect(demo.address()), _demo: demo, _runtime: runtime }
+    }
+
+    /// The JSON at a path, and how many attempts it took.
+    fn ask(&mut self, path: &str) -> (Value, u64) {
+        for attempts in 1.. {
+            let received = self.client.get(path).expect("the demo answers");
+            if ![429, 503].contains(&received.status) {
+                return (received.json(), attempts);
+            }
+        }
+        unreachable!("attempts do not end")
+    }
+}
+
+/// The records of a CSV, by the value of a column that is different in each.
+fn by(column: &str, lines: Vec<Line>) -> BTreeMap<String, Line> {
+    let count = lines.len();
+    let keyed: BTreeMap<String, Line> = lines.into_iter().map(|line| (line[column].clone(), line)).collect();
+    assert_eq!(keyed.len(), count, "{column} stands twice");
+    keyed
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Runs a copy of a job to a good end.
+fn run(file: &str) -> (Job, Done) {
+    let job = Job::example(file);
+    let done = job.run(&[]).expect_code(0);
+    (job, done)
+}
+
+mod check {
+    use super::*;
+
+    pub(super) fn quickstart(file: &str) {
+        let (job, done) = run(file);
+        let path = job.path("jobs/out/prices.csv");
+        let columns = "sku,supplier,Unit cost,name,price,available,warehouse,label,margin,source,status,attempts,duration_ms,error";
+        assert_eq!(csv_columns(&path).join(","), columns);
+        let records = by("sku", csv(&path));
+        let input = csv(&job.path("jobs/data/products.csv"));
+        assert_eq!((records.len(), input.len()), (1000, 1000));
+        let mut truth = Truth::start();
+        let mut retried = 0;
+        for row in &input {
+            let (product, attempts) = truth.ask(&format!("/products/{}", row["sku"]));
+            let record = &records[&row["sku"]];
+            same_product(record, row, &product);
+            assert_eq!(record["attempts"], attempts.to_string(), "{record:?}");
+            retried += u64::from(attempts > 1);
+        }
+        assert!(retried >= 10, "the quickstart shows retries, {retried} are too few");
+        assert!(!done.stderr.is_empty(), "a summary is printed");
+    }
+
+    fn same_product(record: &Line, row: &Line, product: &Value) {
+        let name = text(&product["name"]);
+        let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{text:?} in {record:?}"));
+        let margin = number(&text(&product["price"])) - number(&row["Unit cost"]);
+        assert!((number(&record["margin"]) - margin).abs() < 0.006, "{record:?}");
+        let expected = [
+            ("supplier", row["supplier"].clone()),
+            ("Unit cost", row["Unit cost"].clone()),
+            ("price", text(&product["price"])),
+            ("available", text(&product["stock"]["available"])),
+            ("warehouse", text(&product["stock"]["warehouse"])),
+            ("label", format!("{}: {}", row["sku"], name.to_uppercase())),
+            ("name", name),
+            ("source", "demo".to_owned()),
+            ("status", "200".to_owned()),
+            ("error", String::new()),
+        ];
+        for (column, value) in expected {
+            assert_eq!(record[column], value, "{column} of {}", row["sku"]);
+        }
+        assert!(record["duration_ms"].parse::<f64>().is_ok_and(|ms| ms >= 0.0), "{record:?}");
+    }
+
+    pub(super) fn range(file: &str) {
+        let (job, _) = run(file);
+        let path = job.path("jobs/out/items.csv");
+        assert_eq!(csv_columns(&path), ["value", "name", "price", "status"]);
+        let records = by("value", csv(&path));
+        let mut truth = Truth::start();
+        for value in (10..=500).step_by(10) {
+            let (item, _) = truth.ask(&format!("/items/{value}"));
+            let record = &records[&value.to_string()];
+            assert_eq!((&record["name"], &record["price"]), (&text(&item["name"]), &text(&item["price"])));
+        }
+        assert_eq!(records.len(), 50);
+    }
+
+    pub(super) fn jsonl_typed(file: &str) {
+        let (job, _) = run(file);
+        let mut records = jsonl_file(&job.path("jobs/out/orders.jsonl"));
+        records.sort_by_key(|record| record["order"].as_u64());
+        let orders = jsonl_file(&job.path("jobs/data/orders.jsonl"));
+        assert_eq!(records.len(), orders.len());
+        for (record, order) in records.iter().zip(&orders) {
+            let subject = format!("Order {} of {} x {}", order["order"], order["quantity"], text(&order["sku"]));
+            let sent = json!({
+                "sku": order["sku"], "quantity": order["quantity"], "express": order["express"],
+                "discount": order["discount"], "note": order["note"], "subject": subject,
+                "lines": [{ "sku": order["sku"], "count": order["quantity"] }],
+            });
+            assert_eq!(record, &json!({ "order": order["order"], "sent": sent, "method": "POST", "status": 200 }));
+        }
+    }
+
+    pub(super) fn limits(file: &str) {
+        let (job, _) = run(file);
+        let records = by("value", csv(&job.path("jobs/out/limited.csv")));
+        assert_eq!(records.len(), 80);
+        for (value, record) in records {
+            assert_eq!((&record["id"], record["status"].as_str()), (&value, "200"));
+            assert_eq!(record["attempts"], "1", "the limit kept to what the server allows");
+        }
+    }
+
+    pub(super) fn retry(file: &str) {
+        let (job, _) = run(file);
+        let records = csv(&job.path("jobs/out/retry.csv"));
+        assert_eq!((records.len(), by("value", records.clone()).len()), (60, 60));
+        let mut more = 0;
+        for record in records {
+            let (failures, attempts) = (record["failures"].parse::<u64>(), record["attempts"].parse::<u64>());
+            let (failures, attempts) = (failures.expect("a number"), attempts.expect("a number"));
+            assert_eq!((attempts, record["status"].as_str()), (failures + 1, "200"), "{record:?}");
+            more += failures;
+        }
+        assert!(more > 0, "some path must have failed");
+    }
+
+    pub(super) fn auth(file: &str) {
+        let (job, done) = run(file);
+        for (output, user) in [("bearer", "token"), ("basic", "demo")] {
+            let records = by("value", csv(&job.path(&format!("jobs/out/{output}.csv"))));
+            assert_eq!(records.len(), 10, "{output}");
+            assert!(records.values().all(|record| record["user"] == user && record["status"] == "200"), "{output}");
+        }
+        for secret in ["demo-token", "demo-password"] {
+            assert!(!done.stdout.contains(secret) && !done.stderr.contains(secret), "{secret} was printed");
+        }
+    }
+
+    pub(super) fn ordered(file: &str) {
+        let (job, _) = run(file);
+        let records = jsonl_file(&job.path("jobs/out/ordered.jsonl"));
+        let rows = [(120, "first"), (5, "second"), (60, "third"), (0, "fourth"), (90, "fifth"), (10, "sixth")];
+        let expected = (1..)
+            .zip(rows)
+            .map(|(row, (ms, name))| json!({ "ms": ms, "name": name, "waited": ms, "row": row, "status": 200 }));
+        assert_eq!(records, expected.collect::<Vec<_>>());
+    }
+
+    pub(super) fn failed_rows(file: &str) {
+        let (job, _) = run(file);
+        let good = job.path("jobs/out/products.csv");
+        assert_eq!(csv_columns(&good), ["sku", "price", "name"]);
+        assert_eq!(by("sku", csv(&good)).len(), 37);
+        let failed = jsonl_file(&job.path("jobs/out/failed.jsonl"));
+        let mut skus: Vec<&str> = failed.iter().map(|record| record["sku"].as_str().expect("a sku")).collect();
+        skus.sort_unstable();
+        assert_eq!(skus, ["LMP-0000", "OLD-1999", "SOFA-12"]);
+        for record in &failed {
+            assert_eq!(
+                (&record["status"], &record["attempts"], &record["name"]),
+                (&json!(404), &json!(1), &Value::Null)
+            );
+            assert!(record["error"].as_str().is_some_and(|error| error.contains("404")), "{record}");
+        }
+    }
+
+    pub(super) fn values(file: &str) {
+        let (job, _) = run(file);
+        let mut records = jsonl_file(&job.path("jobs/out/quotes.jsonl"));
+        records.sort_by_key(|record| record["city"].as_str().map(str::to_owned));
+        let rows = [
+            ("Gent", "new & old", "/echo/quotes/Gent"),
+            ("São Paulo", "50%", "/echo/quotes/S%C3%A3o%20Paulo"),
+            ("a/b?c#d", "x=y", "/echo/quotes/a%2Fb%3Fc%23d"),
+        ];
+        assert_eq!(records.len(), rows.len());
+        for (record, (city, tag, path)) in records.iter().zip(rows) {
+            assert_eq!((&record["city"], &record["tag"], &record["path"]), (&json!(city), &json!(tag), &json!(path)));
+            assert_eq!((&record["tags"], &record["currency"]), (&json!(["sale", tag]), &json!("EUR")));
+            assert_eq!((&record["header"], &record["status"]), (&json!(tag), &json!(200)));
+            assert!(text(&record["url"]).contains(path), "{record}");
+        }
+        // A variable of the environment goes over the file, a flag over both.
+        let job = Job::example(file).variable("PACELINE_VAR_CURRENCY", "GBP");
+        for (arguments, currency) in [(vec![], "GBP"), (vec!["--var", "currency=USD"], "USD")] {
+            job.run(&arguments).expect_code(0);
+            let records = jsonl_file(&job.path("jobs/out/quotes.jsonl"));
+            assert!(records.iter().all(|record| record["currency"] == currency), "{records:?}");
+        }
+    }
+
+    pub(super) fn pipeline(file: &str) {
+        let done = Job::example(file).input("id\n3\n4\n5\n").run(&[]).expect_code(0);
+        let mut truth = Truth::start();
+        let expected = ["3", "4", "5"].map(|id| {
+            let (item, _) = truth.ask(&format!("/items/{id}"));
+            json!({ "id": id, "name": item["name"], "price": item["price"], "status": 200 })
+        });
+        assert_eq!(jsonl(&done.stdout), expected);
+    }
+}

@@ -1,0 +1,31 @@
+//! Random choices of a test, by a seed that is printed: PACELINE_SEED repeats a run.
+
+/// Numbers drawn from a seed (splitmix64).
+#[derive(Debug)]
+pub struct Dice {
+    state: u64,
+}
+
+impl Dice {
+    /// Dice of this seed.
+    pub fn of(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// Dice of `PACELINE_SEED`, or of a fresh seed; prints it either way.
+    #[allow(clippy::print_stderr, reason = "a failure must be repeatable from the output of the test")]
+    pub fn printed(test: &str) -> Self {
+        let given = paceline::environment::variable("PACELINE_SEED").and_then(|text| text.parse().ok());
+        let seed = given.unwrap_or_else(paceline::random::bits);
+        eprintln!("{test}: PACELINE_SEED={seed}");
+        Self::of(seed)
+    }
+
+    /// The next number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
