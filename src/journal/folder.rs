@@ -33,7 +33,9 @@ pub struct StateFolder {
 #[derive(Deserialize)]
 struct FailedRows {
     #[serde(default)]
-    failed: Vec<(usize, u64)>,
+    failed: Vec<FailedRow>,
+    #[serde(default)]
+    healed: bool,
 }
 
 impl StateFolder {
@@ -98,24 +100,18 @@ impl StateFolder {
         Ok(Writer::new(journal, Box::new(file)))
     }
 
-    /// Rows that failed in the recovered run, ascending, by endpoint; empty without a journal.
+    /// Rows that failed in the recovered run and were not sent again since; empty without a journal.
     ///
     /// # Errors
     /// As [`StateFolder::recover`].
-    pub fn failed_rows(&self) -> Result<Vec<Vec<u64>>, JournalError> {
-        let mut rows: Vec<Vec<u64>> = Vec::new();
-        let found = format::replay(&self.journal(), |commit: FailedRows| {
-            for (endpoint, row) in commit.failed {
-                rows.resize_with(rows.len().max(endpoint + 1), Vec::new);
-                rows[endpoint].push(row);
+    pub fn failed_rows(&self) -> Result<Vec<FailedRow>, JournalError> {
+        let mut rows = Vec::new();
+        format::replay(&self.journal(), |commit: FailedRows| {
+            if commit.healed {
+                rows.clear();
             }
+            rows.extend(commit.failed);
         })?;
-        let endpoints = found.map_or(0, |found| found.found.opening.endpoints.len());
-        rows.resize_with(rows.len().max(endpoints), Vec::new);
-        for rows in &mut rows {
-            rows.sort_unstable();
-            rows.dedup();
-        }
         Ok(rows)
     }
 }

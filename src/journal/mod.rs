@@ -78,15 +78,53 @@ pub struct Commit {
     pub cursors: Vec<Option<Cursor>>,
     /// Counts, by endpoint.
     pub counts: Vec<Counts>,
-    /// Rows that failed since the commit before: endpoint and row.
-    #[serde(default)]
-    pub failed: Vec<(usize, u64)>,
-    /// Waits that servers asked for and that are not over: limit name → RFC 3339 time.
-    #[serde(default)]
-    pub holds: BTreeMap<String, String>,
+    /// Rows that failed since the commit before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedRow>,
+    /// Whether the failed rows noted before this commit count no more: they are sent again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub healed: bool,
+    /// Renames that this commit decided; done after it, and by the next session after a kill.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<Rename>,
     /// Whether every row has ended: the run is complete.
     #[serde(default)]
     pub complete: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// A row that failed, and where its record stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRow {
+    /// Position of the endpoint.
+    pub endpoint: usize,
+    /// The row.
+    pub row: u64,
+    /// Its record in each sink that took it.
+    #[serde(default)]
+    pub spans: Vec<Span>,
+}
+
+/// Bytes of a record in a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Position of the sink.
+    pub sink: usize,
+    /// First byte and one past the last; `None` where that is not known.
+    pub bytes: Option<(u64, u64)>,
+}
+
+/// A file that takes the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rename {
+    /// The new file.
+    pub from: PathBuf,
+    /// The output it becomes.
+    pub to: PathBuf,
 }
 
 /// A journal as it was found.

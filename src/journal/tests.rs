@@ -25,6 +25,10 @@ fn opening() -> Opening {
     }
 }
 
+fn failed(endpoint: usize, row: u64) -> FailedRow {
+    FailedRow { endpoint, row, spans: vec![Span { sink: 0, bytes: Some((row, row + 9)) }] }
+}
+
 /// The commit after `rows` rows, of which every fifth failed.
 fn commit(rows: u64) -> Commit {
     let mut done = RowSet::default();
@@ -33,8 +37,8 @@ fn commit(rows: u64) -> Commit {
         done: vec![done, RowSet::default()],
         cursors: vec![Some(Cursor { offset: rows * 40, tail_crc: 7 })],
         counts: vec![Counts { ok: rows, failed: rows / 5, ..Counts::default() }, Counts::default()],
-        failed: if rows.is_multiple_of(5) { vec![(0, rows), (1, rows + 1)] } else { vec![] },
-        holds: BTreeMap::from([("prices-api".to_owned(), "2026-11-20T15:05:00.000Z".to_owned())]),
+        failed: if rows.is_multiple_of(5) { vec![failed(0, rows), failed(1, rows + 1)] } else { vec![] },
+        renames: vec![Rename { from: ".x.healing".into(), to: "x".into() }],
         complete: false,
     }
 }
@@ -305,17 +309,20 @@ fn a_folder_that_can_not_be_made_is_named() {
 }
 
 #[test]
-fn failed_rows_are_gathered_from_all_commits() {
+fn failed_rows_are_gathered_from_all_commits_since_the_last_healing() {
     let (_home, state) = folder();
-    assert_eq!(state.failed_rows().unwrap(), Vec::<Vec<u64>>::new());
+    assert_eq!(state.failed_rows().unwrap(), []);
     state.begin(&opening()).unwrap();
-    assert_eq!(state.failed_rows().unwrap(), [Vec::<u64>::new(), vec![]]);
+    assert_eq!(state.failed_rows().unwrap(), []);
     let mut writer = state.resume().unwrap();
-    for failed in [vec![(0, 9), (1, 4)], vec![], vec![(0, 2), (0, 30)]] {
-        writer.commit(&Commit { failed, ..commit(1) }).unwrap();
+    for rows in [vec![failed(0, 9), failed(1, 4)], vec![], vec![failed(0, 2)]] {
+        writer.commit(&Commit { failed: rows, ..commit(1) }).unwrap();
     }
+    assert_eq!(state.failed_rows().unwrap(), [failed(0, 9), failed(1, 4), failed(0, 2)]);
+    writer.commit(&Commit { failed: vec![], healed: true, ..commit(1) }).unwrap();
+    writer.commit(&Commit { failed: vec![failed(0, 3)], ..commit(1) }).unwrap();
     drop(writer);
-    assert_eq!(state.failed_rows().unwrap(), [vec![2, 9, 30], vec![4]]);
+    assert_eq!(state.failed_rows().unwrap(), [failed(0, 3)]);
 }
 
 /// A tape that fails at its nth operation, and then works again.
