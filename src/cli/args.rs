@@ -71,7 +71,7 @@ complete and check it.";
 const DEMO_EXAMPLES: &str = "\
 Examples:
   paceline demo --port 8080
-  curl http://127.0.0.1:8080/products/sku-1
+  curl http://127.0.0.1:8080/items/7
 
 Job files reach it without this command: a url that begins with `demo:` starts it for the run.";
 
