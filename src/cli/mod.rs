@@ -1,9 +1,117 @@
 //! The command line: one file per command. Uses the public API alone and is the only room that prints.
+//!
+//! [`args`] says what may be typed, [`exit`] with which number the program leaves, [`print`] is the one
+//! door to standard output and standard error.
 
+pub mod args;
+mod check;
+mod completions;
+mod demo;
+pub mod exit;
+mod kinds;
+mod load;
+mod neighbours;
+mod plan;
+pub mod print;
+mod run;
+mod schema;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use clap::{FromArgMatches, ValueEnum};
+
+use self::args::{Cli, Command};
+use self::exit::Exit;
+use self::print::{Color, Printer};
+use crate::environment;
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    todo!()
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut print = Printer::new(early_color(&arguments));
+    let exit = match parse(&arguments) {
+        Ok(cli) => dispatch(&cli.command, &arguments, &mut print),
+        Err(error) => refuse(&error, &mut print),
+    };
+    print.end(exit).into()
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = args::command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> Exit {
+    match command {
+        Command::Run(args) => {
+            print.set_color(args.speech.color);
+            let program = arguments.first().map(|name| name.to_string_lossy().into_owned());
+            run::run(args, program.as_deref().unwrap_or("paceline"), print)
+        }
+        Command::Check(args) => {
+            print.set_color(args.speech.color);
+            check::check(args, print)
+        }
+        Command::Plan(args) => {
+            print.set_color(args.speech.color);
+            plan::plan(args, print)
+        }
+        Command::Schema => schema::schema(print),
+        Command::Kinds(args) => kinds::kinds(*args, print),
+        Command::Demo(args) => demo::demo(*args, print),
+        Command::Completions(args) => completions::completions(*args, print),
+    }
+}
+
+/// Help and version go to standard output and are fine; anything else is bad usage.
+fn refuse(error: &clap::Error, print: &mut Printer) -> Exit {
+    let text = error.render();
+    if error.use_stderr() {
+        let text = if print.color_err() { text.ansi().to_string() } else { text.to_string() };
+        print.err(&text);
+        return Exit::Usage;
+    }
+    let text = if print.color_out() { text.ansi().to_string() } else { text.to_string() };
+    print.out(&text);
+    Exit::Fine
+}
+
+/// `--color` as far as it can be seen before the arguments are parsed: their errors have colour too.
+fn early_color(arguments: &[OsString]) -> Color {
+    let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let mut found = environment::variable("PACELINE_COLOR");
+    while let Some(word) = words.next() {
+        if word == "--color" {
+            found = words.next().map(str::to_owned);
+        } else if let Some(value) = word.strip_prefix("--color=") {
+            found = Some(value.to_owned());
+        }
+    }
+    found.and_then(|value| Color::from_str(&value, false).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_colour_is_seen_before_anything_else() {
+        assert_eq!(early_color(&words("paceline run --color never --nonsense")), Color::Never);
+        assert_eq!(early_color(&words("paceline run --color=always")), Color::Always);
+        assert_eq!(early_color(&words("paceline run --color=purple")), Color::Auto);
+    }
+
+    #[test]
+    fn a_job_is_needed() {
+        assert!(parse(&words("paceline run")).is_err());
+        assert!(parse(&words("paceline check")).is_err());
+        assert!(matches!(parse(&words("paceline run x.toml")), Ok(Cli { command: Command::Run(_) })));
+    }
 }

@@ -10,3 +10,8 @@ mod limits;
 mod nginx;
 /// What the tests stand on.
 mod support;
+
+/// The commands, their flags, exit codes and output.
+mod cli;
+/// What README.md says is true.
+mod readme;

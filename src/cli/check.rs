@@ -1,0 +1,122 @@
+//! `paceline check`: every job file, everything that is wrong with it, without a runtime or a network.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::args::CheckArgs;
+use super::exit::Exit;
+use super::load::Reading;
+use super::print::Printer;
+use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
+use crate::plan::Plan;
+use crate::report::text::counted;
+
+/// Checks all files; one bad file does not keep the others from being looked at.
+pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
+    let mut exit = Exit::Fine;
+    for path in &args.jobs {
+        let mut reading = Reading::of(path, &args.file);
+        let size = reading.plan.as_ref().map(|plan| Size::of(plan, &mut reading.diagnostics));
+        let fine = size.filter(|_| !reading.diagnostics.has_errors());
+        if fine.is_none() {
+            exit = Exit::Usage;
+        }
+        say(args, path, &reading, fine, print);
+    }
+    exit
+}
+
+/// For people, what is wrong goes to standard error and what is right to standard output; programs
+/// get both on standard output.
+fn say(args: &CheckArgs, path: &Path, reading: &Reading, fine: Option<Size>, print: &mut Printer) {
+    let (format, quiet) = (args.speech.output, args.speech.quiet);
+    let ok = |size: Size| format!("ok: {} ({})", path.display(), size.words());
+    match format {
+        Format::Human => {
+            print.err(&reading.text(format, print.color_err(), quiet));
+            print.out(&fine.filter(|_| !quiet).map(ok).unwrap_or_default());
+        }
+        Format::Json => print.out(&object(path, &reading.text(format, false, quiet), fine).to_string()),
+        Format::Github => {
+            print.out(&reading.text(format, false, quiet));
+            print.out(&fine.filter(|_| !quiet).map(ok).unwrap_or_default());
+        }
+    }
+}
+
+/// How large a job is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Size {
+    endpoints: u64,
+    /// `None`: an input can't be counted before it is read.
+    rows: Option<u64>,
+    sinks: u64,
+}
+
+impl Size {
+    /// Counts; an input that can't be read is an error like any other.
+    fn of(plan: &Plan, diagnostics: &mut Diagnostics) -> Self {
+        let mut rows = Some(0);
+        for endpoint in &plan.endpoints {
+            match endpoint.source.count() {
+                Ok(count) => {
+                    let count = count.map(|count| plan.row_limit.map_or(count, |limit| count.min(limit)));
+                    rows = rows.zip(count).map(|(sum, count): (u64, u64)| sum.saturating_add(count));
+                }
+                Err(error) => {
+                    let message = format!("endpoint `{}`: {}", endpoint.name, error.message);
+                    diagnostics.push(Diagnostic::error(codes::INPUT, message));
+                }
+            }
+        }
+        Self { endpoints: plan.endpoints.len() as u64, rows, sinks: plan.sinks.len() as u64 }
+    }
+
+    fn words(self) -> String {
+        let rows = self.rows.map_or_else(|| "rows not known yet".to_owned(), |rows| counted(rows, "row"));
+        format!("{}, {rows}, {}", counted(self.endpoints, "endpoint"), counted(self.sinks, "sink"))
+    }
+}
+
+/// One object for each file: the diagnostics' own object, and what is known beside them.
+fn object(path: &Path, diagnostics: &str, fine: Option<Size>) -> Value {
+    let mut object = Map::new();
+    object.insert("file".to_owned(), json!(path.display().to_string()));
+    object.insert("ok".to_owned(), json!(fine.is_some()));
+    if let Some(size) = fine {
+        object.insert("endpoints".to_owned(), json!(size.endpoints));
+        object.insert("rows".to_owned(), json!(size.rows));
+        object.insert("sinks".to_owned(), json!(size.sinks));
+    }
+    match serde_json::from_str(diagnostics) {
+        Ok(Value::Object(rendered)) => object.extend(rendered),
+        Ok(other) => drop(object.insert("diagnostics".to_owned(), other)),
+        Err(_) => drop(object.insert("diagnostics".to_owned(), json!([]))),
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { endpoints: 1, rows: Some(1000), sinks: 2 };
+
+    #[test]
+    fn a_size_in_words() {
+        assert_eq!(SIZE.words(), "1 endpoint, 1,000 rows, 2 sinks");
+        assert_eq!(Size { rows: None, ..SIZE }.words(), "1 endpoint, rows not known yet, 2 sinks");
+    }
+
+    #[test]
+    fn one_object_for_each_file() {
+        let path = Path::new("x.toml");
+        let good = object(path, r#"{"diagnostics":[]}"#, Some(SIZE));
+        let expected =
+            json!({ "file": "x.toml", "ok": true, "endpoints": 1, "rows": 1000, "sinks": 2, "diagnostics": [] });
+        assert_eq!(good, expected);
+        let bad = object(path, r#"[{"code":"P0101"}]"#, None);
+        assert_eq!(bad, json!({ "file": "x.toml", "ok": false, "diagnostics": [{ "code": "P0101" }] }));
+    }
+}

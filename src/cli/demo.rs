@@ -1,0 +1,76 @@
+//! `paceline demo`: the API behind `demo:` URLs, alone, until Ctrl-C.
+
+use super::args::DemoArgs;
+use super::exit::Exit;
+use super::print::Printer;
+use crate::demo::{Demo, DemoPlan, routes};
+use crate::diagnostic::Format;
+
+/// Serves until a signal comes. That is how it is meant to end, so it is fine.
+pub fn demo(args: DemoArgs, print: &mut Printer) -> Exit {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(args, print)),
+        Err(error) => Err(format!("can't start: {error}")),
+    };
+    match served {
+        Ok(()) => Exit::Fine,
+        Err(message) => {
+            print.error(Format::Human, &message);
+            Exit::Broken
+        }
+    }
+}
+
+async fn serve(args: DemoArgs, print: &mut Printer) -> Result<(), String> {
+    let plan = DemoPlan { port: args.port, seed: args.seed };
+    // Serves as long as it lives.
+    let demo = Demo::start(plan)
+        .await
+        .map_err(|error| format!("can't listen on 127.0.0.1:{}: {error}; choose another --port", args.port))?;
+    print.out(&welcome(&demo.address().to_string(), routes()));
+    until_signal().await.map_err(|error| format!("can't wait for Ctrl-C: {error}"))
+}
+
+#[cfg(unix)]
+async fn until_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn until_signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+fn welcome(address: &str, routes: &[(&str, &str, &str)]) -> String {
+    let methods = routes.iter().map(|(method, ..)| method.len()).max().unwrap_or(0);
+    let paths = routes.iter().map(|(_, path, _)| path.len()).max().unwrap_or(0);
+    let mut text = format!("http://{address}\n\n");
+    for (method, path, doc) in routes {
+        text += &format!("  {method:methods$}  {path:paths$}  {doc}\n");
+    }
+    text + "\nCtrl-C ends it.\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_welcome_begins_with_the_base_url() {
+        let routes = [("GET", "/products/{sku}", "a product"), ("POST", "/token", "a token")];
+        let expected = "\
+http://127.0.0.1:8080
+
+  GET   /products/{sku}  a product
+  POST  /token           a token
+
+Ctrl-C ends it.
+";
+        assert_eq!(welcome("127.0.0.1:8080", &routes), expected);
+    }
+}

@@ -1,0 +1,79 @@
+//! From the path of a job file to a plan, and everything that is wrong with it to the reader.
+
+use std::path::Path;
+
+use super::args::{JobArgs, OutputArgs};
+use super::exit::Exit;
+use super::print::Printer;
+use crate::compile::compile;
+use crate::diagnostic::{self, Diagnostics, Format, Severity};
+use crate::document::Document;
+use crate::plan::Plan;
+
+/// A job file as far as it could be read.
+#[derive(Debug)]
+pub struct Reading {
+    /// The text and its tree, if there is one.
+    pub document: Option<Document>,
+    /// The plan; `None` when anything is an error.
+    pub plan: Option<Plan>,
+    /// What is wrong or suspicious.
+    pub diagnostics: Diagnostics,
+}
+
+impl Reading {
+    /// Reads and compiles a job file.
+    #[must_use]
+    pub fn of(path: &Path, file: &JobArgs) -> Self {
+        let mut diagnostics = Diagnostics::default();
+        let document = Document::read(path, &file.overlays(), &mut diagnostics);
+        let plan = document.as_ref().and_then(|document| compile(document, &file.options(), &mut diagnostics));
+        let plan = plan.filter(|_| !diagnostics.has_errors());
+        Self { document, plan, diagnostics }
+    }
+
+    /// The diagnostics as text; empty when there are none. Without warnings when `quiet`.
+    #[must_use]
+    pub fn text(&self, format: Format, color: bool, quiet: bool) -> String {
+        let shown = if quiet { errors(&self.diagnostics) } else { self.diagnostics.clone() };
+        if shown.list().is_empty() && format != Format::Json {
+            return String::new();
+        }
+        diagnostic::render(&shown, self.document.as_ref(), format, color)
+    }
+}
+
+/// The plan of a job file; whatever is wrong with it is said on standard error.
+///
+/// # Errors
+/// [`Exit::Usage`] when there is no plan.
+pub fn load(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<Plan, Exit> {
+    let reading = Reading::of(path, file);
+    if !reading.diagnostics.list().is_empty() {
+        print.err(&reading.text(speech.output, print.color_err(), speech.quiet));
+    }
+    reading.plan.ok_or(Exit::Usage)
+}
+
+fn errors(all: &Diagnostics) -> Diagnostics {
+    let mut errors = Diagnostics::default();
+    for diagnostic in all.list().iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+        errors.push(diagnostic.clone());
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::{Diagnostic, codes};
+
+    #[test]
+    fn quiet_leaves_the_errors() {
+        let mut all = Diagnostics::default();
+        all.push(Diagnostic::warning(codes::NO_EFFECT, "idle"));
+        all.push(Diagnostic::error(codes::INPUT, "gone"));
+        let left = errors(&all);
+        assert_eq!(left.list().iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), ["gone"]);
+    }
+}

@@ -1,0 +1,230 @@
+//! The facts of a plan: everything `plan` shows, as plain data.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::super::neighbours::{Estimate, estimate};
+use super::preview::{Shown, hosts, preview};
+use super::resume::Resume;
+use crate::clock;
+use crate::limit::{LimitPlan, Window};
+use crate::plan::{EndpointPlan, Plan};
+use crate::run::RunOptions;
+use crate::secret::{Origin, SecretPlan};
+use crate::sink::{RowChoice, SinkPlan};
+use crate::source::SourceError;
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+pub struct Facts {
+    /// Version of this format.
+    pub version: u32,
+    pub job: String,
+    pub description: Option<String>,
+    pub file: String,
+    pub fingerprint: String,
+    /// Rows taken of each input at most (`--limit`).
+    pub row_limit: Option<u64>,
+    pub endpoints: Vec<EndpointFacts>,
+    pub sinks: Vec<SinkFacts>,
+    pub secrets: Vec<SecretFacts>,
+    pub fail_if: Vec<String>,
+    pub state: String,
+    pub resume: Resume,
+}
+
+/// What an endpoint would do. What can't be known before the input is read is `None`.
+#[derive(Debug, Serialize)]
+pub struct EndpointFacts {
+    pub name: String,
+    pub input: String,
+    pub rows: Option<u64>,
+    pub requests: Option<u64>,
+    /// With every retry that is allowed.
+    pub most_requests: Option<u64>,
+    pub batches: Option<u64>,
+    pub batch_size: Option<u64>,
+    pub batch_pause_seconds: Option<f64>,
+    pub batches_in_flight: usize,
+    pub concurrency: usize,
+    pub limits: Vec<LimitFacts>,
+    pub shortest_seconds: Option<f64>,
+    pub bound_by: Option<String>,
+    /// Hosts that requests go to; only those of the rows shown when `hosts_vary`.
+    pub hosts: Vec<String>,
+    pub hosts_vary: bool,
+    pub preview: Vec<Shown>,
+}
+
+/// A token bucket.
+#[derive(Debug, Serialize)]
+pub struct LimitFacts {
+    pub name: String,
+    /// As in a job file: `10/s`, `100/30s`.
+    pub rates: Vec<String>,
+    pub burst: u32,
+}
+
+/// A sink.
+#[derive(Debug, Serialize)]
+pub struct SinkFacts {
+    pub name: String,
+    pub target: String,
+    pub from: Vec<String>,
+    pub rows: RowChoice,
+    pub columns: Option<Vec<String>>,
+    /// Why a new run would be refused, if it would.
+    pub refused: Option<String>,
+}
+
+/// A secret: never its value.
+#[derive(Debug, Serialize)]
+pub struct SecretFacts {
+    pub name: String,
+    pub source: String,
+}
+
+impl Facts {
+    /// Gathers everything; reads inputs to count their rows and to render the first of them.
+    ///
+    /// # Errors
+    /// When an input can't be read.
+    pub fn gather(plan: &Plan, options: RunOptions, rows: u64) -> Result<Self, SourceError> {
+        let endpoint = |endpoint: &EndpointPlan| EndpointFacts::gather(plan, endpoint, rows);
+        Ok(Self {
+            version: 1,
+            job: plan.name.clone(),
+            description: plan.description.clone(),
+            file: plan.file.display().to_string(),
+            fingerprint: plan.fingerprint(),
+            row_limit: plan.row_limit,
+            endpoints: plan.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
+            sinks: plan.sinks.iter().map(|sink| SinkFacts::of(plan, sink)).collect(),
+            secrets: plan.secrets.iter().map(SecretFacts::of).collect(),
+            fail_if: plan.fail_if.iter().map(|condition| condition.source.clone()).collect(),
+            state: plan.state.display().to_string(),
+            resume: Resume::gather(plan, options)?,
+        })
+    }
+
+    /// Rows of all endpoints, where every input is known.
+    pub fn rows(&self) -> Option<u64> {
+        self.endpoints.iter().map(|endpoint| endpoint.rows).sum()
+    }
+}
+
+impl EndpointFacts {
+    fn gather(plan: &Plan, endpoint: &EndpointPlan, shown: u64) -> Result<Self, SourceError> {
+        let rows = endpoint.source.count()?.map(|rows| plan.row_limit.map_or(rows, |limit| rows.min(limit)));
+        // An input that can't be counted (standard input) would be used up by looking at it.
+        let shown = rows.map_or(0, |rows| rows.min(shown));
+        let preview = preview(plan, endpoint, shown)?;
+        let (hosts, hosts_vary) = hosts(endpoint.url.literal_prefix(), endpoint.url.constant().is_some(), &preview);
+        let facts = Self {
+            name: endpoint.name.clone(),
+            input: endpoint.source.describe(),
+            rows,
+            requests: None,
+            most_requests: None,
+            batches: None,
+            batch_size: endpoint.batch.size,
+            batch_pause_seconds: endpoint.batch.size.map(|_| endpoint.batch.pause.as_secs_f64()),
+            batches_in_flight: endpoint.batch.in_flight,
+            concurrency: endpoint.concurrency,
+            limits: endpoint.limits.iter().filter_map(|limit| plan.limits.get(*limit)).map(LimitFacts::of).collect(),
+            shortest_seconds: None,
+            bound_by: None,
+            hosts,
+            hosts_vary,
+            preview,
+        };
+        Ok(match rows {
+            Some(rows) => facts.estimated(estimate(plan, endpoint, rows), endpoint.retry.attempts),
+            None => facts,
+        })
+    }
+
+    fn estimated(self, estimate: Estimate, attempts: u32) -> Self {
+        Self {
+            requests: Some(estimate.requests),
+            most_requests: Some(estimate.requests.saturating_mul(u64::from(attempts))),
+            batches: self.batch_size.map(|_| estimate.batches),
+            shortest_seconds: estimate.duration.map(|duration| duration.as_secs_f64()),
+            bound_by: Some(estimate.bound_by).filter(|bound| !bound.is_empty()),
+            ..self
+        }
+    }
+}
+
+impl LimitFacts {
+    fn of(limit: &LimitPlan) -> Self {
+        Self { name: limit.name.clone(), rates: limit.windows.iter().map(rate).collect(), burst: limit.burst.get() }
+    }
+}
+
+/// A window as a job file has it.
+fn rate(window: &Window) -> String {
+    let per = match clock::human(window.per).as_str() {
+        "1s" => "s".to_owned(),
+        "1m" => "m".to_owned(),
+        "1h" => "h".to_owned(),
+        "1d" => "d".to_owned(),
+        other => other.to_owned(),
+    };
+    format!("{}/{per}", window.count)
+}
+
+impl SinkFacts {
+    fn of(plan: &Plan, sink: &SinkPlan) -> Self {
+        let name = |position: &usize| plan.endpoints.get(*position).map(|endpoint| endpoint.name.clone());
+        Self {
+            name: sink.name.clone(),
+            target: sink.kind.describe(),
+            from: sink.from.iter().filter_map(name).collect(),
+            rows: sink.rows,
+            columns: sink.columns.clone(),
+            refused: sink.kind.survey().err().map(|error| error.message),
+        }
+    }
+}
+
+impl SecretFacts {
+    fn of(secret: &SecretPlan) -> Self {
+        let source = match &secret.origin {
+            Origin::Environment(name) => format!("environment variable {name}"),
+            Origin::File(path) => format!("file {}", path.display()),
+        };
+        Self { name: secret.name.clone(), source }
+    }
+}
+
+/// Seconds as people write them.
+pub fn human_seconds(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds).map_or_else(|_| "longer than anyone can wait".to_owned(), clock::human)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU32;
+
+    #[test]
+    fn rates_read_as_in_a_job_file() {
+        let shown = |count, seconds| {
+            rate(&Window { count: NonZeroU32::new(count).unwrap(), per: Duration::from_secs(seconds) })
+        };
+        assert_eq!([shown(10, 1), shown(100, 30), shown(5000, 3600)], ["10/s", "100/30s", "5000/h"]);
+    }
+
+    #[test]
+    fn secrets_are_told_by_name_and_source() {
+        let secret = SecretPlan { name: "token".into(), origin: Origin::Environment("PRICES_TOKEN".into()) };
+        assert_eq!(SecretFacts::of(&secret).source, "environment variable PRICES_TOKEN");
+    }
+
+    #[test]
+    fn seconds_for_people() {
+        assert_eq!([human_seconds(99.8), human_seconds(f64::INFINITY)], ["1m 39s", "longer than anyone can wait"]);
+    }
+}

@@ -1,0 +1,47 @@
+//! `paceline plan`: what a run would do, offline: nothing is sent, no secret is read.
+//!
+//! [`facts`] gathers, [`human`] writes; JSON is the facts as they are.
+
+mod facts;
+mod human;
+mod preview;
+mod resume;
+
+use self::facts::Facts;
+use super::args::PlanArgs;
+use super::exit::Exit;
+use super::load::load;
+use super::print::Printer;
+use crate::diagnostic::Format;
+use crate::plan::Plan;
+use crate::run::RunOptions;
+
+/// Shows the plan of a job.
+pub fn plan(args: &PlanArgs, print: &mut Printer) -> Exit {
+    match load(&args.job, &args.file, args.speech, print) {
+        Ok(plan) => show(&plan, RunOptions::default(), args.rows, args.speech.output, print),
+        Err(exit) => exit,
+    }
+}
+
+/// Prints what a run with these options would do, with the requests of `rows` rows of each endpoint.
+pub fn show(plan: &Plan, options: RunOptions, rows: u64, format: Format, print: &mut Printer) -> Exit {
+    match Facts::gather(plan, options, rows) {
+        Ok(facts) => {
+            print.out(&text(&facts, format));
+            Exit::Fine
+        }
+        Err(error) => {
+            print.error(format, &error.message);
+            Exit::Broken
+        }
+    }
+}
+
+fn text(facts: &Facts, format: Format) -> String {
+    match format {
+        Format::Human | Format::Github => human::text(facts),
+        // Plain data with string keys always serializes.
+        Format::Json => serde_json::to_string_pretty(facts).unwrap_or_default(),
+    }
+}

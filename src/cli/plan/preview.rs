@@ -1,0 +1,171 @@
+//! The first requests of an endpoint, rendered with masked secrets, and the hosts they go to.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::neighbours::{Preview, shown_url};
+use crate::plan::{EndpointPlan, Plan};
+use crate::secret::MASK;
+use crate::source::{Read, SourceError};
+
+/// Most characters of a body that are shown.
+const LONGEST_BODY: usize = 2_000;
+
+/// How the API behind `demo:` URLs is named among the hosts.
+const DEMO_HOST: &str = "the demo API, on this machine";
+
+/// A row and the request it would become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// One-based number of the row.
+    pub row: u64,
+    /// The request; `None` when the row would fail without one.
+    pub request: Option<ShownRequest>,
+    /// Why the row would fail.
+    pub error: Option<String>,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownRequest {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+}
+
+/// Renders the requests of the first rows.
+///
+/// # Errors
+/// When the input can't be read.
+pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Shown>, SourceError> {
+    if rows == 0 {
+        return Ok(Vec::new());
+    }
+    let requests = Preview::new(plan, endpoint);
+    let mut source = endpoint.source.open()?;
+    let mut shown = Vec::new();
+    for _ in 0..rows {
+        let Some(read) = source.next()? else { break };
+        let number = read.ordinal() + 1;
+        let outcome = match read {
+            Read::Row(row) => requests.request(&row),
+            Read::Bad { reason, .. } => Err(reason),
+        };
+        shown.push(match outcome {
+            Ok(request) => Shown { row: number, request: Some(ShownRequest::of(&request)), error: None },
+            Err(error) => Shown { row: number, request: None, error: Some(error) },
+        });
+    }
+    Ok(shown)
+}
+
+impl ShownRequest {
+    fn of(request: &Request<Bytes>) -> Self {
+        let header = |(name, value): (&http::HeaderName, &HeaderValue)| (name.to_string(), shown_value(value));
+        Self {
+            method: request.method().to_string(),
+            url: shown_url(&request.uri().to_string()),
+            headers: request.headers().iter().map(header).collect(),
+            body: shown_body(request.body()),
+        }
+    }
+}
+
+/// Secrets are masked before they are rendered; what they were made into (base64) is masked here.
+fn shown_value(value: &HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+    if !value.is_sensitive() || text.contains(MASK) {
+        return text;
+    }
+    match text.split_once(' ') {
+        Some((scheme, _)) => format!("{scheme} {MASK}"),
+        None => MASK.to_owned(),
+    }
+}
+
+fn shown_body(body: &Bytes) -> Option<String> {
+    if body.is_empty() {
+        return None;
+    }
+    let text = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    Some(match text.char_indices().nth(LONGEST_BODY) {
+        Some((cut, _)) => format!("{}... ({} bytes)", &text[..cut], body.len()),
+        None => text,
+    })
+}
+
+/// The hosts of an endpoint, and whether rows decide about them: by the constant start of its URL
+/// where that holds a whole host, else by the requests that were rendered.
+pub fn hosts(prefix: &str, constant: bool, preview: &[Shown]) -> (Vec<String>, bool) {
+    if let Some(host) = host(prefix, constant) {
+        return (vec![host], false);
+    }
+    let urls = preview.iter().filter_map(|shown| shown.request.as_ref());
+    let hosts: BTreeSet<String> = urls.filter_map(|request| host(&request.url, true)).collect();
+    (hosts.into_iter().collect(), true)
+}
+
+/// The host and port in a URL; `None` when the URL ends within the host and is not `whole`.
+fn host(url: &str, whole: bool) -> Option<String> {
+    if url.starts_with("demo:") {
+        return Some(DEMO_HOST.to_owned());
+    }
+    let (_, rest) = url.split_once("://")?;
+    let authority = match rest.find(['/', '?', '#']) {
+        Some(end) => &rest[..end],
+        None if whole => rest,
+        None => return None,
+    };
+    // Whatever stands before an @ may be a password.
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(host.to_owned()).filter(|host| !host.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sensitive(text: &str) -> HeaderValue {
+        let mut value = HeaderValue::from_str(text).unwrap();
+        value.set_sensitive(true);
+        value
+    }
+
+    #[test]
+    fn what_a_secret_was_made_into_is_masked() {
+        assert_eq!(shown_value(&sensitive("Basic Kioq")), "Basic ***");
+        assert_eq!(shown_value(&sensitive("Bearer ***")), "Bearer ***");
+        assert_eq!(shown_value(&sensitive("abc")), "***");
+        assert_eq!(shown_value(&HeaderValue::from_static("application/json")), "application/json");
+    }
+
+    #[test]
+    fn hosts_come_from_the_constant_start_or_from_the_rows() {
+        let only = |host: &str| (vec![host.to_owned()], false);
+        assert_eq!(hosts("https://api.example.com/products/", false, &[]), only("api.example.com"));
+        assert_eq!(hosts("https://me:pw@h:8443?a=", false, &[]), only("h:8443"));
+        assert_eq!(hosts("https://h", true, &[]), only("h"));
+        assert_eq!(hosts("demo:/products/", false, &[]), only(DEMO_HOST));
+        assert_eq!(hosts("https://api.", false, &[]), (Vec::new(), true), "the rest of the host is in the row");
+        let url = "https://api.b/x".to_owned();
+        let request = ShownRequest { method: "GET".into(), url, headers: Vec::new(), body: None };
+        let shown = Shown { row: 1, request: Some(request), error: None };
+        assert_eq!(hosts("https://api.", false, &[shown.clone(), shown]), (vec!["api.b".to_owned()], true));
+    }
+
+    #[test]
+    fn bodies_are_readable_and_not_endless() {
+        assert_eq!(shown_body(&Bytes::new()), None);
+        assert_eq!(shown_body(&Bytes::from_static(b"{\"a\":1}")).as_deref(), Some("{\n  \"a\": 1\n}"));
+        let long = shown_body(&Bytes::from("x".repeat(5000))).unwrap();
+        assert!(long.ends_with("x... (5000 bytes)"));
+    }
+}

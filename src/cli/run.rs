@@ -1,0 +1,206 @@
+//! `paceline run`: opens a plan, shows how it goes, says how it ended and what to type next.
+
+use std::io;
+
+use super::args::{OutputArgs, RunArgs};
+use super::exit::Exit;
+use super::load::load;
+use super::print::{self, Printer, github};
+use super::{args, plan};
+use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, codes};
+use crate::plan::Plan;
+use crate::report::Reporter;
+use crate::report::bar::Bar;
+use crate::report::lines::Lines;
+use crate::report::log::Log;
+use crate::report::summary::{self, Next};
+use crate::run::{self, RunEnding, RunError, RunReport};
+
+/// Runs a job. `program` is how the program was called, for the command that goes on.
+pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
+    let speech = args.speech;
+    let job = match load(&args.job, &args.file, speech, print) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    if args.dry_run {
+        return plan::show(&job, args.options(), args::ROWS, speech.output, print);
+    }
+    let reporters = reporters(speech, &job);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print.error(speech.output, &format!("can't start: {error}"));
+            return Exit::Broken;
+        }
+    };
+    let outcome = runtime.block_on(run::run(job, args.options(), reporters));
+    // A thread may still sit in a read of standard input; everything that counts is durable by now.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(report) => finish(args, program, &report, print),
+        Err(error) => refuse(&error, speech, print),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+}
+
+/// Who watches. JSON on standard error is for programs: nothing else is said there then.
+fn reporters(speech: OutputArgs, plan: &Plan) -> Vec<Box<dyn Reporter>> {
+    if speech.quiet || speech.output == Format::Json {
+        return Vec::new();
+    }
+    if speech.verbose {
+        return vec![Box::new(Log::new(print::speak())), Box::new(Lines::new(print::speak(), false))];
+    }
+    // Records on the same terminal would run through the bar.
+    let records_here = print::stdout_is_terminal() && plan.sinks.iter().any(|sink| sink.kind.kind() == "stdout");
+    if print::can_draw() && !records_here {
+        vec![Box::new(Bar::new(print::canvas(), print::unicode()))]
+    } else {
+        vec![Box::new(Lines::new(print::speak(), true))]
+    }
+}
+
+fn finish(args: &RunArgs, program: &str, report: &RunReport, print: &mut Printer) -> Exit {
+    let (exit, next) = (Exit::of_report(report), next(args, program, report));
+    let text = summary::text(report, next.as_ref());
+    match args.speech.output {
+        Format::Json => print.err(&summary::json(report, exit.code(), next.as_ref()).to_string()),
+        Format::Human | Format::Github if args.speech.quiet && exit == Exit::Fine => {}
+        Format::Human => print.err(&text),
+        Format::Github => {
+            print.err(&text);
+            print.err(&annotations(report, exit).join("\n"));
+        }
+    }
+    exit
+}
+
+/// What stands at the workflow run of a job that did not go well.
+fn annotations(report: &RunReport, exit: Exit) -> Vec<String> {
+    let mut lines: Vec<String> = report.warnings.iter().map(|warning| github("warning", warning)).collect();
+    if exit != Exit::Fine {
+        let held = report.failed_conditions.iter().map(|condition| format!("{condition} held"));
+        let why = match &report.ending {
+            RunEnding::Complete => held.collect::<Vec<_>>().join("; "),
+            RunEnding::Interrupted(_) => "interrupted, resumable".to_owned(),
+            RunEnding::Stopped { reason, .. } => format!("stopped: {reason}"),
+            RunEnding::Broken(reason) => format!("broken off: {reason}"),
+        };
+        lines.push(github("error", &format!("{}: {why}", report.job)));
+    }
+    lines
+}
+
+fn refuse(error: &RunError, speech: OutputArgs, print: &mut Printer) -> Exit {
+    match error {
+        RunError::Secrets(missing) => {
+            let mut diagnostics = Diagnostics::default();
+            for message in missing {
+                diagnostics.push(Diagnostic::error(codes::SECRET, message));
+            }
+            print.err(&diagnostic::render(&diagnostics, None, speech.output, print.color_err()));
+        }
+        RunError::Open(message) => print.error(speech.output, message),
+    }
+    Exit::of_error(error)
+}
+
+/// The command that makes sense now: to go on, or to try again what failed.
+fn next(args: &RunArgs, program: &str, report: &RunReport) -> Option<Next> {
+    match &report.ending {
+        RunEnding::Complete if report.total.failed == 0 => None,
+        RunEnding::Complete => {
+            let again = RunArgs { failed: true, accept_changes: false, ..args.clone() };
+            Some(Next { label: "again", command: command(&again, program) })
+        }
+        RunEnding::Interrupted(_) | RunEnding::Stopped { .. } | RunEnding::Broken(_) => {
+            Some(Next { label: "resume", command: command(args, program) })
+        }
+    }
+}
+
+/// The command line that reads the same job in the same way; `--fresh` would forget the run.
+fn command(args: &RunArgs, program: &str) -> String {
+    let mut words = vec![program.to_owned(), "run".to_owned(), args.job.display().to_string()];
+    let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    for (name, value) in &args.file.var {
+        flag("--var", format!("{name}={value}"));
+    }
+    if let Some(profile) = &args.file.profile {
+        flag("--profile", profile.clone());
+    }
+    for set in &args.file.set {
+        flag("--set", set.clone());
+    }
+    if let Some(limit) = args.file.limit {
+        flag("--limit", limit.to_string());
+    }
+    if let Some(state) = &args.file.state {
+        flag("--state", state.display().to_string());
+    }
+    words.extend(args.failed.then(|| "--failed".to_owned()));
+    words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::JobArgs;
+    use super::*;
+    use crate::report::summary::tests::report;
+    use crate::run::Signal;
+
+    fn args() -> RunArgs {
+        let file = JobArgs {
+            var: vec![("base".into(), "http://h/?a=1&b=2".into())],
+            profile: Some("ci".into()),
+            set: vec!["retry.initial='1s'".into()],
+            limit: Some(10),
+            state: Some("a b".into()),
+        };
+        RunArgs { job: "jobs/x.toml".into(), file, fresh: true, accept_changes: true, ..RunArgs::default() }
+    }
+
+    #[test]
+    fn the_command_that_goes_on_reads_the_job_in_the_same_way() {
+        let next = next(&args(), "target/release/paceline", &report(RunEnding::Interrupted(Signal::Interrupt)));
+        let expected = "target/release/paceline run jobs/x.toml --var 'base=http://h/?a=1&b=2' --profile ci \
+                        --set 'retry.initial='\\''1s'\\''' --limit 10 --state 'a b' --accept-changes";
+        assert_eq!(next, Some(Next { label: "resume", command: expected.to_owned() }));
+    }
+
+    #[test]
+    fn after_failures_the_failed_rows_are_next_and_after_none_nothing() {
+        let plain = RunArgs { job: "x.toml".into(), ..RunArgs::default() };
+        let mut report = report(RunEnding::Complete);
+        assert_eq!(next(&plain, "paceline", &report), None);
+        report.total.failed = 1;
+        let command = "paceline run x.toml --failed".to_owned();
+        assert_eq!(next(&plain, "paceline", &report), Some(Next { label: "again", command }));
+    }
+
+    #[test]
+    fn annotations_say_why() {
+        let mut report = report(RunEnding::Complete);
+        assert!(annotations(&report, Exit::Fine).is_empty());
+        report.failed_conditions = vec!["failed > 0".into()];
+        report.warnings = vec!["odd".into()];
+        let expected = ["::warning::odd", "::error::prices: failed > 0 held"];
+        assert_eq!(annotations(&report, Exit::Failed), expected);
+    }
+}

@@ -1,0 +1,102 @@
+//! The log of `-v`: every event that says something, a line each, with the time of day (UTC).
+
+use std::time::Duration;
+
+use super::text::{clean, counted};
+use super::{Reporter, Speak};
+use crate::clock;
+use crate::event::Event;
+use crate::run::live::Live;
+
+/// Says what happens as it happens.
+pub struct Log {
+    speak: Speak,
+}
+
+impl Log {
+    /// A log that goes to `speak`.
+    #[must_use]
+    pub fn new(speak: Speak) -> Self {
+        Self { speak }
+    }
+}
+
+impl Reporter for Log {
+    fn tell(&mut self, event: &Event) {
+        let stamp = clock::timestamp();
+        // `2026-11-20T15:04:05.123Z`: the day is known to whoever looks on.
+        let time = stamp.get(11..23).unwrap_or(&stamp);
+        (self.speak)(&format!("{time} {}", describe(event)));
+    }
+
+    fn tick(&mut self, _live: &Live) {}
+}
+
+fn describe(event: &Event) -> String {
+    match event {
+        Event::RunStarted { job, run, resumed_rows: 0 } => format!("{}: run {} begins", clean(job), clean(run)),
+        Event::RunStarted { job, run, resumed_rows } => {
+            format!("{}: run {} goes on, {} done before", clean(job), clean(run), counted(*resumed_rows, "row"))
+        }
+        Event::EndpointStarted { endpoint, rows: Some(rows) } => {
+            format!("{}: begins, {}", clean(endpoint), counted(*rows, "row"))
+        }
+        Event::EndpointStarted { endpoint, rows: None } => format!("{}: begins", clean(endpoint)),
+        Event::BatchStarted { endpoint, batch, rows } => {
+            format!("{}: batch {batch} begins, {}", clean(endpoint), counted(*rows, "row"))
+        }
+        Event::BatchFinished { endpoint, batch } => format!("{}: batch {batch} has ended", clean(endpoint)),
+        Event::Retrying { endpoint, row, attempts, reason, wait_ms } => {
+            let (wait, tries) = (human(*wait_ms), counted(u64::from(*attempts), "attempt"));
+            format!("{}: row {}: again in {wait} after {tries}: {}", clean(endpoint), row + 1, clean(reason))
+        }
+        Event::Held { limit, wait_ms } => format!("limit {}: held for {}", clean(limit), human(*wait_ms)),
+        Event::RowFailed { endpoint, row, reason } => {
+            format!("{}: row {}: failed: {}", clean(endpoint), row + 1, clean(reason))
+        }
+        Event::Warning { message } => format!("warning: {}", clean(message)),
+        Event::Draining { reason } => format!("draining: {}", clean(reason)),
+        Event::EndpointFinished { endpoint } => format!("{}: has ended", clean(endpoint)),
+        Event::RunFinished { complete: true } => "the run is complete".to_owned(),
+        Event::RunFinished { complete: false } => "the run ends before its last row".to_owned(),
+    }
+}
+
+fn human(milliseconds: u64) -> String {
+    clock::human(Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn events_read_as_sentences() {
+        let endpoint = || "price".to_owned();
+        let retrying =
+            Event::Retrying { endpoint: endpoint(), row: 17, attempts: 1, reason: "HTTP 503".into(), wait_ms: 250 };
+        let failed = Event::RowFailed { endpoint: endpoint(), row: 0, reason: "HTTP\n404".into() };
+        let batch = Event::BatchStarted { endpoint: endpoint(), batch: 3, rows: 1000 };
+        assert_eq!(describe(&retrying), "price: row 18: again in 250ms after 1 attempt: HTTP 503");
+        assert_eq!(describe(&failed), "price: row 1: failed: HTTP 404");
+        assert_eq!(describe(&batch), "price: batch 3 begins, 1,000 rows");
+        assert_eq!(describe(&Event::Held { limit: "api".into(), wait_ms: 90_000 }), "limit api: held for 1m 30s");
+    }
+
+    #[test]
+    fn a_line_begins_with_the_time_of_day() {
+        let heard = Arc::new(Mutex::new(String::new()));
+        let ear = Arc::clone(&heard);
+        let mut log = Log::new(Box::new(move |line| line.clone_into(&mut ear.lock().unwrap())));
+        log.tell(&Event::EndpointFinished { endpoint: "price".into() });
+        let line = heard.lock().unwrap().clone();
+        let (time, rest) = line.split_at(12);
+        assert!(time.chars().enumerate().all(|(at, c)| match at {
+            2 | 5 => c == ':',
+            8 => c == '.',
+            _ => c.is_ascii_digit(),
+        }));
+        assert_eq!(rest, " price: has ended");
+    }
+}

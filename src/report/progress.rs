@@ -1,0 +1,175 @@
+//! Progress: from an endpoint's counters to the numbers that bars and lines show.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::text::{per_second, thousands};
+use crate::clock::{self, Instant};
+use crate::run::live::{Lane, read};
+
+/// How far back "now" reaches: long enough to be steady, short enough to follow.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// Speed over the last seconds.
+#[derive(Debug, Default)]
+pub struct Speed {
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Speed {
+    /// Notes how many rows had ended at `now`.
+    pub fn note(&mut self, now: Instant, ended: u64) {
+        self.samples.push_back((now, ended));
+        // One sample older than the window stays, so that the window is always covered.
+        while self.samples.get(1).is_some_and(|(time, _)| now.duration_since(*time) >= WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Rows per second over the window, 0 before the second sample.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let (Some((start, before)), Some((end, after))) = (self.samples.front(), self.samples.back()) else {
+            return 0.0;
+        };
+        let seconds = end.duration_since(*start).as_secs_f64();
+        if seconds > 0.0 { after.saturating_sub(*before) as f64 / seconds } else { 0.0 }
+    }
+}
+
+/// Where an endpoint stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Rows that have ended, those of earlier sessions included.
+    pub done: u64,
+    /// Rows in all, where known.
+    pub total: Option<u64>,
+    /// Rows that ended per second, lately.
+    pub rate: f64,
+    /// Rows that failed in this session.
+    pub failed: u64,
+    /// Attempts in this session that were not the first of their row.
+    pub retries: u64,
+    /// Attempts under way.
+    pub in_flight: u64,
+    /// Until the end at this rate, where that can be told.
+    pub eta: Option<Duration>,
+}
+
+impl Progress {
+    /// Reads a lane and notes its speed.
+    #[must_use]
+    pub fn of(lane: &Lane, speed: &mut Speed, now: Instant) -> Self {
+        let ended = lane.ended();
+        speed.note(now, ended);
+        let rate = speed.rate();
+        let done = lane.resumed + ended;
+        let total = Some(read(&lane.rows)).filter(|rows| *rows > 0).map(|rows| rows.max(done));
+        let in_flight = read(&lane.in_flight);
+        let begun = ended + in_flight + read(&lane.sleeping);
+        let eta = total.filter(|_| rate > 0.0).map(|total| Duration::from_secs_f64((total - done) as f64 / rate));
+        Self {
+            done,
+            total,
+            rate,
+            failed: read(&lane.failed),
+            retries: read(&lane.attempts).saturating_sub(begun),
+            in_flight,
+            eta,
+        }
+    }
+
+    /// `412/1,000`, or `412 rows` when the total is unknown.
+    #[must_use]
+    pub fn position(&self) -> String {
+        match self.total {
+            Some(total) => format!("{}/{}", thousands(self.done), thousands(total)),
+            None => format!("{} rows", thousands(self.done)),
+        }
+    }
+
+    /// Everything but the position: speed, failed rows, retries, requests in flight, time to go.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        let mut details = vec![
+            per_second(self.rate),
+            format!("{} failed", thousands(self.failed)),
+            format!("{} retries", thousands(self.retries)),
+            format!("{} in flight", thousands(self.in_flight)),
+        ];
+        details.extend(self.eta.map(|eta| format!("eta {}", whole_seconds(eta))));
+        details
+    }
+
+    /// Percent done, where the total is known.
+    #[must_use]
+    pub fn percent(&self) -> Option<u64> {
+        // In u128, as 100 times a count may not fit.
+        self.total.map(|total| u64::try_from(u128::from(self.done) * 100 / u128::from(total.max(1))).unwrap_or(100))
+    }
+}
+
+/// Tenths of seconds flicker; an estimate is not that good anyway.
+fn whole_seconds(duration: Duration) -> String {
+    let seconds = Duration::from_secs(duration.as_secs_f64().round() as u64);
+    if seconds.is_zero() { "0s".to_owned() } else { clock::human(seconds) }
+}
+
+#[cfg(test)]
+#[allow(missing_docs, reason = "seen by tests alone")]
+pub mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    /// A lane in the middle of its work: 400 of 1,000 rows were done before.
+    pub fn lane(rows: u64, ended: u64) -> Lane {
+        Lane {
+            endpoint: "price".into(),
+            rows: AtomicU64::new(rows),
+            resumed: 400,
+            ok: AtomicU64::new(ended - 2),
+            failed: AtomicU64::new(2),
+            attempts: AtomicU64::new(ended + 10 + 3 + 7),
+            in_flight: AtomicU64::new(10),
+            sleeping: AtomicU64::new(3),
+        }
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let start = clock::now();
+        let mut speed = Speed::default();
+        assert_eq!(speed.rate(), 0.0);
+        for second in 0..=10 {
+            speed.note(start + Duration::from_secs(second), second * 100);
+        }
+        assert!((speed.rate() - 100.0).abs() < 1e-9);
+        for second in 11..=20 {
+            speed.note(start + Duration::from_secs(second), 1000);
+        }
+        assert_eq!(speed.rate(), 0.0, "what was fast before the window no longer counts");
+        assert!(speed.samples.len() <= 7, "old samples are dropped");
+    }
+
+    #[test]
+    fn counters_become_numbers() {
+        let (start, mut speed) = (clock::now(), Speed::default());
+        speed.note(start, 2);
+        let progress = Progress::of(&lane(1000, 102), &mut speed, start + Duration::from_secs(1));
+        assert_eq!((progress.done, progress.total, progress.percent()), (502, Some(1000), Some(50)));
+        assert_eq!(progress.position(), "502/1,000");
+        assert_eq!(progress.details(), ["100/s", "2 failed", "7 retries", "10 in flight", "eta 5s"]);
+    }
+
+    #[test]
+    fn without_a_total_there_is_no_end_in_sight() {
+        let progress = Progress::of(&lane(0, 102), &mut Speed::default(), clock::now());
+        assert_eq!((progress.position().as_str(), progress.eta, progress.percent()), ("502 rows", None, None));
+    }
+
+    #[test]
+    fn an_input_that_grew_does_not_go_past_its_end() {
+        let progress = Progress::of(&lane(450, 102), &mut Speed::default(), clock::now());
+        assert_eq!((progress.total, progress.percent()), (Some(502), Some(100)));
+    }
+}

@@ -1,0 +1,212 @@
+//! The summary: what is said when a run has ended, in at most twelve lines, or as JSON.
+//!
+//! Only values come in and only text goes out; what to type next is the command line's to know.
+
+#[cfg(test)]
+pub mod tests;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::text::{clean, counted, latency, per_second, thousands};
+use crate::clock;
+use crate::run::{RunEnding, RunReport, Signal};
+
+/// Most lines of a summary.
+pub const MOST_LINES: usize = 12;
+
+/// Most lines of one block: failures, records.
+const MOST_OF_A_BLOCK: usize = 3;
+
+/// Width of the column of labels.
+const LABEL: usize = 9;
+
+/// A command that makes sense now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// Why, as the label of its line: `resume`, `again`.
+    pub label: &'static str,
+    /// The command.
+    pub command: String,
+}
+
+/// The summary as text, each line ended.
+#[must_use]
+pub fn text(report: &RunReport, next: Option<&Next>) -> String {
+    let mut lines = vec![title(report)];
+    lines.extend(counts(report));
+    let mut last = vec![labelled("journal", &report.journal.display().to_string())];
+    if !report.failed_conditions.is_empty() {
+        last.push(labelled("fail-if", &format!("{} held", report.failed_conditions.join("; "))));
+    }
+    last.extend(warnings(report));
+    last.extend(next.map(|next| labelled(next.label, &next.command)));
+    // Failures give way to the places of the records, which always get a line.
+    let room = MOST_LINES.saturating_sub(lines.len() + last.len());
+    let outputs = outputs(report);
+    let failures = fold("failures", &failures(report), room.saturating_sub(usize::from(!outputs.is_empty())), "reason");
+    let room = room - failures.len();
+    lines.extend(failures);
+    lines.extend(fold("records", &outputs, room, "output"));
+    lines.extend(last);
+    lines.join("\n") + "\n"
+}
+
+/// The summary as JSON.
+#[must_use]
+pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
+    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    let statuses: serde_json::Map<String, Value> =
+        report.statuses.iter().map(|(status, replies)| (status.to_string(), json!(replies))).collect();
+    json!({
+        "version": 1,
+        "job": report.job,
+        "run": report.run,
+        "ending": ending_json(&report.ending),
+        "exit": exit,
+        "rows": {
+            "ok": report.total.ok,
+            "failed": report.total.failed,
+            "skipped": report.total.skipped,
+            "resumed": report.resumed_rows,
+        },
+        "attempts": report.attempts,
+        "retries": retries(report),
+        "elapsed_seconds": report.elapsed.as_secs_f64(),
+        "latency_ms": report.latency.map(|[p50, p95, p99]| {
+            json!({ "p50": milliseconds(p50), "p95": milliseconds(p95), "p99": milliseconds(p99) })
+        }),
+        "statuses": statuses,
+        "failures": report.failures.iter().map(|(reason, rows, example)| {
+            json!({ "reason": reason, "rows": rows, "example_row": example + 1 })
+        }).collect::<Vec<_>>(),
+        "outputs": report.outputs.iter().map(|output| {
+            json!({ "sink": output.sink, "target": output.target, "records": output.records })
+        }).collect::<Vec<_>>(),
+        "journal": report.journal.display().to_string(),
+        "failed_conditions": report.failed_conditions,
+        "warnings": report.warnings,
+        "next": next.map(|next| next.command.as_str()),
+    })
+}
+
+fn ending_json(ending: &RunEnding) -> Value {
+    match ending {
+        RunEnding::Complete => json!({ "kind": "complete" }),
+        RunEnding::Interrupted(signal) => json!({ "kind": "interrupted", "signal": signal_name(*signal) }),
+        RunEnding::Stopped { reason, resume_after } => json!({
+            "kind": "stopped",
+            "reason": reason,
+            "resume_after_seconds": resume_after.map(|wait| wait.as_secs_f64()),
+        }),
+        RunEnding::Broken(reason) => json!({ "kind": "broken", "reason": reason }),
+    }
+}
+
+fn title(report: &RunReport) -> String {
+    let (job, after) = (clean(&report.job), clock::human(report.elapsed));
+    match &report.ending {
+        RunEnding::Complete => format!("{job}: complete in {after}"),
+        RunEnding::Interrupted(signal) => format!("{job}: interrupted by {} after {after}", signal_name(*signal)),
+        RunEnding::Stopped { reason, resume_after } => {
+            let when = resume_after.map(|wait| format!("; go on in {}", clock::human(wait))).unwrap_or_default();
+            format!("{job}: stopped after {after}: {}{when}", clean(reason))
+        }
+        RunEnding::Broken(reason) => format!("{job}: broken off after {after}: {}", clean(reason)),
+    }
+}
+
+fn signal_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Interrupt => "SIGINT",
+        Signal::Terminate => "SIGTERM",
+    }
+}
+
+/// Rows, attempts, latency and statuses; what did not occur has no line.
+fn counts(report: &RunReport) -> Vec<String> {
+    let total = &report.total;
+    let parts = [(total.ok, "ok"), (total.failed, "failed"), (total.skipped, "skipped")];
+    let mut rows = parts.map(|(count, what)| format!("{} {what}", thousands(count))).join(" · ");
+    if report.resumed_rows > 0 {
+        rows += &format!(" ({} in earlier sessions)", thousands(report.resumed_rows));
+    }
+    let mut lines = vec![labelled("rows", &rows)];
+    if report.attempts > 0 {
+        let retries = retries(report);
+        let word = if retries == 1 { "retry" } else { "retries" };
+        let rate = per_second(report.attempts as f64 / report.elapsed.as_secs_f64());
+        let (attempts, retries) = (thousands(report.attempts), thousands(retries));
+        lines.push(labelled("attempts", &format!("{attempts} ({retries} {word}), {rate}")));
+    }
+    if let Some([p50, p95, p99]) = report.latency {
+        let shown = format!("p50 {} · p95 {} · p99 {}", latency(p50), latency(p95), latency(p99));
+        lines.push(labelled("latency", &shown));
+    }
+    if !report.statuses.is_empty() {
+        lines.push(labelled("statuses", &statuses(report)));
+    }
+    lines
+}
+
+/// A server may answer with many statuses; what matters fits a line.
+fn statuses(report: &RunReport) -> String {
+    const MOST: usize = 8;
+    let mut shown: Vec<String> = report
+        .statuses
+        .iter()
+        .take(MOST)
+        .map(|(status, replies)| format!("{status}: {}", thousands(*replies)))
+        .collect();
+    if report.statuses.len() > MOST {
+        shown.push(format!("and {} more", report.statuses.len() - MOST));
+    }
+    shown.join(" · ")
+}
+
+/// Attempts of this session beyond the first of each row that ended in it.
+fn retries(report: &RunReport) -> u64 {
+    report.attempts.saturating_sub(report.total.rows().saturating_sub(report.resumed_rows))
+}
+
+fn failures(report: &RunReport) -> Vec<String> {
+    report
+        .failures
+        .iter()
+        .map(|(reason, rows, example)| {
+            let which = if *rows == 1 { "row" } else { "such as row" };
+            format!("{}: {} ({which} {})", counted(*rows, "row"), clean(reason), thousands(example + 1))
+        })
+        .collect()
+}
+
+fn outputs(report: &RunReport) -> Vec<String> {
+    report.outputs.iter().map(|output| format!("{} ({})", output.target, thousands(output.records))).collect()
+}
+
+fn warnings(report: &RunReport) -> Option<String> {
+    let first = clean(report.warnings.first()?);
+    let more = report.warnings.len() - 1;
+    let text = if more == 0 { first } else { format!("{first} (and {} more)", thousands(more as u64)) };
+    Some(labelled("warning", &text))
+}
+
+/// At most `room` lines of a block; the last one tells how many things it leaves out.
+fn fold(label: &str, items: &[String], room: usize, noun: &str) -> Vec<String> {
+    let shown = items.len().min(room).min(MOST_OF_A_BLOCK);
+    let left = (items.len() - shown) as u64;
+    let mut lines: Vec<String> = items[..shown]
+        .iter()
+        .enumerate()
+        .map(|(position, item)| labelled(if position == 0 { label } else { "" }, item))
+        .collect();
+    if let Some(last) = lines.last_mut().filter(|_| left > 0) {
+        *last += &format!(" · and {}", counted(left, &format!("more {noun}")));
+    }
+    lines
+}
+
+fn labelled(label: &str, text: &str) -> String {
+    format!("{label:LABEL$} {text}")
+}

@@ -1,0 +1,149 @@
+//! The summary in every ending, letter by letter.
+
+use super::*;
+use crate::journal::Counts;
+use crate::run::OutputReport;
+
+/// A run of 1,000 rows that ended as told.
+pub fn report(ending: RunEnding) -> RunReport {
+    RunReport {
+        job: "prices".into(),
+        run: "20261120-150405-7f3a".into(),
+        ending,
+        total: Counts { ok: 1000, failed: 0, skipped: 0, attempts: 1037, records: 1000 },
+        resumed_rows: 0,
+        attempts: 1037,
+        elapsed: Duration::from_millis(4800),
+        latency: Some([3, 12, 40].map(Duration::from_millis)),
+        statuses: vec![(200, 1000), (429, 12), (503, 25)],
+        failures: Vec::new(),
+        outputs: vec![OutputReport { sink: "out".into(), target: "jobs/out/prices.csv".into(), records: 1000 }],
+        journal: "jobs/.paceline/prices/journal".into(),
+        failed_conditions: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn next(label: &'static str, command: &str) -> Next {
+    Next { label, command: command.into() }
+}
+
+#[test]
+fn complete() {
+    let expected = "\
+prices: complete in 4.8s
+rows      1,000 ok · 0 failed · 0 skipped
+attempts  1,037 (37 retries), 216/s
+latency   p50 3.0ms · p95 12ms · p99 40ms
+statuses  200: 1,000 · 429: 12 · 503: 25
+records   jobs/out/prices.csv (1,000)
+journal   jobs/.paceline/prices/journal
+";
+    assert_eq!(text(&report(RunEnding::Complete), None), expected);
+}
+
+#[test]
+fn complete_with_failures() {
+    let mut report = report(RunEnding::Complete);
+    report.total = Counts { ok: 982, failed: 18, ..report.total };
+    report.failures = vec![("HTTP 404".into(), 17, 41), ("HTTP 500:\nboom".into(), 1, 1233)];
+    report.failed_conditions = vec!["failed > 0".into(), "failed > 1%".into()];
+    let expected = "\
+prices: complete in 4.8s
+rows      982 ok · 18 failed · 0 skipped
+attempts  1,037 (37 retries), 216/s
+latency   p50 3.0ms · p95 12ms · p99 40ms
+statuses  200: 1,000 · 429: 12 · 503: 25
+failures  17 rows: HTTP 404 (such as row 42)
+          1 row: HTTP 500: boom (row 1,234)
+records   jobs/out/prices.csv (1,000)
+journal   jobs/.paceline/prices/journal
+fail-if   failed > 0; failed > 1% held
+again     paceline run jobs/prices.toml --failed
+";
+    assert_eq!(text(&report, Some(&next("again", "paceline run jobs/prices.toml --failed"))), expected);
+}
+
+#[test]
+fn interrupted_after_a_resume() {
+    let mut report = report(RunEnding::Interrupted(Signal::Interrupt));
+    report.total = Counts { ok: 700, ..report.total };
+    report.resumed_rows = 400;
+    report.attempts = 301;
+    report.statuses = vec![(200, 300), (503, 1)];
+    let expected = "\
+prices: interrupted by SIGINT after 4.8s
+rows      700 ok · 0 failed · 0 skipped (400 in earlier sessions)
+attempts  301 (1 retry), 63/s
+latency   p50 3.0ms · p95 12ms · p99 40ms
+statuses  200: 300 · 503: 1
+records   jobs/out/prices.csv (1,000)
+journal   jobs/.paceline/prices/journal
+resume    paceline run jobs/prices.toml
+";
+    assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml"))), expected);
+}
+
+#[test]
+fn stopped_before_the_first_reply() {
+    let resume_after = Some(Duration::from_secs(5400));
+    let mut report = report(RunEnding::Stopped { reason: "the server asks for a wait of 1h 30m".into(), resume_after });
+    report.total = Counts::default();
+    (report.attempts, report.latency, report.statuses, report.outputs) = (0, None, Vec::new(), Vec::new());
+    let expected = "\
+prices: stopped after 4.8s: the server asks for a wait of 1h 30m; go on in 1h 30m
+rows      0 ok · 0 failed · 0 skipped
+journal   jobs/.paceline/prices/journal
+resume    paceline run jobs/prices.toml
+";
+    assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml"))), expected);
+}
+
+#[test]
+fn broken_by_a_signal_of_the_disk() {
+    let broken = text(&report(RunEnding::Broken("out/prices.csv: no space left on device".into())), None);
+    assert_eq!(broken.lines().next(), Some("prices: broken off after 4.8s: out/prices.csv: no space left on device"));
+    let terminated = text(&report(RunEnding::Interrupted(Signal::Terminate)), None);
+    assert_eq!(terminated.lines().next(), Some("prices: interrupted by SIGTERM after 4.8s"));
+}
+
+#[test]
+fn never_more_than_twelve_lines_whatever_there_is_to_say() {
+    let mut report = report(RunEnding::Interrupted(Signal::Interrupt));
+    report.failures = (0..9).map(|reason| (format!("reason {reason}"), 5, reason)).collect();
+    let output = |sink| OutputReport { sink: format!("s{sink}"), target: format!("s{sink}.csv"), records: sink };
+    report.outputs = (0..5).map(output).collect();
+    report.warnings = vec!["one".into(), "two".into(), "three".into()];
+    report.failed_conditions = vec!["failed > 0".into()];
+    report.statuses = (200..220).map(|status| (status, 1)).collect();
+    let text = text(&report, Some(&next("resume", "paceline run x.toml")));
+    assert_eq!(text.lines().count(), MOST_LINES, "{text}");
+    let tail: Vec<&str> = text.lines().skip(4).collect();
+    let expected = [
+        "statuses  200: 1 · 201: 1 · 202: 1 · 203: 1 · 204: 1 · 205: 1 · 206: 1 · 207: 1 · and 12 more",
+        "failures  5 rows: reason 0 (such as row 1)",
+        "          5 rows: reason 1 (such as row 2) · and 7 more reasons",
+        "records   s0.csv (0) · and 4 more outputs",
+        "journal   jobs/.paceline/prices/journal",
+        "fail-if   failed > 0 held",
+        "warning   one (and 2 more)",
+        "resume    paceline run x.toml",
+    ];
+    assert_eq!(tail, expected);
+}
+
+#[test]
+fn json_says_the_same() {
+    let mut report = report(RunEnding::Stopped { reason: "asked".into(), resume_after: Some(Duration::from_secs(9)) });
+    report.failures = vec![("HTTP 404".into(), 17, 41)];
+    let json = json(&report, 4, Some(&next("resume", "paceline run x.toml")));
+    let ending = json!({ "kind": "stopped", "reason": "asked", "resume_after_seconds": 9.0 });
+    assert_eq!(json["ending"], ending);
+    assert_eq!(json["rows"], json!({ "ok": 1000, "failed": 0, "skipped": 0, "resumed": 0 }));
+    assert_eq!(json["latency_ms"], json!({ "p50": 3.0, "p95": 12.0, "p99": 40.0 }));
+    assert_eq!(json["failures"], json!([{ "reason": "HTTP 404", "rows": 17, "example_row": 42 }]));
+    assert_eq!(
+        (&json["exit"], &json["retries"], &json["next"]),
+        (&json!(4), &json!(37), &json!("paceline run x.toml"))
+    );
+}

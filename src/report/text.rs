@@ -1,0 +1,98 @@
+//! Small words that all reporters share: numbers with separators, texts that are safe to show.
+
+use std::time::Duration;
+
+use crate::clock;
+
+/// Most characters shown of a text that came from outside.
+pub const LONGEST: usize = 160;
+
+/// A count with thousands separators: `1,000`.
+#[must_use]
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.char_indices() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count and its noun: `1 row`, `1,000 rows`.
+#[must_use]
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", thousands(count)) }
+}
+
+/// A rate per second: `0.5/s`, `9.8/s`, `208/s`.
+#[must_use]
+pub fn per_second(rate: f64) -> String {
+    match rate {
+        rate if !rate.is_finite() || rate <= 0.0 => "0/s".to_owned(),
+        rate if rate < 9.95 => format!("{rate:.1}/s"),
+        // Bounded below 2^64 by any real clock, and positive: the cast only drops the fraction.
+        rate => format!("{}/s", thousands(rate.round() as u64)),
+    }
+}
+
+/// A latency: `0.4ms`, `12ms`, `1.2s`.
+#[must_use]
+pub fn latency(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    if micros < 9_950 { format!("{:.1}ms", duration.as_secs_f64() * 1000.0) } else { clock::human(duration) }
+}
+
+/// A text from outside on one line, without control characters (a server's words must not move the
+/// cursor), at most [`LONGEST`] characters.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        line.push(' ');
+        line.push_str(word);
+    }
+    match line.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}...", &line[..cut]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        let shown: Vec<String> = [0, 7, 999, 1000, 12_345, 1_234_567, u64::MAX].map(thousands).into();
+        assert_eq!(shown, ["0", "7", "999", "1,000", "12,345", "1,234,567", "18,446,744,073,709,551,615"]);
+    }
+
+    #[test]
+    fn nouns_follow_their_count() {
+        assert_eq!([counted(0, "row"), counted(1, "row"), counted(1000, "row")], ["0 rows", "1 row", "1,000 rows"]);
+    }
+
+    #[test]
+    fn rates_are_short() {
+        let shown: Vec<String> = [0.0, f64::NAN, 0.5, 9.96, 208.4, 12_345.0].map(per_second).into();
+        assert_eq!(shown, ["0/s", "0/s", "0.5/s", "10/s", "208/s", "12,345/s"]);
+    }
+
+    #[test]
+    fn latencies_are_short() {
+        let shown: Vec<String> = [400, 3_200, 12_300, 1_200_000].map(|us| latency(Duration::from_micros(us))).into();
+        assert_eq!(shown, ["0.4ms", "3.2ms", "12ms", "1.2s"]);
+    }
+
+    #[test]
+    fn a_servers_words_stay_on_their_line() {
+        assert_eq!(clean("HTTP 500:\r\n \u{1b}[2Jboom\t!"), "HTTP 500: [2Jboom !");
+        let long = clean(&"ä".repeat(500));
+        assert_eq!(long.chars().count(), LONGEST + 3);
+        assert!(long.ends_with("..."));
+    }
+}
