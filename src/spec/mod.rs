@@ -1,1 +1,65 @@
 //! The spec: what the user wrote, as plain data. Decides nothing.
+//!
+//! The types of `job`, `settings`, `kind` and `text` generate the JSON Schema (`schema`); the schema
+//! is walked over the spanned document (`shape`), which reports everything that does not fit; what
+//! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
+
+pub mod job;
+pub mod kind;
+pub mod scalar;
+mod schema;
+pub mod settings;
+mod shape;
+pub mod text;
+mod value;
+
+use serde::Deserialize;
+
+pub use job::{EndpointSpec, ExpectSpec, JobSpec, RunSpec, SecretSpec};
+pub use schema::schema;
+pub use shape::{check, check_profiles};
+pub use value::to_value;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, codes};
+use crate::document::Document;
+
+/// The schema of a job file as it is kept in `schemas/job.schema.json`, with a final newline.
+#[must_use]
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// Checks the shape of a document and reads it. `None` when its shape is wrong; everything that is
+/// wrong is in `diagnostics`.
+pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<JobSpec> {
+    if !check(document, &document.root, diagnostics) {
+        return None;
+    }
+    match JobSpec::deserialize(to_value(&document.root)) {
+        Ok(spec) => Some(spec),
+        Err(error) => {
+            let message = format!("the job fits the schema and can't be read all the same: {error}");
+            diagnostics.push(
+                Diagnostic::error(codes::BAD_VALUE, message)
+                    .at(document.root.place, "")
+                    .help("this is a fault of paceline; please report it with the job file"),
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/job.schema.json");
+        if crate::environment::variable("UPDATE_SCHEMA").is_some() {
+            std::fs::write(path, schema_text()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == schema_text(), "schemas/job.schema.json is stale: run the tests with UPDATE_SCHEMA=1");
+    }
+}

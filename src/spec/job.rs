@@ -1,0 +1,143 @@
+//! The job and its endpoints, as written.
+//!
+//! The doc comments are what editors show; they are part of the language.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::kind::{AuthSpec, ColumnSpec, InputSpec, SinkSpec};
+use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
+use super::text::{ListSpec, Named, RateSpec, StatusSpec, TextSpec};
+use crate::plan::{Meta, Order};
+
+/// A job of paceline: endpoints to call for rows of input, and where the records go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "paceline job")]
+pub struct JobSpec {
+    /// Version of the job language.
+    #[schemars(extend("default" = 1, "enum" = [1]))]
+    pub version: Option<u32>,
+    /// Name of the job, which names its state; default: the file's stem.
+    #[schemars(length(min = 1), extend("examples" = ["prices"]))]
+    pub name: Option<String>,
+    /// What the job is for.
+    pub description: Option<String>,
+    /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`.
+    #[schemars(extend("examples" = [{ "base": "https://api.example.com" }]))]
+    pub vars: Option<Named<Value>>,
+    /// Secrets for templates, `{{ secrets.NAME }}`; read from outside, never shown.
+    #[schemars(extend("examples" = [{ "token": { "env": "API_TOKEN" } }]))]
+    pub secrets: Option<Named<SecretSpec>>,
+    /// Partial jobs; `--profile NAME` lays one over the file.
+    pub profiles: Option<Named<Value>>,
+    /// How rows are cut into batches.
+    pub batch: Option<BatchSpec>,
+    /// What is tried again, how often and when.
+    pub retry: Option<RetrySpec>,
+    /// How long things may take.
+    pub timeout: Option<TimeoutSpec>,
+    /// Connections and what is common to every request.
+    pub client: Option<ClientSpec>,
+    /// Token buckets, shared by every endpoint that names them.
+    pub limits: Option<Named<LimitSpec>>,
+    /// What is called, once for each row of its input.
+    #[schemars(extend("minProperties" = 1))]
+    pub endpoints: Named<EndpointSpec>,
+    /// Where records go; without any: to standard output as JSON lines.
+    pub sinks: Option<Named<SinkSpec>>,
+    /// The run as a whole.
+    pub run: Option<RunSpec>,
+}
+
+/// Where a secret comes from: exactly one of the two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("x-paceline-exactly-one" = ["env", "file"], "x-paceline-secret" = true))]
+pub struct SecretSpec {
+    /// An environment variable.
+    #[schemars(length(min = 1), extend("examples" = ["API_TOKEN"]))]
+    pub env: Option<String>,
+    /// A file, relative to the job file; its last newline is trimmed.
+    #[schemars(length(min = 1), extend("examples" = ["/run/secrets/token"]))]
+    pub file: Option<String>,
+}
+
+/// An endpoint: what is called for each row of its input, and what is taken from the replies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EndpointSpec {
+    /// HTTP method.
+    #[schemars(extend("default" = "GET", "examples" = ["GET", "POST"]))]
+    pub method: Option<String>,
+    /// The URL, a template; `demo:/..` is the API built into the program.
+    #[schemars(length(min = 1), extend("examples" = ["https://api.example.com/products/{{ row.sku }}"]))]
+    pub url: String,
+    /// Query parameters; values are templates, a list gives the name several times.
+    #[schemars(extend("examples" = [{ "currency": "EUR", "page-size": 50, "tag": ["a", "b"] }]))]
+    pub query: Option<Named<ListSpec<TextSpec>>>,
+    /// Headers; values are templates.
+    #[schemars(extend("examples" = [{ "accept": "application/json" }]))]
+    pub headers: Option<Named<TextSpec>>,
+    /// Names of limits; a request takes a token of each.
+    #[schemars(extend("examples" = ["prices-api"]))]
+    pub limit: Option<ListSpec<String>>,
+    /// Gives the endpoint a token bucket of its own; of several windows all hold at once.
+    #[schemars(extend("examples" = ["10/s"]))]
+    pub rate: Option<ListSpec<RateSpec>>,
+    /// With `rate`: requests that may leave at once after a quiet time.
+    #[schemars(extend("default" = 1))]
+    pub burst: Option<std::num::NonZeroU32>,
+    /// Requests in flight.
+    #[schemars(range(min = 1, max = 100_000), extend("default" = 10))]
+    pub concurrency: Option<u32>,
+    /// Order of records: as calls end, or as rows stand in the input.
+    #[schemars(extend("default" = "finished"))]
+    pub order: Option<Order>,
+    /// What proves who asks.
+    pub auth: Option<AuthSpec>,
+    /// JSON body; its strings are templates, and one that is a single `{{ }}` keeps its type.
+    #[schemars(extend("examples" = [{ "id": "{{ row.id | int }}" }]))]
+    pub json: Option<Value>,
+    /// Where rows come from: a file whose ending tells its kind, or a kind.
+    #[schemars(extend("examples" = ["products.csv"]))]
+    pub input: InputSpec,
+    /// Values taken from each reply: a JSONPath, a template, or a kind.
+    #[schemars(extend("examples" = [{ "price": "$.price" }]))]
+    pub columns: Option<Named<ColumnSpec>>,
+    /// Input columns in the record; default: all.
+    #[schemars(extend("examples" = [["sku"]]))]
+    pub keep: Option<Vec<String>>,
+    /// Columns about the call, behind the others.
+    #[schemars(extend("default" = ["status", "attempts", "duration_ms", "error"]))]
+    pub meta: Option<Vec<Meta>>,
+    /// What a good reply is; any other is a failed attempt.
+    pub expect: Option<ExpectSpec>,
+    /// How rows are cut into batches; over the top level, key by key.
+    pub batch: Option<BatchSpec>,
+    /// What is tried again, how often and when; over the top level, key by key.
+    pub retry: Option<RetrySpec>,
+    /// How long things may take; over the top level, key by key.
+    pub timeout: Option<TimeoutSpec>,
+    /// Connections and what is common to every request; over the top level, key by key.
+    pub client: Option<ClientSpec>,
+}
+
+/// What a good reply is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExpectSpec {
+    /// Statuses that are accepted.
+    #[schemars(extend("default" = ["2xx"]))]
+    pub status: Option<ListSpec<StatusSpec>>,
+}
+
+/// The run as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RunSpec {
+    /// Conditions that make a finished run fail (exit 1), such as "failed > 1%" or "p95 > 2s".
+    #[schemars(extend("default" = ["failed > 0"]))]
+    pub fail_if: Option<ListSpec<String>>,
+}

@@ -1,0 +1,225 @@
+//! Choices between kinds: `input.csv = {..}`, `auth.bearer = ".."`, `columns.x = { json = ".." }`.
+//!
+//! Structure comes from the `KINDS` tables of the open families; nothing here knows a kind by name.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::text::ListSpec;
+use crate::sink::{OnExisting, RowChoice};
+use crate::{auth, extract, sink, source};
+
+/// The schema keyword that lists keys of which exactly one must stand there.
+pub const EXACTLY_ONE: &str = "x-paceline-exactly-one";
+
+/// A kind and what is written under its name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KindSpec {
+    /// Name of the kind.
+    pub kind: String,
+    /// The value under it.
+    pub value: Value,
+}
+
+/// A row of a `KINDS` table, as far as the schema needs it.
+struct KindRow {
+    name: &'static str,
+    doc: &'static str,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// One property for each kind, described by the doc line of its row.
+fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Map<String, Value> {
+    let described = |row: KindRow| {
+        let mut schema = (row.schema)(generator).to_value();
+        match schema.as_object_mut() {
+            Some(object) if object.contains_key("$ref") => {
+                schema = json!({ "description": row.doc, "allOf": [schema] });
+            }
+            Some(object) => {
+                object.insert("description".to_owned(), row.doc.into());
+            }
+            None => schema = json!({ "description": row.doc }),
+        }
+        (row.name.to_owned(), schema)
+    };
+    rows.map(described).collect()
+}
+
+/// A table that holds exactly one of the kinds.
+fn one_of_kinds(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Value {
+    let properties = properties(generator, rows);
+    let names: Vec<&String> = properties.keys().collect();
+    json!({
+        "type": "object",
+        EXACTLY_ONE: names,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}
+
+fn single<E: serde::de::Error>(map: Map<String, Value>) -> Result<KindSpec, E> {
+    let mut entries = map.into_iter();
+    match (entries.next(), entries.next()) {
+        (Some((kind, value)), None) => Ok(KindSpec { kind, value }),
+        _ => Err(E::custom("exactly one kind must be chosen")),
+    }
+}
+
+/// A short string, or a kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum ShortOrKind {
+    /// The common case, a string.
+    Short(String),
+    /// A kind by its name.
+    Kind(KindSpec),
+}
+
+impl<'de> Deserialize<'de> for ShortOrKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(short) => Ok(Self::Short(short)),
+            Value::Object(map) => single(map).map(Self::Kind),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                Err(D::Error::custom("neither a string nor a table"))
+            }
+        }
+    }
+}
+
+macro_rules! short_or_kind {
+    ($(#[$doc:meta])* $name:ident, $schema_name:literal, $kinds:path, $short:tt) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub ShortOrKind);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                $schema_name.into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let rows = $kinds.iter().map(|row| KindRow { name: row.name, doc: row.doc, schema: row.schema });
+                let kinds = one_of_kinds(generator, rows);
+                json_schema!({ "anyOf": [$short, kinds] })
+            }
+        }
+    };
+}
+
+short_or_kind! {
+    /// Where rows come from: a file whose ending tells its kind, or a kind.
+    InputSpec, "Input", source::KINDS,
+    { "type": "string", "description": "A file, relative to the job file; its ending tells the kind.", "minLength": 1 }
+}
+short_or_kind! {
+    /// How a column's value is had: a JSONPath (begins with `$`), a template, or a kind.
+    ColumnSpec, "Column", extract::KINDS,
+    { "type": "string", "description": "A JSONPath when it begins with `$`, else a template." }
+}
+
+/// What proves who asks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuthSpec(pub KindSpec);
+
+impl<'de> Deserialize<'de> for AuthSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        single(Map::deserialize(deserializer)?).map(Self)
+    }
+}
+
+impl JsonSchema for AuthSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Auth".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let rows = auth::KINDS.iter().map(|row| KindRow { name: row.name, doc: row.doc, schema: row.schema });
+        let kinds = one_of_kinds(generator, rows);
+        json_schema!({ "allOf": [kinds] })
+    }
+}
+
+/// What every sink may say, whatever its kind.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SinkCommon {
+    /// A file, relative to the job file; its ending tells the kind.
+    #[schemars(length(min = 1), extend("examples" = ["out/prices.csv"]))]
+    path: Option<String>,
+    /// Endpoints whose records it takes; default: all.
+    from: Option<ListSpec<String>>,
+    /// Which rows it takes: those that ended ok, those that failed, or all.
+    #[schemars(extend("default" = "all"))]
+    rows: Option<RowChoice>,
+    /// Choice and order of columns; default: as they come.
+    #[schemars(length(min = 1), extend("examples" = [["sku", "price", "status"]]))]
+    columns: Option<Vec<String>>,
+    /// What a new run does with an output that exists; a resumed run goes on with it.
+    #[schemars(extend("default" = "error"))]
+    on_existing: Option<OnExisting>,
+}
+
+/// Where records go.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SinkSpec {
+    /// A file whose ending tells the kind, or a kind.
+    pub target: ShortOrKind,
+    /// Endpoints whose records it takes.
+    pub from: Option<ListSpec<String>>,
+    /// Which outcomes it takes.
+    pub rows: Option<RowChoice>,
+    /// Choice and order of columns.
+    pub columns: Option<Vec<String>>,
+    /// What a new run does with an output that exists.
+    pub on_existing: Option<OnExisting>,
+}
+
+impl<'de> Deserialize<'de> for SinkSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_kind = |name: &str| sink::KINDS.iter().any(|row| row.name == name);
+        let (kinds, common): (Map<_, _>, Map<_, _>) =
+            Map::deserialize(deserializer)?.into_iter().partition(|(name, _)| is_kind(name));
+        let common = SinkCommon::deserialize(Value::Object(common)).map_err(D::Error::custom)?;
+        let target = match common.path {
+            Some(path) if kinds.is_empty() => ShortOrKind::Short(path),
+            Some(_) => return Err(D::Error::custom("exactly one kind must be chosen")),
+            None => ShortOrKind::Kind(single(kinds)?),
+        };
+        Ok(Self {
+            target,
+            from: common.from,
+            rows: common.rows,
+            columns: common.columns,
+            on_existing: common.on_existing,
+        })
+    }
+}
+
+impl JsonSchema for SinkSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Sink".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let rows = sink::KINDS.iter().map(|row| KindRow { name: row.name, doc: row.doc, schema: row.schema });
+        let kinds = properties(generator, rows);
+        let mut schema = SinkCommon::json_schema(generator).to_value();
+        let targets: Vec<String> = std::iter::once("path".to_owned()).chain(kinds.keys().cloned()).collect();
+        if let Some(object) = schema.as_object_mut() {
+            object.insert(EXACTLY_ONE.to_owned(), targets.into());
+            object.insert("description".to_owned(), "Where records go: a path, or a table of a kind.".into());
+            if let Some(known) = object.get_mut("properties").and_then(Value::as_object_mut) {
+                known.extend(kinds);
+            }
+        }
+        Schema::try_from(schema).unwrap_or_default()
+    }
+}

@@ -1,0 +1,411 @@
+//! Scalars with a unit: durations `"1h 30m"`, sizes `"64KiB"`, rates `"100/30s"`, statuses `"2xx"`.
+//!
+//! Each parser says what is wrong in words that mend it. Must never guess a unit.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::limit::Window;
+
+/// Why a text is no such scalar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScalarError {
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// How to mend it.
+    pub help: String,
+}
+
+impl std::fmt::Display for ScalarError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; {}", self.message, self.help)
+    }
+}
+
+fn wrong<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, ScalarError> {
+    Err(ScalarError { message: message.into(), help: help.into() })
+}
+
+/// A unit: its name and what one of it is worth in the smallest unit.
+type Unit = (&'static str, u64);
+
+/// Units of durations, in milliseconds.
+const DURATION_UNITS: &[Unit] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// Units of sizes, in bytes.
+const SIZE_UNITS: &[Unit] = &[
+    ("B", 1),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+];
+
+/// Words that people write for a unit of time.
+const DURATION_WORDS: &[(&str, &str)] = &[
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("millisecond", "ms"),
+    ("sec", "s"),
+    ("second", "s"),
+    ("min", "m"),
+    ("minute", "m"),
+    ("hr", "h"),
+    ("hour", "h"),
+    ("day", "d"),
+];
+
+/// Longest duration: a hundred years, so that sums never overflow.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Parses a duration such as `250ms`, `1.5s` or `1h 30m`.
+///
+/// # Errors
+/// When there is no unit, an unknown one, or no number.
+pub fn duration(text: &str) -> Result<Duration, ScalarError> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return wrong(format!("`{text}` is not a duration"), "write a number and a unit, such as \"10s\"");
+    }
+    while !rest.is_empty() {
+        let (number, unit, after) = part(rest);
+        total = total.saturating_add(duration_part(text, number, unit)?);
+        rest = after;
+    }
+    if total > LONGEST {
+        return wrong(format!("`{text}` is longer than a hundred years"), "write a shorter duration");
+    }
+    Ok(total)
+}
+
+/// Parses a duration that is longer than nothing.
+///
+/// # Errors
+/// As [`duration`], and when it is zero.
+pub fn positive_duration(text: &str) -> Result<Duration, ScalarError> {
+    match duration(text)? {
+        Duration::ZERO => wrong("a duration of zero is not possible here", "write a longer one, such as \"10s\""),
+        positive => Ok(positive),
+    }
+}
+
+fn duration_part(whole: &str, number: &str, unit: &str) -> Result<Duration, ScalarError> {
+    const UNITS: &str = "the units are ms, s, m, h and d";
+    let Some(value) = decimal(number) else {
+        return wrong(
+            format!("`{whole}` is not a duration"),
+            format!("write a number and a unit, such as \"10s\"; {UNITS}"),
+        );
+    };
+    if unit.is_empty() {
+        return wrong(
+            format!("the duration `{whole}` has no unit"),
+            format!("write \"{number}s\" for seconds or \"{number}ms\" for milliseconds"),
+        );
+    }
+    match DURATION_UNITS.iter().find(|(name, _)| *name == unit) {
+        Some((_, milliseconds)) => {
+            Ok(Duration::try_from_secs_f64(value * *milliseconds as f64 / 1000.0).unwrap_or(Duration::MAX))
+        }
+        None => wrong(
+            format!("`{unit}` is not a unit of time"),
+            match near_duration_unit(unit) {
+                Some(near) => format!("write \"{number}{near}\"; {UNITS}"),
+                None => UNITS.to_owned(),
+            },
+        ),
+    }
+}
+
+fn near_duration_unit(unit: &str) -> Option<&'static str> {
+    let lower = unit.to_lowercase();
+    let singular = lower.strip_suffix('s').filter(|rest| !rest.is_empty()).unwrap_or(&lower);
+    let known = DURATION_UNITS.iter().map(|(name, _)| *name).find(|name| *name == lower || *name == singular);
+    known.or_else(|| DURATION_WORDS.iter().find(|(word, _)| *word == singular).map(|(_, unit)| *unit))
+}
+
+/// Splits the first number and its unit off. A space may stand between parts, not inside one; it is
+/// skipped here so that the message can speak of the unit.
+fn part(text: &str) -> (&str, &str, &str) {
+    let number_end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, after) = text.split_at(number_end);
+    let spaced = after.len() - after.trim_start().len();
+    let unit_end =
+        after[spaced..].find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(after.len() - spaced);
+    let (unit, rest) = after.split_at(spaced + unit_end);
+    // `10 s`: the unit keeps its space, so that it is no known unit.
+    let unit =
+        if spaced > 0 && DURATION_UNITS.iter().any(|(name, _)| *name == unit.trim()) { unit } else { unit.trim() };
+    (number, unit, rest.trim_start())
+}
+
+fn decimal(text: &str) -> Option<f64> {
+    let digits = text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| c.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+/// Parses a size in bytes such as `512B`, `10MB` or `64KiB`.
+///
+/// # Errors
+/// When there is no unit, an unknown one, or no number.
+pub fn size(text: &str) -> Result<u64, ScalarError> {
+    const UNITS: &str = "the units are B, KB, MB, GB, KiB, MiB and GiB";
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let Some(value) = decimal(number) else {
+        return wrong(
+            format!("`{text}` is not a size"),
+            format!("write a number and a unit, such as \"64MiB\"; {UNITS}"),
+        );
+    };
+    if unit.is_empty() {
+        return wrong(
+            format!("the size `{text}` has no unit"),
+            format!("write \"{number}B\" for bytes or \"{number}MiB\""),
+        );
+    }
+    match SIZE_UNITS.iter().find(|(name, _)| *name == unit) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is never negative")]
+        Some((_, bytes)) => Ok((value * *bytes as f64).round() as u64),
+        None => {
+            let near = SIZE_UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()));
+            wrong(
+                format!("`{}` is not a unit of size", unit.trim()),
+                near.map_or(UNITS.to_owned(), |(name, _)| format!("write \"{number}{name}\"; {UNITS}")),
+            )
+        }
+    }
+}
+
+/// Parses a size of one byte or more.
+///
+/// # Errors
+/// As [`size`], and when it is zero.
+pub fn positive_size(text: &str) -> Result<u64, ScalarError> {
+    match size(text)? {
+        0 => wrong("a size of zero is not possible here", "write a larger one, such as \"64MiB\""),
+        positive => Ok(positive),
+    }
+}
+
+/// Parses a rate such as `10/s`, `100/30s` or `5000/h`.
+///
+/// # Errors
+/// When it has no window, the count is no whole number above zero, or the window is no duration.
+pub fn rate(text: &str) -> Result<Window, ScalarError> {
+    let Some((count, window)) = text.split_once('/') else {
+        return wrong(
+            format!("`{text}` is not a rate"),
+            "write a count and a window, such as \"10/s\", \"100/30s\" or \"5000/h\"",
+        );
+    };
+    let (count, window) = (count.trim(), window.trim());
+    let per = rate_window(text, window)?;
+    if count.contains('.') && decimal(count).is_some() {
+        return wrong(
+            format!("the count of the rate `{text}` is not a whole number"),
+            "lengthen the window instead: \"3/2s\" is one and a half a second",
+        );
+    }
+    match count.parse::<u32>().map(NonZeroU32::new) {
+        Ok(Some(count)) => Ok(Window { count, per }),
+        Ok(None) => {
+            wrong("a rate of zero would never let a request leave", "write a count of at least 1, such as \"1/m\"")
+        }
+        Err(_) => wrong(
+            format!("`{count}` is not a count of requests"),
+            format!("write a whole number from 1 to {}, such as \"10/s\"", u32::MAX),
+        ),
+    }
+}
+
+fn rate_window(text: &str, window: &str) -> Result<Duration, ScalarError> {
+    let written =
+        if window.starts_with(|c: char| c.is_ascii_digit()) { window.to_owned() } else { format!("1{window}") };
+    match duration(&written) {
+        Ok(Duration::ZERO) => {
+            wrong(format!("the window of the rate `{text}` is zero"), "write a longer one, such as \"10/s\"")
+        }
+        Ok(per) => Ok(per),
+        Err(error) if window.is_empty() || window.ends_with(|c: char| c.is_ascii_digit()) => wrong(
+            format!("the window of the rate `{text}` has no unit"),
+            if error.message.is_empty() {
+                String::new()
+            } else {
+                format!("write \"{}/{window}s\"", before_slash(text))
+            },
+        ),
+        Err(_) => wrong(
+            format!("`{window}` is not a window of time"),
+            match near_duration_unit(window) {
+                Some(near) => format!("write \"{}/{near}\"", before_slash(text)),
+                None => "write a unit or a duration, such as \"10/s\", \"100/30s\" or \"5000/h\"".to_owned(),
+            },
+        ),
+    }
+}
+
+fn before_slash(text: &str) -> &str {
+    text.split_once('/').map_or(text, |(count, _)| count.trim())
+}
+
+/// Parses a class of statuses such as `2xx` into its inclusive range.
+///
+/// # Errors
+/// When it is no class from `1xx` to `5xx`.
+pub fn status_class(text: &str) -> Result<(u16, u16), ScalarError> {
+    let class = match text.as_bytes() {
+        [digit @ b'1'..=b'5', b'x', b'x'] => u16::from(digit - b'0'),
+        _ => {
+            let help = match text.parse::<u16>() {
+                Ok(status) => format!("write it without quotes: {status}"),
+                Err(_) => "write a class from \"1xx\" to \"5xx\", or a number such as 404".to_owned(),
+            };
+            return wrong(format!("`{text}` is not a status"), help);
+        }
+    };
+    Ok((class * 100, class * 100 + 99))
+}
+
+/// Parses `address:port`.
+///
+/// # Errors
+/// When it is no IP address with a port.
+pub fn address(text: &str) -> Result<std::net::SocketAddr, ScalarError> {
+    text.parse().or_else(|_| {
+        wrong(
+            format!("`{text}` is not an IP address with a port"),
+            "write one such as \"127.0.0.1:8443\" or \"[::1]:8443\"",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            ("1.5s", 1500),
+            ("2d", 172_800_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_durations_say_how_to_mend_them() {
+        for (text, message, help) in [
+            ("10", "the duration `10` has no unit", "write \"10s\" for seconds or \"10ms\" for milliseconds"),
+            ("10 sec", "`sec` is not a unit of time", "write \"10s\"; the units are ms, s, m, h and d"),
+            ("10 S", "`S` is not a unit of time", "write \"10s\"; the units are ms, s, m, h and d"),
+            ("5 minutes", "`minutes` is not a unit of time", "write \"5m\"; the units are ms, s, m, h and d"),
+            ("10 s", "` s` is not a unit of time", "write \"10s\"; the units are ms, s, m, h and d"),
+            ("3 weeks", "`weeks` is not a unit of time", "the units are ms, s, m, h and d"),
+            (
+                "-5s",
+                "`-5s` is not a duration",
+                "write a number and a unit, such as \"10s\"; the units are ms, s, m, h and d",
+            ),
+            (
+                "1.5.5s",
+                "`1.5.5s` is not a duration",
+                "write a number and a unit, such as \"10s\"; the units are ms, s, m, h and d",
+            ),
+            ("", "`` is not a duration", "write a number and a unit, such as \"10s\""),
+            ("200000d", "`200000d` is longer than a hundred years", "write a shorter duration"),
+        ] {
+            let error = duration(text).unwrap_err();
+            assert_eq!((error.message.as_str(), error.help.as_str()), (message, help), "{text}");
+        }
+        assert!(positive_duration("0ms").is_err());
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("512B", 512), ("64KiB", 65_536), ("10MB", 10_000_000), ("1.5GiB", 1_610_612_736)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for (text, help) in [
+            ("10", "write \"10B\" for bytes or \"10MiB\""),
+            ("10mb", "write \"10MB\"; the units are B, KB, MB, GB, KiB, MiB and GiB"),
+            ("10 MB", "write \"10MB\"; the units are B, KB, MB, GB, KiB, MiB and GiB"),
+            ("10 sheep", "the units are B, KB, MB, GB, KiB, MiB and GiB"),
+        ] {
+            assert_eq!(size(text).unwrap_err().help, help, "{text}");
+        }
+        assert!(positive_size("0B").is_err());
+    }
+
+    #[test]
+    fn rates() {
+        for (text, count, seconds) in
+            [("10/s", 10, 1), ("100/30s", 100, 30), ("5000/h", 5000, 3600), ("1/1h 30m", 1, 5400)]
+        {
+            let window = rate(text).unwrap();
+            assert_eq!((window.count.get(), window.per.as_secs()), (count, seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_rates_say_how_to_mend_them() {
+        for (text, message, help) in [
+            ("10", "`10` is not a rate", "write a count and a window, such as \"10/s\", \"100/30s\" or \"5000/h\""),
+            ("0/s", "a rate of zero would never let a request leave", "write a count of at least 1, such as \"1/m\""),
+            (
+                "1.5/s",
+                "the count of the rate `1.5/s` is not a whole number",
+                "lengthen the window instead: \"3/2s\" is one and a half a second",
+            ),
+            ("10/", "the window of the rate `10/` has no unit", "write \"10/s\""),
+            ("10/30", "the window of the rate `10/30` has no unit", "write \"10/30s\""),
+            ("10/sec", "`sec` is not a window of time", "write \"10/s\""),
+            (
+                "10/fortnight",
+                "`fortnight` is not a window of time",
+                "write a unit or a duration, such as \"10/s\", \"100/30s\" or \"5000/h\"",
+            ),
+            ("10/0s", "the window of the rate `10/0s` is zero", "write a longer one, such as \"10/s\""),
+            (
+                "ten/s",
+                "`ten` is not a count of requests",
+                "write a whole number from 1 to 4294967295, such as \"10/s\"",
+            ),
+        ] {
+            let error = rate(text).unwrap_err();
+            assert_eq!((error.message.as_str(), error.help.as_str()), (message, help), "{text}");
+        }
+    }
+
+    #[test]
+    fn status_classes() {
+        assert_eq!(status_class("2xx"), Ok((200, 299)));
+        assert!(status_class("6xx").is_err());
+        assert_eq!(status_class("404").unwrap_err().help, "write it without quotes: 404");
+    }
+
+    proptest! {
+        #[test]
+        fn parsers_never_panic(text in "\\PC{0,12}") {
+            let _ = (duration(&text), size(&text), rate(&text), status_class(&text), address(&text));
+        }
+
+        #[test]
+        fn what_people_read_parses_back(milliseconds in 0u64..100_000_000) {
+            let exact = Duration::from_millis(milliseconds);
+            prop_assert_eq!(duration(&format!("{milliseconds}ms")), Ok(exact));
+            prop_assert!(duration(&crate::clock::human(exact)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The shape check: the spanned tree against the schema, every error at its place.
+//!
+//! Keys, types, enumerations, units, bounds, required keys and choices of kinds, all from the schema
+//! alone. Must never stop at the first error, and never know a key of the language by name.
+
+mod table;
+mod view;
+
+use serde_json::Value;
+
+use self::view::{View, either};
+use super::schema::{PROFILE, schema};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
+use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place};
+
+/// Checks a whole job. `false` when anything is wrong.
+pub fn check(document: &Document, root: &Node, diagnostics: &mut Diagnostics) -> bool {
+    let view = View::new(schema(), schema());
+    run(document, diagnostics, false, |walker| walker.value(&view, root, &Spot::root(root)))
+}
+
+/// Checks the tables of all profiles, each of them a partial job. `false` when anything is wrong.
+pub fn check_profiles(document: &Document, profiles: &[(Key, Node)], diagnostics: &mut Diagnostics) -> bool {
+    let Some(partial) = schema().pointer(&format!("/definitions/{PROFILE}")) else { return true };
+    let view = View::new(schema(), partial);
+    run(document, diagnostics, true, |walker| {
+        for (key, node) in profiles {
+            let path = KeyPath::of(["profiles", key.name.as_str()]);
+            walker.value(&view, node, &Spot { path, key: key.place });
+        }
+    })
+}
+
+fn run(document: &Document, diagnostics: &mut Diagnostics, partial: bool, walk: impl FnOnce(&mut Walker<'_>)) -> bool {
+    let mut walker = Walker { document, found: Vec::new(), partial };
+    walk(&mut walker);
+    let clean = walker.found.is_empty();
+    for diagnostic in walker.found {
+        diagnostics.push(diagnostic);
+    }
+    clean
+}
+
+/// Where the walker stands.
+struct Spot {
+    path: KeyPath,
+    /// Place of the key that leads here.
+    key: Place,
+}
+
+impl Spot {
+    fn root(node: &Node) -> Self {
+        Self { path: KeyPath::default(), key: node.place }
+    }
+
+    /// The path in backticks, for messages.
+    fn name(&self) -> String {
+        if self.path.0.is_empty() { "the job".to_owned() } else { format!("`{}`", self.path) }
+    }
+}
+
+struct Walker<'d> {
+    document: &'d Document,
+    found: Vec<Diagnostic>,
+    /// Whether what is missing may come from elsewhere.
+    partial: bool,
+}
+
+impl Walker<'_> {
+    fn report(&mut self, code: Code, place: Place, message: String, help: impl IntoIterator<Item = String>) {
+        let mut diagnostic = Diagnostic::error(code, message).at(place, "");
+        diagnostic.help.extend(help);
+        self.found.push(diagnostic);
+    }
+
+    fn value(&mut self, view: &View<'_>, node: &Node, spot: &Spot) {
+        let branches = view.branches();
+        let fitting: Vec<&View<'_>> = branches.iter().filter(|branch| branch.accepts(&node.value)).collect();
+        match fitting.as_slice() {
+            [] => self.wrong_type(view, &branches, node, spot),
+            [only] => self.fitting(only, node, spot),
+            several => self.best_of(several, node, spot),
+        }
+    }
+
+    /// Of several alternatives of the right type, the one with the fewest errors speaks.
+    fn best_of(&mut self, branches: &[&View<'_>], node: &Node, spot: &Spot) {
+        let mut best: Option<Vec<Diagnostic>> = None;
+        for branch in branches {
+            let mut attempt = Walker { document: self.document, found: Vec::new(), partial: self.partial };
+            attempt.fitting(branch, node, spot);
+            if best.as_ref().is_none_or(|best| attempt.found.len() < best.len()) {
+                best = Some(attempt.found);
+            }
+        }
+        self.found.extend(best.unwrap_or_default());
+    }
+
+    fn fitting(&mut self, view: &View<'_>, node: &Node, spot: &Spot) {
+        match &node.value {
+            NodeValue::Table(entries) => self.table(view, entries, spot),
+            NodeValue::Array(items) => self.array(view, items, node, spot),
+            NodeValue::String(text) => self.string(view, text, node, spot),
+            NodeValue::Integer(integer) => {
+                #[allow(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
+                let value = *integer as f64;
+                self.number(view, value, &integer.to_string(), node, spot);
+            }
+            NodeValue::Float(float) => self.number(view, *float, &format!("{float:?}"), node, spot),
+            NodeValue::Boolean(_) | NodeValue::Datetime(_) => {}
+        }
+    }
+
+    fn array(&mut self, view: &View<'_>, items: &[Node], node: &Node, spot: &Spot) {
+        let least = view.get("minItems").and_then(Value::as_u64).unwrap_or(0);
+        if (items.len() as u64) < least && !self.partial {
+            let message = format!("the list {} is empty", spot.name());
+            self.report(
+                codes::BAD_VALUE,
+                node.place,
+                message,
+                ["leave the key out, or give the list a value".to_owned()],
+            );
+        }
+        let any = Value::Bool(true);
+        let item_view = view.of(view.get("items").unwrap_or(&any));
+        for (index, item) in items.iter().enumerate() {
+            self.value(&item_view, item, &Spot { path: spot.path.index(index), key: item.place });
+        }
+    }
+
+    fn string(&mut self, view: &View<'_>, text: &str, node: &Node, spot: &Spot) {
+        if let Some(Value::Array(allowed)) = view.get("enum") {
+            if !allowed.iter().any(|value| value == text) {
+                self.not_allowed(view, allowed, text, node, spot);
+            }
+        } else if let Some(format) = view.format() {
+            if let Err(error) = (format.check)(text) {
+                let code = if format.unit.is_empty() { codes::BAD_VALUE } else { codes::BAD_UNIT };
+                self.report(code, node.place, error.message, [error.help]);
+            }
+        } else if (text.chars().count() as u64) < view.get("minLength").and_then(Value::as_u64).unwrap_or(0) {
+            let message = format!("{} is empty", spot.name());
+            self.report(codes::BAD_VALUE, node.place, message, example_help(view));
+        }
+    }
+
+    fn not_allowed(&mut self, view: &View<'_>, allowed: &[Value], text: &str, node: &Node, spot: &Spot) {
+        let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
+        let near = crate::diagnostic::did_you_mean(text, names.iter().copied());
+        let mut help: Vec<String> = near.map(|near| format!("did you mean \"{near}\"?")).into_iter().collect();
+        help.push(format!("{} is {}", spot.name(), view.describe()));
+        self.report(codes::BAD_VALUE, node.place, format!("{} can't be \"{}\"", spot.name(), short(text)), help);
+    }
+
+    fn number(&mut self, view: &View<'_>, value: f64, written: &str, node: &Node, spot: &Spot) {
+        if !value.is_finite() {
+            let message = format!("{} is {written}, which is no number to go on with", spot.name());
+            self.report(codes::BAD_VALUE, node.place, message, ["write a finite number".to_owned()]);
+        } else if let Some(Value::Array(allowed)) = view.get("enum") {
+            if !allowed.iter().any(|allowed| allowed.as_f64() == Some(value)) {
+                let message = format!("{} can't be {written}", spot.name());
+                self.report(codes::BAD_VALUE, node.place, message, [format!("{} is {}", spot.name(), view.describe())]);
+            }
+        } else {
+            self.bounds(view, value, written, node, spot);
+        }
+    }
+
+    fn bounds(&mut self, view: &View<'_>, value: f64, written: &str, node: &Node, spot: &Spot) {
+        let bound = |keyword| view.get(keyword).and_then(Value::as_f64);
+        let (least, most) = (bound("minimum"), bound("maximum"));
+        let low = least.is_some_and(|least| value < least) || bound("exclusiveMinimum").is_some_and(|it| value <= it);
+        if !low && most.is_none_or(|most| value <= most) {
+            return;
+        }
+        let help = match (least, most) {
+            (Some(least), Some(most)) => format!("write a number from {least} to {most}"),
+            (Some(least), None) => format!("write {least} or more"),
+            (None, Some(most)) => format!("write {most} or less"),
+            (None, None) => "write a larger number".to_owned(),
+        };
+        let word = if low { "small" } else { "large" };
+        self.report(codes::BAD_VALUE, node.place, format!("{} is {written}, which is too {word}", spot.name()), [help]);
+    }
+
+    fn wrong_type(&mut self, view: &View<'_>, branches: &[View<'_>], node: &Node, spot: &Spot) {
+        if view.get("x-paceline-secret").is_some() {
+            return self.literal_secret(node, spot);
+        }
+        let expected: Vec<String> = branches.iter().map(View::describe).collect();
+        let message = format!("{}: expected {}, found {}", spot.name(), either(&expected), found(&node.value));
+        let help = mend(branches, &node.value).or_else(|| example_help(view));
+        self.report(codes::WRONG_TYPE, node.place, message, help);
+    }
+
+    /// A secret in the file. Its line is not shown: that would print the secret.
+    fn literal_secret(&mut self, node: &Node, spot: &Spot) {
+        let name = spot.path.to_string();
+        let message = format!("`{name}` holds its value, and a job file holds no secret");
+        let variable: String = name.rsplit('.').next().unwrap_or("token").to_uppercase().replace('-', "_");
+        let line = self.document.sources.get(node.place.source).map_or(0, |source| {
+            source.text.get(..node.place.start).map_or(0, |before| before.matches('\n').count() + 1)
+        });
+        let mut diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, format!("{message} (line {line}, not shown)"));
+        diagnostic = diagnostic.help(format!("write `{name}.env = \"{variable}\"`, or `{name}.file = \"path\"`"));
+        self.found.push(diagnostic.help("a value that was committed is known: change it where it was issued"));
+    }
+}
+
+/// A text cut to a length that messages can bear.
+fn short(text: &str) -> String {
+    const MOST: usize = 40;
+    if text.chars().count() <= MOST {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(MOST).collect::<String>())
+    }
+}
+
+fn found(value: &NodeValue) -> String {
+    match value {
+        NodeValue::String(text) => format!("the string \"{}\"", short(text)),
+        NodeValue::Integer(integer) => format!("the integer {integer}"),
+        NodeValue::Float(float) => format!("the float {float:?}"),
+        NodeValue::Boolean(boolean) => boolean.to_string(),
+        NodeValue::Datetime(_) => "a date or time".to_owned(),
+        NodeValue::Array(_) => "a list".to_owned(),
+        NodeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// What to write instead, where the value tells what was meant.
+fn mend(branches: &[View<'_>], value: &NodeValue) -> Option<String> {
+    let takes = |name: &str| branches.iter().any(|branch| branch.types().contains(&name));
+    match value {
+        NodeValue::Integer(integer) => {
+            if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.unit.is_empty()) {
+                Some(format!("numbers have a unit: \"{integer}{}\"", format.unit))
+            } else {
+                takes("string").then(|| format!("write it in quotes: \"{integer}\""))
+            }
+        }
+        NodeValue::String(text) => {
+            let unquoted = (takes("integer") && text.parse::<i64>().is_ok())
+                || (takes("number") && text.parse::<f64>().is_ok())
+                || (takes("boolean") && matches!(text.as_str(), "true" | "false"));
+            let listed = takes("array").then(|| format!("write a list: [\"{}\"]", short(text)));
+            if unquoted { Some(format!("write it without quotes: {text}")) } else { listed }
+        }
+        NodeValue::Datetime(text) => takes("string").then(|| format!("write it in quotes: \"{text}\"")),
+        NodeValue::Float(_) | NodeValue::Boolean(_) | NodeValue::Array(_) | NodeValue::Table(_) => None,
+    }
+}
+
+/// The first example of a key, as TOML.
+fn example_help(view: &View<'_>) -> Option<String> {
+    let example = view.get("examples")?.as_array()?.first()?;
+    Some(format!("for example {}", toml_text(example)))
+}
+
+/// A value as TOML on one line.
+fn toml_text(value: &Value) -> String {
+    match value {
+        Value::Object(entries) => {
+            let entries: Vec<String> =
+                entries.iter().map(|(key, value)| format!("{} = {}", toml_key(key), toml_text(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+/// A key, quoted if it must be.
+fn toml_key(key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if bare { key.to_owned() } else { Value::from(key).to_string() }
+}
+
+#[cfg(test)]
+mod tests;

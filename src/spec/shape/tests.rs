@@ -1,0 +1,201 @@
+//! Tests of the shape check: what is said, and where.
+
+use std::path::Path;
+
+use super::*;
+use crate::document::Overlays;
+
+/// Every error of a job: code, the text at its place, message, first help.
+fn errors(text: &str) -> Vec<(String, String, String, String)> {
+    let mut diagnostics = Diagnostics::default();
+    let document =
+        Document::parse(Path::new("job.toml"), text.to_owned(), &Overlays::default(), &mut diagnostics).unwrap();
+    let clean = check(&document, &document.root, &mut diagnostics);
+    assert_eq!(clean, diagnostics.list().is_empty());
+    let shown = diagnostics.list().iter().map(|diagnostic| {
+        let place = diagnostic.primary.as_ref().map(|label| text[label.place.start..label.place.end].to_owned());
+        let help = diagnostic.help.first().cloned().unwrap_or_default();
+        (diagnostic.code.0.to_owned(), place.unwrap_or_default(), diagnostic.message.clone(), help)
+    });
+    shown.collect()
+}
+
+const GOOD: &str = "[endpoints.a]\nurl = \"demo:/x\"\ninput = \"a.csv\"\n";
+
+/// The one error of a good job with more lines at its top.
+fn error(head: &str) -> (String, String, String, String) {
+    let mut all = errors(&format!("{head}\n{GOOD}"));
+    assert_eq!(all.len(), 1, "{head}: {all:?}");
+    all.remove(0)
+}
+
+fn says(head: &str, code: &str, place: &str, message: &str, help: &str) {
+    let (found_code, found_place, found_message, found_help) = error(head);
+    assert_eq!(
+        (found_code.as_str(), found_place.as_str(), found_message.as_str(), found_help.as_str()),
+        (code, place, message, help),
+        "{head}"
+    );
+}
+
+#[test]
+fn a_good_job_is_clean() {
+    assert_eq!(errors(GOOD), []);
+}
+
+#[test]
+fn keys() {
+    says("rety = {}", "P0101", "rety", "unknown key `rety` in the job", "did you mean `retry`?");
+    says(
+        "timeout.wat = 1",
+        "P0101",
+        "wat",
+        "unknown key `wat` in `timeout`",
+        "valid keys here: pool, connect, read, total, row",
+    );
+    says(
+        "attempts = 3",
+        "P0101",
+        "attempts",
+        "unknown key `attempts` in the job",
+        "`attempts` belongs to `retry`: write `retry.attempts`",
+    );
+}
+
+#[test]
+fn types() {
+    says(
+        "timeout.total = 10",
+        "P0102",
+        "10",
+        "`timeout.total`: expected a duration such as \"10s\", found the integer 10",
+        "numbers have a unit: \"10s\"",
+    );
+    says(
+        "retry.attempts = \"3\"",
+        "P0102",
+        "\"3\"",
+        "`retry.attempts`: expected an integer, found the string \"3\"",
+        "write it without quotes: 3",
+    );
+    says(
+        "retry.methods = \"GET\"",
+        "P0102",
+        "\"GET\"",
+        "`retry.methods`: expected a list, found the string \"GET\"",
+        "write a list: [\"GET\"]",
+    );
+    says(
+        "client.tls.verify = \"true\"",
+        "P0102",
+        "\"true\"",
+        "`client.tls.verify`: expected true or false, found the string \"true\"",
+        "write it without quotes: true",
+    );
+    says(
+        "run.fail-if = 3",
+        "P0102",
+        "3",
+        "`run.fail-if`: expected a string or a list, found the integer 3",
+        "write it in quotes: \"3\"",
+    );
+}
+
+#[test]
+fn values() {
+    says("version = 2", "P0103", "2", "`version` can't be 2", "`version` is 1");
+    says(
+        "retry.backoff = \"expo\"",
+        "P0103",
+        "\"expo\"",
+        "`retry.backoff` can't be \"expo\"",
+        "`retry.backoff` is one of \"exponential\", \"linear\", \"constant\"",
+    );
+    says("retry.attempts = 0", "P0103", "0", "`retry.attempts` is 0, which is too small", "write 1 or more");
+    says(
+        "retry.jitter = 1.5",
+        "P0103",
+        "1.5",
+        "`retry.jitter` is 1.5, which is too large",
+        "write a number from 0 to 1",
+    );
+    says(
+        "retry.statuses = [\"7xx\"]",
+        "P0103",
+        "\"7xx\"",
+        "`7xx` is not a status",
+        "write a class from \"1xx\" to \"5xx\", or a number such as 404",
+    );
+    says("vars.x = inf", "P0103", "inf", "`vars.x` is inf, which is no number to go on with", "write a finite number");
+}
+
+#[test]
+fn units() {
+    says(
+        "timeout.total = \"10 sec\"",
+        "P0104",
+        "\"10 sec\"",
+        "`sec` is not a unit of time",
+        "write \"10s\"; the units are ms, s, m, h and d",
+    );
+    says(
+        "client.max-body = \"64mib\"",
+        "P0104",
+        "\"64mib\"",
+        "`mib` is not a unit of size",
+        "write \"64MiB\"; the units are B, KB, MB, GB, KiB, MiB and GiB",
+    );
+    says(
+        "limits.a.rate = [\"10/s\", \"0/s\"]",
+        "P0104",
+        "\"0/s\"",
+        "a rate of zero would never let a request leave",
+        "write a count of at least 1, such as \"1/m\"",
+    );
+}
+
+#[test]
+fn what_is_missing() {
+    let all = errors("[endpoints.a]\ninput = \"a.csv\"\n");
+    assert_eq!(all.len(), 1);
+    assert_eq!((all[0].0.as_str(), all[0].2.as_str()), ("P0105", "`url` is missing in `endpoints.a`"));
+    assert_eq!(all[0].3, "add `url = \"https://api.example.com/products/{{ row.sku }}\"`");
+    assert_eq!(errors("name = \"x\"\n")[0].2, "`endpoints` is missing in the job");
+}
+
+#[test]
+fn kinds() {
+    says("secrets.token = {}", "P0106", "token", "`secrets.token` chooses no kind", "choose one: env, file");
+    says(
+        "secrets.token = { env = \"A\", file = \"b\" }",
+        "P0106",
+        "file",
+        "`secrets.token` takes one kind, and here are `env` and `file`",
+        "choose one: env, file",
+    );
+}
+
+#[test]
+fn a_secret_in_the_file_is_not_shown_again() {
+    let (code, place, message, help) = error("[secrets]\napi-token = \"hunter2\"\n");
+    assert_eq!((code.as_str(), place.as_str()), ("P0602", ""));
+    assert_eq!(message, "`secrets.api-token` holds its value, and a job file holds no secret (line 2, not shown)");
+    assert_eq!(help, "write `secrets.api-token.env = \"API_TOKEN\"`, or `secrets.api-token.file = \"path\"`");
+}
+
+#[test]
+fn all_errors_are_found_in_one_go() {
+    assert_eq!(errors("rety = 1\nname = 3\n[retry]\nattempts = \"x\"\n[endpoints.a]\nmethd = 1\n").len(), 6);
+}
+
+#[test]
+fn profiles_are_partial_jobs() {
+    let text = "vars.base = \"demo:\"\nendpoints.a.concurrency = 1\nretry.attemts = 1\n";
+    let mut diagnostics = Diagnostics::default();
+    let document =
+        Document::parse(Path::new("job.toml"), text.to_owned(), &Overlays::default(), &mut diagnostics).unwrap();
+    let key = Key { place: document.root.place, name: "ci".to_owned() };
+    assert!(!check_profiles(&document, &[(key, document.root.clone())], &mut diagnostics));
+    let messages: Vec<&str> = diagnostics.list().iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!(messages, ["unknown key `attemts` in `profiles.ci.retry`"]);
+}
