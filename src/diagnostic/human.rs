@@ -100,7 +100,7 @@ fn snippet<'t>(name: &'t str, text: &'t str, labels: &[(AnnotationKind, &'t Labe
     let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
     let annotations = labels.iter().zip(spans).map(|((kind, label), span)| {
         let annotation = kind.span(span.start - start..span.end - start);
-        if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+        if label.text.is_empty() { annotation } else { annotation.label(normalize_untrusted_str(&label.text)) }
     });
     Snippet::source(&text[start..end]).line_start(line).path(name).annotations(annotations)
 }

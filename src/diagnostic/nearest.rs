@@ -20,7 +20,7 @@ pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) ->
 }
 
 /// Lower case, without separators, in the singular.
-fn simplified(name: &str) -> String {
+pub(super) fn simplified(name: &str) -> String {
     let plain: String = name.chars().filter(|character| !matches!(character, '-' | '_' | ' ' | '.')).collect();
     let plain = plain.to_lowercase();
     match (plain.strip_suffix("ies"), plain.strip_suffix('s')) {
