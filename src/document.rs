@@ -3,6 +3,18 @@
 //! A document is read once, with profiles and `--set` overlays laid over it; every value keeps the
 //! place it was written at. Must never interpret a value: that is the work of `spec` and `compile`.
 
+mod duplicate;
+mod inside;
+mod overlay;
+mod parse;
+mod read;
+mod repair;
+mod scan;
+mod syntax;
+mod teach;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +107,7 @@ pub struct Key {
     pub name: String,
 }
 
-/// A TOML value. Numbers keep their text.
+/// A TOML value.
 #[derive(Debug, Clone)]
 pub enum NodeValue {
     /// A string, unescaped.
@@ -130,24 +142,33 @@ pub struct Document {
     pub path: PathBuf,
     /// Texts that places point into; the job file is the first.
     pub sources: Vec<SourceText>,
-    /// The merged tree.
+    /// The merged tree, without its `profiles`. What could not be read is missing from it.
     pub root: Node,
+    /// Every profile of the file, the chosen one too, as written; each must have the shape of a job.
+    pub profiles: Vec<(Key, Node)>,
 }
 
 impl Document {
     /// Reads and parses a job file and lays the overlays over it.
     ///
-    /// Returns `None` when there is no tree to go on with; all syntax errors are in `diagnostics`
-    /// either way, at most 20 of them shown.
+    /// Returns `None` when there is no text to point at: a missing, unreadable or oversized file, or
+    /// one that is not UTF-8. Otherwise there is a document, and all syntax errors are in
+    /// `diagnostics`: what could be read is in the tree, and complaints that only follow from
+    /// what could not are dropped by [`Diagnostics::push`].
     pub fn read(path: &Path, overlays: &Overlays, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let _ = (path, overlays, diagnostics);
-        todo!()
+        let text = read::text(path, diagnostics)?;
+        Self::parse(path, text, overlays, diagnostics)
     }
 
     /// Parses a text as if it had been read from `path`.
+    ///
+    /// Always gives a document; see [`Document::read`].
     pub fn parse(path: &Path, text: String, overlays: &Overlays, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let _ = (path, text, overlays, diagnostics);
-        todo!()
+        let root = parse::file(&text, diagnostics);
+        let sources = vec![SourceText { name: path.display().to_string(), text }];
+        let mut document = Self { path: path.to_path_buf(), sources, root, profiles: Vec::new() };
+        overlay::lay(&mut document, overlays, diagnostics);
+        Some(document)
     }
 
     /// The folder that relative paths of the job start from.
@@ -159,29 +180,91 @@ impl Document {
     /// The value at a path.
     #[must_use]
     pub fn get(&self, path: &KeyPath) -> Option<&Node> {
-        let _ = path;
-        todo!()
+        path.0.iter().try_fold(&self.root, |node, step| node.child(step))
     }
 
     /// The place of the value at `path`, or of its nearest ancestor that exists.
     #[must_use]
     pub fn place(&self, path: &KeyPath) -> Place {
-        let _ = path;
-        todo!()
+        let mut node = &self.root;
+        for step in &path.0 {
+            match node.child(step) {
+                Some(child) => node = child,
+                None => break,
+            }
+        }
+        node.place
     }
 
     /// The place of the key that ends `path`, or of its nearest ancestor that exists.
+    ///
+    /// A path that ends with a position gives the place of the value there, for it has no key.
     #[must_use]
     pub fn key_place(&self, path: &KeyPath) -> Place {
-        let _ = path;
-        todo!()
+        let (mut node, mut place) = (&self.root, self.root.place);
+        for step in &path.0 {
+            let (child, child_place) = match step {
+                Step::Key(name) => match node.entry(name) {
+                    Some((key, child)) => (child, key.place),
+                    None => break,
+                },
+                Step::Index(_) => match node.child(step) {
+                    Some(child) => (child, child.place),
+                    None => break,
+                },
+            };
+            (node, place) = (child, child_place);
+        }
+        place
     }
 
     /// The place of `range` (bytes of the unescaped text) inside the string at `path`; the whole
     /// string where escapes make that impossible.
     #[must_use]
     pub fn place_in_string(&self, path: &KeyPath, range: std::ops::Range<usize>) -> Place {
-        let _ = (path, range);
-        todo!()
+        if let Some(Node { place, value: NodeValue::String(value) }) = self.get(path) {
+            return inside::place(&self.sources[place.source].text, *place, value, range).unwrap_or(*place);
+        }
+        self.place(path)
+    }
+}
+
+impl Node {
+    /// The key and the value of `name`, in a table.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<&(Key, Node)> {
+        match &self.value {
+            NodeValue::Table(entries) => entries.iter().find(|(key, _)| key.name == name),
+            NodeValue::String(_)
+            | NodeValue::Integer(_)
+            | NodeValue::Float(_)
+            | NodeValue::Boolean(_)
+            | NodeValue::Datetime(_)
+            | NodeValue::Array(_) => None,
+        }
+    }
+
+    fn child(&self, step: &Step) -> Option<&Node> {
+        match (step, &self.value) {
+            (Step::Key(name), _) => self.entry(name).map(|(_, node)| node),
+            (Step::Index(index), NodeValue::Array(items)) => items.get(*index),
+            (Step::Index(_), _) => None,
+        }
+    }
+}
+
+impl NodeValue {
+    /// What it is, for messages: `a string`, `an integer`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "an integer",
+            Self::Float(_) => "a float",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime(_) => "a date or time",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+        }
     }
 }

@@ -50,3 +50,26 @@ codes! {
     SECRET = "P0601", "a secret that is not set";
     SECRET_EXPOSED = "P0602", "a secret that would leave its origin";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_well_formed_and_ascending() {
+        let codes: Vec<&str> = TABLE.iter().map(|entry| entry.code.0).collect();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+        for code in codes {
+            let digits = code.strip_prefix('P').unwrap();
+            assert!(digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{code}");
+        }
+    }
+
+    #[test]
+    fn titles_are_one_plain_line() {
+        for entry in TABLE {
+            assert!(!entry.title.is_empty() && !entry.title.ends_with('.'), "{entry:?}");
+            assert!(entry.title.chars().all(|character| !character.is_control()), "{entry:?}");
+        }
+    }
+}

@@ -4,10 +4,18 @@
 //! print: rendering gives a text, the command line prints it.
 
 pub mod codes;
+mod github;
+mod human;
+mod json;
+mod nearest;
+mod selection;
+#[cfg(test)]
+mod tests;
 
 use crate::document::{Document, Place};
 
 pub use codes::Code;
+pub use nearest::did_you_mean;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,12 +93,44 @@ impl Diagnostic {
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// Places whose values could not be read.
+    unread: Vec<Place>,
+    /// Whether whole keys could not be read.
+    keys_unread: bool,
 }
 
+/// What may only follow from a key that could not be read.
+const CONSEQUENCES: [Code; 5] =
+    [codes::MISSING_KEY, codes::ONE_KIND, codes::UNKNOWN_NAME, codes::TEMPLATE_NAME, codes::NO_EFFECT];
+
 impl Diagnostics {
-    /// Adds one.
+    /// Adds one, unless it only follows from something that could not be read: a syntax error is told
+    /// once, without what the passes after it make of the hole.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+        if !self.is_consequence(&diagnostic) {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// Notes that the value at `place` could not be read, which has been told.
+    pub(crate) fn unread(&mut self, place: Place) {
+        self.unread.push(place);
+    }
+
+    /// Notes that keys could not be read, or stand in the wrong table, which has been told.
+    pub(crate) fn unread_keys(&mut self) {
+        self.keys_unread = true;
+    }
+
+    fn is_consequence(&self, diagnostic: &Diagnostic) -> bool {
+        let touches = |label: &Label| {
+            let place = label.place;
+            self.unread
+                .iter()
+                .any(|hole| hole.source == place.source && hole.start <= place.end && place.start <= hole.end)
+        };
+        (self.keys_unread && CONSEQUENCES.contains(&diagnostic.code))
+            || diagnostic.primary.as_ref().is_some_and(touches)
     }
 
     /// Everything collected, in the order of finding.
@@ -121,18 +161,17 @@ pub enum Format {
     Github,
 }
 
-/// Writes diagnostics of a document as text, errors first by place, at most [`MOST_SHOWN`].
+/// Writes diagnostics of a document as text, in the order of the file, at most [`MOST_SHOWN`].
 ///
-/// `document` is `None` when the file could not even be read. `color` adds ANSI styles to `Human`.
+/// When there are more, errors are shown before warnings. The text ends with a newline; it is empty
+/// for `Human` and `Github` when there is nothing to tell. `document` is `None` when the file could not
+/// even be read. `color` adds ANSI styles to `Human`.
 #[must_use]
 pub fn render(diagnostics: &Diagnostics, document: Option<&Document>, format: Format, color: bool) -> String {
-    let _ = (diagnostics, document, format, color);
-    todo!()
-}
-
-/// The nearest of `names` to `word`, if it is near enough to be a slip of the pen.
-#[must_use]
-pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let _ = (word, names.into_iter().next());
-    todo!()
+    let selection = selection::Selection::of(diagnostics);
+    match format {
+        Format::Human => human::render(&selection, document, color),
+        Format::Json => json::render(&selection, document),
+        Format::Github => github::render(&selection, document),
+    }
 }

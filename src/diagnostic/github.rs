@@ -1,0 +1,69 @@
+//! Diagnostics for GitHub: workflow commands, which become annotations of the file.
+//!
+//! Source of the format and its escapes: "Workflow commands for GitHub Actions", and `actions/toolkit`,
+//! packages/core/src/command.ts.
+
+use std::fmt::Write;
+
+use crate::document::Document;
+
+use super::codes;
+use super::selection::{Selection, position, text};
+use super::{Diagnostic, Severity};
+
+/// One command a line.
+pub(super) fn render(selection: &Selection<'_>, document: Option<&Document>) -> String {
+    let mut out = String::new();
+    for diagnostic in &selection.shown {
+        one(diagnostic, document, &mut out);
+    }
+    if selection.hidden() > 0 {
+        out.push_str(&format!("::notice::{} more that are not shown\n", selection.hidden()));
+    }
+    out
+}
+
+fn one(diagnostic: &Diagnostic, document: Option<&Document>, out: &mut String) {
+    let command = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut properties = properties(diagnostic, document);
+    let title = codes::TABLE.iter().find(|entry| entry.code == diagnostic.code).map_or("", |entry| entry.title);
+    properties.push(("title", format!("{} {title}", diagnostic.code.0)));
+    let properties = properties.iter().map(|(name, value)| format!("{name}={}", escaped(value, true)));
+    let mut message = diagnostic.message.clone();
+    for help in &diagnostic.help {
+        // Writing to a string can't fail.
+        let _ = write!(message, "\nhelp: {help}");
+    }
+    let properties = properties.collect::<Vec<_>>().join(",");
+    out.push_str(&format!("::{command} {properties}::{}\n", escaped(&message, false)));
+}
+
+/// File and place. Columns are left out of a place over several lines, as the annotations of GitHub ask for;
+/// a place in an argument is a place of no file.
+fn properties(diagnostic: &Diagnostic, document: Option<&Document>) -> Vec<(&'static str, String)> {
+    let mut properties = Vec::new();
+    let Some(job) = document.and_then(|document| document.sources.first()) else { return properties };
+    properties.push(("file", job.name.clone()));
+    let place = diagnostic.primary.as_ref().map(|label| label.place).filter(|place| place.source == 0);
+    let Some((place, (_, text))) = place.and_then(|place| Some((place, text(document, place)?))) else {
+        return properties;
+    };
+    let position = position(text, place);
+    properties.push(("line", position.line.to_string()));
+    if position.line == position.end_line {
+        properties.push(("col", position.column.to_string()));
+        properties.push(("endLine", position.end_line.to_string()));
+        properties.push(("endColumn", position.end_column.to_string()));
+    } else {
+        properties.push(("endLine", position.end_line.to_string()));
+    }
+    properties
+}
+
+fn escaped(text: &str, is_property: bool) -> String {
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    if is_property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
+}

@@ -1,0 +1,127 @@
+//! From text to our own tree, with the syntax errors told.
+//!
+//! Must never interpret a value beyond TOML: that is the work of `spec` and `compile`.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, codes};
+
+use super::repair::{self, Repaired};
+use super::{Key, Node, NodeValue, Place, syntax};
+
+/// The deepest nesting of a job file; a job of the language has less than a tenth of it.
+const DEEPEST: usize = 100;
+
+/// Parses the text of the job file, source 0. What could not be read is missing from the tree.
+pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
+    let (mut tree, mut errors) = DeTable::parse_recoverable(text);
+    let repaired = if errors.is_empty() { Repaired::default() } else { repair::repair(text, &errors) };
+    if !repaired.is_untouched() {
+        (tree, errors) = DeTable::parse_recoverable(&repaired.text);
+    }
+    let mut converter = Converter { source: 0, map: &|at| repaired.original(at), refused: Vec::new() };
+    let root = converter.table(tree.get_ref(), 0);
+    let refused = converter.refused;
+    let root = Node { place: Place { source: 0, start: 0, end: 0 }, value: NodeValue::Table(root) };
+    let sound = syntax::report(text, &errors, &repaired, &root, diagnostics);
+    tell(refused, diagnostics);
+    if sound { root } else { Node { value: NodeValue::Table(Vec::new()), ..root } }
+}
+
+/// Parses a single value that stands at byte `offset` of source `source`; `None` if it is no TOML value.
+pub(super) fn value(text: &str, source: usize, offset: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let value = DeValue::parse(text).ok()?;
+    let mut converter = Converter { source, map: &|at| at + offset, refused: Vec::new() };
+    let node = converter.node(&value, 0);
+    tell(converter.refused, diagnostics);
+    Some(node)
+}
+
+/// Tells what toml takes and a job can't use; behind the syntax errors, for a value has one error at most.
+fn tell(refused: Vec<(Place, Diagnostic)>, diagnostics: &mut Diagnostics) {
+    for (place, diagnostic) in refused {
+        diagnostics.push(diagnostic);
+        diagnostics.unread(place);
+    }
+}
+
+/// Turns toml's tree into ours.
+struct Converter<'a> {
+    source: usize,
+    /// From a position in the parsed text to one in the source.
+    map: &'a dyn Fn(usize) -> usize,
+    /// Values that toml takes and a job can't use.
+    refused: Vec<(Place, Diagnostic)>,
+}
+
+impl Converter<'_> {
+    fn place(&self, span: Range<usize>) -> Place {
+        let start = (self.map)(span.start);
+        Place { source: self.source, start, end: (self.map)(span.end).max(start) }
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, depth: usize) -> Vec<(Key, Node)> {
+        let entries = table.iter().map(|(key, value)| {
+            let key = Key { place: self.place(key.span()), name: key.get_ref().to_string() };
+            (key, self.node(value, depth + 1))
+        });
+        entries.collect()
+    }
+
+    fn node(&mut self, value: &Spanned<DeValue<'_>>, depth: usize) -> Node {
+        let place = self.place(value.span());
+        if depth > DEEPEST {
+            self.refuse(
+                codes::SYNTAX,
+                place,
+                "the file is nested too deeply",
+                "a job needs a few levels; 100 is the most",
+            );
+            return Node { place, value: NodeValue::Boolean(false) };
+        }
+        let value = match value.get_ref() {
+            DeValue::String(text) => NodeValue::String(text.to_string()),
+            DeValue::Integer(number) => NodeValue::Integer(self.integer(number.as_str(), number.radix(), place)),
+            DeValue::Float(number) => NodeValue::Float(self.float(number.as_str(), place)),
+            DeValue::Boolean(flag) => NodeValue::Boolean(*flag),
+            DeValue::Datetime(moment) => NodeValue::Datetime(moment.to_string()),
+            DeValue::Array(items) => NodeValue::Array(items.iter().map(|item| self.node(item, depth + 1)).collect()),
+            DeValue::Table(table) => NodeValue::Table(self.table(table, depth)),
+        };
+        Node { place, value }
+    }
+
+    fn integer(&mut self, digits: &str, radix: u32, place: Place) -> i64 {
+        i64::from_str_radix(digits, radix).unwrap_or_else(|_| {
+            // Without digits the number itself is a syntax error, which is told as one.
+            if !digits.is_empty() {
+                let help = "the largest is 9223372036854775807; write a longer number as a string in quotes";
+                self.refuse(codes::BAD_VALUE, place, "the number does not fit into 64 bits", help);
+            }
+            1
+        })
+    }
+
+    fn float(&mut self, digits: &str, place: Place) -> f64 {
+        match digits.parse::<f64>() {
+            Ok(number) if number.is_finite() => number,
+            Ok(number) => {
+                let message = match (number.is_nan(), digits.contains("inf")) {
+                    (true, _) => "`nan` is no number a job can use",
+                    (false, true) => "`inf` is no number a job can use",
+                    (false, false) => "the number is too large for a float",
+                };
+                self.refuse(codes::BAD_VALUE, place, message, "write a finite number, or a text in quotes");
+                1.0
+            }
+            Err(_) => 1.0,
+        }
+    }
+
+    fn refuse(&mut self, code: crate::diagnostic::Code, place: Place, message: &str, help: &str) {
+        self.refused.push((place, Diagnostic::error(code, message).at(place, "").help(help)));
+    }
+}
