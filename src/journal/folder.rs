@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{JournalError, Opening, Recovered, Writer, format};
+use super::{FailedRow, JournalError, Opening, Recovered, Writer, format};
 
 /// Name of the folder that holds the state folders of all jobs of a folder.
 const TOP: &str = ".paceline";

@@ -16,6 +16,8 @@ mod writer;
 
 use std::collections::BTreeMap;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::sink::Cursor;

@@ -281,7 +281,7 @@ async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     if !plan.endpoints.iter().any(|endpoint| endpoint.url.literal_prefix().starts_with("demo:")) {
         return Ok(None);
     }
-    let demo = Demo::start(DemoPlan { port: 0, seed: crate::demo::SEED }).await;
+    let demo = Demo::start(DemoPlan::default()).await;
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
 }
 
