@@ -60,6 +60,24 @@ impl RowSet {
         }
     }
 
+    /// Takes rows out; `rows` ascend.
+    pub fn remove_all(&mut self, rows: &[u64]) {
+        let mut left = Vec::with_capacity(self.ranges.len() + rows.len());
+        let mut rows = rows.iter().copied().peekable();
+        for (mut start, end) in self.ranges.drain(..) {
+            while let Some(row) = rows.next_if(|row| *row < end) {
+                if row > start {
+                    left.push((start, row));
+                }
+                start = start.max(row + 1);
+            }
+            if start < end {
+                left.push((start, end));
+            }
+        }
+        self.ranges = left;
+    }
+
     /// Whether a row is in the set.
     #[must_use]
     pub fn contains(&self, row: u64) -> bool {
@@ -180,6 +198,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn taking_out_is_set_difference(
+            rows in proptest::collection::btree_set(0..120u64, 0..100),
+            out in proptest::collection::btree_set(0..130u64, 0..60),
+        ) {
+            let mut taken = set(rows.iter().copied());
+            taken.remove_all(&out.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(taken, set(rows.difference(&out).copied()));
+        }
+
         #[test]
         fn it_is_a_set(rows in proptest::collection::vec(0..120u64, 0..300)) {
             let (mut set, mut model) = (RowSet::default(), BTreeSet::new());

@@ -35,17 +35,31 @@ pub fn identity(plan: &Plan) -> Result<BTreeMap<String, String>, String> {
     Ok(identity)
 }
 
-/// What differs between two identities: one line a key, old and new.
+/// A key that changed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Change {
+    /// Where in the job.
+    pub key: String,
+    /// What the run in the journal sends or writes.
+    pub before: Option<String>,
+    /// What the job says now.
+    pub now: Option<String>,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |side: &Option<String>| side.clone().unwrap_or_else(|| "(none)".to_owned());
+        write!(f, "{}: was {}, is {}", self.key, shown(&self.before), shown(&self.now))
+    }
+}
+
+/// What differs between two identities.
 #[must_use]
-pub fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
-    const NONE: &str = "(none)";
-    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+pub fn changes(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<Change> {
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     keys.into_iter()
-        .filter(|key| old.get(*key) != new.get(*key))
-        .map(|key| {
-            let shown = |side: &BTreeMap<String, String>| side.get(key).map_or(NONE.to_owned(), Clone::clone);
-            format!("{key}: was {}, is {}", shown(old), shown(new))
-        })
+        .filter(|key| before.get(*key) != now.get(*key))
+        .map(|key| Change { key: key.clone(), before: before.get(key).cloned(), now: now.get(key).cloned() })
         .collect()
 }
 
@@ -90,14 +104,15 @@ fn may_go_on(
             "run {run} can't go on: {endpoint} reads standard input, which can't be read again; --fresh starts anew"
         ));
     }
-    let differences = differences(&recovered.opening.identity, identity);
-    if differences.is_empty() || options.accept_changes {
+    let changes = changes(&recovered.opening.identity, identity);
+    if changes.is_empty() || options.accept_changes {
         return Ok(());
     }
+    let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
     Err(format!(
         "run {run} is unfinished and what it would send or write has changed:\n  {}\n\
          --accept-changes goes on with the job as it is now, --fresh starts anew",
-        differences.join("\n  ")
+        lines.join("\n  ")
     ))
 }
 
@@ -124,11 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn differences_name_key_old_and_new() {
+    fn changes_name_key_old_and_new() {
         let old = map(&[("endpoints.a.url", "http://x"), ("endpoints.a.method", "GET")]);
         let new = map(&[("endpoints.a.url", "http://y"), ("endpoints.a.method", "GET"), ("sinks.b.path", "c")]);
+        let lines: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
         assert_eq!(
-            differences(&old, &new),
+            lines,
             ["endpoints.a.url: was http://x, is http://y", "sinks.b.path: was (none), is c"]
         );
     }
