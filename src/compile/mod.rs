@@ -3,11 +3,33 @@
 //! Pure but for one thing: it reads the headers of inputs, so that `check` can speak of columns. Must
 //! never use the network, the clock or a runtime.
 
+mod batch;
+mod client;
+mod columns;
+mod endpoint;
+mod exposure;
+mod fail_if;
+mod files;
+mod flow;
+mod identity;
+mod input;
+mod limits;
+mod mention;
+mod name;
+mod names;
+mod request;
+mod retry;
+mod secrets;
+mod sinks;
+mod url;
+mod vars;
+
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, KeyPath};
 use crate::plan::Plan;
+use crate::spec;
 use crate::template::{Scope, Spot, Template, TemplateErrorKind};
 
 /// What the command line adds to the file.
@@ -23,8 +45,64 @@ pub struct Options {
 
 /// Compiles a document. `None` when there were errors; warnings may be in `diagnostics` either way.
 pub fn compile(document: &Document, options: &Options, diagnostics: &mut Diagnostics) -> Option<Plan> {
-    let _ = (document, options, diagnostics);
-    todo!()
+    let spec::Reading { spec, whole } = spec::read(document, diagnostics)?;
+    let mut site = Site { document, diagnostics };
+    let plan = passes(&mut site, &spec, whole, options);
+    if site.diagnostics.has_errors() { None } else { plan }
+}
+
+/// The passes, in order. Each tells everything it finds, and those behind go on.
+fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Options) -> Option<Plan> {
+    let name = name::name(site, spec);
+    let vars = vars::vars(site, spec, options);
+    let secrets = secrets::secrets(site, spec);
+    let mut limits = limits::limits(site, spec, whole);
+    let secret_names: Vec<String> = spec.secrets.iter().flat_map(|it| it.names()).map(str::to_owned).collect();
+    let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
+    let (mut targets, mut endpoints) = (Vec::new(), Vec::new());
+    for (name, written) in &spec.endpoints.0 {
+        let (target, plan) = endpoint::endpoint(site, &around, name, written, &mut limits);
+        targets.push(target);
+        endpoints.extend(plan);
+    }
+    let sinks = sinks::sinks(site, spec, &targets, whole);
+    files::check(site, spec);
+    let fail_if = fail_if::fail_if(site, spec);
+    if whole {
+        secrets::unused(site, spec);
+    }
+    let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();
+    let outputs: Vec<_> = sinks.iter().map(|plan| identity::Output { plan, from: named(&plan.from) }).collect();
+    let identity = identity::identity(spec, &vars, &endpoints, &outputs);
+    let name = name?;
+    Some(Plan {
+        state: name::state(site, &name, options),
+        name,
+        description: spec.description.clone(),
+        file: site.document.path.clone(),
+        secrets,
+        limits,
+        endpoints,
+        sinks,
+        fail_if,
+        row_limit: options.row_limit,
+        identity,
+    })
+}
+
+/// The names that would have been right, or what to do where there are none.
+fn known_names(what: &str, names: &[&str], none: &str) -> String {
+    const MOST: usize = 12;
+    match names.len() {
+        0 => none.to_owned(),
+        count if count > MOST => format!("known {what}: {}, and {} more", names[..MOST].join(", "), count - MOST),
+        _ => format!("known {what}: {}", names.join(", ")),
+    }
+}
+
+/// The ending of a file's name, without the dot, in small letters.
+fn ending(file: &str) -> String {
+    Path::new(file).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 /// Where a pass stands: the document for places, the collector for what is wrong.
@@ -47,6 +125,65 @@ impl Site<'_> {
     pub fn error(&mut self, code: Code, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
         let place = self.document.place(path);
         self.diagnostics.push(Diagnostic::error(code, message).at(place, "").help(help));
+    }
+
+    /// Warns of the value at `path`.
+    pub fn warning(&mut self, code: Code, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
+        let place = self.document.place(path);
+        self.diagnostics.push(Diagnostic::warning(code, message).at(place, "").help(help));
+    }
+
+    /// An error about a setting that flows down: told once, not for every endpoint it flows to.
+    pub fn error_once(&mut self, code: Code, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
+        let place = self.document.place(path);
+        self.push_once(Diagnostic::error(code, message).at(place, "").help(help));
+    }
+
+    /// As [`Site::error_once`], a warning.
+    pub fn warning_once(&mut self, code: Code, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
+        let place = self.document.place(path);
+        self.push_once(Diagnostic::warning(code, message).at(place, "").help(help));
+    }
+
+    /// Two settings that can't stand together, both shown; told once.
+    pub fn conflict(
+        &mut self,
+        path: &KeyPath,
+        label: &str,
+        other: &KeyPath,
+        other_label: &str,
+        message: String,
+        help: &str,
+    ) {
+        let (place, other) = (self.document.place(path), self.document.place(other));
+        self.push_once(
+            Diagnostic::error(codes::CONFLICT, message).at(place, label).also(other, other_label).help(help),
+        );
+    }
+
+    /// The same name twice, both places shown.
+    pub fn duplicate(
+        &mut self,
+        path: &KeyPath,
+        label: &str,
+        other: &KeyPath,
+        other_label: &str,
+        message: String,
+        help: String,
+    ) {
+        let place = self.document.key_place(path);
+        let mut diagnostic = Diagnostic::error(codes::DUPLICATE, message).at(place, label).help(help);
+        // A default stands nowhere in the file.
+        if self.document.get(other).is_some() {
+            diagnostic = diagnostic.also(self.document.key_place(other), other_label);
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn push_once(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.list().contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// Compiles the template at `path` and reports everything that is wrong with it, inside its string.

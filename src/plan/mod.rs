@@ -2,6 +2,11 @@
 //!
 //! `check` and `plan` end here; a run opens it. Must never hold a live resource or a secret's value.
 
+pub mod display;
+pub mod estimate;
+pub mod fail_if;
+pub mod request;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

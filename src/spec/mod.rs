@@ -29,15 +29,24 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// Checks the shape of a document and reads it. `None` when its shape is wrong; everything that is
-/// wrong is in `diagnostics`.
-pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<JobSpec> {
-    if !check(document, &document.root, diagnostics) {
-        return None;
-    }
-    match JobSpec::deserialize(to_value(&document.root)) {
-        Ok(spec) => Some(spec),
-        Err(error) => {
+/// What a document says, as far as it could be read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The job, without what is wrong.
+    pub spec: JobSpec,
+    /// Whether nothing was left out: the absence of a name means something.
+    pub whole: bool,
+}
+
+/// Checks the shape of a document and reads it. What is wrong is reported and left out, so that the
+/// passes behind can speak of the rest; `None` when nothing is left to speak of.
+pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Reading> {
+    let damaged = diagnostics.has_errors();
+    let wrong = check(document, &document.root, diagnostics);
+    let whole = wrong.is_empty() && !damaged;
+    match JobSpec::deserialize(value::without(&document.root, &wrong)) {
+        Ok(spec) => Some(Reading { spec, whole }),
+        Err(error) if whole => {
             let message = format!("the job fits the schema and can't be read all the same: {error}");
             diagnostics.push(
                 Diagnostic::error(codes::BAD_VALUE, message)
@@ -46,6 +55,7 @@ pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<JobSpe
             );
             None
         }
+        Err(_) => None,
     }
 }
 

@@ -111,8 +111,12 @@ fn duration_part(whole: &str, number: &str, unit: &str) -> Result<Duration, Scal
             Ok(Duration::try_from_secs_f64(value * *milliseconds as f64 / 1000.0).unwrap_or(Duration::MAX))
         }
         None => wrong(
-            format!("`{unit}` is not a unit of time"),
-            match near_duration_unit(unit) {
+            if unit.starts_with(char::is_whitespace) {
+                format!("`{whole}` has a space between number and unit")
+            } else {
+                format!("`{unit}` is not a unit of time")
+            },
+            match near_duration_unit(unit.trim()) {
                 Some(near) => format!("write \"{number}{near}\"; {UNITS}"),
                 None => UNITS.to_owned(),
             },
@@ -230,13 +234,9 @@ fn rate_window(text: &str, window: &str) -> Result<Duration, ScalarError> {
             wrong(format!("the window of the rate `{text}` is zero"), "write a longer one, such as \"10/s\"")
         }
         Ok(per) => Ok(per),
-        Err(error) if window.is_empty() || window.ends_with(|c: char| c.is_ascii_digit()) => wrong(
+        Err(_) if window.is_empty() || window.ends_with(|c: char| c.is_ascii_digit()) => wrong(
             format!("the window of the rate `{text}` has no unit"),
-            if error.message.is_empty() {
-                String::new()
-            } else {
-                format!("write \"{}/{window}s\"", before_slash(text))
-            },
+            format!("write \"{}/{window}s\"", before_slash(text)),
         ),
         Err(_) => wrong(
             format!("`{window}` is not a window of time"),
@@ -311,7 +311,7 @@ mod tests {
             ("10 sec", "`sec` is not a unit of time", "write \"10s\"; the units are ms, s, m, h and d"),
             ("10 S", "`S` is not a unit of time", "write \"10s\"; the units are ms, s, m, h and d"),
             ("5 minutes", "`minutes` is not a unit of time", "write \"5m\"; the units are ms, s, m, h and d"),
-            ("10 s", "` s` is not a unit of time", "write \"10s\"; the units are ms, s, m, h and d"),
+            ("10 s", "`10 s` has a space between number and unit", "write \"10s\"; the units are ms, s, m, h and d"),
             ("3 weeks", "`weeks` is not a unit of time", "the units are ms, s, m, h and d"),
             (
                 "-5s",

@@ -27,9 +27,19 @@ fn generate() -> Value {
     clean(&mut root);
     if let Some(root) = root.as_object_mut() {
         add_profiles(root);
-        root.insert("x-tombi-toml-version".to_owned(), "v1.0.0".into());
+        head_first(root);
     }
     root
+}
+
+/// What the schema is, before what it says.
+fn head_first(root: &mut Map<String, Value>) {
+    root.insert("x-tombi-toml-version".to_owned(), "v1.0.0".into());
+    let heads = ["$schema", "title", "description", "x-tombi-toml-version"];
+    let mut ordered: Map<String, Value> =
+        heads.iter().filter_map(|head| root.shift_remove(*head).map(|value| ((*head).to_owned(), value))).collect();
+    ordered.append(root);
+    *root = ordered;
 }
 
 /// Keywords whose value is a schema.

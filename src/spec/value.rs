@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value};
 
-use crate::document::{Node, NodeValue};
+use crate::document::{KeyPath, Node, NodeValue, Step};
 
 /// A node without its places. Dates become their text; infinity and NaN, which the shape check
 /// refuses, become null.
@@ -17,5 +17,44 @@ pub fn to_value(node: &Node) -> Value {
         NodeValue::Table(entries) => {
             Value::Object(entries.iter().map(|(key, value)| (key.name.clone(), to_value(value))).collect())
         }
+    }
+}
+
+/// A node without its places and without what stands at `wrong`.
+#[must_use]
+pub fn without(node: &Node, wrong: &[KeyPath]) -> Value {
+    let mut value = to_value(node);
+    let mut paths: Vec<&KeyPath> = wrong.iter().collect();
+    // From the end of every list, so that positions stay what they were.
+    paths.sort_by_key(|path| std::cmp::Reverse(path.0.iter().map(position).collect::<Vec<_>>()));
+    paths.dedup();
+    for path in paths {
+        remove(&mut value, &path.0);
+    }
+    value
+}
+
+fn position(step: &Step) -> (usize, &str) {
+    match step {
+        Step::Key(key) => (0, key),
+        Step::Index(index) => (*index, ""),
+    }
+}
+
+fn remove(value: &mut Value, path: &[Step]) {
+    match (value, path) {
+        (Value::Object(table), [Step::Key(key)]) => drop(table.shift_remove(key)),
+        (Value::Array(list), [Step::Index(index)]) if *index < list.len() => drop(list.remove(*index)),
+        (Value::Object(table), [Step::Key(key), rest @ ..]) => {
+            if let Some(child) = table.get_mut(key) {
+                remove(child, rest);
+            }
+        }
+        (Value::Array(list), [Step::Index(index), rest @ ..]) => {
+            if let Some(child) = list.get_mut(*index) {
+                remove(child, rest);
+            }
+        }
+        _ => {}
     }
 }

@@ -13,32 +13,45 @@ use super::schema::{PROFILE, schema};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place};
 
-/// Checks a whole job. `false` when anything is wrong.
-pub fn check(document: &Document, root: &Node, diagnostics: &mut Diagnostics) -> bool {
+/// Checks a whole job and gives the paths of what is wrong, for [`super::read`] to leave out.
+///
+/// After errors that were found before (syntax), nothing is called missing: it may be what could not
+/// be read.
+pub fn check(document: &Document, root: &Node, diagnostics: &mut Diagnostics) -> Vec<KeyPath> {
     let view = View::new(schema(), schema());
-    run(document, diagnostics, false, |walker| walker.value(&view, root, &Spot::root(root)))
+    let partial = diagnostics.has_errors();
+    run(document, diagnostics, partial, |walker| walker.value(&view, root, &Spot::root(root)))
 }
 
-/// Checks the tables of all profiles, each of them a partial job. `false` when anything is wrong.
-pub fn check_profiles(document: &Document, profiles: &[(Key, Node)], diagnostics: &mut Diagnostics) -> bool {
-    let Some(partial) = schema().pointer(&format!("/definitions/{PROFILE}")) else { return true };
+/// Checks the tables of all profiles, each of them a partial job. What was said of the same place
+/// before (a profile that lies over the file) is not said again.
+pub fn check_profiles(document: &Document, profiles: &[(Key, Node)], diagnostics: &mut Diagnostics) {
+    let Some(partial) = schema().pointer(&format!("/definitions/{PROFILE}")) else { return };
     let view = View::new(schema(), partial);
     run(document, diagnostics, true, |walker| {
         for (key, node) in profiles {
             let path = KeyPath::of(["profiles", key.name.as_str()]);
             walker.value(&view, node, &Spot { path, key: key.place });
         }
-    })
+    });
 }
 
-fn run(document: &Document, diagnostics: &mut Diagnostics, partial: bool, walk: impl FnOnce(&mut Walker<'_>)) -> bool {
-    let mut walker = Walker { document, found: Vec::new(), partial };
+fn run(
+    document: &Document,
+    diagnostics: &mut Diagnostics,
+    partial: bool,
+    walk: impl FnOnce(&mut Walker<'_>),
+) -> Vec<KeyPath> {
+    let mut walker = Walker { document, found: Vec::new(), wrong: Vec::new(), partial };
     walk(&mut walker);
-    let clean = walker.found.is_empty();
+    let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.place);
     for diagnostic in walker.found {
-        diagnostics.push(diagnostic);
+        let same = |known: &Diagnostic| known.code == diagnostic.code && place(known) == place(&diagnostic);
+        if diagnostic.primary.is_none() || !diagnostics.list().iter().any(same) {
+            diagnostics.push(diagnostic);
+        }
     }
-    clean
+    walker.wrong
 }
 
 /// Where the walker stands.
@@ -62,12 +75,22 @@ impl Spot {
 struct Walker<'d> {
     document: &'d Document,
     found: Vec<Diagnostic>,
+    /// Paths of what is wrong.
+    wrong: Vec<KeyPath>,
     /// Whether what is missing may come from elsewhere.
     partial: bool,
 }
 
 impl Walker<'_> {
-    fn report(&mut self, code: Code, place: Place, message: String, help: impl IntoIterator<Item = String>) {
+    fn report(
+        &mut self,
+        code: Code,
+        place: Place,
+        path: &KeyPath,
+        message: String,
+        help: impl IntoIterator<Item = String>,
+    ) {
+        self.wrong.push(path.clone());
         let mut diagnostic = Diagnostic::error(code, message).at(place, "");
         diagnostic.help.extend(help);
         self.found.push(diagnostic);
@@ -85,15 +108,19 @@ impl Walker<'_> {
 
     /// Of several alternatives of the right type, the one with the fewest errors speaks.
     fn best_of(&mut self, branches: &[&View<'_>], node: &Node, spot: &Spot) {
-        let mut best: Option<Vec<Diagnostic>> = None;
+        let mut best: Option<Walker<'_>> = None;
         for branch in branches {
-            let mut attempt = Walker { document: self.document, found: Vec::new(), partial: self.partial };
+            let mut attempt =
+                Walker { document: self.document, found: Vec::new(), wrong: Vec::new(), partial: self.partial };
             attempt.fitting(branch, node, spot);
-            if best.as_ref().is_none_or(|best| attempt.found.len() < best.len()) {
-                best = Some(attempt.found);
+            if best.as_ref().is_none_or(|best| attempt.found.len() < best.found.len()) {
+                best = Some(attempt);
             }
         }
-        self.found.extend(best.unwrap_or_default());
+        if let Some(best) = best {
+            self.found.extend(best.found);
+            self.wrong.extend(best.wrong);
+        }
     }
 
     fn fitting(&mut self, view: &View<'_>, node: &Node, spot: &Spot) {
@@ -118,6 +145,7 @@ impl Walker<'_> {
             self.report(
                 codes::BAD_VALUE,
                 node.place,
+                &spot.path,
                 message,
                 ["leave the key out, or give the list a value".to_owned()],
             );
@@ -137,11 +165,11 @@ impl Walker<'_> {
         } else if let Some(format) = view.format() {
             if let Err(error) = (format.check)(text) {
                 let code = if format.unit.is_empty() { codes::BAD_VALUE } else { codes::BAD_UNIT };
-                self.report(code, node.place, error.message, [error.help]);
+                self.report(code, node.place, &spot.path, error.message, [error.help]);
             }
         } else if (text.chars().count() as u64) < view.get("minLength").and_then(Value::as_u64).unwrap_or(0) {
             let message = format!("{} is empty", spot.name());
-            self.report(codes::BAD_VALUE, node.place, message, example_help(view));
+            self.report(codes::BAD_VALUE, node.place, &spot.path, message, example_help(view));
         }
     }
 
@@ -150,17 +178,29 @@ impl Walker<'_> {
         let near = crate::diagnostic::did_you_mean(text, names.iter().copied());
         let mut help: Vec<String> = near.map(|near| format!("did you mean \"{near}\"?")).into_iter().collect();
         help.push(format!("{} is {}", spot.name(), view.describe()));
-        self.report(codes::BAD_VALUE, node.place, format!("{} can't be \"{}\"", spot.name(), short(text)), help);
+        self.report(
+            codes::BAD_VALUE,
+            node.place,
+            &spot.path,
+            format!("{} can't be \"{}\"", spot.name(), short(text)),
+            help,
+        );
     }
 
     fn number(&mut self, view: &View<'_>, value: f64, written: &str, node: &Node, spot: &Spot) {
         if !value.is_finite() {
             let message = format!("{} is {written}, which is no number to go on with", spot.name());
-            self.report(codes::BAD_VALUE, node.place, message, ["write a finite number".to_owned()]);
+            self.report(codes::BAD_VALUE, node.place, &spot.path, message, ["write a finite number".to_owned()]);
         } else if let Some(Value::Array(allowed)) = view.get("enum") {
             if !allowed.iter().any(|allowed| allowed.as_f64() == Some(value)) {
                 let message = format!("{} can't be {written}", spot.name());
-                self.report(codes::BAD_VALUE, node.place, message, [format!("{} is {}", spot.name(), view.describe())]);
+                self.report(
+                    codes::BAD_VALUE,
+                    node.place,
+                    &spot.path,
+                    message,
+                    [format!("{} is {}", spot.name(), view.describe())],
+                );
             }
         } else {
             self.bounds(view, value, written, node, spot);
@@ -181,7 +221,13 @@ impl Walker<'_> {
             (None, None) => "write a larger number".to_owned(),
         };
         let word = if low { "small" } else { "large" };
-        self.report(codes::BAD_VALUE, node.place, format!("{} is {written}, which is too {word}", spot.name()), [help]);
+        self.report(
+            codes::BAD_VALUE,
+            node.place,
+            &spot.path,
+            format!("{} is {written}, which is too {word}", spot.name()),
+            [help],
+        );
     }
 
     fn wrong_type(&mut self, view: &View<'_>, branches: &[View<'_>], node: &Node, spot: &Spot) {
@@ -191,7 +237,7 @@ impl Walker<'_> {
         let expected: Vec<String> = branches.iter().map(View::describe).collect();
         let message = format!("{}: expected {}, found {}", spot.name(), either(&expected), found(&node.value));
         let help = mend(branches, &node.value).or_else(|| example_help(view));
-        self.report(codes::WRONG_TYPE, node.place, message, help);
+        self.report(codes::WRONG_TYPE, node.place, &spot.path, message, help);
     }
 
     /// A secret in the file. Its line is not shown: that would print the secret.
@@ -204,6 +250,7 @@ impl Walker<'_> {
         });
         let mut diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, format!("{message} (line {line}, not shown)"));
         diagnostic = diagnostic.help(format!("write `{name}.env = \"{variable}\"`, or `{name}.file = \"path\"`"));
+        self.wrong.push(spot.path.clone());
         self.found.push(diagnostic.help("a value that was committed is known: change it where it was issued"));
     }
 }

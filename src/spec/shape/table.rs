@@ -22,6 +22,7 @@ impl Walker<'_> {
                 self.report(
                     codes::BAD_VALUE,
                     key.place,
+                    &below.path,
                     "a name may not be empty".to_owned(),
                     ["give it a name, such as `prices`".to_owned()],
                 );
@@ -45,7 +46,13 @@ impl Walker<'_> {
         } else {
             format!("valid keys here: {}", names.join(", "))
         };
-        self.report(codes::UNKNOWN_KEY, key.place, format!("unknown key `{name}` in {}", spot.name()), [help]);
+        self.report(
+            codes::UNKNOWN_KEY,
+            key.place,
+            &spot.path.key(name),
+            format!("unknown key `{name}` in {}", spot.name()),
+            [help],
+        );
     }
 
     fn missing(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
@@ -60,12 +67,18 @@ impl Walker<'_> {
                 help.extend(example.map(|example| format!("add `{} = {}`", toml_key(name), toml_text(example))));
                 help.extend(schema.text("description").map(|description| format!("{name}: {description}")));
             }
-            self.report(codes::MISSING_KEY, spot.key, format!("`{name}` is missing in {}", spot.name()), help);
+            self.report(
+                codes::MISSING_KEY,
+                spot.key,
+                &spot.path,
+                format!("`{name}` is missing in {}", spot.name()),
+                help,
+            );
         }
         let least = view.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if entries.is_empty() && least > 0 && view.get(EXACTLY_ONE).is_none() {
             let help = "give it at least one".to_owned();
-            self.report(codes::MISSING_KEY, spot.key, format!("{} is empty", spot.name()), [help]);
+            self.report(codes::MISSING_KEY, spot.key, &spot.path, format!("{} is empty", spot.name()), [help]);
         }
     }
 
@@ -78,12 +91,19 @@ impl Walker<'_> {
         match chosen.as_slice() {
             [] if kinds.is_empty() || self.partial || unknown_is_reported(view, entries) => {}
             [] => {
-                self.report(codes::ONE_KIND, spot.key, format!("{} chooses no kind", spot.name()), [choices()]);
+                self.report(
+                    codes::ONE_KIND,
+                    spot.key,
+                    &spot.path,
+                    format!("{} chooses no kind", spot.name()),
+                    [choices()],
+                );
             }
             [_] => {}
             [first, second, ..] => {
                 let message =
                     format!("{} takes one kind, and here are `{}` and `{}`", spot.name(), first.name, second.name);
+                self.wrong.push(spot.path.clone());
                 self.found.push(
                     Diagnostic::error(codes::ONE_KIND, message)
                         .at(second.place, "the second")

@@ -1,0 +1,30 @@
+//! Batches of an endpoint.
+
+use std::time::Duration;
+
+use super::{Site, flow};
+use crate::diagnostic::codes;
+use crate::plan::BatchPlan;
+use crate::spec::{EndpointSpec, JobSpec};
+
+/// Decides the batches of an endpoint.
+pub fn batch(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> BatchPlan {
+    let spec = flow::settle(endpoint.batch.as_ref(), job.batch.as_ref());
+    let pause = spec.pause.as_ref().map_or(Duration::ZERO, |pause| pause.get());
+    let in_flight = spec.in_flight.map_or(1, std::num::NonZeroU32::get);
+    if spec.size.is_none() {
+        if !pause.is_zero() {
+            alone(site, name, "pause", "there is no batch to pause after");
+        }
+        if in_flight > 1 {
+            alone(site, name, "in-flight", "there are no batches to run side by side");
+        }
+    }
+    BatchPlan { size: spec.size.map(std::num::NonZeroU64::get), pause, in_flight: in_flight as usize }
+}
+
+fn alone(site: &mut Site<'_>, endpoint: &str, key: &str, why: &str) {
+    let path = flow::origin(site, endpoint, &["batch", key]);
+    let message = format!("`{path}` has no effect without `batch.size`: {why}");
+    site.error_once(codes::CONFLICT, &path, message, "add the rows of a batch, such as batch.size = 500");
+}

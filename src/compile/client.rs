@@ -1,0 +1,109 @@
+//! Timeouts and connections of an endpoint.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::{Site, flow};
+use crate::diagnostic::codes;
+use crate::spec::settings::{ClientSpec, ConnectionsSpec, TlsSpec, TlsVersionSpec};
+use crate::spec::text::{DurationSpec, PositiveDurationSpec, SizeSpec};
+use crate::spec::{EndpointSpec, JobSpec};
+use crate::transport::{ClientPlan, TimeoutPlan, TlsPlan, TlsVersion};
+
+/// What a request says of its sender.
+pub const USER_AGENT: &str = concat!("paceline/", env!("CARGO_PKG_VERSION"));
+
+/// Decides the timeouts of an endpoint.
+pub fn timeout(endpoint: &EndpointSpec, job: &JobSpec) -> TimeoutPlan {
+    let spec = flow::settle(endpoint.timeout.as_ref(), job.timeout.as_ref());
+    let or = |given: &Option<PositiveDurationSpec>, seconds| {
+        given.as_ref().map_or(Duration::from_secs(seconds), PositiveDurationSpec::get)
+    };
+    TimeoutPlan {
+        pool: or(&spec.pool, 30),
+        connect: or(&spec.connect, 10),
+        read: or(&spec.read, 30),
+        total: or(&spec.total, 120),
+        row: spec.row.as_ref().map(PositiveDurationSpec::get),
+    }
+}
+
+/// Decides the connections of an endpoint.
+pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> ClientPlan {
+    let spec = flow::settle(endpoint.client.as_ref(), job.client.as_ref());
+    let connections = spec.connections.clone().unwrap_or_default();
+    let ConnectionsSpec { total, per_host, idle_timeout } = connections;
+    let count = |given: Option<std::num::NonZeroU32>| given.map_or(100, |count| count.get() as usize);
+    let duration =
+        |given: &Option<DurationSpec>, seconds| given.as_ref().map_or(Duration::from_secs(seconds), DurationSpec::get);
+    ClientPlan {
+        connections_total: count(total),
+        connections_per_host: count(per_host),
+        idle_timeout: duration(&idle_timeout, 90),
+        dns_ttl: duration(&spec.dns_ttl, 300),
+        redirects: spec.redirects.unwrap_or(10),
+        max_body: spec.max_body.as_ref().map_or(64 << 20, SizeSpec::get),
+        user_agent: user_agent(site, name, &spec),
+        resolve: spec
+            .resolve
+            .iter()
+            .flat_map(|hosts| &hosts.0)
+            .map(|(host, to)| (host.to_lowercase(), to.get()))
+            .collect(),
+        tls: tls(site, name, spec.tls.unwrap_or_default()),
+    }
+}
+
+fn user_agent(site: &mut Site<'_>, name: &str, spec: &ClientSpec) -> String {
+    let Some(agent) = &spec.user_agent else { return USER_AGENT.to_owned() };
+    if HeaderValue::from_str(agent).is_err() {
+        let path = flow::origin(site, name, &["client", "user-agent"]);
+        let message = "the user agent can't be sent: it has a control character or one outside ASCII";
+        site.error_once(codes::HEADER, &path, message, "write printable ASCII, such as \"prices-nightly/1.0\"");
+    }
+    agent.clone()
+}
+
+fn tls(site: &mut Site<'_>, name: &str, spec: TlsSpec) -> TlsPlan {
+    let origin = |site: &Site<'_>, key| flow::origin(site, name, &["client", "tls", key]);
+    let lonely = match (&spec.cert, &spec.key) {
+        (Some(_), None) => Some(("cert", "key")),
+        (None, Some(_)) => Some(("key", "cert")),
+        (Some(_), Some(_)) | (None, None) => None,
+    };
+    if let Some((here, missing)) = lonely {
+        let path = origin(site, here);
+        let message = format!("`{path}` stands without `{missing}`: a client certificate needs both");
+        site.error_once(codes::CONFLICT, &path, message, format!("add client.tls.{missing} = \"path.pem\""));
+    }
+    let verify = spec.verify.unwrap_or(true);
+    if !verify {
+        let path = origin(site, "verify");
+        let message = "any certificate is accepted: whoever stands between reads and changes everything";
+        site.warning_once(
+            codes::NO_EFFECT,
+            &path,
+            message,
+            "name the server's root instead: client.tls.ca = \"ca.pem\"",
+        );
+        if spec.ca.is_some() {
+            let ca = origin(site, "ca");
+            let message = "`ca` has no effect while nothing is verified".to_owned();
+            site.conflict(&ca, "no effect", &path, "because of this", message, "take one of the two out");
+        }
+    }
+    TlsPlan {
+        verify,
+        ca: spec.ca.as_deref().map(|path| site.file(path)),
+        identity: spec
+            .cert
+            .zip(spec.key)
+            .map(|(cert, key)| -> (PathBuf, PathBuf) { (site.file(&cert), site.file(&key)) }),
+        min_version: match spec.min_version {
+            Some(TlsVersionSpec::V13) => TlsVersion::V13,
+            Some(TlsVersionSpec::V12) | None => TlsVersion::V12,
+        },
+    }
+}

@@ -1,0 +1,63 @@
+//! Secrets must not leave for a host that a row chose.
+
+use super::{Site, url};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::document::KeyPath;
+use crate::plan::EndpointPlan;
+use crate::template::{JsonTemplate, Template};
+
+/// Reports a secret that would go wherever the data says.
+pub fn check(site: &mut Site<'_>, plan: &EndpointPlan) {
+    if url::origin_is_fixed(&plan.url) {
+        return;
+    }
+    let path = KeyPath::of(["endpoints", plan.name.as_str()]);
+    let Some(bearer) = bearer(site, &path, plan) else { return };
+    let place = site.document.place(&path.key("url"));
+    let other = site.document.key_place(&bearer);
+    site.diagnostics.push(
+        Diagnostic::error(codes::SECRET_EXPOSED, "the host comes from the rows, and a secret would be sent to it")
+            .at(place, "any row could name any host")
+            .also(other, "the secret")
+            .help("write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ row.path }}\""),
+    );
+}
+
+/// What carries a secret to the host.
+fn bearer(site: &Site<'_>, path: &KeyPath, plan: &EndpointPlan) -> Option<KeyPath> {
+    let secret = |template: &Template| !template.secrets().is_empty();
+    if plan.auth.is_some() {
+        return Some(path.key("auth"));
+    }
+    if let Some((name, _)) = plan.headers.iter().find(|(_, template)| secret(template)) {
+        return Some(header_path(site, path, name.as_str()));
+    }
+    if let Some((name, _)) = plan.query.iter().find(|(_, templates)| templates.iter().any(secret)) {
+        return Some(path.key("query").key(name.as_str()));
+    }
+    if secret(&plan.url) {
+        return Some(path.key("url"));
+    }
+    plan.json.as_ref().is_some_and(in_json).then(|| path.key("json"))
+}
+
+fn in_json(json: &JsonTemplate) -> bool {
+    match json {
+        JsonTemplate::Constant(_) => false,
+        JsonTemplate::Text(template) => !template.secrets().is_empty(),
+        JsonTemplate::Array(items) => items.iter().any(in_json),
+        JsonTemplate::Object(entries) => entries.iter().any(|(_, item)| in_json(item)),
+    }
+}
+
+/// The path of a header as written: capitals may differ.
+fn header_path(site: &Site<'_>, path: &KeyPath, name: &str) -> KeyPath {
+    let headers = path.key("headers");
+    let written = match site.document.get(&headers).map(|node| &node.value) {
+        Some(crate::document::NodeValue::Table(entries)) => {
+            entries.iter().map(|(key, _)| key.name.as_str()).find(|key| key.eq_ignore_ascii_case(name))
+        }
+        Some(_) | None => None,
+    };
+    headers.key(written.unwrap_or(name))
+}

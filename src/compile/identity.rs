@@ -1,0 +1,85 @@
+//! What a job would send and write, key by key: a resume is refused when it differs.
+//!
+//! Pace, patience and words for people are no part of it: they may change in the middle of a run.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{input, mention, sinks};
+use crate::plan::EndpointPlan;
+use crate::sink::SinkPlan;
+use crate::spec::{EndpointSpec, JobSpec};
+
+/// A sink, with the names of the endpoints it takes records from.
+#[derive(Debug)]
+pub struct Output<'p> {
+    /// The sink.
+    pub plan: &'p SinkPlan,
+    /// Names of endpoints.
+    pub from: Vec<&'p str>,
+}
+
+/// Collects the identity of a job.
+pub fn identity(
+    spec: &JobSpec,
+    vars: &BTreeMap<String, Value>,
+    endpoints: &[EndpointPlan],
+    outputs: &[Output<'_>],
+) -> BTreeMap<String, String> {
+    let mut keys = BTreeMap::new();
+    let mut texts = String::new();
+    for plan in endpoints {
+        if let Some(written) = spec.endpoints.get(&plan.name) {
+            texts.push_str(&mention::text_of(written));
+            endpoint(&mut keys, plan, written);
+        }
+    }
+    for (name, value) in vars.iter().filter(|(name, _)| mention::mentions(&texts, "vars", name)) {
+        keys.insert(format!("vars.{name}"), value.to_string());
+    }
+    for Output { plan, from } in outputs {
+        let prefix = format!("sinks.{}", plan.name);
+        let written = spec.sinks.as_ref().and_then(|sinks| sinks.get(&plan.name));
+        keys.insert(format!("{prefix}.kind"), plan.kind.kind().to_owned());
+        keys.insert(format!("{prefix}.target"), written.map_or_else(|| "jsonl".to_owned(), sinks::identity));
+        keys.insert(format!("{prefix}.from"), from.join(", "));
+        keys.insert(format!("{prefix}.rows"), text(&plan.rows));
+        keys.insert(format!("{prefix}.columns"), plan.columns.as_ref().map_or("all".to_owned(), text));
+    }
+    keys
+}
+
+fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &EndpointSpec) {
+    let mut put = |key: &str, value: String| keys.insert(format!("endpoints.{}.{key}", plan.name), value);
+    put("method", plan.method.to_string());
+    put("url", written.url.clone());
+    put("input", input::identity(written));
+    put("order", text(&plan.order));
+    put("expect.status", plan.expect.to_string());
+    put("meta", text(&plan.meta));
+    put("keep", written.keep.as_ref().map_or("all".to_owned(), text));
+    for (name, values) in written.query.iter().flat_map(|query| &query.0) {
+        put(&format!("query.{name}"), text(values));
+    }
+    for (name, value) in written.headers.iter().flat_map(|headers| &headers.0) {
+        put(&format!("headers.{}", name.to_lowercase()), text(value));
+    }
+    if let Some(json) = &written.json {
+        put("json", json.to_string());
+    }
+    if let Some(auth) = &plan.auth {
+        put("auth", format!("{} {}", auth.kind(), auth.identity()));
+    }
+    let names: Vec<&str> = plan.columns.iter().map(|column| column.name.as_str()).collect();
+    put("columns", text(&names));
+    for column in &plan.columns {
+        let extractor = format!("{} {}", column.extractor.kind(), column.extractor.identity());
+        put(&format!("columns.{}", column.name), extractor);
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! Which names of a table (`vars`, `secrets`, `row`) a piece of the spec mentions in its texts.
+//!
+//! A coarse look at the text, for warnings and for what belongs to the job's identity; when in doubt,
+//! a name is mentioned.
+
+use serde::Serialize;
+
+/// Every text of a piece of the spec.
+pub fn text_of(spec: &impl Serialize) -> String {
+    serde_json::to_string(spec).unwrap_or_default()
+}
+
+/// Whether `table.name` or `table["name"]` stands in the text; a table that is used in any other way
+/// mentions all of its names.
+pub fn mentions(text: &str, table: &str, name: &str) -> bool {
+    uses(text, table).any(|after| {
+        let after = after.trim_start();
+        if let Some(field) = after.strip_prefix('.') {
+            word(field.trim_start()) == name
+        } else if let Some(index) = after.strip_prefix('[') {
+            let key = index.trim_start_matches([' ', '\\', '"', '\'']);
+            !index.trim_start().starts_with(['\\', '"', '\'']) || key.starts_with(name)
+        } else {
+            true
+        }
+    })
+}
+
+/// Whether a template's text uses a table at all.
+pub fn uses_table(text: &str, table: &str) -> bool {
+    text.contains("{{") && uses(text, table).next().is_some()
+}
+
+/// What stands behind each use of the word `table`.
+fn uses<'t>(text: &'t str, table: &'t str) -> impl Iterator<Item = &'t str> {
+    text.match_indices(table).filter_map(move |(start, _)| {
+        let before = text[..start].chars().next_back();
+        let after = &text[start + table.len()..];
+        let whole = !before.is_some_and(is_word) && !after.chars().next().is_some_and(is_word);
+        whole.then_some(after)
+    })
+}
+
+fn word(text: &str) -> &str {
+    &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_where_templates_use_them() {
+        for text in [
+            "{{ vars.base }}",
+            "{{vars . base|upper}}",
+            r#"{{ vars[\"base\"] }}"#,
+            "{{ vars['base'] }}",
+            "{{ vars | tojson }}",
+            "{{ vars[x] }}",
+        ] {
+            assert!(mentions(text, "vars", "base"), "{text}");
+        }
+        for text in ["{{ vars.based }}", "{{ myvars.base }}", "{{ variables.base }}", "base", "{{ vars['other'] }}"] {
+            assert!(!mentions(text, "vars", "base"), "{text}");
+        }
+        assert!(uses_table("https://{{ row.host }}/", "row"));
+        assert!(!uses_table("https://row/{{ secrets.x }}", "rows"));
+    }
+}

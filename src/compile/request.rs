@@ -1,0 +1,155 @@
+//! What an endpoint sends: method, query, headers, body.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::Value;
+
+use super::{Site, names};
+use crate::diagnostic::{codes, did_you_mean};
+use crate::document::KeyPath;
+use crate::spec::EndpointSpec;
+use crate::template::{JsonTemplate, Scope, Spot, Template};
+
+/// Methods of the IANA registry that clients send.
+const METHODS: &[&str] =
+    &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"];
+
+/// Headers that belong to the connection, and why they are refused.
+const OWNED: &[(HeaderName, &str)] = &[
+    (HOST, "it follows from the URL; to connect elsewhere, use client.resolve"),
+    (CONTENT_LENGTH, "it follows from the body"),
+    (TRANSFER_ENCODING, "it follows from the body"),
+    (CONNECTION, "connections are kept and closed by the client"),
+    (TE, "it belongs to the connection"),
+    (TRAILER, "it belongs to the connection"),
+    (UPGRADE, "it belongs to the connection"),
+];
+
+/// Checks a method.
+pub fn method(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<Method> {
+    let capitals = written.to_ascii_uppercase();
+    let known = METHODS.contains(&written);
+    let help = if !known && METHODS.contains(&capitals.as_str()) {
+        format!("methods are written in capitals: \"{capitals}\"")
+    } else if written == "CONNECT" {
+        "CONNECT opens a tunnel; it is no request of a job".to_owned()
+    } else {
+        match did_you_mean(written, METHODS.iter().copied()).filter(|_| !known) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => match Method::from_bytes(written.as_bytes()) {
+                Ok(method) => return Some(method),
+                Err(_) => "write a method such as \"GET\" or \"POST\"".to_owned(),
+            },
+        }
+    };
+    site.error(codes::BAD_VALUE, path, format!("`{path}` can't be \"{}\"", written.escape_debug()), help);
+    None
+}
+
+/// Compiles the query.
+pub fn query(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Vec<(String, Vec<Template>)> {
+    let path = path.key("query");
+    let mut query = Vec::new();
+    for (name, values) in spec.query.iter().flat_map(|query| &query.0) {
+        let here = path.key(name.as_str());
+        let compile = |(index, value): (usize, &crate::spec::text::TextSpec)| {
+            let place = names::item(site, &here, index);
+            site.template(&place, &value.0, Spot::Text, scope)
+        };
+        let templates: Vec<_> = values.0.iter().enumerate().map(compile).collect();
+        query.push((name.clone(), templates.into_iter().flatten().collect()));
+    }
+    query
+}
+
+/// Compiles the headers.
+pub fn headers(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Vec<(HeaderName, Template)> {
+    let path = path.key("headers");
+    let mut headers: Vec<(HeaderName, Template)> = Vec::new();
+    for (written, value) in spec.headers.iter().flat_map(|headers| &headers.0) {
+        let here = path.key(written.as_str());
+        let template = site.template(&here, &value.0, Spot::Text, scope);
+        let Some(name) = header_name(site, &here, written) else { continue };
+        if headers.iter().any(|(known, _)| *known == name) {
+            let message = format!("the header `{name}` stands here twice: names differ in more than their capitals");
+            site.error(codes::DUPLICATE, &here, message, "write it once");
+        }
+        let Some(template) = template else { continue };
+        if template.constant().is_some_and(|value| HeaderValue::from_str(value).is_err() && !plain(value)) {
+            let message = format!("the value of the header `{written}` can't be sent: it has a control character");
+            site.error(codes::HEADER, &here, message, "write it on one line, without control characters");
+        }
+        headers.push((name, template));
+    }
+    headers
+}
+
+/// Whether a header value has no control character; text beyond ASCII is sent as UTF-8.
+fn plain(value: &str) -> bool {
+    HeaderValue::from_bytes(value.as_bytes()).is_ok()
+}
+
+fn header_name(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<HeaderName> {
+    let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
+        let message = format!("`{}` is no name of a header", written.escape_debug());
+        site.error(codes::HEADER, path, message, "names are made of letters, digits and -");
+        return None;
+    };
+    if let Some((_, why)) = OWNED.iter().find(|(owned, _)| *owned == name) {
+        site.error(codes::HEADER, path, format!("the header `{name}` can't be set: {why}"), "take it out");
+        return None;
+    }
+    Some(name)
+}
+
+/// Compiles the JSON body.
+pub fn json(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Option<JsonTemplate> {
+    let body = spec.json.as_ref()?;
+    let path = path.key("json");
+    let method = spec.method.as_deref().unwrap_or("GET");
+    if matches!(method, "GET" | "HEAD") {
+        let message = format!("a {method} request with a body: many servers ignore it or refuse it");
+        site.warning(codes::NO_EFFECT, &path, message, "write method = \"POST\", or send the values as query");
+    }
+    json_template(site, &path, body, scope)
+}
+
+fn json_template(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<JsonTemplate> {
+    match value {
+        Value::String(text) if is_template(text) => {
+            site.template(path, text, Spot::Text, scope).map(JsonTemplate::Text)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Some(JsonTemplate::Constant(value.clone()))
+        }
+        Value::Array(items) => {
+            let compile = |(index, item)| json_template(site, &path.index(index), item, scope);
+            let items: Vec<_> = items.iter().enumerate().map(compile).collect();
+            let items = items.into_iter().collect::<Option<Vec<_>>>()?;
+            let constant = items.iter().all(|item| matches!(item, JsonTemplate::Constant(_)));
+            Some(if constant { JsonTemplate::Constant(value.clone()) } else { JsonTemplate::Array(items) })
+        }
+        Value::Object(entries) => {
+            let compile = |(key, item): (&String, &Value)| {
+                let here = path.key(key.as_str());
+                constant_key(site, &here, key);
+                Some((key.clone(), json_template(site, &here, item, scope)?))
+            };
+            let entries: Vec<_> = entries.iter().map(compile).collect();
+            let entries = entries.into_iter().collect::<Option<Vec<_>>>()?;
+            let constant = entries.iter().all(|(_, item)| matches!(item, JsonTemplate::Constant(_)));
+            Some(if constant { JsonTemplate::Constant(value.clone()) } else { JsonTemplate::Object(entries) })
+        }
+    }
+}
+
+fn constant_key(site: &mut Site<'_>, path: &KeyPath, key: &str) {
+    if is_template(key) {
+        let message = format!("the key `{key}` of a JSON body is no template: keys are constant");
+        site.error(codes::BAD_VALUE, path, message, "write the key out, and put the template into its value");
+    }
+}
+
+fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
+}

@@ -1,0 +1,101 @@
+//! Retries of an endpoint.
+
+use std::time::Duration;
+
+use http::Method;
+
+use super::{Site, flow, request};
+use crate::document::KeyPath;
+use crate::plan::StatusSet;
+use crate::retry::{BackoffShape, ErrorClass, Jitter, RetryPlan};
+use crate::spec::settings::RetrySpec;
+use crate::spec::text::{DurationSpec, JitterSpec, StatusSpec};
+use crate::spec::{EndpointSpec, JobSpec};
+
+const STATUSES: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
+const ERRORS: [ErrorClass; 6] = [
+    ErrorClass::Dns,
+    ErrorClass::Connect,
+    ErrorClass::Reset,
+    ErrorClass::Timeout,
+    ErrorClass::Body,
+    ErrorClass::Decode,
+];
+const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE];
+
+/// First wait of our own making.
+const INITIAL: Duration = Duration::from_millis(250);
+/// First wait where the server throttles.
+const THROTTLE_INITIAL: Duration = Duration::from_secs(1);
+/// Longest wait of our own making.
+const MAX: Duration = Duration::from_secs(60);
+/// Longest wait a server may ask for.
+const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// Decides the retries of an endpoint.
+pub fn retry(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> RetryPlan {
+    let spec = flow::settle(endpoint.retry.as_ref(), job.retry.as_ref());
+    check(site, name, &spec);
+    let methods = methods(site, name, &spec);
+    let max = spec.max.as_ref().map_or(MAX, DurationSpec::get);
+    let initial = spec.initial.as_ref().map(DurationSpec::get);
+    RetryPlan {
+        attempts: spec.attempts.map_or(5, std::num::NonZeroU32::get),
+        backoff: spec.backoff.unwrap_or_default(),
+        initial: initial.unwrap_or(INITIAL).min(max),
+        throttle_initial: initial.unwrap_or_default().max(THROTTLE_INITIAL).min(max),
+        factor: spec.factor.unwrap_or(2.0),
+        max,
+        jitter: jitter(spec.jitter.unwrap_or(JitterSpec::Full)),
+        statuses: match &spec.statuses {
+            Some(statuses) => status_set(statuses),
+            None => StatusSet::new(STATUSES.map(|status| (status, status)).into()),
+        },
+        errors: spec.errors.unwrap_or_else(|| ERRORS.into()),
+        methods,
+        max_wait: spec.max_wait.as_ref().map_or(MAX_WAIT, DurationSpec::get),
+    }
+}
+
+/// A set of statuses as written.
+pub fn status_set(statuses: &[StatusSpec]) -> StatusSet {
+    StatusSet::new(statuses.iter().map(|StatusSpec(first, last)| (*first, *last)).collect())
+}
+
+fn jitter(spec: JitterSpec) -> Jitter {
+    match spec {
+        JitterSpec::Full => Jitter::Full,
+        JitterSpec::Equal => Jitter::Equal,
+        JitterSpec::None => Jitter::None,
+        JitterSpec::Share(share) => Jitter::Proportional(share),
+    }
+}
+
+fn check(site: &mut Site<'_>, name: &str, spec: &RetrySpec) {
+    if let (Some(initial), Some(max)) = (&spec.initial, &spec.max)
+        && initial.get() > max.get()
+    {
+        let (initial_path, max_path) =
+            (flow::origin(site, name, &["retry", "initial"]), flow::origin(site, name, &["retry", "max"]));
+        let message = format!("the first wait of {} is longer than the longest of {}", initial.text(), max.text());
+        let help = "shorten `retry.initial`, or lengthen `retry.max`";
+        site.conflict(&initial_path, "the first wait", &max_path, "the longest", message, help);
+    }
+    if spec.factor.is_some() && spec.backoff.is_some_and(|shape| shape != BackoffShape::Exponential) {
+        let (factor, backoff) =
+            (flow::origin(site, name, &["retry", "factor"]), flow::origin(site, name, &["retry", "backoff"]));
+        let message = "`retry.factor` has no effect on a backoff that is not exponential";
+        let help = "take `factor` out, or write backoff = \"exponential\"";
+        // An endpoint may choose another shape under a factor of the top level: that is no mistake.
+        if factor.0.len() >= backoff.0.len() {
+            site.conflict(&factor, "no effect", &backoff, "because of this", message.to_owned(), help);
+        }
+    }
+}
+
+fn methods(site: &mut Site<'_>, name: &str, spec: &RetrySpec) -> Vec<Method> {
+    let Some(written) = &spec.methods else { return METHODS.into() };
+    let path: KeyPath = flow::origin(site, name, &["retry", "methods"]);
+    let parsed = written.iter().enumerate().map(|(index, method)| request::method(site, &path.index(index), method));
+    parsed.collect::<Vec<_>>().into_iter().flatten().collect()
+}

@@ -1,0 +1,159 @@
+//! Sinks: which kind, which endpoints, which columns.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Site, ending, known_names, names};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::document::KeyPath;
+use crate::record::{InputColumns, Layout};
+use crate::sink::{KINDS, OnExisting, SinkKind, SinkPlan, SinkRow};
+use crate::spec::JobSpec;
+use crate::spec::kind::{ShortOrKind, SinkSpec};
+
+/// What sinks need to know of an endpoint; `layout` is `None` where it could not be compiled.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Shape of its records.
+    pub layout: Option<Layout>,
+}
+
+/// Compiles every sink; without any, records go to standard output as JSON lines.
+pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: bool) -> Vec<SinkPlan> {
+    let written = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
+    if written.is_empty() {
+        return if whole { standard_output(site, targets).into_iter().collect() } else { Vec::new() };
+    }
+    let mut takers = vec![false; targets.len()];
+    let mut plans = Vec::new();
+    for (name, sink) in written {
+        let path = KeyPath::of(["sinks", name.as_str()]);
+        let from = from(site, &path, sink, targets);
+        from.iter().for_each(|endpoint| takers[*endpoint] = true);
+        if whole {
+            columns(site, &path, sink, &from, targets);
+        }
+        let Some(kind) = kind(site, &path, sink) else { continue };
+        let rows = sink.rows.unwrap_or_default();
+        plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind });
+    }
+    for (target, _) in targets.iter().zip(takers).filter(|(_, taken)| whole && !taken) {
+        let message = format!("no sink takes the records of the endpoint `{}`", target.name);
+        let path = KeyPath::of(["endpoints", target.name.as_str()]);
+        site.warning(codes::NO_EFFECT, &path, message, "add it to the `from` of a sink, or add a sink");
+    }
+    plans
+}
+
+/// What stands in for sinks where there are none.
+fn standard_output(site: &mut Site<'_>, targets: &[Target]) -> Option<SinkPlan> {
+    let path = KeyPath::of(["sinks"]);
+    let kind = KINDS.iter().find(|row| row.name == "stdout");
+    let Some(kind) = kind.and_then(|row| (row.compile)(site, &path, &Value::from("jsonl"), None)) else {
+        site.diagnostics.push(
+            Diagnostic::error(codes::OUTPUT, "the job has no sink")
+                .help("add one: [sinks.out] with path = \"out/records.csv\""),
+        );
+        return None;
+    };
+    let from = (0..targets.len()).collect();
+    Some(SinkPlan { name: "stdout".to_owned(), from, rows: crate::sink::RowChoice::All, columns: None, kind })
+}
+
+fn kind(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec) -> Option<Arc<dyn SinkKind>> {
+    match &sink.target {
+        ShortOrKind::Short(file) => {
+            let row = by_ending(site, path, file)?;
+            (row.compile)(site, path, &json!({ "path": file }), sink.on_existing)
+        }
+        ShortOrKind::Kind(kind) => {
+            let row = KINDS.iter().find(|row| row.name == kind.kind)?;
+            let on_existing: Option<OnExisting> = sink.on_existing;
+            (row.compile)(site, &path.key(row.name), &kind.value, on_existing)
+        }
+    }
+}
+
+fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SinkRow> {
+    let ending = ending(file);
+    let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
+    if found.is_none() {
+        let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
+        let shown: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
+        let message = if ending.is_empty() {
+            format!("the ending of `{file}` tells no kind of sink: it has none")
+        } else {
+            format!("no kind of sink writes `.{ending}` files")
+        };
+        let help = match did_you_mean(&ending, endings.iter().copied()) {
+            Some(near) => format!("did you mean `.{near}`?"),
+            None => format!("known endings: {}; or name the kind: `{path}.csv.path = {file:?}`", shown.join(", ")),
+        };
+        site.error(codes::BAD_VALUE, &path.key("path"), message, help);
+    }
+    found
+}
+
+/// Positions of the endpoints a sink takes records from, ascending.
+fn from(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, targets: &[Target]) -> Vec<usize> {
+    let Some(wanted) = &sink.from else { return (0..targets.len()).collect() };
+    let path = path.key("from");
+    let known: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    let mut from = Vec::new();
+    for (index, name) in wanted.0.iter().enumerate() {
+        let place = names::item(site, &path, index);
+        match known.iter().position(|known| known == name) {
+            Some(position) if from.contains(&position) => {
+                site.error(codes::DUPLICATE, &place, format!("`{path}` names `{name}` twice"), "name it once");
+            }
+            Some(position) => from.push(position),
+            None => names::unknown(site, &place, "endpoint", name, &known, &["endpoints"]),
+        }
+    }
+    from.sort_unstable();
+    from
+}
+
+/// The columns a sink chooses must be columns of the records it takes.
+fn columns(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, from: &[usize], targets: &[Target]) {
+    let Some(wanted) = &sink.columns else { return };
+    let path = path.key("columns");
+    for (index, name) in wanted.iter().enumerate() {
+        if wanted[..index].contains(name) {
+            site.error(codes::DUPLICATE, &path.index(index), format!("`{path}` names `{name}` twice"), "name it once");
+        }
+    }
+    let Some(known) = known_columns(from, targets) else { return };
+    for (index, name) in wanted.iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
+        let help = match did_you_mean(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => known_names("columns", &known, "the records have no columns"),
+        };
+        site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the records have no column `{name}`"), help);
+    }
+}
+
+/// The columns of some endpoints' records; `None` where they are known only while running.
+fn known_columns<'t>(from: &[usize], targets: &'t [Target]) -> Option<Vec<&'t str>> {
+    let mut known = Vec::new();
+    for target in from.iter().map(|position| &targets[*position]) {
+        let layout = target.layout.as_ref()?;
+        match &layout.input {
+            InputColumns::Named(names) => known.extend(names.iter().map(String::as_str)),
+            InputColumns::AsTheyCome => return None,
+        }
+        known.extend(layout.cells.iter().map(String::as_str));
+    }
+    Some(known)
+}
+
+/// What a sink's kind writes, as written, for the job's identity.
+pub fn identity(sink: &SinkSpec) -> String {
+    match &sink.target {
+        ShortOrKind::Short(file) => Value::from(file.as_str()).to_string(),
+        ShortOrKind::Kind(kind) => format!("{} {}", kind.kind, kind.value),
+    }
+}

@@ -1,0 +1,91 @@
+//! Variables: constants for templates. `--var NAME=..` lies over `PACELINE_VAR_NAME`, over the file.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value};
+
+use super::{Options, Site, known_names};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::document::KeyPath;
+use crate::environment;
+use crate::spec::JobSpec;
+
+/// Decides every variable.
+pub fn vars(site: &mut Site<'_>, spec: &JobSpec, options: &Options) -> BTreeMap<String, Value> {
+    let file = spec.vars.as_ref().map(|vars| vars.0.as_slice()).unwrap_or_default();
+    unknown(site, file, options);
+    let mut decided = BTreeMap::new();
+    for (name, written) in file {
+        let path = KeyPath::of(["vars", name.as_str()]);
+        let variable = variable_name(name);
+        let given = options.vars.iter().rev().find(|(known, _)| known == name);
+        let (text, from) = match given {
+            Some((_, text)) => (Some(text.clone()), format!("--var {name}")),
+            None => (environment::variable(&variable), variable),
+        };
+        let value = match text {
+            Some(text) => overridden(site, &path, written, &text, &from),
+            None => {
+                no_template(site, &path, written);
+                written.clone()
+            }
+        };
+        decided.insert(name.clone(), value);
+    }
+    decided
+}
+
+/// The environment variable that overrides a variable.
+fn variable_name(name: &str) -> String {
+    format!("PACELINE_VAR_{}", name.to_uppercase().replace('-', "_"))
+}
+
+fn unknown(site: &mut Site<'_>, file: &[(String, Value)], options: &Options) {
+    let names: Vec<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, _) in &options.vars {
+        if !names.contains(&name.as_str()) {
+            let help = match did_you_mean(name, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => known_names("variables", &names, "write the variable and its default under [vars]"),
+            };
+            let message = format!("--var {name}: the job has no variable `{name}`");
+            site.diagnostics.push(Diagnostic::error(codes::UNKNOWN_NAME, message).help(help));
+        }
+    }
+}
+
+/// A text from outside, of the type that the file's value has.
+fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, text: &str, from: &str) -> Value {
+    let (value, kind) = match written {
+        Value::String(_) | Value::Null => return Value::from(text),
+        Value::Bool(_) => (text.parse().ok().map(Value::Bool), "true or false"),
+        Value::Number(number) if number.is_f64() => {
+            (text.parse().ok().and_then(Number::from_f64).map(Value::Number), "a number")
+        }
+        Value::Number(_) => (text.parse::<i64>().ok().map(Value::from), "an integer"),
+        Value::Array(_) => (serde_json::from_str(text).ok().filter(Value::is_array), "a list in JSON"),
+        Value::Object(_) => (serde_json::from_str(text).ok().filter(Value::is_object), "a table in JSON"),
+    };
+    value.unwrap_or_else(|| {
+        let message = format!("{from} is \"{text}\", and `{path}` is {kind}");
+        site.error(codes::WRONG_TYPE, path, message, format!("give {kind}, as the file does here"));
+        written.clone()
+    })
+}
+
+fn no_template(site: &mut Site<'_>, path: &KeyPath, written: &Value) {
+    if written.as_str().is_some_and(|text| text.contains("{{")) {
+        let message = format!("`{path}` is taken as it stands: templates are not rendered in [vars]");
+        site.warning(codes::NO_EFFECT, path, message, "write the template where the variable is used");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_environment() {
+        assert_eq!(variable_name("page-size"), "PACELINE_VAR_PAGE_SIZE");
+    }
+}

@@ -1,0 +1,83 @@
+//! Parts of a plan in words, as a job file would write them.
+
+use std::fmt;
+
+use super::{FailIf, StatusSet};
+use crate::clock;
+use crate::limit::{LimitPlan, Window};
+
+impl fmt::Display for StatusSet {
+    /// `2xx, 404`; `none` when it is empty.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ranges.is_empty() {
+            return f.write_str("none");
+        }
+        for (position, (first, last)) in self.ranges.iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            if first == last {
+                write!(f, "{first}")?;
+            } else if first % 100 == 0 && *last == first + 99 {
+                write!(f, "{}xx", first / 100)?;
+            } else {
+                write!(f, "{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FailIf {
+    /// As written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+/// A window as a rate: `10/s`, `100/30s`.
+#[must_use]
+pub fn rate(window: &Window) -> String {
+    let per = clock::human(window.per);
+    let unit =
+        per.strip_prefix('1').filter(|unit| unit.starts_with(|c: char| c.is_ascii_alphabetic()) && !unit.contains(' '));
+    format!("{}/{}", window.count, unit.unwrap_or(&per))
+}
+
+/// A bucket in one line: `prices-api: 10/s and 5000/h, burst 5`.
+#[must_use]
+pub fn limit(limit: &LimitPlan) -> String {
+    let rates: Vec<String> = limit.windows.iter().map(rate).collect();
+    format!("{}: {}, burst {}", limit.name, rates.join(" and "), limit.burst)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn statuses_read_as_written() {
+        let set = StatusSet::new(vec![(200, 299), (404, 404), (500, 503)]);
+        assert_eq!(set.to_string(), "2xx, 404, 500-503");
+        assert_eq!(StatusSet::new(Vec::new()).to_string(), "none");
+    }
+
+    #[test]
+    fn rates_read_as_written() {
+        let window =
+            |count, seconds| Window { count: NonZeroU32::new(count).unwrap(), per: Duration::from_secs(seconds) };
+        let shown: Vec<String> = [(10, 1), (100, 30), (5000, 3600), (1, 90), (3, 10)]
+            .map(|(count, seconds)| rate(&window(count, seconds)))
+            .into();
+        assert_eq!(shown, ["10/s", "100/30s", "5000/h", "1/1m 30s", "3/10s"]);
+        let plan = LimitPlan {
+            name: "api".to_owned(),
+            windows: vec![window(10, 1), window(5000, 3600)],
+            burst: NonZeroU32::MIN,
+        };
+        assert_eq!(limit(&plan), "api: 10/s and 5000/h, burst 1");
+    }
+}

@@ -1,0 +1,292 @@
+//! From an endpoint's plan and a row to a request. Pure; whatever is the same for every row is
+//! prepared once.
+//!
+//! Must never send anything, and never clean what can't be sent: such a row fails.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{EndpointPlan, Plan};
+use crate::retry::{Failure, FailureKind};
+use crate::template::{Context, JsonTemplate, RenderError, Template};
+
+/// How URLs of the API built into the program begin.
+pub const DEMO: &str = "demo:";
+
+/// Everything but what RFC 3986 calls unreserved is escaped in a query.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Plan {
+    /// Whether any request goes to the API built into the program.
+    #[must_use]
+    pub fn uses_demo(&self) -> bool {
+        self.endpoints
+            .iter()
+            .any(|endpoint| endpoint.url.constant().unwrap_or_else(|| endpoint.url.literal_prefix()).starts_with(DEMO))
+    }
+}
+
+/// A piece of a query, behind its `?`.
+#[derive(Debug)]
+enum Piece {
+    /// Escaped text.
+    Text(String),
+    /// A value to be rendered and escaped.
+    Value(Template),
+}
+
+/// A header whose value depends on the row or on a secret.
+#[derive(Debug)]
+struct Varying {
+    name: HeaderName,
+    template: Template,
+    secret: bool,
+}
+
+/// A JSON body.
+#[derive(Debug)]
+enum Body {
+    None,
+    Constant(Bytes),
+    Json(JsonTemplate),
+}
+
+/// What an endpoint sends, prepared for a run.
+#[derive(Debug)]
+pub struct RequestPlan {
+    method: Method,
+    url: Template,
+    /// The URL and query when they are the same for every row.
+    constant: Option<Uri>,
+    query: Vec<Piece>,
+    headers: HeaderMap,
+    varying: Vec<Varying>,
+    auth: Option<std::sync::Arc<dyn crate::auth::AuthPlan>>,
+    body: Body,
+    demo: Option<String>,
+}
+
+impl RequestPlan {
+    /// Prepares the requests of an endpoint. `demo` is what stands for `demo:`, such as
+    /// `http://127.0.0.1:4711`.
+    ///
+    /// # Errors
+    /// When something that is the same for every row can't be sent.
+    pub fn new(endpoint: &EndpointPlan, demo: Option<&str>) -> Result<Self, Failure> {
+        let (headers, varying) = headers(endpoint)?;
+        let mut plan = Self {
+            method: endpoint.method.clone(),
+            url: endpoint.url.clone(),
+            constant: None,
+            query: pieces(&endpoint.query),
+            headers,
+            varying,
+            auth: endpoint.auth.clone(),
+            body: body(endpoint.json.as_ref()),
+            demo: demo.map(|base| base.trim_end_matches('/').to_owned()),
+        };
+        if let Some(url) = plan.url.constant()
+            && plan.query.iter().all(|piece| matches!(piece, Piece::Text(_)))
+        {
+            let url = url.to_owned();
+            plan.constant = Some(plan.finish(url, None)?);
+        }
+        Ok(plan)
+    }
+
+    /// The request for a row.
+    ///
+    /// # Errors
+    /// A [`FailureKind::Request`] when the row gives no URL, header or body that can be sent.
+    pub fn build(&self, context: &Context<'_>) -> Result<Request<Bytes>, Failure> {
+        let uri = match &self.constant {
+            Some(uri) => uri.clone(),
+            None => {
+                let mut url = String::with_capacity(128);
+                self.url.render(context, &mut url).map_err(|error| unbuildable("the URL", &error))?;
+                self.finish(url, Some(context))?
+            }
+        };
+        let mut headers = self.headers.clone();
+        for Varying { name, template, secret } in &self.varying {
+            headers.append(name, varying(name, template, *secret, context)?);
+        }
+        if let Some(auth) = &self.auth {
+            auth.apply(context, &mut headers).map_err(|error| unbuildable("auth", &error))?;
+        }
+        let mut request = Request::new(self.body(context)?);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn body(&self, context: &Context<'_>) -> Result<Bytes, Failure> {
+        match &self.body {
+            Body::None => Ok(Bytes::new()),
+            Body::Constant(bytes) => Ok(bytes.clone()),
+            Body::Json(template) => {
+                let value = template.render(context).map_err(|error| unbuildable("the JSON body", &error))?;
+                Ok(Bytes::from(value.to_string()))
+            }
+        }
+    }
+
+    /// A rendered URL with its query, parsed. Texts name no part of the URL: it may hold a secret.
+    fn finish(&self, mut url: String, context: Option<&Context<'_>>) -> Result<Uri, Failure> {
+        if url.starts_with(DEMO) {
+            let Some(base) = &self.demo else {
+                return Err(failure("`demo:` URLs can only be written in the job, not come from a row"));
+            };
+            url.replace_range(..DEMO.len(), base);
+        }
+        if let Some(fragment) = url.find('#') {
+            url.truncate(fragment);
+        }
+        self.append_query(&mut url, context)?;
+        let uri = Uri::from_maybe_shared(Bytes::from(url))
+            .map_err(|error| failure(&format!("the URL of this row can't be parsed: {error}")))?;
+        if !(uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS)) {
+            return Err(failure("the URL of this row is neither http nor https"));
+        }
+        match uri.authority() {
+            Some(authority) if authority.as_str().contains('@') => {
+                Err(failure("the URL of this row carries a user or a password; auth.basic sends them"))
+            }
+            Some(authority) if authority.host().is_empty() => Err(failure("the URL of this row has no host")),
+            Some(_) => Ok(uri),
+            None => Err(failure("the URL of this row has no host")),
+        }
+    }
+
+    fn append_query(&self, url: &mut String, context: Option<&Context<'_>>) -> Result<(), Failure> {
+        if self.query.is_empty() {
+            return Ok(());
+        }
+        match url.find('?') {
+            None => url.push('?'),
+            Some(_) if url.ends_with(['?', '&']) => {}
+            Some(_) => url.push('&'),
+        }
+        let mut value = String::new();
+        for piece in &self.query {
+            match (piece, context) {
+                (Piece::Text(text), _) => url.push_str(text),
+                (Piece::Value(template), Some(context)) => {
+                    value.clear();
+                    template.render(context, &mut value).map_err(|error| unbuildable("the query", &error))?;
+                    escape(&value, url);
+                }
+                (Piece::Value(_), None) => return Err(failure("the query depends on the row")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failure(message: &str) -> Failure {
+    Failure::unsent(FailureKind::Request, message)
+}
+
+fn unbuildable(what: &str, error: &RenderError) -> Failure {
+    Failure::unsent(FailureKind::Request, format!("{what} can't be built from this row: {}", error.message))
+}
+
+fn escape(text: &str, out: &mut String) {
+    // Writing to a string can't fail.
+    let _ = write!(out, "{}", utf8_percent_encode(text, QUERY));
+}
+
+/// The query as escaped texts and values between them.
+fn pieces(query: &[(String, Vec<Template>)]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    for (name, values) in query {
+        for value in values {
+            if !(text.is_empty() && pieces.is_empty()) {
+                text.push('&');
+            }
+            escape(name, &mut text);
+            text.push('=');
+            if let Some(constant) = value.constant() {
+                escape(constant, &mut text);
+            } else {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+                pieces.push(Piece::Value(value.clone()));
+            }
+        }
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    pieces
+}
+
+fn body(json: Option<&JsonTemplate>) -> Body {
+    match json {
+        None => Body::None,
+        Some(JsonTemplate::Constant(value)) => Body::Constant(Bytes::from(value.to_string())),
+        Some(template) => Body::Json(template.clone()),
+    }
+}
+
+/// The headers that are the same for every row, and those that are not.
+fn headers(endpoint: &EndpointPlan) -> Result<(HeaderMap, Vec<Varying>), Failure> {
+    let mut fixed = HeaderMap::new();
+    let mut varying = Vec::new();
+    for (name, template) in &endpoint.headers {
+        match template.constant() {
+            Some(text) => drop(fixed.insert(name.clone(), value(name, text)?)),
+            None => varying.push(Varying {
+                name: name.clone(),
+                template: template.clone(),
+                secret: !template.secrets().is_empty(),
+            }),
+        }
+    }
+    let mut default = |name: HeaderName, text: &str| {
+        if !endpoint.headers.iter().any(|(given, _)| *given == name) {
+            fixed.insert(name.clone(), value(&name, text)?);
+        }
+        Ok(())
+    };
+    default(USER_AGENT, &endpoint.client.user_agent)?;
+    default(ACCEPT, "*/*")?;
+    if endpoint.json.is_some() {
+        default(CONTENT_TYPE, "application/json")?;
+    }
+    Ok((fixed, varying))
+}
+
+fn varying(
+    name: &HeaderName,
+    template: &Template,
+    secret: bool,
+    context: &Context<'_>,
+) -> Result<HeaderValue, Failure> {
+    let mut text = String::new();
+    template.render(context, &mut text).map_err(|error| unbuildable(&format!("the header `{name}`"), &error))?;
+    let mut value = value(name, &text)?;
+    value.set_sensitive(secret);
+    Ok(value)
+}
+
+/// A header's value; its text is in no message, as it may hold a secret.
+fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
+        let what = match text.chars().find(|c| c.is_ascii_control() && *c != '\t') {
+            Some('\r' | '\n') => "a line break".to_owned(),
+            Some(control) => format!("the control character U+{:04X}", control as u32),
+            None => "a character that is not allowed".to_owned(),
+        };
+        failure(&format!("the value of the header `{name}` has {what}, which can't be sent"))
+    })
+}
+
+#[cfg(test)]
+mod tests;
