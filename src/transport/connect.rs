@@ -192,14 +192,14 @@ mod tests {
     use super::*;
     use std::future::pending;
 
-    fn addresses(count: u16) -> Vec<SocketAddr> {
-        (1..=count).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect()
+    fn addresses(count: u16) -> &'static [SocketAddr] {
+        (1..=count).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect::<Vec<_>>().leak()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_address_does_not_hold_up_the_next() {
         let began = clock::now();
-        let won = race(&addresses(3), async |address: SocketAddr| match address.port() {
+        let won = race(addresses(3), async |address: SocketAddr| match address.port() {
             3 => Ok(address.port()),
             _ => pending().await,
         });
@@ -210,7 +210,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refusal_starts_the_next_at_once() {
         let began = clock::now();
-        let won = race(&addresses(2), async |address: SocketAddr| match address.port() {
+        let won = race(addresses(2), async |address: SocketAddr| match address.port() {
             1 => Err(io::ErrorKind::ConnectionRefused.into()),
             port => Ok(port),
         });
@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_late_first_address_may_still_win() {
-        let won = race(&addresses(2), async |address: SocketAddr| match address.port() {
+        let won = race(addresses(2), async |address: SocketAddr| match address.port() {
             1 => {
                 tokio::time::sleep(STAGGER * 2).await;
                 Ok(1)
@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_error_is_told_when_all_fail() {
-        let lost = race(&addresses(2), async |address: SocketAddr| {
+        let lost = race(addresses(2), async |address: SocketAddr| {
             Err::<(), _>(io::Error::other(format!("port {}", address.port())))
         });
         assert_eq!(lost.await.unwrap_err().to_string(), "port 2");

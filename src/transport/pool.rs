@@ -28,9 +28,13 @@ pub(super) struct Host {
     slots: Semaphore,
 }
 
+/// Connections that are moved about: big, hence boxed.
+#[allow(clippy::vec_box, reason = "a connection is moved in and out for every request, and it is large")]
+type Idle = Vec<Box<Http1Connection>>;
+
 struct Shelf {
     host: Arc<Host>,
-    idle: Vec<Box<Http1Connection>>,
+    idle: Idle,
 }
 
 #[derive(Default)]
@@ -101,7 +105,7 @@ impl Pool {
 
     // Idle connections beyond their time, and origins that nobody uses any more. What it gives back is
     // to be dropped without the lock: closing sockets takes time.
-    fn sweep(&self, state: &mut State, now: Instant) -> Vec<Box<Http1Connection>> {
+    fn sweep(&self, state: &mut State, now: Instant) -> Idle {
         let mut closed = Vec::new();
         for place in 0..state.shelves.len() {
             let Some(shelf) = &mut state.shelves[place] else { continue };

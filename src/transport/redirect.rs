@@ -173,7 +173,8 @@ mod tests {
             ("http://a.example/?s=1", "file:///etc/passwd", "valid URL"),
             ("http://a.example/?s=1", "http://me:pw@a.example/", "user name"),
             ("http://a.example/?s=1", "http://a.example/?s=1", "circle"),
-            ("http://a.example/?s=1", "http://:x/", "valid URL"),
+            ("http://a.example/?s=1", "http://:1/", "no host"),
+            ("http://a.example/?s=1", "http://b.example:99999/", "port"),
         ] {
             let failure = next(&sent(Method::GET, from), 302, to).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Redirect);

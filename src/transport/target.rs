@@ -37,10 +37,10 @@ impl<'a> Origin<'a> {
             return Err("the URL carries a user name; use auth.basic instead".to_owned());
         }
         let host = url.host().filter(|host| !host.is_empty()).ok_or("the URL has no host")?;
-        let port = match url.port_u16() {
-            Some(port) => port,
-            None if url.port().is_some() => return Err("the URL's port is not a number up to 65535".to_owned()),
-            None => default_port(secure),
+        // http's own reading drops a port that is too large and would leave the default.
+        let port = match authority[host.len()..].trim_start_matches(':') {
+            "" => default_port(secure),
+            digits => digits.parse().map_err(|_| format!("the port `{digits}` is no number up to 65535"))?,
         };
         Ok(Self { secure, host: lower(host), port })
     }
@@ -154,6 +154,8 @@ mod tests {
     fn urls_that_cannot_be_asked_are_told_apart() {
         assert!(origin("ftp://example.com/").unwrap_err().contains("`ftp`"));
         assert!(origin("/only/a/path").unwrap_err().contains("no scheme"));
+        assert!(origin("http://example.com:99999/").unwrap_err().contains("`99999`"));
+        assert_eq!(origin("http://example.com:/").unwrap().2, 80);
         assert!(origin("http://user:word@example.com/").unwrap_err().contains("auth.basic"));
     }
 

@@ -226,7 +226,8 @@ fn certificate_words(host: &str, error: &CertificateError) -> String {
         CertificateError::NotValidForNameContext { presented, .. } => {
             format!("the certificate of `{host}` is for other names: {}", presented.join(", "))
         }
-        CertificateError::UnknownIssuer => format!(
+        // A bad signature is what an unknown issuer looks like that has the name of a known one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "the certificate of `{host}` is from an unknown issuer; if you trust it, name the issuer's \
              certificate in client.tls.ca"
         ),
