@@ -4,7 +4,25 @@
 //! never retry (but for a resend on a connection that died before a byte was sent), never pace, and
 //! never see a row.
 
+mod connect;
+mod connection;
+mod exchange;
+mod fault;
+mod hyper;
+mod pool;
+mod redirect;
+mod reference;
+mod resolve;
+pub mod scripted;
+mod target;
+mod tls;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -14,6 +32,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
 
 use crate::retry::Failure;
+
+pub use hyper::HyperTransport;
 
 /// A boxed future, as trait objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -142,3 +162,24 @@ pub trait Transport: Send + Sync {
     /// Makes one attempt. Dropping the future ends it; its connection is not reused then.
     fn exchange<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>>;
 }
+
+/// Why a transport could not be opened: a certificate file, a key, or no root certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenError {
+    /// What is wrong and how to mend it, in words.
+    pub message: String,
+}
+
+impl OpenError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for OpenError {}

@@ -1,0 +1,79 @@
+//! One HTTP/1.1 connection: hyper's two halves, kept together and driven by whoever uses them.
+//!
+//! No task of its own: an exchange polls the connection while it waits for its reply, and an idle
+//! connection is not polled at all. Must never be used by two exchanges at once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::time::Sleep;
+
+use super::wire::{Traffic, Wire};
+use crate::clock::{self, Instant};
+
+/// Longest head of a reply, in bytes; hyper allows 100 headers in it.
+pub(super) const MAX_HEAD: usize = 256 * 1024;
+
+/// A connection and what belongs to it.
+pub(super) struct Http1Connection {
+    /// Takes requests.
+    pub sender: SendRequest<Full<Bytes>>,
+    // `None` once the connection has ended.
+    driver: Option<Connection<TokioIo<Wire>, Full<Bytes>>>,
+    /// What moves over the wire.
+    pub traffic: Arc<Traffic>,
+    /// The one timer of the connection, re-armed instead of made anew.
+    pub sleep: Pin<Box<Sleep>>,
+    /// Since when it is unused.
+    pub idle_since: Instant,
+    /// Whether a reply was received over it before.
+    pub used: bool,
+    /// Whether it may go back to the pool; set when a reply is complete, unset when a request begins.
+    pub reusable: bool,
+}
+
+impl Http1Connection {
+    /// Makes an HTTP/1.1 connection of a byte stream.
+    ///
+    /// # Errors
+    /// hyper's.
+    pub async fn open(wire: Wire) -> hyper::Result<Box<Self>> {
+        let traffic = wire.traffic();
+        let (sender, driver) = Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(wire)).await?;
+        let now = clock::now();
+        let sleep = Box::pin(tokio::time::sleep_until(now));
+        let driver = Some(driver);
+        Ok(Box::new(Self { sender, driver, traffic, sleep, idle_since: now, used: false, reusable: false }))
+    }
+
+    /// Lets the connection read and write as far as it can. A connection that has ended is dropped at
+    /// once, which answers whoever waits for a reply on it.
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && let Poll::Ready(_ended) = Pin::new(driver).poll(cx)
+        {
+            self.driver = None;
+        }
+    }
+
+    /// Whether a request can be sent now: the peer has not closed and the last exchange is over.
+    ///
+    /// Polls without a waker: whoever sends next polls with its own.
+    pub fn is_alive(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// After a complete reply: decides whether the connection may be used again.
+    pub fn settle(&mut self, now: Instant) {
+        self.used = true;
+        self.idle_since = now;
+        self.reusable = (self.driver.is_some() && self.sender.is_ready()) || self.is_alive();
+    }
+}

@@ -1,0 +1,196 @@
+//! The default engine: HTTP/1.1 on hyper's connections and a pool of our own.
+//!
+//! One request's way: slot, connection, gate, wire, reply, redirect. Must never retry, but for one
+//! resend when hyper gives a request back that it could not begin to write.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderValue};
+
+use super::connect::Connector;
+use super::exchange::{self, Ended, Received, Terms};
+use super::fault;
+use super::pool::{Host, Lease, Pool};
+use super::redirect::Trail;
+use super::target::{Origin, Outgoing};
+use super::{BoxFuture, Call, ClientPlan, Gate, OpenError, Reply, TimeoutPlan, Timings, Transport};
+use crate::clock;
+use crate::retry::{Failure, FailureKind};
+
+/// The default engine. Shared by every endpoint with the same [`ClientPlan`].
+pub struct HyperTransport {
+    pool: Pool,
+    connector: Connector,
+    user_agent: Option<HeaderValue>,
+    redirects: u32,
+    max_body: u64,
+}
+
+impl fmt::Debug for HyperTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+impl HyperTransport {
+    /// Opens the engine: no connection yet. `needs_tls`: some endpoint surely uses https, so that missing
+    /// roots are told now; files named in the plan are read in any case.
+    ///
+    /// # Errors
+    /// When a certificate, a key or the machine's roots can't be used, or the user agent is no header.
+    pub fn open(plan: &ClientPlan, needs_tls: bool) -> Result<Self, OpenError> {
+        let user_agent = match plan.user_agent.as_str() {
+            "" => None,
+            text => Some(HeaderValue::from_str(text).map_err(|_| {
+                OpenError::new("client.user-agent can't be sent as a header: it holds a control character")
+            })?),
+        };
+        Ok(Self {
+            pool: Pool::new(plan.connections_total, plan.connections_per_host, plan.idle_timeout),
+            connector: Connector::open(plan, needs_tls)?,
+            user_agent,
+            redirects: plan.redirects,
+            max_body: plan.max_body,
+        })
+    }
+
+    async fn follow(&self, call: Call<'_>) -> Result<Reply, Failure> {
+        let (parts, body) = call.request.into_parts();
+        let mut outgoing = Outgoing { method: parts.method, url: parts.uri, headers: parts.headers, body };
+        let mut trail = Trail::new(self.redirects);
+        let mut timings = Timings::default();
+        loop {
+            let hop = Hop { transport: self, gate: call.gate, timeouts: call.timeouts, timings: &mut timings };
+            let received = hop.run(&outgoing).await.map_err(|failure| on_trail(&trail, failure))?;
+            match trail.next(&outgoing, received.head.status, &received.head.headers)? {
+                Some(next) => outgoing = next,
+                None => return reply(received, outgoing, timings),
+            }
+        }
+    }
+}
+
+// After a redirect something has been sent, whatever became of the next request.
+fn on_trail(trail: &Trail, failure: Failure) -> Failure {
+    Failure { sent: failure.sent || trail.begun(), ..failure }
+}
+
+fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
+    let Received { head, body, .. } = received;
+    if let Some(encoding) = unwanted_encoding(&head.headers).filter(|_| !body.is_empty()) {
+        let message = format!("the body is encoded as `{encoding}`, which was not asked for and can't be decoded");
+        return Err(Failure::sent(FailureKind::Decode, message));
+    }
+    Ok(Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings })
+}
+
+fn unwanted_encoding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let encodings = values.map(|value| value.trim().to_ascii_lowercase());
+    encodings.into_iter().find(|encoding| !encoding.is_empty() && encoding != "identity")
+}
+
+impl Transport for HyperTransport {
+    fn exchange<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>> {
+        Box::pin(self.follow(call))
+    }
+}
+
+/// One request on its way, redirects not followed.
+struct Hop<'a> {
+    transport: &'a HyperTransport,
+    gate: &'a dyn Gate,
+    timeouts: &'a TimeoutPlan,
+    timings: &'a mut Timings,
+}
+
+impl Hop<'_> {
+    async fn run(mut self, outgoing: &Outgoing) -> Result<Received, Failure> {
+        let origin = Origin::of(&outgoing.url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;
+        let mut now = clock::now();
+        let host: Arc<Host> = self.transport.pool.host(origin, now);
+        let mut lease = match self.transport.pool.try_lease(&host) {
+            Some(lease) => lease,
+            None => Box::pin(self.wait(&host)).await?,
+        };
+        if !lease.take_idle(now) {
+            Box::pin(self.connect(&mut lease)).await?;
+            now = clock::now();
+        }
+        if pass(self.gate).await {
+            now = clock::now();
+            if lease.connection.as_mut().is_none_or(|connection| !connection.is_alive()) {
+                Box::pin(self.connect(&mut lease)).await?;
+                now = clock::now();
+            }
+        }
+        let total = self.timeouts.total.saturating_sub(self.timings.exchange());
+        let mut terms =
+            Terms { host: &host.label, timeouts: self.timeouts, start: now, total, max_body: self.transport.max_body };
+        let received = match self.send(&mut lease, outgoing, &terms).await {
+            Err(Ended::Unsent(_)) if lease.connection.as_ref().is_some_and(|connection| connection.used) => {
+                Box::pin(self.connect(&mut lease)).await?;
+                terms.start = clock::now();
+                self.send(&mut lease, outgoing, &terms).await
+            }
+            ended => ended,
+        };
+        let received = received.map_err(Ended::into_failure)?;
+        self.timings.first_byte += received.head_at - terms.start;
+        self.timings.body += received.end - received.head_at;
+        Ok(received)
+    }
+
+    async fn wait<'p>(&mut self, host: &'p Host) -> Result<Lease<'p>, Failure>
+    where
+        Self: 'p,
+    {
+        let began = clock::now();
+        let lease = tokio::time::timeout(self.timeouts.pool, self.transport.pool.lease(host)).await;
+        self.timings.pool += clock::now() - began;
+        lease.map_err(|_elapsed| fault::pool_timeout(&host.label, self.timeouts.pool))
+    }
+
+    async fn connect(&mut self, lease: &mut Lease<'_>) -> Result<(), Failure> {
+        lease.discard();
+        lease.reserve();
+        let connector = &self.transport.connector;
+        lease.connection = Some(connector.connect(lease.host, self.timeouts.connect, self.timings).await?);
+        Ok(())
+    }
+
+    async fn send(&self, lease: &mut Lease<'_>, outgoing: &Outgoing, terms: &Terms<'_>) -> Result<Received, Ended> {
+        let request = outgoing.on_wire(&lease.host.header, self.transport.user_agent.as_ref());
+        match &mut lease.connection {
+            Some(connection) => exchange::run(connection, request, terms).await,
+            None => Err(Ended::Failed(Failure::unsent(FailureKind::Connect, "no connection"))),
+        }
+    }
+}
+
+/// Passes the gate; tells whether that took a wait.
+async fn pass(gate: &dyn Gate) -> bool {
+    let mut passing = gate.pass();
+    let mut waited = false;
+    poll_fn(|cx| {
+        let passed = passing.as_mut().poll(cx);
+        waited |= passed.is_pending();
+        match passed {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    waited
+}
+
+#[cfg(test)]
+impl HyperTransport {
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine against servers that behave and servers that do not.
+
+mod faults;
+mod pool;
+mod redirects;
+mod replies;
+mod scripted;
+mod support;
+mod tls;

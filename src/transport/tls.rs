@@ -1,0 +1,237 @@
+//! TLS: roots, the client's certificate, and what went wrong in words.
+//!
+//! The configuration is made when it is first needed, so that plain HTTP works on a machine without
+//! root certificates. Must never accept a certificate unseen unless `client.tls.verify = false` says so.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{OpenError, TlsPlan, TlsVersion};
+
+/// TLS settings and, once it was needed, the configuration made of them.
+pub(super) struct Tls {
+    plan: TlsPlan,
+    made: OnceLock<Result<TlsConnector, OpenError>>,
+}
+
+impl Tls {
+    /// Settings of TLS. The files are read now when there are any, or when TLS will surely be needed.
+    ///
+    /// # Errors
+    /// When a file, a key or the machine's roots can't be used.
+    pub fn open(plan: &TlsPlan, needs_tls: bool) -> Result<Self, OpenError> {
+        let tls = Self { plan: plan.clone(), made: OnceLock::new() };
+        if needs_tls || plan.ca.is_some() || plan.identity.is_some() {
+            tls.connector()?;
+        }
+        Ok(tls)
+    }
+
+    /// What makes TLS of TCP.
+    ///
+    /// # Errors
+    /// When a file, a key or the machine's roots can't be used.
+    pub fn connector(&self) -> Result<TlsConnector, OpenError> {
+        let made = self.made.get_or_init(|| Ok(TlsConnector::from(Arc::new(configuration(&self.plan)?))));
+        made.clone()
+    }
+}
+
+/// The name a certificate must be for.
+pub(super) fn server_name(host: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(host.to_owned()).ok()
+}
+
+fn configuration(plan: &TlsPlan) -> Result<ClientConfig, OpenError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions(plan.min_version))
+        .map_err(|error| OpenError::new(format!("TLS can't be set up: {error}")))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier(plan, provider)?);
+    let mut configuration = match &plan.identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate, "client.tls.cert")?;
+            builder.with_client_auth_cert(chain, private_key(key)?).map_err(|error| {
+                let (certificate, key) = (certificate.display(), key.display());
+                OpenError::new(format!("client.tls: `{certificate}` and `{key}` can't be used together: {error}"))
+            })?
+        }
+    };
+    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(configuration)
+}
+
+fn versions(lowest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static FROM_12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+    static FROM_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+    match lowest {
+        TlsVersion::V12 => &FROM_12,
+        TlsVersion::V13 => &FROM_13,
+    }
+}
+
+fn verifier(plan: &TlsPlan, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, OpenError> {
+    let extra = match &plan.ca {
+        Some(path) => certificates(path, "client.tls.ca")?,
+        None => Vec::new(),
+    };
+    if !plan.verify {
+        return Ok(Arc::new(Unverified { provider }));
+    }
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider);
+    let verifier = verifier.map_err(|error| match &plan.ca {
+        Some(path) => OpenError::new(format!("client.tls.ca: `{}` can't be used: {error}", path.display())),
+        None => OpenError::new(format!(
+            "no root certificates for https: {error}; install the system's package of them \
+             (Debian: ca-certificates), set SSL_CERT_FILE, or name a file in client.tls.ca"
+        )),
+    })?;
+    Ok(Arc::new(verifier))
+}
+
+fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>, OpenError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(found) if found.is_empty() => {
+            Err(OpenError::new(format!("{key}: `{}` holds no certificate; a PEM file is expected", path.display())))
+        }
+        Ok(found) => Ok(found),
+        Err(error) => Err(OpenError::new(format!("{key}: `{}` can't be read as PEM: {error}", path.display()))),
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, OpenError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        OpenError::new(format!("client.tls.key: `{}` can't be read as a PEM private key: {error}", path.display()))
+    })
+}
+
+/// Accepts any certificate; the handshake is still checked to be the certificate holder's.
+struct Unverified {
+    provider: Arc<CryptoProvider>,
+}
+
+impl fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unverified")
+    }
+}
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// rustls' error inside an I/O error, if there is one.
+pub(super) fn inner(error: &io::Error) -> Option<&Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// What went wrong with TLS to `host`, and how to mend it.
+pub(super) fn words(host: &str, error: &io::Error) -> String {
+    match inner(error) {
+        Some(error) => tls_words(host, error),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            format!("`{host}` closed the connection during the TLS handshake")
+        }
+        None => format!("the TLS handshake with `{host}` failed: {}", super::fault::io_words(error)),
+    }
+}
+
+fn tls_words(host: &str, error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(error) => certificate_words(host, error),
+        Error::InvalidMessage(_) => {
+            format!("`{host}` does not speak TLS on this port; is its URL an http:// one?")
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)
+        | Error::PeerIncompatible(_) => {
+            format!("`{host}` and this client agree on no TLS version or cipher; see client.tls.min-version ({error})")
+        }
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol => {
+            format!("`{host}` does not offer HTTP/1.1 over TLS")
+        }
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            format!("`{host}` asks for a client certificate: set client.tls.cert and client.tls.key")
+        }
+        Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        ) => format!("`{host}` refuses the client certificate; see client.tls.cert ({error})"),
+        other => format!("TLS with `{host}` failed: {other}"),
+    }
+}
+
+fn certificate_words(host: &str, error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of `{host}` has expired")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the certificate of `{host}` is not valid yet; is this machine's clock right?")
+        }
+        CertificateError::NotValidForName => format!("the certificate of `{host}` is for another name"),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            format!("the certificate of `{host}` is for other names: {}", presented.join(", "))
+        }
+        // A bad signature is what an unknown issuer looks like that has the name of a known one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+            "the certificate of `{host}` is from an unknown issuer; if you trust it, name the issuer's \
+             certificate in client.tls.ca"
+        ),
+        CertificateError::Revoked => format!("the certificate of `{host}` has been revoked"),
+        other => format!("the certificate of `{host}` can't be accepted: {other}"),
+    }
+}
