@@ -2,6 +2,13 @@
 //!
 //! Expressions are compiled once; a value that is not there is null unless the column says otherwise.
 
+mod json;
+mod template;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -54,4 +61,4 @@ pub struct ExtractKind {
 }
 
 /// Every kind of extraction.
-pub const KINDS: &[ExtractKind] = &[];
+pub const KINDS: &[ExtractKind] = &[json::KIND, template::KIND, value::KIND];
