@@ -144,7 +144,8 @@ impl Secrets {
 /// Replaces secret values in texts by `***`: plain, percent-encoded, base64 and JSON-escaped forms.
 ///
 /// The plain form is masked however short it is: a text that is hard to read is better than a secret
-/// that can be read. Encoded forms shorter than [`SHORTEST_ENCODED`] are left alone.
+/// that can be read. Encoded forms shorter than four bytes are left alone,
+/// since they are found in any text by chance.
 #[derive(Clone, Default)]
 pub struct Masker {
     /// Longest first.
@@ -159,7 +160,7 @@ impl fmt::Debug for Masker {
     }
 }
 
-/// Bytes an encoded form must have to be looked for; shorter ones are found in any text by chance.
+/// Bytes an encoded form must have to be looked for.
 const SHORTEST_ENCODED: usize = 4;
 
 impl Masker {

@@ -35,6 +35,9 @@ pub trait AuthPlan: Debug + Send + Sync {
     fn apply(&self, context: &Context<'_>, headers: &mut HeaderMap) -> Result<(), RenderError>;
 }
 
+/// Decides an auth from its value in the job; reports what is wrong.
+pub type Compile = fn(&mut Site<'_>, &KeyPath, &Value, &Scope) -> Option<Arc<dyn AuthPlan>>;
+
 /// A row of [`KINDS`].
 #[derive(Debug)]
 pub struct AuthKind {
@@ -47,7 +50,7 @@ pub struct AuthKind {
     /// Schema of the value of `auth.KIND`.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of `auth.KIND` (already valid by the schema). Pure.
-    pub compile: fn(&mut Site<'_>, &KeyPath, &Value, &Scope) -> Option<Arc<dyn AuthPlan>>,
+    pub compile: Compile,
 }
 
 /// Every kind of auth.

@@ -67,8 +67,9 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, _scope: &Scope) -
 
 fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_path::ParseError) {
     // The parser's position is the byte at which it gave up.
-    let start = source.floor_char_boundary(error.position().min(source.len()));
-    let range = if start < source.len() { start..source.len() } else { 0..source.len() };
+    let start = error.position();
+    let range =
+        if source.get(start..).is_some_and(|rest| !rest.is_empty()) { start..source.len() } else { 0..source.len() };
     let place = site.document.place_in_string(path, range);
     let help = if source.starts_with('$') {
         "a JSONPath is written as `$.price`, `$.items[0].id`, `$.items[*].id` or `$['unit price']` (RFC 9535)"

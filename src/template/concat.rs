@@ -43,7 +43,7 @@ pub(super) fn apply(source: &str, range: std::ops::Range<usize>, insertions: &In
 fn first_word(words: &[Token<'_>], at: usize) -> usize {
     let (mut first, mut depth) = (at, 0_i32);
     while first > 0 {
-        depth += nesting(&words[first - 1]) * -1;
+        depth -= nesting(&words[first - 1]);
         if depth < 0 || (depth == 0 && ends_operand(words, first - 1)) {
             break;
         }

@@ -111,10 +111,7 @@ impl Plain {
     fn walk<'a>(&self, found: Found<'a>) -> Result<Found<'a>, RenderError> {
         match found {
             Found::Json(value) => self.walk_json(value),
-            Found::Text(text) => match self.keys.as_slice() {
-                [Key::Index(index)] => nth(&text, *index).ok_or_else(|| self.no_step(0, "is text")),
-                _ => Err(self.no_step(0, "is text")),
-            },
+            Found::Text(text) => self.letter(&text, 0),
             Found::Integer(_) => Err(self.no_step(0, "is a number")),
         }
     }
@@ -124,14 +121,25 @@ impl Plain {
             let next = match (value, key) {
                 (Value::Object(map), Key::Name(name)) => map.get(name),
                 (Value::Array(items), Key::Index(index)) => items.get(*index),
-                (Value::String(text), Key::Index(index)) if depth + 1 == self.keys.len() => {
-                    return nth(text, *index).ok_or_else(|| self.no_step(depth, "is shorter"));
-                }
+                (Value::String(text), Key::Index(_)) => return self.letter(text, depth),
                 _ => None,
             };
             value = next.ok_or_else(|| self.lacks_at(depth, value))?;
         }
         Ok(Found::Json(value))
+    }
+
+    /// A letter of a text; a letter is a text of its own.
+    fn letter<'a>(&self, text: &str, depth: usize) -> Result<Found<'a>, RenderError> {
+        let mut letter = text.to_owned();
+        for (at, key) in self.keys.iter().enumerate().skip(depth) {
+            let found = match key {
+                Key::Index(index) => letter.chars().nth(*index),
+                Key::Name(_) => None,
+            };
+            letter = found.ok_or_else(|| self.no_step(at, "is text"))?.to_string();
+        }
+        Ok(Found::Text(Cow::Owned(letter)))
     }
 
     fn lacks_at(&self, depth: usize, value: &Value) -> RenderError {
@@ -241,8 +249,4 @@ fn column<'a>(row: &'a Row, name: &str, position: Option<usize>) -> Result<Found
         Fields::Integer(number) if name == VALUE => Ok(Found::Integer(*number)),
         Fields::Integer(_) => Err(lacks("the row", name, &[VALUE.to_owned()])),
     }
-}
-
-fn nth<'a>(text: &str, index: usize) -> Option<Found<'a>> {
-    text.chars().nth(index).map(|letter| Found::Text(Cow::Owned(letter.to_string())))
 }

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::compile::{Compiled, Formula, Place, Segment, Slot, SlotValue, Tail};
-use super::path::Found;
+use super::path::{Found, Root};
 use super::url::{self, Part};
 use super::values::Uses;
 use super::{Context, RenderError, Spot, blocks, engine};
-use crate::secret::Secrets;
+use crate::secret::{MASK, Secrets};
 
 /// Appends a rendered template to `out`; `out` is as it was after an error.
 pub(super) fn render(template: &Compiled, context: &Context<'_>, out: &mut String) -> Result<(), RenderError> {
@@ -63,6 +63,12 @@ pub(super) fn value(template: &Compiled, context: &Context<'_>) -> Result<Value,
 }
 
 impl Slot {
+    /// Whether the value is a secret of a plan that is shown and never sent; `***` then stands anywhere.
+    fn is_masked(&self, text: &str) -> bool {
+        let is_secret = matches!(&self.value, SlotValue::Path(path) if matches!(path.root, Root::Secret(_)));
+        is_secret && text == MASK
+    }
+
     /// Writes the value; says whether it might make a dot segment.
     fn render(&self, context: &Context<'_>, start: usize, out: &mut String) -> Result<bool, RenderError> {
         let formula_text;
@@ -94,6 +100,10 @@ impl Slot {
             }
             Found::Json(value) => Cow::Owned(value.to_string()),
         };
+        if self.is_masked(&text) {
+            out.push_str(MASK);
+            return Ok(false);
+        }
         url::push(part, &text, out).map_err(|what| error(format!("`{}` {what}", self.source)))?;
         Ok(part == Part::Path && url::is_dots(&text))
     }

@@ -111,6 +111,7 @@ fn text_is_rendered() {
         ("{{ headers.etag }} {{ headers['X-Tag'] }} {{ headers['ETag'] | length }}", "\"x\" one, two 3"),
         ("{{ status }} {{ status == 200 }} {{ meta.attempts }}", "200 true 2"),
         ("{{ text }}", r#"{"name":"bolt"}"#),
+        ("{{ json.name[0][0] }}{{ row.sku[2] }}", "bb"),
         ("{{ row.empty | default('-', true) }}", "-"),
         ("{{ json.nothing | default('-') }}", "-"),
         ("a {#- note -#} b{% raw %}{{ x }}{% endraw %}", "ab{{ x }}"),
@@ -281,4 +282,46 @@ fn a_column_is_found_where_another_header_has_it() {
         Row { ordinal: 0, line: 0, fields: Fields::Text { header, cells: csv::StringRecord::from(vec!["1", "2"]) } };
     let context = Context { row: Some(&row), secrets: &world.secrets, reply: None };
     assert_eq!(template.value(&context), Ok(json!("1")));
+}
+
+#[test]
+fn a_masked_secret_stands_anywhere_in_a_url() {
+    let plan = crate::secret::SecretPlan {
+        name: "token".to_owned(),
+        origin: crate::secret::Origin::Environment("TOKEN".to_owned()),
+    };
+    let world = World { secrets: Secrets::masked(&[plan]), ..World::new() };
+    for (source, url) in [
+        ("{{ secrets.token }}/x?y={{ secrets.token }}", "***/x?y=***"),
+        ("https://{{ secrets.token }}/{{ secrets.token }}", "https://***/***"),
+    ] {
+        assert_eq!(world.text(source, Spot::Url).as_deref(), Ok(url), "{source}");
+    }
+}
+
+#[test]
+fn json_bodies_are_built_not_pasted() {
+    let text = String::new();
+    let place = crate::document::Place { source: 0, start: 0, end: 0 };
+    let document = crate::document::Document {
+        path: "job.toml".into(),
+        sources: vec![crate::document::SourceText { name: "job.toml".to_owned(), text }],
+        root: crate::document::Node { place, value: crate::document::NodeValue::Table(Vec::new()) },
+    };
+    let mut diagnostics = crate::diagnostic::Diagnostics::default();
+    let mut site = crate::compile::Site { document: &document, diagnostics: &mut diagnostics };
+    let path = crate::document::KeyPath::of(["json"]);
+    let world = World::with_object(&json!({"id": 7, "name": "a\",\"b"}));
+    let scope = scope(&world.row);
+    let body = json!({"id": "{{ row.id }}", "who": [{"name": "{{ row.name }}"}, true], "fix": {"size": "{{ vars.page.size }}", "n": [1]}});
+    let template = JsonTemplate::compile(&mut site, &path, &body, &scope).unwrap();
+    let JsonTemplate::Object(members) = &template else { panic!("{template:?}") };
+    assert!(matches!(&members[2].1, JsonTemplate::Constant(value) if *value == json!({"size": 50, "n": [1]})));
+    let rendered = world.see(|context| template.render(context)).unwrap();
+    assert_eq!(rendered, json!({"id": 7, "who": [{"name": "a\",\"b"}, true], "fix": {"size": 50, "n": [1]}}));
+    assert_eq!(rendered.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "who", "fix"]);
+
+    let wrong = json!({"a": "{{ nope }}", "b": ["{{ row."]});
+    assert!(JsonTemplate::compile(&mut site, &path, &wrong, &scope).is_none());
+    assert_eq!(diagnostics.list().len(), 2);
 }

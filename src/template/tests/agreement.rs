@@ -17,7 +17,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::hash_map("[a-c]", inner, 0..3).prop_map(|map| Value::from_iter(map)),
+            prop::collection::hash_map("[a-c]", inner, 0..3).prop_map(Value::from_iter),
         ]
     })
 }
