@@ -3,7 +3,12 @@
 //! [`Secret`] prints `***`. [`Masker`] removes secret values, in every form in which they leave the
 //! program, from texts that came from outside (errors, snippets of replies).
 
+use std::borrow::Cow;
 use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -47,6 +52,38 @@ pub enum Origin {
     File(std::path::PathBuf),
 }
 
+impl Origin {
+    /// The value found there, or a sentence that says why there is none and what to do.
+    fn read(&self, name: &str) -> Result<String, String> {
+        match self {
+            Self::Environment(variable) => match crate::environment::variable(variable) {
+                Some(value) if !value.is_empty() => Ok(value),
+                Some(_) => Err(format!(
+                    "the secret `{name}` is empty: the environment variable {variable} holds nothing; give it a value"
+                )),
+                None => Err(format!(
+                    "the secret `{name}` is not set: there is no environment variable {variable}; \
+                     set it with `export {variable}=...`"
+                )),
+            },
+            Self::File(path) => read_file(name, path),
+        }
+    }
+}
+
+fn read_file(name: &str, path: &std::path::Path) -> Result<String, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!("the secret `{name}` can't be read from {shown}: {error}; write it into that file as UTF-8 text")
+    })?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let value = line.strip_suffix('\r').unwrap_or(line);
+    if value.is_empty() {
+        return Err(format!("the secret `{name}` is empty: {shown} holds nothing; write the value into it"));
+    }
+    Ok(value.to_owned())
+}
+
 /// A secret of the job: its name and where its value will come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretPlan {
@@ -80,8 +117,15 @@ impl Secrets {
     /// # Errors
     /// One sentence per secret that is unset, empty or unreadable.
     pub fn open(plans: &[SecretPlan]) -> Result<Self, Vec<String>> {
-        let _ = plans;
-        todo!()
+        let mut values = Vec::with_capacity(plans.len());
+        let mut missing = Vec::new();
+        for plan in plans {
+            match plan.origin.read(&plan.name) {
+                Ok(value) => values.push((plan.name.clone(), Secret::new(value))),
+                Err(sentence) => missing.push(sentence),
+            }
+        }
+        if missing.is_empty() { Ok(Self { values }) } else { Err(missing) }
     }
 
     /// The value of a secret.
@@ -93,21 +137,241 @@ impl Secrets {
     /// A masker for these secrets.
     #[must_use]
     pub fn masker(&self) -> Masker {
-        todo!()
+        Masker::new(self.values.iter().map(|(_, secret)| secret.reveal()))
     }
 }
 
 /// Replaces secret values in texts by `***`: plain, percent-encoded, base64 and JSON-escaped forms.
-#[derive(Debug, Clone, Default)]
+///
+/// The plain form is masked however short it is: a text that is hard to read is better than a secret
+/// that can be read. Encoded forms shorter than four bytes are left alone,
+/// since they are found in any text by chance.
+#[derive(Clone, Default)]
 pub struct Masker {
+    /// Longest first.
     needles: Vec<String>,
+    /// Bytes that a needle begins with.
+    first: Vec<u8>,
 }
 
+impl fmt::Debug for Masker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Masker({} forms)", self.needles.len())
+    }
+}
+
+/// Bytes an encoded form must have to be looked for.
+const SHORTEST_ENCODED: usize = 4;
+
 impl Masker {
-    /// `text` without secrets.
+    /// A masker of these values.
+    pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
+        let mut needles: Vec<String> = values.into_iter().flat_map(forms).collect();
+        needles.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        needles.dedup();
+        let mut first: Vec<u8> = needles.iter().map(|needle| needle.as_bytes()[0]).collect();
+        first.sort_unstable();
+        first.dedup();
+        Self { needles, first }
+    }
+
+    /// `text` without secrets; what overlaps is masked as one.
     #[must_use]
-    pub fn mask<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
-        let _ = text;
-        todo!()
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut out = String::new();
+        let mut copied = 0;
+        let mut masked_to = 0;
+        for at in 0..text.len() {
+            let Some(length) = self.match_at(&text.as_bytes()[at..]) else { continue };
+            if at >= masked_to {
+                out.push_str(&text[copied.max(masked_to)..at]);
+                out.push_str(MASK);
+            }
+            masked_to = masked_to.max(at + length);
+            copied = masked_to;
+        }
+        if masked_to == 0 {
+            return Cow::Borrowed(text);
+        }
+        out.push_str(&text[copied..]);
+        Cow::Owned(out)
+    }
+
+    /// Bytes of the longest needle that `text` begins with.
+    fn match_at(&self, text: &[u8]) -> Option<usize> {
+        self.first.binary_search(text.first()?).ok()?;
+        self.needles.iter().find(|needle| text.starts_with(needle.as_bytes())).map(String::len)
+    }
+}
+
+/// Every form in which a value may leave the program.
+fn forms(value: &str) -> Vec<String> {
+    if value.is_empty() {
+        return Vec::new();
+    }
+    let mut encoded = Vec::new();
+    for set in [UNRESERVED_KEPT, URLENCODE, PATH_KEPT] {
+        let upper = percent_encoding::utf8_percent_encode(value, set).to_string();
+        encoded.push(upper.replace("%20", "+"));
+        encoded.push(lower_hex(&upper));
+        encoded.push(upper);
+    }
+    let json = serde_json::Value::from(value).to_string();
+    encoded.push(json[1..json.len() - 1].to_owned());
+    encoded.push(json[1..json.len() - 1].replace('/', "\\/"));
+    for alignment in 0..3 {
+        encoded.extend(base64_inside(value, alignment));
+    }
+    encoded.retain(|form| form.len() >= SHORTEST_ENCODED);
+    encoded.push(value.to_owned());
+    encoded
+}
+
+/// As values in URLs are encoded: all but unreserved characters (RFC 3986).
+const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// As HTML forms are encoded.
+const URLENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
+/// As servers write a path: its separators and sub-delimiters kept.
+const PATH_KEPT: &AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'%');
+
+fn lower_hex(encoded: &str) -> String {
+    let mut out = String::with_capacity(encoded.len());
+    let mut parts = encoded.split('%');
+    out.extend(parts.next());
+    for part in parts {
+        let (hex, rest) = part.split_at(part.len().min(2));
+        out.push('%');
+        out.push_str(&hex.to_ascii_lowercase());
+        out.push_str(rest);
+    }
+    out
+}
+
+/// The base64 characters that a value fully decides, when `before` bytes stand before it; and, at the
+/// start, the whole encoding.
+fn base64_inside(value: &str, before: usize) -> Vec<String> {
+    let mut bytes = vec![0; before];
+    bytes.extend_from_slice(value.as_bytes());
+    let from = (before * 8).div_ceil(6);
+    let to = bytes.len() * 8 / 6;
+    let mut forms = Vec::new();
+    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        let encoded = engine.encode(&bytes);
+        forms.extend(encoded.get(from..to).map(ToOwned::to_owned));
+        // The last character also depends on what follows, but nothing may: then it is a part of the secret.
+        forms.extend(encoded.get(from..).map(ToOwned::to_owned));
+    }
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use proptest::prelude::*;
+
+    fn masker(values: &[&str]) -> Masker {
+        Masker::new(values.iter().copied())
+    }
+
+    #[test]
+    fn nothing_prints_a_secret() {
+        let secrets = Secrets::new(vec![("token".to_owned(), Secret::new("hunter2".to_owned()))]);
+        let shown = format!("{secrets:?} {:?} {}", secrets.masker(), secrets.get("token").unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn every_form_is_masked() {
+        let secret = "p\u{e4}ss/w\"rd+1 ?x";
+        let masker = masker(&[secret]);
+        let percent = percent_encoding::utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        for form in [
+            secret.to_owned(),
+            percent.clone(),
+            lower_hex(&percent),
+            serde_json::to_string(secret).unwrap(),
+            STANDARD.encode(secret),
+            URL_SAFE.encode(secret),
+            STANDARD.encode(format!("user:{secret}")),
+            STANDARD.encode(format!("user1:{secret}")),
+            STANDARD.encode(format!("us:{secret}tail")),
+        ] {
+            let text = format!("got <{form}>");
+            let masked = masker.mask(&text);
+            assert!(masked.contains(MASK), "{form} became {masked}");
+            assert!(masked.len() <= text.len().max(12) && !masked.contains("rd"), "{form} became {masked}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_not_copied() {
+        let masker = masker(&["hunter2"]);
+        assert!(matches!(masker.mask("nothing to see, hunter3"), Cow::Borrowed("nothing to see, hunter3")));
+        assert!(matches!(Masker::default().mask("x"), Cow::Borrowed("x")));
+    }
+
+    #[test]
+    fn the_longest_and_what_overlaps_goes_as_one() {
+        assert_eq!(masker(&["abc", "abcdef"]).mask("xabcdefx abc"), "x***x ***");
+        assert_eq!(masker(&["abcd", "cdef"]).mask("xabcdefx"), "x***x");
+        assert_eq!(masker(&["abab"]).mask("ababab-"), "***-");
+        assert_eq!(masker(&["ab"]).mask("abab"), "******");
+        assert_eq!(masker(&["\u{e4}"]).mask("a\u{e4}\u{f6}"), "a***\u{f6}");
+    }
+
+    #[test]
+    fn a_short_secret_is_masked_in_its_plain_form_alone() {
+        assert_eq!(masker(&["1"]).mask("a1b MQ"), "a***b MQ");
+        assert_eq!(masker(&[""]).mask("abc"), "abc");
+    }
+
+    #[test]
+    fn a_file_loses_one_newline() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let path = folder.path().join("secret");
+            std::fs::write(&path, text).unwrap();
+            let plan = SecretPlan { name: "token".to_owned(), origin: Origin::File(path) };
+            Secrets::open(&[plan]).map(|secrets| secrets.get("token").unwrap().reveal().to_owned())
+        };
+        assert_eq!(read("a b\n"), Ok("a b".to_owned()));
+        assert_eq!(read("a\r\n"), Ok("a".to_owned()));
+        assert_eq!(read("a\n\n"), Ok("a\n".to_owned()));
+        assert_eq!(read("a"), Ok("a".to_owned()));
+        let empty = read("\n").unwrap_err();
+        assert!(empty[0].contains("`token` is empty"), "{empty:?}");
+    }
+
+    #[test]
+    fn all_missing_secrets_are_said_at_once() {
+        let plan = |name: &str, origin| SecretPlan { name: name.to_owned(), origin };
+        let plans = [
+            plan("a", Origin::Environment("PACELINE_TEST_SURELY_UNSET".to_owned())),
+            plan("b", Origin::File("/nowhere/at/all".into())),
+            plan("path", Origin::Environment("PATH".to_owned())),
+        ];
+        let missing = Secrets::open(&plans).unwrap_err();
+        assert_eq!(missing.len(), 2);
+        assert!(missing[0].contains("`a`") && missing[0].contains("export PACELINE_TEST_SURELY_UNSET=..."));
+        assert!(missing[1].contains("`b`") && missing[1].contains("/nowhere/at/all"));
+        assert!(Secrets::open(&plans[2..]).unwrap().get("path").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_of_some_length_survives(
+            secret in "[A-Z\u{e4}/+ \"]{6,12}", before in "[a-z]{0,6}", after in "[a-z]{0,6}"
+        ) {
+            let masker = masker(&[&secret]);
+            let percent = percent_encoding::utf8_percent_encode(&secret, UNRESERVED_KEPT).to_string();
+            for form in [secret.clone(), percent.clone(), lower_hex(&percent)] {
+                let text = format!("{before}{form}{after}");
+                prop_assert_eq!(masker.mask(&text), format!("{before}{MASK}{after}"));
+            }
+            let encoded = STANDARD.encode(format!("{before}:{secret}{after}"));
+            prop_assert!(masker.mask(&encoded).contains(MASK));
+        }
     }
 }

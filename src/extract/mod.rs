@@ -2,6 +2,13 @@
 //!
 //! Expressions are compiled once; a value that is not there is null unless the column says otherwise.
 
+mod json;
+mod template;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -37,6 +44,9 @@ pub trait Extractor: Debug + Send + Sync {
     fn extract(&self, context: &Context<'_>, item: &Value) -> Result<Value, ExtractError>;
 }
 
+/// Decides an extractor from its value in the job; reports what is wrong.
+pub type Compile = fn(&mut Site<'_>, &KeyPath, &Value, &Scope) -> Option<Arc<dyn Extractor>>;
+
 /// A row of [`KINDS`].
 #[derive(Debug)]
 pub struct ExtractKind {
@@ -50,8 +60,8 @@ pub struct ExtractKind {
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of the key (already valid by the schema; a plain string column comes as
     /// `json` when it begins with `$`, else as `template`). Pure. `scope` has the reply's names.
-    pub compile: fn(&mut Site<'_>, &KeyPath, &Value, &Scope) -> Option<Arc<dyn Extractor>>,
+    pub compile: Compile,
 }
 
 /// Every kind of extraction.
-pub const KINDS: &[ExtractKind] = &[];
+pub const KINDS: &[ExtractKind] = &[json::KIND, template::KIND, value::KIND];

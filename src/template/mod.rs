@@ -5,8 +5,27 @@
 //! stand in ([`Spot`]). Constants (`vars`) are folded in at compile time. Must never touch the
 //! network, the clock or the environment.
 
+mod blocks;
+mod compile;
+mod concat;
+mod engine;
+mod filters;
+mod json;
+mod names;
+mod path;
+mod render;
+mod scan;
+mod token;
+mod url;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -104,53 +123,78 @@ pub struct RenderError {
     pub message: String,
 }
 
-/// A compiled template.
-#[derive(Debug, Clone)]
+/// A compiled template; cheap to clone.
+#[derive(Clone)]
 pub struct Template {
-    source: String,
+    compiled: Arc<compile::Compiled>,
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Template").field(&self.compiled.source).finish()
+    }
 }
 
 impl Template {
     /// Compiles a template and checks its names.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it, in the order of the text.
     pub fn compile(source: &str, spot: Spot, scope: &Scope) -> Result<Self, Vec<TemplateError>> {
-        let _ = (source, spot, scope);
-        todo!()
+        compile::compile(source, spot, scope).map(|compiled| Self { compiled: Arc::new(compiled) })
     }
 
     /// The text as written.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        &self.compiled.source
     }
 
     /// The rendered text, if it is the same for every row and holds no secret.
     #[must_use]
     pub fn constant(&self) -> Option<&str> {
-        todo!()
+        match (self.compiled.segments.as_slice(), &self.compiled.tail) {
+            ([], None) => Some(""),
+            ([compile::Segment::Literal(text)], None) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The rendered value, if it is the same for every row and holds no secret; a template that is
+    /// one `{{ }}` and nothing else keeps its JSON type.
+    #[must_use]
+    pub fn constant_value(&self) -> Option<Value> {
+        let text = self.constant()?;
+        Some(self.compiled.constant.clone().unwrap_or_else(|| Value::from(text)))
     }
 
     /// The text before the first value that varies, vars folded in.
     #[must_use]
     pub fn literal_prefix(&self) -> &str {
-        todo!()
+        match self.compiled.segments.first() {
+            Some(compile::Segment::Literal(text)) => text,
+            Some(compile::Segment::Slot(_)) | None => "",
+        }
     }
 
     /// Names under `secrets` that the template uses.
     #[must_use]
     pub fn secrets(&self) -> &[String] {
-        todo!()
+        &self.compiled.secrets
     }
 
-    /// Appends the rendered text to `out`.
+    /// Whether the template uses `json`, so that the reply must be JSON.
+    #[must_use]
+    pub fn uses_json(&self) -> bool {
+        self.compiled.uses_json
+    }
+
+    /// Appends the rendered text to `out`, which is left as it was after an error.
     ///
     /// # Errors
     /// When a value is missing or can't stand where it would.
     pub fn render(&self, context: &Context<'_>, out: &mut String) -> Result<(), RenderError> {
-        let _ = (context, out);
-        todo!()
+        render::render(&self.compiled, context, out)
     }
 
     /// The rendered value: a template that is one `{{ }}` and nothing else keeps its JSON type.
@@ -158,8 +202,7 @@ impl Template {
     /// # Errors
     /// As [`Template::render`].
     pub fn value(&self, context: &Context<'_>) -> Result<Value, RenderError> {
-        let _ = context;
-        todo!()
+        render::value(&self.compiled, context)
     }
 }
 
@@ -174,15 +217,4 @@ pub enum JsonTemplate {
     Array(Vec<JsonTemplate>),
     /// An object; its keys are constant.
     Object(Vec<(String, JsonTemplate)>),
-}
-
-impl JsonTemplate {
-    /// Renders the body.
-    ///
-    /// # Errors
-    /// As [`Template::render`].
-    pub fn render(&self, context: &Context<'_>) -> Result<Value, RenderError> {
-        let _ = context;
-        todo!()
-    }
 }

@@ -1,0 +1,60 @@
+//! `auth.bearer`: a token in the Authorization header (RFC 6750, section 2.1).
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::{AuthKind, AuthPlan, authorize, secret_template};
+use crate::compile::Site;
+use crate::diagnostic::codes;
+use crate::document::KeyPath;
+use crate::template::{Context, RenderError, Scope, Template};
+
+/// The row of [`KINDS`](super::KINDS).
+pub(super) const KIND: AuthKind = AuthKind {
+    name: "bearer",
+    doc: "a token in the Authorization header (RFC 6750)",
+    example: "auth.bearer = \"{{ secrets.token }}\"",
+    schema: |_| {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "The token, as a template: \"{{ secrets.token }}\"."
+        })
+    },
+    compile,
+};
+
+#[derive(Debug)]
+struct Bearer {
+    token: Template,
+}
+
+fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<Arc<dyn AuthPlan>> {
+    let Some(text) = value.as_str() else {
+        let help = "write it as `auth.bearer = \"{{ secrets.token }}\"`";
+        site.error(codes::WRONG_TYPE, path, "the token must be a string", help);
+        return None;
+    };
+    Some(Arc::new(Bearer { token: secret_template(site, path, text, "token", scope)? }))
+}
+
+impl AuthPlan for Bearer {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn identity(&self) -> String {
+        format!("bearer {}", self.token.source())
+    }
+
+    fn apply(&self, context: &Context<'_>, headers: &mut HeaderMap) -> Result<(), RenderError> {
+        let mut text = "Bearer ".to_owned();
+        let start = text.len();
+        self.token.render(context, &mut text)?;
+        if text.len() == start {
+            return Err(RenderError { message: "auth.bearer is empty for this row".to_owned() });
+        }
+        authorize(&text, KIND.name, headers)
+    }
+}

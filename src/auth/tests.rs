@@ -1,0 +1,109 @@
+//! The family's contract, and what each kind sends.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::json;
+
+use super::*;
+use crate::diagnostic::{Code, Diagnostics};
+use crate::document::{Document, Node, NodeValue, Place, SourceText};
+use crate::row::{Fields, Row};
+use crate::secret::{Secret, Secrets};
+use crate::template::RowScope;
+
+fn document() -> Document {
+    let text = "a = 1".to_owned();
+    let place = Place { source: 0, start: 0, end: text.len() };
+    let sources = vec![SourceText { name: "job.toml".to_owned(), text }];
+    Document { path: "job.toml".into(), sources, root: Node { place, value: NodeValue::Table(Vec::new()) } }
+}
+
+fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {
+    let scope = Scope {
+        row: RowScope::Open,
+        vars: BTreeMap::from([("token".to_owned(), json!("in the file"))]),
+        secrets: vec!["token".to_owned(), "password".to_owned()],
+        reply: false,
+    };
+    let (document, mut diagnostics) = (document(), Diagnostics::default());
+    let mut site = Site { document: &document, diagnostics: &mut diagnostics };
+    let row = KINDS.iter().find(|row| row.name == kind).unwrap();
+    let plan = (row.compile)(&mut site, &KeyPath::of(["auth", kind]), value, &scope);
+    let codes: Vec<Code> = diagnostics.list().iter().map(|diagnostic| diagnostic.code).collect();
+    assert!(diagnostics.list().iter().all(|diagnostic| !diagnostic.help.is_empty()), "{diagnostics:?}");
+    plan.ok_or(codes)
+}
+
+fn apply(plan: &dyn AuthPlan, row: &Value) -> Result<HeaderMap, RenderError> {
+    let secrets = [("token", "s3cret"), ("password", "pä:ss")];
+    let secrets = secrets.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())));
+    let row = Row { ordinal: 0, line: 0, fields: Fields::Object(row.as_object().unwrap().clone()) };
+    let mut headers = HeaderMap::new();
+    let context = Context { row: Some(&row), secrets: &Secrets::new(secrets.to_vec()), reply: None };
+    plan.apply(&context, &mut headers).map(|()| headers)
+}
+
+#[test]
+fn every_kind_keeps_the_contract() {
+    let mut generator = schemars::SchemaGenerator::default();
+    let names: HashSet<&str> = KINDS.iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), KINDS.len());
+    for row in KINDS {
+        let schema = (row.schema)(&mut generator);
+        let example: toml::Table = row.example.parse().unwrap();
+        let value = serde_json::to_value(&example["auth"][row.name]).unwrap();
+        assert!(schema.as_object().is_some_and(|schema| schema.contains_key("type")), "{}", row.name);
+        assert!(jsonschema::is_valid(schema.as_value(), &value), "{}", row.name);
+        assert!(!row.doc.is_empty());
+        let plan = compile(row.name, &value).unwrap();
+        assert_eq!(plan.kind(), row.name);
+        let headers = apply(&*plan, &json!({})).unwrap();
+        assert!(!headers.is_empty() && headers.values().all(HeaderValue::is_sensitive), "{}", row.name);
+        assert!(!plan.identity().contains("s3cret") && !format!("{plan:?} {headers:?}").contains("s3cret"));
+    }
+}
+
+#[test]
+fn headers_are_as_the_standards_say() {
+    let sent = |kind, value| apply(&*compile(kind, &value).unwrap(), &json!({"user": "me", "token": "abc"})).unwrap();
+    assert_eq!(sent("bearer", json!("{{ secrets.token }}"))[AUTHORIZATION], "Bearer s3cret");
+    assert_eq!(sent("bearer", json!("{{ row.token }}"))[AUTHORIZATION], "Bearer abc");
+    let basic = json!({"user": "{{ row.user }}", "password": "{{ secrets.password }}"});
+    assert_eq!(sent("basic", basic)[AUTHORIZATION], format!("Basic {}", STANDARD_PAIR));
+}
+
+/// `me:pä:ss`, by coreutils' base64.
+const STANDARD_PAIR: &str = "bWU6cMOkOnNz";
+
+#[test]
+fn a_secret_in_the_file_is_refused() {
+    for (kind, value) in [
+        ("bearer", json!("abc")),
+        ("bearer", json!("{{ vars.token }}")),
+        ("bearer", json!("")),
+        ("basic", json!({"user": "me", "password": "abc"})),
+    ] {
+        assert_eq!(compile(kind, &value).unwrap_err(), [codes::SECRET_EXPOSED], "{value}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_all_at_once() {
+    let wrong = json!({"user": "a:b", "password": "{{ secrets.nothing }}"});
+    assert_eq!(compile("basic", &wrong).unwrap_err(), [codes::BAD_VALUE, codes::TEMPLATE_NAME]);
+    assert_eq!(compile("basic", &json!({"user": 1})).unwrap_err(), [codes::WRONG_TYPE, codes::MISSING_KEY]);
+    assert_eq!(compile("bearer", &json!(1)).unwrap_err(), [codes::WRONG_TYPE]);
+}
+
+#[test]
+fn a_value_that_can_not_be_sent_fails_its_row() {
+    let bearer = compile("bearer", &json!("{{ row.token }}")).unwrap();
+    for token in ["", "a\r\nx-evil: 1", "a\0"] {
+        let error = apply(&*bearer, &json!({"token": token})).unwrap_err();
+        assert!(error.message.contains("auth.bearer"), "{error:?}");
+    }
+    let basic = json!({"user": "{{ row.user }}", "password": "{{ row.password }}"});
+    let basic = compile("basic", &basic).unwrap();
+    assert_eq!(apply(&*basic, &json!({"user": "a:b", "password": "c"})).unwrap_err().message, basic::COLON);
+    assert!(apply(&*basic, &json!({"user": "a", "password": "c\n"})).is_err());
+}

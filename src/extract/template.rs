@@ -1,0 +1,62 @@
+//! `template`: a template over the row and the reply.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{ExtractError, ExtractKind, Extractor};
+use crate::compile::Site;
+use crate::diagnostic::codes;
+use crate::document::KeyPath;
+use crate::template::{Context, Scope, Spot, Template};
+
+/// The row of [`KINDS`](super::KINDS).
+pub(super) const KIND: ExtractKind = ExtractKind {
+    name: "template",
+    doc: "a template over row, vars, json, text, headers, status and meta",
+    example: "label = \"{{ row.sku }}-{{ json.name | upper }}\"",
+    schema: |_| {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A template, such as \"{{ row.sku }}-{{ json.name | upper }}\"."
+        })
+    },
+    compile,
+};
+
+#[derive(Debug)]
+struct Rendered {
+    template: Template,
+}
+
+fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<Arc<dyn Extractor>> {
+    let Some(text) = value.as_str() else {
+        site.error(codes::WRONG_TYPE, path, "a template must be a string", "write it as `\"{{ row.sku }}\"`");
+        return None;
+    };
+    let template = site.template(path, text, Spot::Text, scope)?;
+    if let Some(secret) = template.secrets().first() {
+        let message = format!("the secret `{secret}` would be written into the records");
+        site.error(codes::SECRET_EXPOSED, path, message, "secrets are for requests; leave it out of the columns");
+        return None;
+    }
+    Some(Arc::new(Rendered { template }))
+}
+
+impl Extractor for Rendered {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn identity(&self) -> String {
+        format!("template {}", self.template.source())
+    }
+
+    fn needs_json(&self) -> bool {
+        self.template.uses_json()
+    }
+
+    fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {
+        self.template.value(context).map_err(|error| ExtractError { message: error.message })
+    }
+}

@@ -1,0 +1,102 @@
+//! The family's contract, and what each kind takes out of a reply.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::json;
+
+use super::*;
+use crate::diagnostic::{Code, Diagnostics, codes};
+use crate::document::{Document, Node, NodeValue, Place, SourceText};
+use crate::row::{Fields, Row};
+use crate::secret::Secrets;
+use crate::template::{ReplyView, RowScope};
+
+fn document() -> Document {
+    let text = "a = 1".to_owned();
+    let place = Place { source: 0, start: 0, end: text.len() };
+    let sources = vec![SourceText { name: "job.toml".to_owned(), text }];
+    Document { path: "job.toml".into(), sources, root: Node { place, value: NodeValue::Table(Vec::new()) } }
+}
+
+fn compile(kind: &str, value: &Value) -> Result<Arc<dyn Extractor>, Vec<Code>> {
+    let scope = Scope { row: RowScope::Open, vars: BTreeMap::new(), secrets: vec!["token".to_owned()], reply: true };
+    let (document, mut diagnostics) = (document(), Diagnostics::default());
+    let mut site = Site { document: &document, diagnostics: &mut diagnostics };
+    let row = KINDS.iter().find(|row| row.name == kind).unwrap();
+    let extractor = (row.compile)(&mut site, &KeyPath::of(["columns", "a"]), value, &scope);
+    assert!(diagnostics.list().iter().all(|diagnostic| !diagnostic.help.is_empty()), "{diagnostics:?}");
+    extractor.ok_or_else(|| diagnostics.list().iter().map(|diagnostic| diagnostic.code).collect())
+}
+
+fn extract(extractor: &dyn Extractor) -> Result<Value, ExtractError> {
+    let body = json!({"name": "bolt", "price": 1.0, "tags": ["a", "b"]});
+    let row = Row { ordinal: 0, line: 0, fields: Fields::Object(json!({"sku": "x1"}).as_object().unwrap().clone()) };
+    let reply = ReplyView {
+        status: 200,
+        headers: &http::HeaderMap::new(),
+        body: b"",
+        json: Some(&body),
+        meta: &serde_json::Map::new(),
+    };
+    extractor.extract(&Context { row: Some(&row), secrets: &Secrets::default(), reply: Some(&reply) }, &body)
+}
+
+/// The value of an example's only column: a string, or what stands under the kind's name.
+fn example_value(row: &ExtractKind) -> Value {
+    let example: toml::Table = row.example.parse().unwrap();
+    let column = serde_json::to_value(example.values().next().unwrap()).unwrap();
+    column.get(row.name).cloned().unwrap_or(column)
+}
+
+#[test]
+fn every_kind_keeps_the_contract() {
+    let mut generator = schemars::SchemaGenerator::default();
+    let names: HashSet<&str> = KINDS.iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), KINDS.len());
+    for row in KINDS {
+        let schema = (row.schema)(&mut generator);
+        let value = example_value(row);
+        assert!(schema.as_object().is_some(), "{}", row.name);
+        assert!(jsonschema::is_valid(schema.as_value(), &value), "{}", row.name);
+        assert!(!row.doc.is_empty());
+        let extractor = compile(row.name, &value).unwrap();
+        assert_eq!(extractor.kind(), row.name);
+        assert!(extractor.identity().starts_with(row.name), "{}", row.name);
+        assert_ne!(extract(&*extractor).unwrap(), Value::Null, "{}", row.name);
+    }
+}
+
+#[test]
+fn values_keep_their_type() {
+    for (kind, value, found) in [
+        ("json", json!("$.price"), json!(1.0)),
+        ("json", json!("$.tags[*]"), json!(["a", "b"])),
+        ("json", json!("$.nothing"), json!(null)),
+        ("template", json!("{{ json.price }}"), json!(1.0)),
+        ("template", json!("{{ row.sku }}-{{ json.name | upper }}"), json!("x1-BOLT")),
+        ("template", json!("{{ json.nothing | default(none) }}"), json!(null)),
+        ("value", json!({"a": [1]}), json!({"a": [1]})),
+    ] {
+        assert_eq!(extract(&*compile(kind, &value).unwrap()), Ok(found), "{value}");
+    }
+    let missing = extract(&*compile("template", &json!("{{ json.nothing }}")).unwrap()).unwrap_err();
+    assert_eq!(missing.message, "`json` has no `nothing`; it has `name`, `price`, `tags`");
+}
+
+#[test]
+fn what_needs_json_says_so() {
+    let needs = |kind, value| compile(kind, &value).unwrap().needs_json();
+    assert!(needs("json", json!("$.a")) && needs("template", json!("{{ json.a ~ '' }}")));
+    assert!(!needs("template", json!("{{ status }}{{ text }}")) && !needs("value", json!("{{ json.a }}")));
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    for path in ["", "price", "$.", "$.a[", "$.a b", "$..", "$.ä[", "$[?@.a ==]", "$.items[?foo(@)]"] {
+        assert_eq!(compile("json", &json!(path)).unwrap_err(), [codes::PATH_SYNTAX], "{path}");
+    }
+    assert_eq!(compile("json", &json!(1)).unwrap_err(), [codes::WRONG_TYPE]);
+    assert_eq!(compile("template", &json!([])).unwrap_err(), [codes::WRONG_TYPE]);
+    assert_eq!(compile("template", &json!("{{ nope }}")).unwrap_err(), [codes::TEMPLATE_NAME]);
+    assert_eq!(compile("template", &json!("{{ secrets.token }}")).unwrap_err(), [codes::SECRET_EXPOSED]);
+}

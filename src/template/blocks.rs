@@ -1,0 +1,158 @@
+//! Templates with `{% %}`: which blocks there are, and what they give names to.
+//!
+//! From the first block on, a template is minijinja's as a whole. Blocks that reach for other
+//! templates, or would switch escaping off, are not part of the job language.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use minijinja::Environment;
+
+use super::names::{Names, ROOTS};
+use super::scan::Piece;
+use super::token::{Kind, Token, is_keyword, tokens};
+use super::values::Uses;
+use super::{Spot, TemplateError, TemplateErrorKind, concat, engine};
+
+/// Name under which the one template of an environment is stored.
+pub(super) const NAME: &str = "template";
+
+const BLOCKS: &[&str] =
+    &["if", "elif", "else", "endif", "for", "endfor", "set", "endset", "with", "endwith", "filter", "endfilter"];
+
+/// A rest of a template, from its first block on.
+pub(super) struct Rest {
+    /// An environment with the rest in it as [`NAME`].
+    pub environment: Environment<'static>,
+    /// What it uses.
+    pub uses: Uses,
+}
+
+/// Checks and compiles `pieces`, which end `source` and begin with a block at `start`.
+pub(super) fn compile(source: &str, start: usize, pieces: &[Piece<'_>], names: &mut Names<'_>) -> Option<Rest> {
+    let tags: Vec<(bool, Vec<Token<'_>>)> = pieces.iter().filter_map(|piece| words(source, piece)).collect();
+    for (_, words) in tags.iter().filter(|(is_block, _)| *is_block) {
+        check_block(words, names);
+        declare(words, names);
+    }
+    let mut environment = parse(&source[start..], start, names)?;
+    let mut uses = Uses::default();
+    let mut changes = concat::Insertions::new();
+    for (is_block, words) in &tags {
+        check_words(*is_block, words, names, &mut uses);
+        changes.extend(concat::insertions(words));
+    }
+    check_outside(&environment, &tags, names);
+    if !changes.is_empty() {
+        let text = concat::apply(source, start..source.len(), &changes);
+        environment.add_template_owned(NAME, text).ok()?;
+    }
+    Some(Rest { environment, uses })
+}
+
+fn words<'s>(source: &'s str, piece: &Piece<'_>) -> Option<(bool, Vec<Token<'s>>)> {
+    match piece {
+        Piece::Literal(_) => None,
+        Piece::Expression(tag) => Some((false, tokens(source, tag.inner.clone()))),
+        Piece::Block(tag) => Some((true, tokens(source, tag.inner.clone()))),
+    }
+}
+
+fn parse(rest: &str, start: usize, names: &mut Names<'_>) -> Option<Environment<'static>> {
+    let mut environment = match names.spot {
+        Spot::Text => engine::TEXT.clone(),
+        Spot::Url => engine::URL.clone(),
+    };
+    match environment.add_template_owned(NAME, rest.to_owned()) {
+        Ok(()) => Some(environment),
+        Err(error) => {
+            let syntax = syntax_error(&error, start..start + rest.len());
+            names.error(&syntax.range, syntax.kind, syntax.message, syntax.help);
+            None
+        }
+    }
+}
+
+/// A syntax error of minijinja in `range` of a template.
+pub(super) fn syntax_error(error: &minijinja::Error, range: Range<usize>) -> TemplateError {
+    let found = error.range().map(|found| found.start + range.start..found.end + range.start);
+    // An error at the very end has a place behind the text.
+    let place = found.filter(|found| found.end <= range.end && found.start < found.end).unwrap_or(range);
+    let what = error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+    TemplateError {
+        range: place,
+        kind: TemplateErrorKind::Syntax,
+        message: format!("the template does not parse: {what}"),
+        help: Some("templates are written as `{{ row.name }}` or `{{ row.name | filter }}`".to_owned()),
+    }
+}
+
+fn check_block(words: &[Token<'_>], names: &mut Names<'_>) {
+    let Some(Token { kind: Kind::Name(block), range }) = words.first() else { return };
+    let captures = matches!(*block, "filter" | "endfilter" | "endset")
+        || (*block == "set" && !words.iter().any(|word| word.is_sign("=")));
+    if !BLOCKS.contains(block) {
+        let help = Some("there are if, for, set, with, filter and raw".to_owned());
+        names.error(range, TemplateErrorKind::Syntax, format!("the job language has no block `{block}`"), help);
+    } else if captures && names.spot == Spot::Url {
+        let help = Some("use `{% set name = value %}`, and filters inside of `{{ }}`".to_owned());
+        names.error(range, TemplateErrorKind::Spot, format!("a `{block}` block can't stand in a URL"), help);
+    }
+}
+
+/// Notes the names that a block gives a meaning to.
+fn declare(words: &[Token<'_>], names: &mut Names<'_>) {
+    let Some(Kind::Name(block)) = words.first().map(|word| word.kind) else { return };
+    let ends = |word: &Token<'_>| match block {
+        "for" => word.is_name("in"),
+        "set" => word.is_sign("=") || word.is_sign("|"),
+        _ => false,
+    };
+    let head = words.iter().position(ends).unwrap_or(words.len());
+    for (at, word) in words.iter().enumerate().take(head).skip(1) {
+        let Kind::Name(name) = word.kind else { continue };
+        let next = words.get(at + 1);
+        let declares = match block {
+            "for" => true,
+            "set" => !words[at - 1].is_sign(".") && !next.is_some_and(|word| word.is_sign(".")),
+            "with" => next.is_some_and(|word| word.is_sign("=")),
+            _ => false,
+        };
+        if declares && ROOTS.contains(&name) {
+            let message = format!("`{name}` can't be given another meaning");
+            names.error(&word.range, TemplateErrorKind::Name, message, Some("choose another name".to_owned()));
+        } else if declares && !is_keyword(name) {
+            names.locals.insert(name.to_owned());
+        }
+    }
+    if block == "for" {
+        names.locals.insert("loop".to_owned());
+    }
+}
+
+fn check_words(is_block: bool, words: &[Token<'_>], names: &mut Names<'_>, uses: &mut Uses) {
+    if !is_block {
+        names.check(words, uses);
+    } else if words.first().is_some_and(|word| word.is_name("filter")) {
+        if let Some(Token { kind: Kind::Name(name), range }) = words.get(1) {
+            names.filter(name, range);
+        }
+        names.check(words.get(2..).unwrap_or_default(), uses);
+    } else {
+        names.check(words.get(1..).unwrap_or_default(), uses);
+    }
+}
+
+/// Reports names that are used where the block that gives them a meaning does not reach.
+fn check_outside(environment: &Environment<'_>, tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) {
+    let Ok(template) = environment.get_template(NAME) else { return };
+    let undeclared: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    for name in undeclared.intersection(&names.locals.clone()) {
+        let last = tags.iter().flat_map(|(_, words)| words).rfind(|word| word.is_name(name));
+        if let Some(word) = last {
+            let message = format!("`{name}` has no value everywhere it is used");
+            let help = format!("use it only inside of the block that sets it, or `{{% set {name} = … %}}` before");
+            names.error(&word.range, TemplateErrorKind::Name, message, Some(help));
+        }
+    }
+}

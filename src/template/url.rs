@@ -1,0 +1,184 @@
+//! Escaping of values for the part of a URL they stand in (RFC 3986).
+//!
+//! A value never makes a path segment, a query parameter or a host that the template does not show.
+//! Must never decode or change literal text.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `text` with everything but unreserved characters percent-encoded.
+pub(super) fn encode(text: &str) -> impl Iterator<Item = &str> {
+    utf8_percent_encode(text, RESERVED)
+}
+
+/// The part of a URL that a position belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The very beginning: a value here is a whole URL or its scheme and authority.
+    Start,
+    /// Inside the scheme, or between the scheme and its slashes.
+    Scheme,
+    /// Host and port.
+    Authority,
+    /// The path.
+    Path,
+    /// Behind `?`.
+    Query,
+    /// Behind `#`.
+    Fragment,
+}
+
+/// The part that the end of `text`, the beginning of a URL, belongs to.
+pub(super) fn part_at_end(text: &str) -> Part {
+    if text.is_empty() {
+        return Part::Start;
+    }
+    let Some(end) = text.find([':', '/', '?', '#']) else { return Part::Scheme };
+    if text.as_bytes()[end] != b':' {
+        return advance(Part::Path, text);
+    }
+    let (scheme, rest) = (&text[..end], &text[end + 1..]);
+    if let Some(authority) = rest.strip_prefix("//") {
+        return advance(Part::Authority, authority);
+    }
+    let unfinished = rest.is_empty() || rest == "/";
+    if unfinished && !scheme.eq_ignore_ascii_case("demo") { Part::Scheme } else { advance(Part::Path, rest) }
+}
+
+/// The part that the end of `text` belongs to, when it begins in `part`.
+pub(super) fn advance(part: Part, text: &str) -> Part {
+    match part {
+        Part::Start | Part::Scheme => part_at_end(text),
+        Part::Authority => match text.find(['/', '?', '#', '\\']) {
+            Some(end) => advance(Part::Path, &text[end..]),
+            None => Part::Authority,
+        },
+        Part::Path => match text.find(['?', '#']) {
+            Some(end) if text.as_bytes()[end] == b'?' => advance(Part::Query, &text[end + 1..]),
+            Some(_) => Part::Fragment,
+            None => Part::Path,
+        },
+        Part::Query if text.contains('#') => Part::Fragment,
+        Part::Query => Part::Query,
+        Part::Fragment => Part::Fragment,
+    }
+}
+
+/// Appends a value to a URL, escaped for the part it stands in.
+///
+/// The error says what is wrong with the value without repeating it.
+pub(super) fn push(part: Part, text: &str, out: &mut String) -> Result<(), &'static str> {
+    match part {
+        Part::Path | Part::Query | Part::Fragment => out.extend(encode(text)),
+        Part::Authority => {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+            if text.is_empty() || !text.bytes().all(allowed) {
+                return Err("stands in the host of a URL and may hold only letters, digits, `.`, `-` and `:`");
+            }
+            out.push_str(text);
+        }
+        Part::Start => push_whole(text, out)?,
+        Part::Scheme => return Err("stands in the scheme of a URL, which can't vary"),
+    }
+    Ok(())
+}
+
+/// Appends a value that is a URL of its own.
+fn push_whole(text: &str, out: &mut String) -> Result<(), &'static str> {
+    let head = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    if !(head.starts_with("http://") || head.starts_with("https://")) {
+        return Err("stands at the start of a URL and must begin with http:// or https://");
+    }
+    if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
+        return Err("is to be a URL, which can't hold spaces, control characters or backslashes");
+    }
+    let slashes = text.find("//").map_or(0, |at| at + 2);
+    let host = text[slashes..].find(['/', '?', '#']).map_or(text.len(), |at| at + slashes);
+    out.push_str(&text[..host]);
+    // Letters beyond ASCII are encoded as browsers do; everything else is the URL's own business.
+    out.extend(utf8_percent_encode(&text[host..], &AsciiSet::EMPTY));
+    Ok(())
+}
+
+/// Whether a value could make a path segment `.` or `..`, alone or with what stands beside it.
+pub(super) fn is_dots(text: &str) -> bool {
+    text.len() <= 2 && text.bytes().all(|byte| byte == b'.')
+}
+
+/// Whether the path of a URL has a segment that servers resolve away (RFC 3986, section 5.2.4).
+pub(super) fn has_dot_segment(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let is_dot = |segment: &str| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    };
+    path.split(['/', '\\']).skip(1).any(is_dot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_is_found_from_the_text_before() {
+        for (text, part) in [
+            ("", Part::Start),
+            ("http", Part::Scheme),
+            ("https:", Part::Scheme),
+            ("https:/", Part::Scheme),
+            ("https://", Part::Authority),
+            ("https://a.b:80", Part::Authority),
+            ("https://a.b/", Part::Path),
+            ("https://a.b?", Part::Query),
+            ("https://a.b#", Part::Fragment),
+            ("https://a.b/c?d=/e#", Part::Fragment),
+            ("https://a.b/c?d=/e", Part::Query),
+            ("demo:", Part::Path),
+            ("demo:/products/", Part::Path),
+            ("/products", Part::Path),
+        ] {
+            assert_eq!(part_at_end(text), part, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_takes_only_what_a_host_is_made_of() {
+        for good in ["a.example", "127.0.0.1:80", "x-1"] {
+            push(Part::Authority, good, &mut String::new()).unwrap();
+        }
+        for bad in ["", "a/b", "a@b", "a?b", "a#b", "a b", "ä", "a%2f", "[::1]", "a\\b"] {
+            push(Part::Authority, bad, &mut String::new()).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_whole_url_stays_as_it_is() {
+        for (value, url) in [
+            ("https://a.b/c?d=%20&e=f#g", "https://a.b/c?d=%20&e=f#g"),
+            ("HTTP://a.b", "HTTP://a.b"),
+            ("http://a.b/ü?x=ß", "http://a.b/%C3%BC?x=%C3%9F"),
+        ] {
+            let mut out = String::new();
+            push(Part::Start, value, &mut out).unwrap();
+            assert_eq!(out, url);
+        }
+        for bad in ["", "ftp://a", "//a", "javascript:1", "http://a b", "http://a\n", "http:/a", "http://a\\b"] {
+            push(Part::Start, bad, &mut String::new()).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn dot_segments_are_found_in_the_path_alone() {
+        for bad in
+            ["http://a/..", "http://a/./b", "http://a/b/%2e%2E/c", "demo:/../x", "http://a/..?b", "http://a/..\\b"]
+        {
+            assert!(has_dot_segment(bad), "{bad}");
+        }
+        for good in ["http://a/b", "http://a/...", "http://a/.b", "http://a/?x=/../", "http://a/#/..", "http://.."] {
+            assert!(!has_dot_segment(good), "{good}");
+        }
+    }
+}
