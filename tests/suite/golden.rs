@@ -4,6 +4,8 @@
 //! it before you commit it. A first line `# options: --profile ci --set a.b=c --var x=y --limit 5` gives
 //! the case a command line. Must never skip a case.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
