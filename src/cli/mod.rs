@@ -10,7 +10,6 @@ mod demo;
 pub mod exit;
 mod kinds;
 mod load;
-mod neighbours;
 mod plan;
 pub mod print;
 mod run;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::repair::line_around;
-use super::{Node, NodeValue, Place};
+use super::{Node, NodeValue, Place, parse};
 
 /// The key at `span` of `text`, unquoted.
 pub(super) fn name(text: &str, span: &Range<usize>) -> String {
@@ -29,7 +29,13 @@ pub(super) fn in_header(text: &str, at: usize) -> bool {
 
 /// Where the name at `span` was defined before, in positions of `text`.
 pub(super) fn first(text: &str, span: &Range<usize>, root: &Node) -> Option<Range<usize>> {
-    let found = if in_header(text, span.start) { before_header(text, span) } else { before_pair(text, span, root) };
+    let found = if in_header(text, span.start) {
+        before_header(text, span)
+    } else {
+        // The text above knows the tables as they were; the whole tree knows the inline table around.
+        let above = parse::fragment(&text[..line_around(text, span.start).start]);
+        before_pair(text, span, &above).or_else(|| before_pair(text, span, root))
+    };
     found.filter(|found| found.end <= span.start)
 }
 

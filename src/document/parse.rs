@@ -10,25 +10,39 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 
 use super::repair::{self, Repaired};
-use super::{Key, Node, NodeValue, Place, syntax};
+use super::{Key, Node, NodeValue, Place, syntax, teach};
 
 /// The deepest nesting of a job file; a job of the language has less than a tenth of it.
 const DEEPEST: usize = 100;
 
 /// Parses the text of the job file, source 0. What could not be read is missing from the tree.
 pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
+    if let Some(diagnostic) = teach::other_language(text) {
+        diagnostics.push(diagnostic);
+        diagnostics.unread_keys();
+        return root(Vec::new());
+    }
     let (mut tree, mut errors) = DeTable::parse_recoverable(text);
     let repaired = if errors.is_empty() { Repaired::default() } else { repair::repair(text, &errors) };
     if !repaired.is_untouched() {
         (tree, errors) = DeTable::parse_recoverable(&repaired.text);
     }
     let mut converter = Converter { source: 0, map: &|at| repaired.original(at), refused: Vec::new() };
-    let root = converter.table(tree.get_ref(), 0);
+    let root = root(converter.table(tree.get_ref(), 0));
     let refused = converter.refused;
-    let root = Node { place: Place { source: 0, start: 0, end: 0 }, value: NodeValue::Table(root) };
     let sound = syntax::report(text, &errors, &repaired, &root, diagnostics);
     tell(refused, diagnostics);
-    if sound { root } else { Node { value: NodeValue::Table(Vec::new()), ..root } }
+    if sound { root } else { self::root(Vec::new()) }
+}
+
+fn root(entries: Vec<(Key, Node)>) -> Node {
+    Node { place: Place { source: 0, start: 0, end: 0 }, value: NodeValue::Table(entries) }
+}
+
+/// The tree of the start of a text that has errors, as far as there is one.
+pub(super) fn fragment(text: &str) -> Node {
+    let (tree, _) = DeTable::parse_recoverable(text);
+    root(Converter { source: 0, map: &|at| at, refused: Vec::new() }.table(tree.get_ref(), 0))
 }
 
 /// Parses a single value that stands at byte `offset` of source `source`; `None` if it is no TOML value.

@@ -60,7 +60,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
             Diagnostic::error(codes::UNREADABLE, format!("`{shown}` may not be read: permission denied"))
                 .help("give this user the right to read the file")
         }
-        _ => Diagnostic::error(codes::UNREADABLE, format!("`{shown}` can't be read: {error}")),
+        _ => Diagnostic::error(codes::UNREADABLE, format!("`{shown}` can't be read: {error}"))
+            .help("a job file is a plain file of text"),
     }
 }
 

@@ -13,8 +13,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, MOST_SHOWN, codes};
 use super::repair::{self, Finding, Repaired};
 use super::{Node, Place, teach};
 
-/// How many errors get words of their own; more are never shown.
-const TAUGHT: usize = 5 * MOST_SHOWN;
+/// How many errors get words of their own: those behind are never shown.
+const TAUGHT: usize = MOST_SHOWN;
 
 /// A syntax error, in positions of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

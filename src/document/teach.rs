@@ -50,6 +50,25 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
     if lesson.help.is_empty() { diagnostic } else { diagnostic.help(lesson.help) }
 }
 
+/// A file that is another language altogether, told in one error instead of one for every line.
+pub(super) fn other_language(text: &str) -> Option<Diagnostic> {
+    let mut lines = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let yaml_key =
+        || first.strip_suffix(':').is_some_and(|key| key.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)));
+    let language = match first {
+        _ if first.starts_with('{') => "JSON",
+        _ if first == "---" || yaml_key() => "YAML",
+        _ if first.starts_with('<') => "XML or HTML",
+        _ => return None,
+    };
+    let start = text.find(first)?;
+    let message = format!("this is {language}, not TOML");
+    Some(Diagnostic::error(codes::SYNTAX, message).at(place(&(start..start + first.len())), "").help(NOT_TOML))
+}
+
+const NOT_TOML: &str = "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
+
 /// A few words of the file, for a message.
 fn shorten(words: &str) -> String {
     let words = words.trim();
@@ -118,8 +137,7 @@ fn statement(text: &str, at: usize) -> Lesson {
     let span = rest_of_line(text, line.start + indent);
     let written = &text[span.clone()];
     if written.starts_with(['{', '<', '}', ']']) || written.starts_with("---") {
-        let help = "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
-        return Lesson::new(span, "this is not a line of TOML", "", help);
+        return Lesson::new(span, "this is not a line of TOML", "", NOT_TOML);
     }
     let colon = written.find(':').filter(|colon| !written[..*colon].trim_end().contains(char::is_whitespace));
     if let Some((key, value)) = colon.map(|colon| (&written[..colon], written[colon + 1..].trim())) {
@@ -283,6 +301,6 @@ fn other(text: &str, span: &Range<usize>, message: &str) -> Lesson {
         "invalid comment character" => {
             Lesson::new(span.clone(), "a control character can't stand in a comment", "", "take it out")
         }
-        _ => Lesson::new(span.clone(), message, "", ""),
+        _ => Lesson::new(span.clone(), message, "", NOT_TOML),
     }
 }

@@ -184,10 +184,24 @@ fn a_name_defined_twice_shows_both_places() {
         ("[[x]]\n[x.y]\n[[x]]\n[x.y]\n[x.y]\n", 21),
         ("a = { b = 1, c = { b = 2, b = 3 } }", 19),
         ("a.b = 1\n[a]\n", 0),
+        ("[x]\na = { b = 1,\n  b = 2 }\n", 10),
     ] {
         let (_, diagnostics) = read(text);
         assert_eq!(diagnostics.list().len(), 1, "{text}");
         assert_eq!(diagnostics.list()[0].others[0].place.start, first, "{text}");
+    }
+}
+
+#[test]
+fn another_language_is_one_error() {
+    for (text, language) in [
+        ("\u{feff}{\n  \"endpoints\": {}\n}\n", "JSON"),
+        ("# jobs\nendpoints:\n  price:\n", "YAML"),
+        ("---\na: 1\nb: 2\n", "YAML"),
+        ("<html>\n", "XML or HTML"),
+    ] {
+        let (_, diagnostics) = read(text);
+        assert_eq!(told(&diagnostics), [("P0002", format!("this is {language}, not TOML").as_str())]);
     }
 }
 
@@ -226,8 +240,15 @@ fn files_that_are_no_job_files_are_told() {
 
 #[test]
 fn ten_thousand_lines_of_garbage_are_twenty_diagnostics() {
-    let lines =
-        ["\u{1}garbage \"'\n", "[unclosed\n", "a = [1, 2\n", "a = 1\n", "{ \"j\": [1, 2] }\n", "x = = {,}\n", "'''\n"];
+    let lines = [
+        "\u{1}garbage \"'\n",
+        "[unclosed\n",
+        "a = [1, 2\n",
+        "a = 1\n",
+        "a = { \"j\": [1, 2] }\n",
+        "x = = {,}\n",
+        "'''\n",
+    ];
     for line in lines {
         let (document, diagnostics) = read(&line.repeat(10_000));
         assert!(diagnostics.has_errors(), "{line}");

@@ -29,8 +29,8 @@ pub struct Meter {
 /// What a meter has measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// p50, p90, p95, p99 of attempt durations; `None` when there were none.
-    pub latency: Option<[Duration; 4]>,
+    /// p50, p95, p99 of attempt durations; `None` when there were none.
+    pub latency: Option<[Duration; 3]>,
     /// Statuses and how often, ascending.
     pub statuses: Vec<(u16, u64)>,
     /// Reason, rows, example row; most frequent first.
@@ -72,12 +72,19 @@ impl Meter {
         entry.0 += 1;
     }
 
+    /// The duration below which a share of the attempts stayed; `None` when there were none.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let inside = self.lock();
+        (!inside.latency.is_empty()).then(|| Duration::from_micros(inside.latency.value_at_quantile(share)))
+    }
+
     /// What was measured so far.
     #[must_use]
     pub fn read(&self) -> Measured {
         let inside = self.lock();
         let quantile = |share| Duration::from_micros(inside.latency.value_at_quantile(share));
-        let latency = (!inside.latency.is_empty()).then(|| [0.5, 0.9, 0.95, 0.99].map(quantile));
+        let latency = (!inside.latency.is_empty()).then(|| [0.5, 0.95, 0.99].map(quantile));
         let statuses = inside.statuses.iter().map(|(status, count)| (*status, *count)).collect();
         let mut failures: Vec<_> =
             inside.failures.iter().map(|(reason, (rows, example))| (reason.clone(), *rows, *example)).collect();
@@ -111,7 +118,7 @@ mod tests {
         for millis in 1..=100 {
             meter.attempt(Duration::from_millis(millis), Some(200));
         }
-        let [p50, _, p95, p99] = meter.read().latency.unwrap().map(|time| time.as_millis());
+        let [p50, p95, p99] = meter.read().latency.unwrap().map(|time| time.as_millis());
         assert_eq!((p50, p95, p99), (50, 95, 99));
         assert_eq!(meter.read().statuses, [(200, 100)]);
     }

@@ -17,7 +17,7 @@ use crate::plan::{EndpointPlan, Plan};
 use crate::random;
 use crate::secret::Secrets;
 use crate::sink::Start;
-use crate::transport::{ClientPlan, Transport, hyper::HyperTransport};
+use crate::transport::{ClientPlan, HyperTransport, Transport};
 
 use super::control::{self, Desk};
 use super::feeder::Selection;
@@ -108,7 +108,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         control,
         plan: Arc::new(plan),
     });
-    let lanes = lanes(&shared, &transports, base.as_deref());
+    let lanes = lanes(&shared, &transports, base.as_deref())?;
     let selections = session.selections;
     let Session { sinks, writer, state, .. } = session;
     Ok(Opened { shared, lanes, selections, sinks, writer, state, desk, facts, folder, demo })
@@ -278,31 +278,37 @@ fn needs_tls(endpoint: &EndpointPlan) -> bool {
 }
 
 async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
-    if !plan.endpoints.iter().any(|endpoint| endpoint.url.literal_prefix().starts_with("demo:")) {
+    if !plan.uses_demo() {
         return Ok(None);
     }
     let demo = Demo::start(DemoPlan::default()).await;
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
 }
 
-fn lanes(shared: &Arc<Shared>, transports: &[Arc<dyn Transport>], demo: Option<&str>) -> Vec<Arc<Lane>> {
+fn lanes(
+    shared: &Arc<Shared>,
+    transports: &[Arc<dyn Transport>],
+    demo: Option<&str>,
+) -> Result<Vec<Arc<Lane>>, RunError> {
     let plan = &shared.plan;
     let named: Vec<Arc<Limiter>> = plan.limits.iter().map(|limit| Arc::new(Limiter::open(limit.clone()))).collect();
-    let lanes = plan.endpoints.iter().enumerate().map(|(index, endpoint)| {
+    let lane = |(index, endpoint): (usize, &EndpointPlan)| {
         let mut limiters: Vec<_> = endpoint.limits.iter().map(|position| named[*position].clone()).collect();
         if limiters.is_empty() {
             limiters.push(Arc::new(Limiter::open(LimitPlan::hold_only(&endpoint.name))));
         }
-        Arc::new(Lane {
+        let request = RequestPlan::new(endpoint, demo)
+            .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
+        Ok(Arc::new(Lane {
             index,
-            request: RequestPlan::prepare(endpoint, demo),
+            request,
             transport: transports[index].clone(),
             limiters,
             queue: Queue::new(READY, endpoint.concurrency * SLEEPERS_PER_SLOT),
             needs_json: endpoint.columns.iter().any(|column| column.extractor.needs_json()),
             needs_meta: endpoint.columns.iter().any(|column| column.extractor.kind() == "template"),
             shared: shared.clone(),
-        })
-    });
-    lanes.collect()
+        }))
+    };
+    plan.endpoints.iter().enumerate().map(lane).collect()
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::journal::Counts;
-use crate::plan::fail_if;
 
 use super::lane::Shared;
 use super::live;
@@ -22,8 +21,7 @@ pub fn report(
 ) -> RunReport {
     let total = written.map(|written| total(&written.state.counts)).unwrap_or_default();
     let measured = shared.meter.read();
-    let observed = fail_if::Observed { counts: total, latency: measured.latency };
-    let held = shared.plan.fail_if.iter().filter(|condition| fail_if::holds(condition, &observed));
+    let held = shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
     RunReport {
         job: shared.plan.name.clone(),
         run: facts.run.clone(),
@@ -32,7 +30,7 @@ pub fn report(
         resumed_rows: facts.resumed_rows,
         attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
         elapsed,
-        latency: measured.latency.map(|[p50, _, p95, p99]| [p50, p95, p99]),
+        latency: measured.latency,
         statuses: measured.statuses,
         failures: measured.failures,
         outputs: outputs(shared, written),

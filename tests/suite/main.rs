@@ -9,6 +9,7 @@ mod limits;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
 /// What the tests stand on.
+mod golden;
 mod support;
 
 /// The commands, their flags, exit codes and output.

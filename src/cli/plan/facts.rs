@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::neighbours::{Estimate, estimate};
 use super::preview::{Shown, hosts, preview};
 use super::resume::Resume;
 use crate::clock;
-use crate::limit::{LimitPlan, Window};
+use crate::limit::LimitPlan;
+use crate::plan::display;
+use crate::plan::estimate::{Binding, Estimate, estimate};
 use crate::plan::{EndpointPlan, Plan};
 use crate::run::RunOptions;
 use crate::secret::{Origin, SecretPlan};
@@ -91,7 +92,17 @@ impl Facts {
     /// # Errors
     /// When an input can't be read.
     pub fn gather(plan: &Plan, options: RunOptions, rows: u64) -> Result<Self, SourceError> {
-        let endpoint = |endpoint: &EndpointPlan| EndpointFacts::gather(plan, endpoint, rows);
+        let counted: Vec<Option<u64>> =
+            plan.endpoints.iter().map(|endpoint| count(plan, endpoint)).collect::<Result<_, _>>()?;
+        let estimates = estimate(plan, &counted);
+        let endpoints = plan.endpoints.iter().zip(counted).zip(estimates);
+        let endpoint = |((endpoint, counted), estimate)| {
+            let facts = EndpointFacts::gather(plan, endpoint, counted, rows)?;
+            Ok(match estimate {
+                Some(estimate) => facts.estimated(plan, estimate, endpoint.retry.attempts),
+                None => facts,
+            })
+        };
         Ok(Self {
             version: 1,
             job: plan.name.clone(),
@@ -99,12 +110,12 @@ impl Facts {
             file: plan.file.display().to_string(),
             fingerprint: plan.fingerprint(),
             row_limit: plan.row_limit,
-            endpoints: plan.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
+            endpoints: endpoints.map(endpoint).collect::<Result<_, SourceError>>()?,
             sinks: plan.sinks.iter().map(|sink| SinkFacts::of(plan, sink)).collect(),
             secrets: plan.secrets.iter().map(SecretFacts::of).collect(),
             fail_if: plan.fail_if.iter().map(|condition| condition.source.clone()).collect(),
             state: plan.state.display().to_string(),
-            resume: Resume::gather(plan, options)?,
+            resume: Resume::gather(plan, options).map_err(SourceError::new)?,
         })
     }
 
@@ -115,13 +126,12 @@ impl Facts {
 }
 
 impl EndpointFacts {
-    fn gather(plan: &Plan, endpoint: &EndpointPlan, shown: u64) -> Result<Self, SourceError> {
-        let rows = endpoint.source.count()?.map(|rows| plan.row_limit.map_or(rows, |limit| rows.min(limit)));
+    fn gather(plan: &Plan, endpoint: &EndpointPlan, rows: Option<u64>, shown: u64) -> Result<Self, SourceError> {
         // An input that can't be counted (standard input) would be used up by looking at it.
         let shown = rows.map_or(0, |rows| rows.min(shown));
         let preview = preview(plan, endpoint, shown)?;
         let (hosts, hosts_vary) = hosts(endpoint.url.literal_prefix(), endpoint.url.constant().is_some(), &preview);
-        let facts = Self {
+        Ok(Self {
             name: endpoint.name.clone(),
             input: endpoint.source.describe(),
             rows,
@@ -138,42 +148,42 @@ impl EndpointFacts {
             hosts,
             hosts_vary,
             preview,
-        };
-        Ok(match rows {
-            Some(rows) => facts.estimated(estimate(plan, endpoint, rows), endpoint.retry.attempts),
-            None => facts,
         })
     }
 
-    fn estimated(self, estimate: Estimate, attempts: u32) -> Self {
+    fn estimated(self, plan: &Plan, estimate: Estimate, attempts: u32) -> Self {
         Self {
             requests: Some(estimate.requests),
             most_requests: Some(estimate.requests.saturating_mul(u64::from(attempts))),
-            batches: self.batch_size.map(|_| estimate.batches),
-            shortest_seconds: estimate.duration.map(|duration| duration.as_secs_f64()),
-            bound_by: Some(estimate.bound_by).filter(|bound| !bound.is_empty()),
+            batches: estimate.batches,
+            shortest_seconds: Some(estimate.shortest.as_secs_f64()),
+            bound_by: estimate.binding.map(|binding| bound_by(plan, binding)),
             ..self
         }
     }
 }
 
-impl LimitFacts {
-    fn of(limit: &LimitPlan) -> Self {
-        Self { name: limit.name.clone(), rates: limit.windows.iter().map(rate).collect(), burst: limit.burst.get() }
+fn count(plan: &Plan, endpoint: &EndpointPlan) -> Result<Option<u64>, SourceError> {
+    Ok(endpoint.source.count()?.map(|rows| plan.row_limit.map_or(rows, |limit| rows.min(limit))))
+}
+
+/// What an endpoint waits for, in words.
+fn bound_by(plan: &Plan, binding: Binding) -> String {
+    match binding {
+        Binding::Limit { limit, window } => {
+            let limit = &plan.limits[limit];
+            format!("limit {} ({})", limit.name, display::rate(&limit.windows[window]))
+        }
+        Binding::Pause => "the pause between batches".to_owned(),
     }
 }
 
-/// A window as a job file has it.
-fn rate(window: &Window) -> String {
-    let per = match clock::human(window.per).as_str() {
-        "1s" => "s".to_owned(),
-        "1m" => "m".to_owned(),
-        "1h" => "h".to_owned(),
-        "1d" => "d".to_owned(),
-        other => other.to_owned(),
-    };
-    format!("{}/{per}", window.count)
+impl LimitFacts {
+    fn of(limit: &LimitPlan) -> Self {
+        Self { name: limit.name.clone(), rates: limit.windows.iter().map(display::rate).collect(), burst: limit.burst.get() }
+    }
 }
+
 
 impl SinkFacts {
     fn of(plan: &Plan, sink: &SinkPlan) -> Self {

@@ -2,8 +2,9 @@
 
 use super::facts::{EndpointFacts, Facts, SinkFacts, human_seconds};
 use super::preview::{Shown, ShownRequest};
-use super::resume::{Action, Change, Resume};
+use super::resume::{Action, Resume};
 use crate::report::text::{clean, counted, thousands};
+use crate::run::resume::Change;
 use crate::sink::RowChoice;
 
 /// Width of the column of labels.

@@ -7,13 +7,17 @@ use http::{HeaderValue, Request};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::neighbours::{Preview, shown_url};
+use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Plan};
-use crate::secret::MASK;
+use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
+use crate::template::Context;
 
 /// Most characters of a body that are shown.
 const LONGEST_BODY: usize = 2_000;
+
+/// Where `demo:` leads while nothing runs; shown as `demo:` again. A name that can't exist (RFC 6761).
+const DEMO: &str = "http://demo.invalid";
 
 /// How the API behind `demo:` URLs is named among the hosts.
 const DEMO_HOST: &str = "the demo API, on this machine";
@@ -46,14 +50,19 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
     if rows == 0 {
         return Ok(Vec::new());
     }
-    let requests = Preview::new(plan, endpoint);
+    let failed = |failure: crate::retry::Failure| SourceError::new(format!("endpoints.{}: {failure}", endpoint.name));
+    let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?;
+    let secrets = Secrets::masked(&plan.secrets);
     let mut source = endpoint.source.open()?;
     let mut shown = Vec::new();
     for _ in 0..rows {
         let Some(read) = source.next()? else { break };
         let number = read.ordinal() + 1;
         let outcome = match read {
-            Read::Row(row) => requests.request(&row),
+            Read::Row(row) => {
+                let context = Context { row: Some(&row), secrets: &secrets, reply: None };
+                requests.build(&context).map_err(|failure| failure.message)
+            }
             Read::Bad { reason, .. } => Err(reason),
         };
         shown.push(match outcome {
@@ -74,6 +83,11 @@ impl ShownRequest {
             body: shown_body(request.body()),
         }
     }
+}
+
+/// A URL as the job has it.
+fn shown_url(url: &str) -> String {
+    url.strip_prefix(DEMO).map_or_else(|| url.to_owned(), |path| format!("demo:{path}"))
 }
 
 /// Secrets are masked before they are rendered; what they were made into (base64) is masked here.
@@ -159,6 +173,12 @@ mod tests {
         let request = ShownRequest { method: "GET".into(), url, headers: Vec::new(), body: None };
         let shown = Shown { row: 1, request: Some(request), error: None };
         assert_eq!(hosts("https://api.", false, &[shown.clone(), shown]), (vec!["api.b".to_owned()], true));
+    }
+
+    #[test]
+    fn demo_urls_are_shown_as_written() {
+        assert_eq!(shown_url("http://demo.invalid/products/1?a=b"), "demo:/products/1?a=b");
+        assert_eq!(shown_url("https://api.example.com/x"), "https://api.example.com/x");
     }
 
     #[test]

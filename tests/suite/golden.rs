@@ -1,0 +1,164 @@
+//! Golden diagnostics: every `tests/check/NAME.toml` is checked, and what is said of it is `NAME.stderr`.
+//!
+//! A new case is two files and no code. `UPDATE_GOLDEN=1 cargo test golden` writes the second one; read
+//! it before you commit it. A first line `# options: --profile ci --set a.b=c --var x=y --limit 5` gives
+//! the case a command line. Must never skip a case.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use paceline::compile::{self, Options};
+use paceline::diagnostic::{self, Diagnostics, Format};
+use paceline::document::{Document, Overlays};
+
+/// Where the cases are, from the root of the crate, in which tests run.
+const FOLDER: &str = "tests/check";
+
+#[test]
+fn golden_diagnostics_are_as_committed() {
+    let update = paceline::environment::variable("UPDATE_GOLDEN").is_some_and(|value| value == "1");
+    let failures: Vec<String> =
+        names().iter().filter_map(|name| case(name, update).err().map(|why| format!("== {name}: {why}"))).collect();
+    assert!(
+        failures.is_empty(),
+        "{} golden cases differ; if the new text is better, run UPDATE_GOLDEN=1 cargo test golden\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
+}
+
+#[test]
+fn golden_cases_are_many_and_not_empty() {
+    assert!(names().len() >= 45, "only {} cases", names().len());
+}
+
+/// Names of all cases, from both kinds of files: one without the other is a failure of its case.
+fn names() -> BTreeSet<String> {
+    let paths = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
+    let cases = paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml" || kind == "stderr"));
+    cases.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+fn case(name: &str, update: bool) -> Result<(), String> {
+    let job = Path::new(FOLDER).join(format!("{name}.toml"));
+    let golden = Path::new(FOLDER).join(format!("{name}.stderr"));
+    if !job.exists() {
+        return Err(format!("there is no {}", job.display()));
+    }
+    let found = catch_unwind(AssertUnwindSafe(|| check(&job))).map_err(|_| "the check panicked".to_owned())??;
+    if update {
+        fs::write(&golden, &found).unwrap();
+    }
+    let expected = fs::read_to_string(&golden).map_err(|_| format!("there is no {}", golden.display()))?;
+    if expected == found { Ok(()) } else { Err(format!("\n{}", difference(&expected, &found))) }
+}
+
+/// What a person is told of a job file.
+fn check(job: &Path) -> Result<String, String> {
+    let (overlays, options) = command_line(&fs::read(job).unwrap());
+    let mut diagnostics = Diagnostics::default();
+    let document = Document::read(job, &overlays, &mut diagnostics);
+    let plan = document.as_ref().and_then(|document| compile::compile(document, &options, &mut diagnostics));
+    if plan.is_some() == diagnostics.has_errors() {
+        return Err(format!("a plan and errors exclude each other: {:#?}", diagnostics.list()));
+    }
+    let human = diagnostic::render(&diagnostics, document.as_ref(), Format::Human, false);
+    if human.is_empty() {
+        return Err("nothing is said of it".to_owned());
+    }
+    let json = diagnostic::render(&diagnostics, document.as_ref(), Format::Json, false);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let helpless = json["diagnostics"].as_array().unwrap().iter().find(|told| told["help"] == serde_json::json!([]));
+    match helpless {
+        Some(told) => Err(format!("a diagnostic without a way out: {}", told["message"])),
+        None => Ok(human),
+    }
+}
+
+/// The options of the first line.
+fn command_line(job: &[u8]) -> (Overlays, Options) {
+    let (mut overlays, mut options) = (Overlays::default(), Options::default());
+    let first = String::from_utf8_lossy(job.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    let words = words(first.strip_prefix("# options:").unwrap_or_default());
+    for pair in words.chunks(2) {
+        let [flag, value] = pair else { panic!("{} has no value", pair[0]) };
+        match flag.as_str() {
+            "--profile" => overlays.profile = Some(value.clone()),
+            "--set" => overlays.set.push(value.clone()),
+            "--limit" => options.row_limit = Some(value.parse().unwrap()),
+            "--state" => options.state = Some(PathBuf::from(value)),
+            "--var" => {
+                let (name, value) = value.split_once('=').unwrap();
+                options.vars.push((name.to_owned(), value.to_owned()));
+            }
+            other => panic!("unknown option {other}"),
+        }
+    }
+    (overlays, options)
+}
+
+/// Words as a shell splits them, with single quotes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for character in line.chars() {
+        match character {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            character if character.is_whitespace() && !quoted => words.extend(word.take()),
+            character => word.get_or_insert_default().push(character),
+        }
+    }
+    assert!(!quoted, "an open quote in {line}");
+    words.extend(word);
+    words
+}
+
+/// Lines that went (`-`) and came (`+`), among those that stayed.
+fn difference(expected: &str, found: &str) -> String {
+    let (expected, found): (Vec<&str>, Vec<&str>) = (expected.split('\n').collect(), found.split('\n').collect());
+    // Length of the longest common subsequence of what follows each pair of positions.
+    let mut common = vec![vec![0_usize; found.len() + 1]; expected.len() + 1];
+    for (left, expected) in expected.iter().enumerate().rev() {
+        for (right, found) in found.iter().enumerate().rev() {
+            common[left][right] = match expected == found {
+                true => common[left + 1][right + 1] + 1,
+                false => common[left + 1][right].max(common[left][right + 1]),
+            };
+        }
+    }
+    let (mut left, mut right, mut out) = (0, 0, Vec::new());
+    while left < expected.len() || right < found.len() {
+        if left < expected.len() && right < found.len() && expected[left] == found[right] {
+            out.push(format!("  {}", expected[left]));
+            (left, right) = (left + 1, right + 1);
+        } else if right == found.len() || (left < expected.len() && common[left + 1][right] >= common[left][right + 1])
+        {
+            out.push(format!("- {}", expected[left]));
+            left += 1;
+        } else {
+            out.push(format!("+ {}", found[right]));
+            right += 1;
+        }
+    }
+    out.join("\n")
+}
+
+#[test]
+fn golden_differences_are_readable() {
+    assert_eq!(difference("a\nb\nc", "a\nx\nc\nd"), "  a\n- b\n+ x\n  c\n+ d");
+    assert_eq!(difference("same", "same"), "  same");
+}
+
+#[test]
+fn golden_options_are_split_as_a_shell_does() {
+    assert_eq!(words(" --set 'a.b=c d' --var x= ''"), ["--set", "a.b=c d", "--var", "x=", ""]);
+    let (overlays, options) = command_line(b"# options: --profile ci --set a=1 --limit 5 --var x=y=z\nname = 1");
+    assert_eq!((overlays.profile.as_deref(), overlays.set.as_slice()), (Some("ci"), &["a=1".to_owned()][..]));
+    assert_eq!((options.row_limit, options.vars.as_slice()), (Some(5), &[("x".to_owned(), "y=z".to_owned())][..]));
+}
