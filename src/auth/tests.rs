@@ -15,7 +15,12 @@ fn document() -> Document {
     let text = "a = 1".to_owned();
     let place = Place { source: 0, start: 0, end: text.len() };
     let sources = vec![SourceText { name: "job.toml".to_owned(), text }];
-    Document { path: "job.toml".into(), sources, root: Node { place, value: NodeValue::Table(Vec::new()) } }
+    Document {
+        path: "job.toml".into(),
+        sources,
+        profiles: Vec::new(),
+        root: Node { place, value: NodeValue::Table(Vec::new()) },
+    }
 }
 
 fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {

@@ -179,10 +179,8 @@ impl Conductor {
         let (ending, reason) = match cause {
             Cause::Broken(message) => (RunEnding::Broken(message.clone()), message),
             Cause::ServerWait { endpoint, wait } => {
-                let reason = format!(
-                    "{endpoint}: the server asks to wait {}, longer than retry.max-wait",
-                    clock::human(wait)
-                );
+                let reason =
+                    format!("{endpoint}: the server asks to wait {}, longer than retry.max-wait", clock::human(wait));
                 (RunEnding::Stopped { reason: reason.clone(), resume_after: Some(wait) }, reason)
             }
         };
@@ -215,7 +213,9 @@ impl Conductor {
         if let Err(error) = end
             && error.is_panic()
         {
-            self.end(Cause::Broken("a worker panicked; this is a bug of paceline, and what was committed is safe".into()));
+            self.end(Cause::Broken(
+                "a worker panicked; this is a bug of paceline, and what was committed is safe".into(),
+            ));
         }
     }
 

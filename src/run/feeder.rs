@@ -190,13 +190,7 @@ async fn one_batch(lane: &Lane, intake: &Intake, first: u64, rows: Vec<Read>, nu
     control.tell(Event::BatchFinished { endpoint, batch: number });
 }
 
-async fn add(
-    lane: &Lane,
-    intake: &Intake,
-    first: u64,
-    rows: Vec<Read>,
-    ticket: impl Fn() -> Option<BatchTicket>,
-) {
+async fn add(lane: &Lane, intake: &Intake, first: u64, rows: Vec<Read>, ticket: impl Fn() -> Option<BatchTicket>) {
     for (sequence, read) in (first..).zip(rows) {
         if lane.plan().order == Order::Input {
             intake.window(sequence).await;

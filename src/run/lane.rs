@@ -106,15 +106,8 @@ impl Lane {
     /// Every meta value that templates see.
     #[must_use]
     pub fn meta_object(&self, row: &Row, last: &LastAttempt<'_>) -> Map<String, Value> {
-        const SEEN: [Meta; 7] = [
-            Meta::Status,
-            Meta::Attempts,
-            Meta::DurationMs,
-            Meta::Url,
-            Meta::ReceivedAt,
-            Meta::Row,
-            Meta::Endpoint,
-        ];
+        const SEEN: [Meta; 7] =
+            [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Url, Meta::ReceivedAt, Meta::Row, Meta::Endpoint];
         SEEN.iter().map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
     }
 
@@ -129,14 +122,7 @@ impl Lane {
 
     /// An outcome of one record.
     #[must_use]
-    pub fn outcome(
-        &self,
-        ending: Ending,
-        attempts: u32,
-        row: Arc<Row>,
-        sequence: u64,
-        cells: Vec<Value>,
-    ) -> Outcome {
+    pub fn outcome(&self, ending: Ending, attempts: u32, row: Arc<Row>, sequence: u64, cells: Vec<Value>) -> Outcome {
         let ordinal = row.ordinal;
         let records = vec![Record { row, cells }];
         Outcome { endpoint: self.index, ordinal, sequence, ending, attempts, records }

@@ -73,8 +73,10 @@ pub struct Opened {
     /// For the report.
     pub facts: Facts,
     /// Holds the lock until the session ends.
+    #[allow(dead_code, reason = "held for its drop")]
     pub folder: StateFolder,
     /// Ends with the session.
+    #[allow(dead_code, reason = "held for its drop")]
     pub demo: Option<Demo>,
 }
 
@@ -235,7 +237,10 @@ fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
 fn insecure(plan: &Plan) -> Vec<String> {
     let open = plan.endpoints.iter().filter(|endpoint| !endpoint.client.tls.verify);
     open.map(|endpoint| {
-        format!("endpoints.{}: client.tls.verify = false, anybody on the way can read and change the traffic", endpoint.name)
+        format!(
+            "endpoints.{}: client.tls.verify = false, anybody on the way can read and change the traffic",
+            endpoint.name
+        )
     })
     .collect()
 }

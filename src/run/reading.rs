@@ -48,7 +48,9 @@ fn extract(lane: &Lane, call: &Call, reply: &Reply, last: &LastAttempt<'_>) -> R
     let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
     for column in columns {
         let value = column.extractor.extract(&context, last.json.unwrap_or(&Value::Null));
-        cells.push(value.map_err(|error| Failure::sent(FailureKind::Extract, error.message))?);
+        cells.push(value.map_err(|error| {
+            Failure::sent(FailureKind::Extract, format!("columns.{}: {}", column.name, error.message))
+        })?);
     }
     Ok(cells)
 }

@@ -92,11 +92,7 @@ pub fn decide(
     Ok(Decision::Resume(recovered))
 }
 
-fn may_go_on(
-    recovered: &Recovered,
-    identity: &BTreeMap<String, String>,
-    options: RunOptions,
-) -> Result<(), String> {
+fn may_go_on(recovered: &Recovered, identity: &BTreeMap<String, String>, options: RunOptions) -> Result<(), String> {
     let run = &recovered.opening.run;
     if let Some((key, _)) = identity.iter().find(|(_, value)| *value == ONCE) {
         let endpoint = key.trim_end_matches(".input (content)");
@@ -143,9 +139,6 @@ mod tests {
         let old = map(&[("endpoints.a.url", "http://x"), ("endpoints.a.method", "GET")]);
         let new = map(&[("endpoints.a.url", "http://y"), ("endpoints.a.method", "GET"), ("sinks.b.path", "c")]);
         let lines: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
-        assert_eq!(
-            lines,
-            ["endpoints.a.url: was http://x, is http://y", "sinks.b.path: was (none), is c"]
-        );
+        assert_eq!(lines, ["endpoints.a.url: was http://x, is http://y", "sinks.b.path: was (none), is c"]);
     }
 }

@@ -69,8 +69,6 @@ pub struct Written {
     pub records: Vec<u64>,
     /// Names of values that had no column, by sink.
     pub dropped: Vec<Vec<String>>,
-    /// Why it ended before its time.
-    pub error: Option<String>,
 }
 
 impl Scribe {
@@ -93,16 +91,14 @@ impl Scribe {
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
     #[must_use]
     pub fn run(mut self) -> Written {
-        let error = self.work().err();
-        if let Some(message) = &error {
+        if let Err(message) = self.work() {
             self.shared.outbox.close();
-            self.shared.control.end(Cause::Broken(message.clone()));
+            self.shared.control.end(Cause::Broken(message));
         }
         Written {
             records: self.sinks.iter().map(|open| open.records).collect(),
             dropped: self.sinks.iter().map(|open| open.sink.dropped_columns()).collect(),
             state: self.state,
-            error,
         }
     }
 

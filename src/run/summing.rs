@@ -21,7 +21,8 @@ pub fn report(
 ) -> RunReport {
     let total = written.map(|written| total(&written.state.counts)).unwrap_or_default();
     let measured = shared.meter.read();
-    let held = shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
+    let held =
+        shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
     RunReport {
         job: shared.plan.name.clone(),
         run: facts.run.clone(),

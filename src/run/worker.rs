@@ -126,8 +126,7 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         _ => Attempted::Failed(failure),
     };
     let plan = lane.plan();
-    let decided =
-        verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit(), clock::wall());
+    let decided = verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit(), clock::wall());
     match decided {
         Verdict::Retry(wait) => sleep(lane, call, tried, failure, wait),
         Verdict::Throttle { wait, again } => {
@@ -145,6 +144,9 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
 }
 
 fn hold(lane: &Lane, wait: Duration) {
+    if wait.is_zero() {
+        return;
+    }
     let until = clock::now() + wait;
     for limiter in &lane.limiters {
         limiter.hold(until);

@@ -304,6 +304,7 @@ fn json_bodies_are_built_not_pasted() {
     let text = String::new();
     let place = crate::document::Place { source: 0, start: 0, end: 0 };
     let document = crate::document::Document {
+        profiles: Vec::new(),
         path: "job.toml".into(),
         sources: vec![crate::document::SourceText { name: "job.toml".to_owned(), text }],
         root: crate::document::Node { place, value: crate::document::NodeValue::Table(Vec::new()) },

@@ -1,5 +1,7 @@
 //! The test suite: one binary, a module for each thing that must hold.
 
+/// What the tests stand on.
+mod golden;
 /// Every job in `jobs/` runs and writes what the demo said.
 mod jobs;
 /// Killed at any moment, nothing is lost and nothing doubled.
@@ -8,8 +10,6 @@ mod kill;
 mod limits;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
-/// What the tests stand on.
-mod golden;
 mod support;
 
 /// The commands, their flags, exit codes and output.

@@ -180,10 +180,13 @@ fn bound_by(plan: &Plan, binding: Binding) -> String {
 
 impl LimitFacts {
     fn of(limit: &LimitPlan) -> Self {
-        Self { name: limit.name.clone(), rates: limit.windows.iter().map(display::rate).collect(), burst: limit.burst.get() }
+        Self {
+            name: limit.name.clone(),
+            rates: limit.windows.iter().map(display::rate).collect(),
+            burst: limit.burst.get(),
+        }
     }
 }
-
 
 impl SinkFacts {
     fn of(plan: &Plan, sink: &SinkPlan) -> Self {
@@ -217,16 +220,6 @@ pub fn human_seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::num::NonZeroU32;
-
-    #[test]
-    fn rates_read_as_in_a_job_file() {
-        let shown = |count, seconds| {
-            rate(&Window { count: NonZeroU32::new(count).unwrap(), per: Duration::from_secs(seconds) })
-        };
-        assert_eq!([shown(10, 1), shown(100, 30), shown(5000, 3600)], ["10/s", "100/30s", "5000/h"]);
-    }
-
     #[test]
     fn secrets_are_told_by_name_and_source() {
         let secret = SecretPlan { name: "token".into(), origin: Origin::Environment("PRICES_TOKEN".into()) };

@@ -64,7 +64,8 @@ fn describe(
 ) -> Resume {
     let Some(recovered) = recovered else {
         let refused = |reason| Resume::new(Action::Refuse, format!("refused: {reason}"));
-        return decision.map_or_else(refused, |_| Resume::new(Action::Begin, "a run begins at the first row".to_owned()));
+        return decision
+            .map_or_else(refused, |_| Resume::new(Action::Begin, "a run begins at the first row".to_owned()));
     };
     let run = &recovered.opening.run;
     let (done, failed) = totals(&recovered.last.counts);

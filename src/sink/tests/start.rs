@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{layout, open, plan, record, refusal};
-use crate::sink::{Cursor, OnExisting, Sink, Start};
+use crate::sink::{OnExisting, Sink, Start};
 
 const ENDINGS: [&str; 2] = ["x.csv", "x.jsonl"];
 
