@@ -18,7 +18,7 @@ use super::pool::{Host, Lease, Pool};
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
 use super::{BoxFuture, Call, ClientPlan, Gate, OpenError, Reply, TimeoutPlan, Timings, Transport};
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
 /// The default engine. Shared by every endpoint with the same [`ClientPlan`].
@@ -82,7 +82,8 @@ fn on_trail(trail: &Trail, failure: Failure) -> Failure {
 fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
     let Received { head, body, .. } = received;
     if let Some(encoding) = unwanted_encoding(&head.headers).filter(|_| !body.is_empty()) {
-        let message = format!("the body is encoded as `{encoding}`, which was not asked for and can't be decoded");
+        let host = outgoing.url.host().unwrap_or_default();
+        let message = format!("the body from `{host}` is encoded as `{encoding}`, which was not asked for");
         return Err(Failure::sent(FailureKind::Decode, message));
     }
     Ok(Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings })
@@ -115,34 +116,46 @@ impl Hop<'_> {
         let host: Arc<Host> = self.transport.pool.host(origin, now);
         let mut lease = match self.transport.pool.try_lease(&host) {
             Some(lease) => lease,
-            None => Box::pin(self.wait(&host)).await?,
-        };
-        if !lease.take_idle(now) {
-            Box::pin(self.connect(&mut lease)).await?;
-            now = clock::now();
-        }
-        if pass(self.gate).await {
-            now = clock::now();
-            if lease.connection.as_mut().is_none_or(|connection| !connection.is_alive()) {
-                Box::pin(self.connect(&mut lease)).await?;
+            None => {
+                let lease = Box::pin(self.wait(&host)).await?;
                 now = clock::now();
+                lease
             }
-        }
-        let total = self.timeouts.total.saturating_sub(self.timings.exchange());
-        let mut terms =
-            Terms { host: &host.label, timeouts: self.timeouts, start: now, total, max_body: self.transport.max_body };
-        let received = match self.send(&mut lease, outgoing, &terms).await {
-            Err(Ended::Unsent(_)) if lease.connection.as_ref().is_some_and(|connection| connection.used) => {
-                Box::pin(self.connect(&mut lease)).await?;
-                terms.start = clock::now();
-                self.send(&mut lease, outgoing, &terms).await
-            }
-            ended => ended,
         };
-        let received = received.map_err(Ended::into_failure)?;
+        let start = self.approach(&mut lease, now).await?;
+        let mut terms = Terms {
+            host: &host.label,
+            timeouts: self.timeouts,
+            start,
+            total: self.timeouts.total.saturating_sub(self.timings.exchange()),
+            max_body: self.transport.max_body,
+        };
+        let mut ended = self.send(&mut lease, outgoing, &terms).await;
+        if matches!(ended, Err(Ended::Unsent(_))) && lease.connection.as_ref().is_some_and(|old| old.used) {
+            Box::pin(self.connect(&mut lease)).await?;
+            terms.start = clock::now();
+            ended = self.send(&mut lease, outgoing, &terms).await;
+        }
+        let received = ended.map_err(Ended::into_failure)?;
         self.timings.first_byte += received.head_at - terms.start;
         self.timings.body += received.end - received.head_at;
         Ok(received)
+    }
+
+    // Connection, then gate, then a look whether the connection outlived the wait. Gives the time at
+    // which the request may leave; the clock is read again only where something was waited for.
+    async fn approach(&mut self, lease: &mut Lease<'_>, mut now: Instant) -> Result<Instant, Failure> {
+        if !lease.take_idle(now) {
+            Box::pin(self.connect(lease)).await?;
+            now = clock::now();
+        }
+        if pass(self.gate).await {
+            if lease.connection.as_mut().is_none_or(|connection| !connection.is_alive()) {
+                Box::pin(self.connect(lease)).await?;
+            }
+            now = clock::now();
+        }
+        Ok(now)
     }
 
     async fn wait<'p>(&mut self, host: &'p Host) -> Result<Lease<'p>, Failure>

@@ -70,7 +70,7 @@ pub struct ClientPlan {
     pub max_body: u64,
     /// `User-Agent`, unless the endpoint has a header of that name.
     pub user_agent: String,
-    /// `host` → `address:port` to connect to instead.
+    /// `host` or `host:port` → `address:port` to connect to instead.
     pub resolve: BTreeMap<String, std::net::SocketAddr>,
     /// TLS.
     pub tls: TlsPlan,
@@ -107,8 +107,8 @@ pub trait Gate: Send + Sync {
 
 /// One request and what it needs on its way.
 pub struct Call<'a> {
-    /// The request, with an absolute `http` or `https` URI. `Host` and `Content-Length` are the
-    /// transport's to set.
+    /// The request, with an absolute `http` or `https` URI. `Content-Length` and `Transfer-Encoding`
+    /// are the transport's to set, and so are `Host` and `User-Agent` where they are not given.
     pub request: Request<Bytes>,
     /// Where tokens are taken. On a redirect to another origin every header marked sensitive and
     /// `authorization`, `cookie` and `proxy-authorization` stay behind.

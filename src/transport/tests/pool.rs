@@ -100,7 +100,7 @@ async fn idle_connections_of_other_hosts_make_room() {
     assert_eq!(transport.pool().open(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cap_in_all_holds_over_many_hosts_at_once() {
     let mut servers = Vec::new();
     for _ in 0..4 {
@@ -151,6 +151,30 @@ async fn waiting_for_a_slot_has_an_end_and_leaves_the_slot_alone() {
         assert_eq!(free_slots(&transport, &server.url("/")), (total, 1));
         assert_eq!(transport.pool().open(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_wait_for_a_slot_is_no_part_of_the_attempt() {
+    let server = Server::start(|mut stream, _| async move {
+        let slow = tokio::time::sleep(Duration::from_millis(700));
+        request(&mut stream).await;
+        slow.await;
+        stream.write_all(ok("slow").as_bytes()).await.unwrap();
+        request(&mut stream).await;
+        stream.write_all(ok("fast").as_bytes()).await.unwrap();
+    })
+    .await;
+    let transport = Arc::new(client(|plan| plan.connections_per_host = 1));
+    let (holder, url) = (Arc::clone(&transport), server.url("/"));
+    let held = tokio::spawn(async move { fetch(&holder, &url).await });
+    while free_slots(&transport, &server.url("/")).1 > 0 {
+        tokio::task::yield_now().await;
+    }
+    let timeouts = TimeoutPlan { total: Duration::from_millis(500), ..patient() };
+    let reply = send(&transport, get(&server.url("/")), &timeouts).await.unwrap();
+    assert_eq!(&reply.body[..], b"fast");
+    assert!(!reply.timings.pool.is_zero() && reply.timings.pool > reply.timings.exchange(), "{:?}", reply.timings);
+    assert_eq!(&held.await.unwrap().unwrap().body[..], b"slow");
 }
 
 #[tokio::test]
