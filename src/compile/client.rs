@@ -16,8 +16,19 @@ use crate::transport::{ClientPlan, TimeoutPlan, TlsPlan, TlsVersion};
 pub const USER_AGENT: &str = concat!("paceline/", env!("CARGO_PKG_VERSION"));
 
 /// Decides the timeouts of an endpoint.
-pub fn timeout(endpoint: &EndpointSpec, job: &JobSpec) -> TimeoutPlan {
+pub fn timeout(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> TimeoutPlan {
     let spec = flow::settle(endpoint.timeout.as_ref(), job.timeout.as_ref());
+    for (key, inner, outer_key, outer) in [
+        ("connect", &spec.connect, "total", &spec.total),
+        ("read", &spec.read, "total", &spec.total),
+        ("total", &spec.total, "row", &spec.row),
+    ] {
+        if let (Some(inner), Some(outer)) = (inner, outer)
+            && inner.get() > outer.get()
+        {
+            never(site, name, (key, inner.text()), (outer_key, outer.text()));
+        }
+    }
     let or = |given: &Option<PositiveDurationSpec>, seconds| {
         given.as_ref().map_or(Duration::from_secs(seconds), PositiveDurationSpec::get)
     };
@@ -27,6 +38,18 @@ pub fn timeout(endpoint: &EndpointSpec, job: &JobSpec) -> TimeoutPlan {
         read: or(&spec.read, 30),
         total: or(&spec.total, 120),
         row: spec.row.as_ref().map(PositiveDurationSpec::get),
+    }
+}
+
+/// A timeout that another one always cuts short; not told where an endpoint shortens what the top
+/// level says.
+fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key, outer): (&str, &str)) {
+    let path = flow::origin(site, name, &["timeout", key]);
+    let other = flow::origin(site, name, &["timeout", outer_key]);
+    if path.0.len() >= other.0.len() {
+        let message = format!("`timeout.{key}` of {inner} never comes: `timeout.{outer_key}` ends it after {outer}");
+        let help = format!("shorten `{key}`, or lengthen `{outer_key}`");
+        site.conflict(&path, "never comes", &other, "because of this", message, &help);
     }
 }
 

@@ -57,6 +57,7 @@ pub fn endpoint(
     let limits = limits::of_endpoint(site, name, spec, buckets);
     let batch = batch::batch(site, name, spec, around.job);
     let retry = retry::retry(site, name, spec, around.job);
+    let timeout = client::timeout(site, name, spec, around.job);
     let client = client::client(site, name, spec, around.job);
     let extracted = columns::columns(site, &path, spec, &reply_scope);
     let meta = columns::meta(site, &path, spec);
@@ -78,7 +79,7 @@ pub fn endpoint(
         order: spec.order.unwrap_or_default(),
         batch,
         retry,
-        timeout: client::timeout(spec, around.job),
+        timeout,
         client,
         expect: expect(spec),
         columns: extracted,

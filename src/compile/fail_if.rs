@@ -79,6 +79,13 @@ fn parse(text: &str) -> Result<FailIf, Wrong> {
     let after = operator_start + operator.len();
     let bound_start = text.len() - text[after..].trim_start().len();
     let bound_text = text[bound_start..].trim_end();
+    if bound_text.is_empty() {
+        return Err(Wrong {
+            range: operator_start..text.len(),
+            message: format!("`{name}` is compared with nothing"),
+            help: format!("write a bound behind the comparison, such as \"{}\"", example(measure)),
+        });
+    }
     let (bound, percent) = bound(measure, bound_text, bound_start..bound_start + bound_text.len())?;
     Ok(FailIf { source: text.to_owned(), measure, comparison: *comparison, bound, percent })
 }
@@ -171,6 +178,7 @@ mod tests {
     #[test]
     fn wrong_conditions_point_at_the_wrong_part() {
         for (text, part, message) in [
+            ("failed > ", "> ", "`failed` is compared with nothing"),
             ("failed", "", "`failed` is compared with nothing"),
             ("failed = 3", "= 3", "`failed` is compared with nothing"),
             ("p95 > 2", "2", "the duration `2` has no unit"),

@@ -1,4 +1,4 @@
-//! Compilation: from a [`JobSpec`](crate::spec::JobSpec) to a [`Plan`](crate::plan::Plan), in ordered passes.
+//! Compilation: from a [`JobSpec`](crate::spec::JobSpec) to a [`Plan`], in ordered passes.
 //!
 //! Pure but for one thing: it reads the headers of inputs, so that `check` can speak of columns. Must
 //! never use the network, the clock or a runtime.
@@ -57,7 +57,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let vars = vars::vars(site, spec, options);
     let secrets = secrets::secrets(site, spec);
     let mut limits = limits::limits(site, spec, whole);
-    let secret_names: Vec<String> = spec.secrets.iter().flat_map(|it| it.names()).map(str::to_owned).collect();
+    let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
     let (mut targets, mut endpoints) = (Vec::new(), Vec::new());
     for (name, written) in &spec.endpoints.0 {
@@ -70,6 +70,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let fail_if = fail_if::fail_if(site, spec);
     if whole {
         secrets::unused(site, spec);
+        vars::unused(site, spec);
     }
     let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();
     let outputs: Vec<_> = sinks.iter().map(|plan| identity::Output { plan, from: named(&plan.from) }).collect();
@@ -207,3 +208,6 @@ impl Site<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

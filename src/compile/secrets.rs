@@ -1,23 +1,48 @@
 //! Secrets: where each will be read from. Must never read one.
 
 use super::{Site, mention};
-use crate::diagnostic::codes;
-use crate::document::KeyPath;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::document::{KeyPath, NodeValue};
 use crate::secret::{Origin, SecretPlan};
 use crate::spec::JobSpec;
 
 /// Decides where secrets come from.
-pub fn secrets(site: &Site<'_>, spec: &JobSpec) -> Vec<SecretPlan> {
-    let written = spec.secrets.iter().flat_map(|secrets| &secrets.0);
-    let plan = written.filter_map(|(name, secret)| {
+pub fn secrets(site: &mut Site<'_>, spec: &JobSpec) -> Vec<SecretPlan> {
+    let mut plans = Vec::new();
+    for (name, secret) in spec.secrets.iter().flat_map(|secrets| &secrets.0) {
         let origin = match (&secret.env, &secret.file) {
-            (Some(variable), _) => Origin::Environment(variable.clone()),
+            (Some(variable), _) => {
+                variable_name(site, name, variable);
+                Origin::Environment(variable.clone())
+            }
             (None, Some(file)) => Origin::File(site.file(file)),
-            (None, None) => return None,
+            (None, None) => continue,
         };
-        Some(SecretPlan { name: name.clone(), origin })
-    });
-    plan.collect()
+        plans.push(SecretPlan { name: name.clone(), origin });
+    }
+    plans
+}
+
+/// The names that templates may use: also of those whose table is wrong, which has been told.
+pub fn names(site: &Site<'_>) -> Vec<String> {
+    match site.document.get(&KeyPath::of(["secrets"])).map(|node| &node.value) {
+        Some(NodeValue::Table(entries)) => entries.iter().map(|(key, _)| key.name.clone()).collect(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// POSIX, 8.1: a name holds no `=`; more than letters, digits and `_` can't be set in a shell.
+fn variable_name(site: &mut Site<'_>, name: &str, variable: &str) {
+    if variable.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
+        // Neither the value nor its line is shown: it may be the secret itself, pasted here.
+        let path = KeyPath::of(["secrets", name, "env"]);
+        let place = site.document.place(&path);
+        let before = site.document.sources.get(place.source).and_then(|source| source.text.get(..place.start));
+        let line = before.map_or(0, |before| before.matches('\n').count() + 1);
+        let message = format!("`{path}` is no name of an environment variable (line {line}, not shown)");
+        let help = "write the variable's name, such as \"API_TOKEN\"; the value stays outside of the file";
+        site.diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).help(help));
+    }
 }
 
 /// Warns of secrets that no endpoint uses.

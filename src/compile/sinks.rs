@@ -32,7 +32,8 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
     for (name, sink) in written {
         let path = KeyPath::of(["sinks", name.as_str()]);
         let from = from(site, &path, sink, targets);
-        from.iter().for_each(|endpoint| takers[*endpoint] = true);
+        let unknown = sink.from.as_ref().is_some_and(|names| names.0.len() > from.len());
+        takers.iter_mut().enumerate().for_each(|(endpoint, taken)| *taken |= unknown || from.contains(&endpoint));
         if whole {
             columns(site, &path, sink, &from, targets);
         }

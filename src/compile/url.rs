@@ -105,6 +105,12 @@ fn web(text: &str, rest: &str, constant: bool) -> Option<(String, String)> {
         return Some(("the URL carries a user or a password".to_owned(), help.to_owned()));
     }
     let whole = text.split('#').next().unwrap_or(text);
+    if let Ok(parsed) = host.parse::<Authority>()
+        && parsed.port_u16().is_none()
+        && host.len() > parsed.host().len()
+    {
+        return Some((format!("`{host}` has a port that is none"), "ports are numbers from 1 to 65535".to_owned()));
+    }
     let fine = host.parse::<Authority>().is_ok() && (!constant || whole.parse::<Uri>().is_ok());
     (!fine).then(|| {
         let help = "percent-encode what a URL can't hold: a space is %20".to_owned();
@@ -113,7 +119,7 @@ fn web(text: &str, rest: &str, constant: bool) -> Option<(String, String)> {
 }
 
 fn other(scheme: &str) -> (String, String) {
-    let near = did_you_mean(scheme, ["http", "https", "demo"]);
+    let near = did_you_mean(scheme, ["https", "http", "demo"]);
     let help =
         near.map_or("the schemes are http, https and demo".to_owned(), |near| format!("did you mean `{near}:`?"));
     (format!("`{scheme}:` URLs can't be requested"), help)
@@ -159,6 +165,8 @@ mod tests {
             ("https://u:p@h/", "//u:p@h/"),
             ("http://a b/", "//a b/"),
             ("http://a/b c", "//a/b c"),
+            ("http://a:99999/", "//a:99999/"),
+            ("http://a:/", "//a:/"),
         ] {
             assert!(web(text, rest, true).is_some(), "{text}");
         }

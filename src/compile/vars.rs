@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use super::{Options, Site, known_names};
+use super::{Options, Site, known_names, mention};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::environment;
@@ -71,6 +71,18 @@ fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, text: &str, 
         site.error(codes::WRONG_TYPE, path, message, format!("give {kind}, as the file does here"));
         written.clone()
     })
+}
+
+/// Warns of variables that no endpoint uses.
+pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
+    let texts: Vec<String> = spec.endpoints.0.iter().map(|(_, endpoint)| mention::text_of(endpoint)).collect();
+    for name in spec.vars.iter().flat_map(|vars| vars.names()) {
+        if !texts.iter().any(|text| mention::mentions(text, "vars", name)) {
+            let message = format!("the variable `{name}` is used nowhere");
+            let help = format!("use it as {{{{ vars.{name} }}}}, or take it out");
+            site.warning(codes::NO_EFFECT, &KeyPath::of(["vars", name]), message, help);
+        }
+    }
 }
 
 fn no_template(site: &mut Site<'_>, path: &KeyPath, written: &Value) {

@@ -4,8 +4,8 @@ use serde_json::{Number, Value};
 
 use crate::document::{KeyPath, Node, NodeValue, Step};
 
-/// A node without its places. Dates become their text; infinity and NaN, which the shape check
-/// refuses, become null.
+/// A node without its places. Dates become their text; infinity and NaN, which the
+/// document refuses, become null.
 #[must_use]
 pub fn to_value(node: &Node) -> Value {
     match &node.value {

@@ -45,9 +45,10 @@ fn run(
     let mut walker = Walker { document, found: Vec::new(), wrong: Vec::new(), partial };
     walk(&mut walker);
     let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.place);
+    let before = diagnostics.list().len();
     for diagnostic in walker.found {
         let same = |known: &Diagnostic| known.code == diagnostic.code && place(known) == place(&diagnostic);
-        if diagnostic.primary.is_none() || !diagnostics.list().iter().any(same) {
+        if diagnostic.primary.is_none() || !diagnostics.list()[..before].iter().any(same) {
             diagnostics.push(diagnostic);
         }
     }
@@ -164,7 +165,7 @@ impl Walker<'_> {
             }
         } else if let Some(format) = view.format() {
             if let Err(error) = (format.check)(text) {
-                let code = if format.unit.is_empty() { codes::BAD_VALUE } else { codes::BAD_UNIT };
+                let code = if format.units.is_empty() { codes::BAD_VALUE } else { codes::BAD_UNIT };
                 self.report(code, node.place, &spot.path, error.message, [error.help]);
             }
         } else if (text.chars().count() as u64) < view.get("minLength").and_then(Value::as_u64).unwrap_or(0) {
@@ -177,7 +178,7 @@ impl Walker<'_> {
         let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
         let near = crate::diagnostic::did_you_mean(text, names.iter().copied());
         let mut help: Vec<String> = near.map(|near| format!("did you mean \"{near}\"?")).into_iter().collect();
-        help.push(format!("{} is {}", spot.name(), view.describe()));
+        help.push(format!("{} is {}", spot.name(), either(&view.describe())));
         self.report(
             codes::BAD_VALUE,
             node.place,
@@ -188,10 +189,7 @@ impl Walker<'_> {
     }
 
     fn number(&mut self, view: &View<'_>, value: f64, written: &str, node: &Node, spot: &Spot) {
-        if !value.is_finite() {
-            let message = format!("{} is {written}, which is no number to go on with", spot.name());
-            self.report(codes::BAD_VALUE, node.place, &spot.path, message, ["write a finite number".to_owned()]);
-        } else if let Some(Value::Array(allowed)) = view.get("enum") {
+        if let Some(Value::Array(allowed)) = view.get("enum") {
             if !allowed.iter().any(|allowed| allowed.as_f64() == Some(value)) {
                 let message = format!("{} can't be {written}", spot.name());
                 self.report(
@@ -199,7 +197,7 @@ impl Walker<'_> {
                     node.place,
                     &spot.path,
                     message,
-                    [format!("{} is {}", spot.name(), view.describe())],
+                    [format!("{} is {}", spot.name(), either(&view.describe()))],
                 );
             }
         } else {
@@ -234,7 +232,7 @@ impl Walker<'_> {
         if view.get("x-paceline-secret").is_some() {
             return self.literal_secret(node, spot);
         }
-        let expected: Vec<String> = branches.iter().map(View::describe).collect();
+        let expected: Vec<String> = branches.iter().flat_map(View::describe).collect();
         let message = format!("{}: expected {}, found {}", spot.name(), either(&expected), found(&node.value));
         let help = mend(branches, &node.value).or_else(|| example_help(view));
         self.report(codes::WRONG_TYPE, node.place, &spot.path, message, help);
@@ -282,8 +280,11 @@ fn mend(branches: &[View<'_>], value: &NodeValue) -> Option<String> {
     let takes = |name: &str| branches.iter().any(|branch| branch.types().contains(&name));
     match value {
         NodeValue::Integer(integer) => {
-            if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.unit.is_empty()) {
-                Some(format!("numbers have a unit: \"{integer}{}\"", format.unit))
+            if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.units.is_empty()) {
+                {
+                    let written: Vec<String> = format.units.iter().map(|unit| format!("\"{integer}{unit}\"")).collect();
+                    Some(format!("numbers have a unit: {}", written.join(" or ")))
+                }
             } else {
                 takes("string").then(|| format!("write it in quotes: \"{integer}\""))
             }

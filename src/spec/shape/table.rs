@@ -31,6 +31,17 @@ impl Walker<'_> {
         self.kinds(view, entries, spot);
         if !self.partial {
             self.missing(view, entries, spot);
+        } else if view.texts("required").iter().any(|name| entries.iter().all(|(key, _)| key.name != *name)) {
+            self.wrong.push(spot.path.clone());
+        }
+        self.unusable(view, spot);
+    }
+
+    /// A table whose required key or kind is wrong can't be read at all.
+    fn unusable(&mut self, view: &View<'_>, spot: &Spot) {
+        let mut needed = view.texts("required").into_iter().chain(view.texts(EXACTLY_ONE));
+        if needed.any(|name| self.wrong.contains(&spot.path.key(name))) {
+            self.wrong.push(spot.path.clone());
         }
     }
 
@@ -89,7 +100,8 @@ impl Walker<'_> {
             entries.iter().map(|(key, _)| key).filter(|key| kinds.contains(&key.name.as_str())).collect();
         let choices = || format!("choose one: {}", kinds.join(", "));
         match chosen.as_slice() {
-            [] if kinds.is_empty() || self.partial || unknown_is_reported(view, entries) => {}
+            [] if kinds.is_empty() => {}
+            [] if self.partial || unknown_is_reported(view, entries) => self.wrong.push(spot.path.clone()),
             [] => {
                 self.report(
                     codes::ONE_KIND,

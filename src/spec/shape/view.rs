@@ -78,17 +78,18 @@ impl<'s> View<'s> {
         FORMATS.iter().find(|format| format.name == name)
     }
 
-    /// In words, with an article: `a duration such as "10s"`.
-    pub fn describe(&self) -> String {
+    /// In words, with articles: `a duration such as "10s"`; a word for each type.
+    pub fn describe(&self) -> Vec<String> {
         if let Some(format) = self.format() {
-            return format.phrase.to_owned();
+            return vec![format.phrase.to_owned()];
         }
         if let Some(Value::Array(values)) = self.get("enum") {
             let shown: Vec<String> = values.iter().map(Value::to_string).collect();
-            return if shown.len() == 1 { shown.concat() } else { format!("one of {}", shown.join(", ")) };
+            return vec![if shown.len() == 1 { shown.concat() } else { format!("one of {}", shown.join(", ")) }];
         }
-        let words: Vec<&str> = self.types().into_iter().map(in_words).collect();
-        either(&words)
+        let types = self.types();
+        let number = types.contains(&"number");
+        types.into_iter().filter(|name| !(number && *name == "integer")).map(|name| in_words(name).to_owned()).collect()
     }
 }
 
@@ -148,8 +149,8 @@ fn in_words(name: &str) -> &str {
 pub struct Format {
     name: &'static str,
     phrase: &'static str,
-    /// The unit that is meant by a bare number, more likely than not.
-    pub unit: &'static str,
+    /// The units that may be meant by a bare number; none: it is no quantity.
+    pub units: &'static [&'static str],
     /// Tells what is wrong with a text.
     pub check: fn(&str) -> Result<(), ScalarError>,
 }
@@ -158,37 +159,37 @@ const FORMATS: &[Format] = &[
     Format {
         name: "paceline-duration",
         phrase: "a duration such as \"10s\"",
-        unit: "s",
+        units: &["s", "ms"],
         check: |text| scalar::duration(text).map(drop),
     },
     Format {
         name: "paceline-positive-duration",
         phrase: "a duration such as \"10s\"",
-        unit: "s",
+        units: &["s", "ms"],
         check: |text| scalar::positive_duration(text).map(drop),
     },
     Format {
         name: "paceline-size",
         phrase: "a size such as \"64MiB\"",
-        unit: "B",
+        units: &["B", "KiB"],
         check: |text| scalar::positive_size(text).map(drop),
     },
     Format {
         name: "paceline-rate",
         phrase: "a rate such as \"10/s\"",
-        unit: "/s",
+        units: &["/s", "/m"],
         check: |text| scalar::rate(text).map(drop),
     },
     Format {
         name: "paceline-status",
         phrase: "a class of statuses such as \"2xx\"",
-        unit: "",
+        units: &[],
         check: |text| scalar::status_class(text).map(drop),
     },
     Format {
         name: "paceline-address",
         phrase: "an address with a port such as \"127.0.0.1:8443\"",
-        unit: "",
+        units: &[],
         check: |text| scalar::address(text).map(drop),
     },
 ];

@@ -1,0 +1,181 @@
+//! Tests of the passes together: what a whole job becomes. What is said of wrong jobs is tested by
+//! tests/check.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::document::Overlays;
+use crate::plan::Meta;
+use crate::record::InputColumns;
+use crate::retry::Jitter;
+use crate::sink::RowChoice;
+
+fn compiled(text: &str, options: &Options) -> (Option<Plan>, Vec<String>) {
+    let mut diagnostics = Diagnostics::default();
+    let path = Path::new("jobs/prices.toml");
+    let document = Document::parse(path, text.to_owned(), &Overlays::default(), &mut diagnostics).unwrap();
+    let plan = compile(&document, options, &mut diagnostics);
+    (plan, diagnostics.list().iter().map(|diagnostic| diagnostic.message.clone()).collect())
+}
+
+/// The plan of a job without errors and warnings.
+fn plan(text: &str) -> Plan {
+    let (plan, messages) = compiled(text, &Options::default());
+    assert_eq!(messages, Vec::<String>::new());
+    plan.unwrap()
+}
+
+const SMALL: &str =
+    "[endpoints.price]\nurl = \"demo:/products/{{ row.sku }}\"\ninput.values = [{ sku = \"a\", size = 1 }]\n";
+
+#[test]
+fn the_smallest_job_is_safe_by_default() {
+    let plan = plan(SMALL);
+    assert_eq!((plan.name.as_str(), plan.state.as_path()), ("prices", Path::new("jobs/.paceline/prices")));
+    let endpoint = &plan.endpoints[0];
+    assert_eq!((endpoint.method.as_str(), endpoint.concurrency, endpoint.retry.attempts), ("GET", 10, 5));
+    assert_eq!(
+        (endpoint.retry.initial, endpoint.retry.throttle_initial),
+        (Duration::from_millis(250), Duration::from_secs(1))
+    );
+    assert_eq!((endpoint.retry.jitter, endpoint.retry.max_wait), (Jitter::Full, Duration::from_secs(900)));
+    assert_eq!(endpoint.retry.statuses.to_string(), "408, 425, 429, 500, 502, 503, 504");
+    assert_eq!(
+        (endpoint.timeout.read, endpoint.timeout.total, endpoint.timeout.row),
+        (Duration::from_secs(30), Duration::from_secs(120), None)
+    );
+    assert!(endpoint.client.tls.verify && endpoint.client.max_body == 64 << 20 && endpoint.client.redirects == 10);
+    assert_eq!(endpoint.meta, [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Error]);
+    assert_eq!(endpoint.layout.cells, ["status", "attempts", "duration_ms", "error"]);
+    assert_eq!(endpoint.layout.input, InputColumns::Named(vec!["sku".to_owned(), "size".to_owned()]));
+    assert_eq!((plan.sinks.len(), plan.sinks[0].kind.kind(), plan.sinks[0].rows), (1, "stdout", RowChoice::All));
+    assert_eq!(plan.fail_if[0].source, "failed > 0");
+    assert!(plan.uses_demo() && plan.limits.is_empty());
+}
+
+#[test]
+fn settings_flow_down_key_by_key() {
+    let plan = plan(&format!(
+        "retry.attempts = 2\nretry.initial = \"3s\"\ntimeout.read = \"5s\"\nbatch.size = 7\n{SMALL}retry.attempts = 9\nbatch.pause = \"1s\"\n"
+    ));
+    let endpoint = &plan.endpoints[0];
+    assert_eq!((endpoint.retry.attempts, endpoint.retry.initial), (9, Duration::from_secs(3)));
+    assert_eq!(endpoint.retry.throttle_initial, Duration::from_secs(3), "a longer first wait holds for throttling too");
+    assert_eq!((endpoint.batch.size, endpoint.batch.pause), (Some(7), Duration::from_secs(1)));
+    assert_eq!(endpoint.timeout.read, Duration::from_secs(5));
+}
+
+#[test]
+fn buckets_are_shared_by_name_or_owned() {
+    let text = format!(
+        "limits.a.rate = [\"10/s\", \"100/h\"]\nlimits.a.burst = 3\nlimits.b.rate = \"1/s\"\n{SMALL}limit = [\"b\", \"a\"]\n{}rate = \"5/s\"\nburst = 2\n",
+        SMALL.replace("price", "stock")
+    );
+    let plan = plan(&text);
+    let names: Vec<&str> = plan.limits.iter().map(|limit| limit.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "endpoints.stock"]);
+    assert_eq!((plan.limits[0].windows.len(), plan.limits[0].burst.get(), plan.limits[2].burst.get()), (2, 3, 2));
+    assert_eq!((&plan.endpoints[0].limits, &plan.endpoints[1].limits), (&vec![0, 1], &vec![2]));
+}
+
+#[test]
+fn variables_are_overridden_in_the_type_of_the_file() {
+    let text = format!(
+        "vars.base = \"demo:\"\nvars.size = 5\n{}query.n = \"{{{{ vars.size }}}}\"\n",
+        SMALL.replace("demo:", "{{ vars.base }}")
+    );
+    let var =
+        |name: &str, value: &str| Options { vars: vec![(name.to_owned(), value.to_owned())], ..Options::default() };
+    let (plan, _) = compiled(&text, &var("size", "8"));
+    let plan = plan.unwrap();
+    assert_eq!(plan.endpoints[0].query[0].1[0].constant(), Some("8"));
+    assert_eq!((plan.identity["vars.size"].as_str(), plan.identity["vars.base"].as_str()), ("8", "\"demo:\""));
+    let (none, messages) = compiled(&text, &var("size", "big"));
+    assert_eq!(
+        (none.is_none(), messages),
+        (true, vec!["--var size is \"big\", and `vars.size` is an integer".to_owned()])
+    );
+    let (none, messages) = compiled(&text, &var("bas", "x"));
+    assert_eq!((none.is_none(), messages), (true, vec!["--var bas: the job has no variable `bas`".to_owned()]));
+}
+
+#[test]
+fn the_state_folder_and_names() {
+    let options = Options { state: Some(PathBuf::from("/var/state")), ..Options::default() };
+    let (plan, _) = compiled(&format!("name = \"nightly\"\n{SMALL}"), &options);
+    assert_eq!(plan.unwrap().state, Path::new("/var/state/nightly"));
+    for name in ["a/b", "..", "a\\\\b", "a\\nb"] {
+        let (plan, messages) = compiled(&format!("name = \"{name}\"\n{SMALL}"), &Options::default());
+        assert!(plan.is_none() && messages.len() == 1, "{name}: {messages:?}");
+    }
+}
+
+/// The keys in which the identities of two jobs differ.
+fn difference(one: &str, other: &str) -> Vec<String> {
+    let (one, other): (BTreeMap<_, _>, BTreeMap<_, _>) = (plan(one).identity, plan(other).identity);
+    let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    keys.into_iter().filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
+}
+
+#[test]
+fn what_would_be_sent_or_written_is_the_identity() {
+    for (more, keys) in [
+        ("method = \"PUT\"\n", vec!["endpoints.price.method"]),
+        ("query.a = 1\n", vec!["endpoints.price.query.a"]),
+        ("headers.X-A = \"b\"\n", vec!["endpoints.price.headers.x-a"]),
+        ("keep = [\"sku\"]\n", vec!["endpoints.price.keep"]),
+        ("meta = [\"status\"]\n", vec!["endpoints.price.meta"]),
+        ("order = \"input\"\n", vec!["endpoints.price.order"]),
+        ("expect.status = [200]\n", vec!["endpoints.price.expect.status"]),
+        ("columns.price = \"$.price\"\n", vec!["endpoints.price.columns", "endpoints.price.columns.price"]),
+        (
+            "sinks.out.path = \"a.csv\"\n",
+            vec![
+                "sinks.out.columns",
+                "sinks.out.from",
+                "sinks.out.kind",
+                "sinks.out.rows",
+                "sinks.out.target",
+                "sinks.stdout.columns",
+                "sinks.stdout.from",
+                "sinks.stdout.kind",
+                "sinks.stdout.rows",
+                "sinks.stdout.target",
+            ],
+        ),
+    ] {
+        let text = if more.starts_with("sinks") { format!("{more}{SMALL}") } else { format!("{SMALL}{more}") };
+        assert_eq!(difference(SMALL, &text), keys, "{more}");
+    }
+}
+
+#[test]
+fn pace_and_patience_are_not_the_identity() {
+    let head = "description = \"x\"\nrun.fail-if = \"failed > 9\"\nclient.redirects = 1\nlimits.a.rate = \"1/s\"\n";
+    let tail = "concurrency = 99\nretry.attempts = 1\ntimeout.total = \"31s\"\nbatch.size = 3\nlimit = \"a\"\n";
+    assert_eq!(difference(SMALL, &format!("{head}{SMALL}{tail}")), Vec::<String>::new());
+}
+
+#[test]
+fn a_secret_stays_with_the_hosts_of_the_job() {
+    let job = |url: &str, rest: &str| {
+        format!(
+            "secrets.token.env = \"T\"\n[endpoints.a]\nurl = \"{url}\"\ninput.values = [{{ host = \"h\" }}]\n{rest}\n"
+        )
+    };
+    let exposed = |url: &str, rest: &str| {
+        compiled(&job(url, rest), &Options::default())
+            .1
+            .iter()
+            .any(|message| message.contains("a secret would be sent"))
+    };
+    let (row, bearer) = ("https://{{ row.host }}/x", "auth.bearer = \"{{ secrets.token }}\"");
+    for carrier in [bearer, "headers.x-key = \"{{ secrets.token }}\"", "query.key = \"{{ secrets.token }}\""] {
+        assert!(exposed(row, carrier), "{carrier}");
+    }
+    assert!(exposed("https://api.example.com{{ row.host }}", bearer), "the host ends at the slash");
+    assert!(!exposed("https://api.example.com/{{ row.host }}", bearer));
+    assert!(!exposed(row, "headers.x-key = \"plain\""));
+}
