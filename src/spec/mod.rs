@@ -43,6 +43,7 @@ pub struct Reading {
 pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Reading> {
     let damaged = diagnostics.has_errors();
     let wrong = check(document, &document.root, diagnostics);
+    check_profiles(document, &document.profiles, diagnostics);
     let whole = wrong.is_empty() && !damaged;
     match JobSpec::deserialize(value::without(&document.root, &wrong)) {
         Ok(spec) => Some(Reading { spec, whole }),

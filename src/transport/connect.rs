@@ -112,7 +112,7 @@ impl Connector {
             Failure::unsent(FailureKind::Tls, format!("`{}` is no name for a certificate", host.label))
         })?;
         let handshaken = connector.connect(name, stream).await;
-        handshaken.map(Wire::tls).map_err(|error| Failure::unsent(FailureKind::Tls, tls::words(&host.label, &error)))
+        handshaken.map(Wire::tls).map_err(|error| Failure::unsent(tls::kind(&error), tls::words(&host.label, &error)))
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn before_head(host: &str, error: &hyper::Error, sent: bool) -> Failu
         (FailureKind::Protocol, format!("`{host}` does not speak HTTP/1.1 as it should: {}", deepest(error)))
     } else if let Some(error) = io_source(error) {
         match tls::inner(error) {
-            Some(_) => (FailureKind::Tls, tls::words(host, error)),
+            Some(_) => (tls::kind(error), tls::words(host, error)),
             None => (FailureKind::Reset, format!("the connection to `{host}` broke: {}", io_words(error))),
         }
     } else {

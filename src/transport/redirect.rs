@@ -76,11 +76,15 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     if from.secure && !to.secure {
         return Err(format!("leads from https to {} and is not followed", shown(&url)));
     }
+    let method = method_after(&sent.method, status);
     let mut headers = sent.headers.clone();
     if from != to {
         headers = same_origin_only(&headers);
+        // A body may hold a secret, and nobody can see it in there.
+        if method == sent.method && !sent.body.is_empty() {
+            return Err(format!("would take the body to another origin, {}, and is not followed", shown(&url)));
+        }
     }
-    let method = method_after(&sent.method, status);
     let mut body = sent.body.clone();
     if method != sent.method {
         body = Bytes::new();
@@ -154,8 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_body_stays_in_its_origin() {
+        let request = sent(Method::POST, "http://a.example/x");
+        let failure = next(&request, 307, "http://b.example/").unwrap_err();
+        assert!(failure.message.contains("take the body to another origin"), "{failure}");
+        assert!(next(&request, 303, "http://b.example/").unwrap().unwrap().body.is_empty());
+    }
+
+    #[test]
     fn credentials_stay_in_their_origin() {
-        let request = sent(Method::GET, "http://a.example/x");
+        let request = Outgoing { body: Bytes::new(), ..sent(Method::GET, "http://a.example/x") };
         for elsewhere in ["http://b.example/", "https://a.example/", "http://a.example:81/", "//b.example/y"] {
             let after = next(&request, 302, elsewhere).unwrap().unwrap();
             assert_eq!(names(&after), ["accept", "content-type"], "{elsewhere}");

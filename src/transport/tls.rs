@@ -20,6 +20,7 @@ use rustls::{
 use tokio_rustls::TlsConnector;
 
 use super::{OpenError, TlsPlan, TlsVersion};
+use crate::retry::FailureKind;
 
 /// TLS settings and, once it was needed, the configuration made of them.
 pub(super) struct Tls {
@@ -172,6 +173,14 @@ impl ServerCertVerifier for Unverified {
 /// rustls' error inside an I/O error, if there is one.
 pub(super) fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// Whether trying again can help: a certificate does not change from one attempt to the next.
+pub(super) fn kind(error: &io::Error) -> FailureKind {
+    match inner(error) {
+        Some(Error::InvalidCertificate(_)) => FailureKind::Certificate,
+        Some(_) | None => FailureKind::Tls,
+    }
 }
 
 /// What went wrong with TLS to `host`, and how to mend it.

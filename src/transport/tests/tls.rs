@@ -118,7 +118,8 @@ async fn ask(server: &Server, change: impl FnOnce(&mut ClientPlan)) -> Result<St
         last = match fetch(&transport, "https://api.example/").await {
             Ok(reply) => String::from_utf8_lossy(&reply.body).into_owned(),
             Err(failure) => {
-                assert_eq!(failure.kind, FailureKind::Tls, "{failure}");
+                assert!(matches!(failure.kind, FailureKind::Tls | FailureKind::Certificate), "{failure}");
+                assert_eq!(failure.kind == FailureKind::Certificate, failure.message.starts_with("the certificate of"));
                 assert_eq!(transport.pool().open(), 0);
                 return Err(failure.message);
             }
