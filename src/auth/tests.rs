@@ -6,12 +6,13 @@ use serde_json::json;
 
 use super::*;
 use crate::diagnostic::{Code, Diagnostics};
-use crate::document::{Document, Node, NodeValue, Place, SourceText};
+use crate::document::{Document, Overlays};
 use crate::row::{Fields, Row};
 use crate::secret::{Secret, Secrets};
 use crate::template::RowScope;
 
 fn document() -> Document {
+<<<<<<< HEAD
     let text = "a = 1".to_owned();
     let place = Place { source: 0, start: 0, end: text.len() };
     let sources = vec![SourceText { name: "job.toml".to_owned(), text }];
@@ -21,6 +22,10 @@ fn document() -> Document {
         profiles: Vec::new(),
         root: Node { place, value: NodeValue::Table(Vec::new()) },
     }
+=======
+    let text = "[endpoints.price]\n".to_owned();
+    Document::parse("job.toml".as_ref(), text, &Overlays::default(), &mut Diagnostics::default()).unwrap()
+>>>>>>> template
 }
 
 fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {

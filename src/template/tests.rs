@@ -301,15 +301,10 @@ fn a_masked_secret_stands_anywhere_in_a_url() {
 
 #[test]
 fn json_bodies_are_built_not_pasted() {
-    let text = String::new();
-    let place = crate::document::Place { source: 0, start: 0, end: 0 };
-    let document = crate::document::Document {
-        profiles: Vec::new(),
-        path: "job.toml".into(),
-        sources: vec![crate::document::SourceText { name: "job.toml".to_owned(), text }],
-        root: crate::document::Node { place, value: crate::document::NodeValue::Table(Vec::new()) },
-    };
+    let text = "[endpoints.price]\n".to_owned();
+    let overlays = crate::document::Overlays::default();
     let mut diagnostics = crate::diagnostic::Diagnostics::default();
+    let document = crate::document::Document::parse("job.toml".as_ref(), text, &overlays, &mut diagnostics).unwrap();
     let mut site = crate::compile::Site { document: &document, diagnostics: &mut diagnostics };
     let path = crate::document::KeyPath::of(["json"]);
     let world = World::with_object(&json!({"id": 7, "name": "a\",\"b"}));
