@@ -12,20 +12,8 @@ use crate::secret::{Secret, Secrets};
 use crate::template::RowScope;
 
 fn document() -> Document {
-<<<<<<< HEAD
-    let text = "a = 1".to_owned();
-    let place = Place { source: 0, start: 0, end: text.len() };
-    let sources = vec![SourceText { name: "job.toml".to_owned(), text }];
-    Document {
-        path: "job.toml".into(),
-        sources,
-        profiles: Vec::new(),
-        root: Node { place, value: NodeValue::Table(Vec::new()) },
-    }
-=======
     let text = "[endpoints.price]\n".to_owned();
     Document::parse("job.toml".as_ref(), text, &Overlays::default(), &mut Diagnostics::default()).unwrap()
->>>>>>> template
 }
 
 fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {
