@@ -42,12 +42,31 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
             .or_else(|| brackets(text, span, message))
             .unwrap_or_else(|| other(text, span, message)),
     };
+    if among_secrets(text, lesson.span.start) {
+        // Neither the line nor words of it are shown: one of them may be a secret.
+        return Diagnostic::error(codes::SYNTAX, "this line among the secrets is not valid TOML")
+            .at_hidden(place(&line_around(text, lesson.span.start)))
+            .help("write where the secret comes from, such as `token.env = \"API_TOKEN\"`");
+    }
     let mut diagnostic =
         Diagnostic::error(codes::SYNTAX, lesson.message).at(place(&within(text, &lesson.span)), lesson.label);
     if let Some((span, label)) = lesson.also {
         diagnostic = diagnostic.also(place(&span), label);
     }
     if lesson.help.is_empty() { diagnostic } else { diagnostic.help(lesson.help) }
+}
+
+/// Whether a line stands below `[secrets]`, or is a line of `secrets` itself.
+fn among_secrets(text: &str, at: usize) -> bool {
+    let line = line_around(text, at);
+    let is_header = |line: &&str| line.trim_start().starts_with('[');
+    let header = text[..line.start].lines().rev().find(is_header).unwrap_or_default();
+    let written = &text[line];
+    let names = |text: &str| {
+        let name = text.trim_start_matches(['[', ' ', '\t', '\u{feff}']);
+        name.strip_prefix("secrets").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+    };
+    !is_header(&written) && (names(written) || names(header))
 }
 
 /// A file that is another language altogether, told in one error instead of one for every line.

@@ -47,8 +47,16 @@ struct Steps {
 impl Names<'_> {
     /// Checks the words of one tag and notes what they use.
     pub fn check(&mut self, words: &[Token<'_>], uses: &mut Uses) {
+        let mut known_until = 0;
         for (at, word) in words.iter().enumerate() {
             let Kind::Name(name) = word.kind else { continue };
+            if at < known_until {
+                continue;
+            }
+            if let Some(end) = self.hyphenated(words, at, name) {
+                known_until = end;
+                continue;
+            }
             let before = at.checked_sub(1).map(|before| &words[before]);
             let is_test = before.is_some_and(|word| word.is_name("is"))
                 || (before.is_some_and(|word| word.is_name("not")) && at >= 2 && words[at - 2].is_name("is"));
@@ -62,6 +70,36 @@ impl Names<'_> {
                 self.value(words, at, name, uses);
             }
         }
+    }
+
+    /// Reports `vars.page-size`, which reads as a subtraction, where `page-size` is a name; gives its end.
+    fn hyphenated(&mut self, words: &[Token<'_>], at: usize, table: &str) -> Option<usize> {
+        let [dot, first, ..] = words.get(at + 1..)? else { return None };
+        let Kind::Name(first_name) = first.kind else { return None };
+        let (mut name, mut end) = (first_name.to_owned(), at + 3);
+        while let Some([minus, next, ..]) = words.get(end..)
+            && let Kind::Name(part) = next.kind
+            && minus.is_sign("-")
+            && minus.range.start == words[end - 1].range.end
+            && next.range.start == minus.range.end
+        {
+            name = format!("{name}-{part}");
+            end += 2;
+        }
+        let knows = |name: &str| match (table, &self.scope.row) {
+            ("row", RowScope::Known(header)) => header.position(name).is_some(),
+            ("vars", _) => self.scope.vars.contains_key(name),
+            ("secrets", _) => self.scope.secrets.iter().any(|known| known == name),
+            _ => false,
+        };
+        if !dot.is_sign(".") || end == at + 3 || !knows(&name) || knows(first_name) {
+            return None;
+        }
+        let range = first.range.start..words[end - 1].range.end;
+        let message = format!("`{table}.{name}` reads as a subtraction");
+        let help = format!("a name with a `-` stands in brackets: `{}`", written(table, &name));
+        self.error(&range, TemplateErrorKind::Name, message, Some(help));
+        Some(end)
     }
 
     /// The path that all words make up, if they make up nothing else.
@@ -262,7 +300,7 @@ impl Names<'_> {
         uses: &mut Uses,
     ) -> Option<Resolved> {
         let Some((name, range)) = first.filter(|_| steps.keys.len() == 1 && steps.fixed) else {
-            let help = "write `secrets.NAME`".to_owned();
+            let help = "for example `{{ secrets.token }}`".to_owned();
             self.error(&word.range, TemplateErrorKind::Name, "a secret is used by its name alone", Some(help));
             return None;
         };

@@ -32,6 +32,14 @@ pub(super) fn string(text: &str, span: &Range<usize>, message: &str, root: &Node
         let help = "write it as an escape between double quotes, such as `\\t` or `\\u0007`";
         return Some(Lesson::new(span.clone(), "a control character can't stand in a string", "", help));
     }
+    if let Some(empty) = ending_at(root, span.start).filter(Range::is_empty) {
+        // Between braces, a key without a value is read as a key and a string that never begins.
+        let before = text[..empty.start].trim_end();
+        let start = before.rfind(|c: char| c.is_whitespace() || "{,".contains(c)).map_or(0, |at| at + 1);
+        let key = shorten(&before[start..]);
+        let help = format!("write `{key} = ...`; a list stands between `[` and `]`");
+        return Some(Lesson::new(start..before.len(), format!("`{key}` has no value"), "", help));
+    }
     Some(unclosed_string(text, span.start, message.contains("multi-line"), root))
 }
 
@@ -128,7 +136,7 @@ pub(super) fn number(text: &str, span: &Range<usize>, message: &str) -> Option<L
         "invalid mantissa" | "invalid fraction" => "digits stand on both sides of the point: `0.5`",
         "invalid exponent" => "digits stand behind the `e`: `1e6`",
         "redundant numeric sign" | "unexpected sign" => "a number has one sign at most",
-        start if start.starts_with("invalid ") && start.ends_with(" integer") => {
+        start if start.starts_with("invalid ") && (start.ends_with(" integer") || start.ends_with(" float")) => {
             "write a plain number, or a text in quotes"
         }
         _ => return None,
