@@ -66,7 +66,7 @@ fn secret_template(site: &mut Site<'_>, path: &KeyPath, text: &str, secret: &str
         );
         let message = format!("`{path}` holds a secret, and a job file holds none");
         let place = site.document.place(path);
-        site.diagnostics.push(Diagnostic::error(codes::SECRET_EXPOSED, message).at_hidden(place).help(help));
+        site.diagnostics.push(Diagnostic::error(codes::SECRET_IN_FILE, message).at_hidden(place).help(help));
         return None;
     }
     Some(template)

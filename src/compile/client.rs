@@ -84,7 +84,12 @@ fn user_agent(site: &mut Site<'_>, name: &str, spec: &ClientSpec) -> String {
     if HeaderValue::from_str(agent).is_err() {
         let path = flow::origin(site, name, &["client", "user-agent"]);
         let message = "the user agent can't be sent: it has a control character or one outside ASCII";
-        site.error_once(codes::HEADER, &path, message, "write printable ASCII, such as `user-agent = \"prices-nightly/1.0\"`");
+        site.error_once(
+            codes::HEADER,
+            &path,
+            message,
+            "write printable ASCII, such as `user-agent = \"prices-nightly/1.0\"`",
+        );
     }
     agent.clone()
 }

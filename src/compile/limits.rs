@@ -40,7 +40,8 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
         (Some(rate), Some(shared)) => {
             let message = format!("`{path}` can't have both `rate` and `limit`");
             let rate: Vec<String> = rate.0.iter().map(|rate| format!("{:?}", rate.text())).collect();
-            let names: Vec<String> = shared.0.iter().chain([&name.to_owned()]).map(|name| format!("{name:?}")).collect();
+            let names: Vec<String> =
+                shared.0.iter().chain([&name.to_owned()]).map(|name| format!("{name:?}")).collect();
             let rate = if let [only] = rate.as_slice() { only.clone() } else { format!("[{}]", rate.join(", ")) };
             let help = format!(
                 "make the rate a limit, `[limits.{name}]` with `rate = {rate}`, and name all: `limit = [{}]`",
@@ -64,7 +65,14 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
             match spec.limit.as_ref().and_then(|shared| shared.0.first()) {
                 Some(shared) => {
                     let help = format!("a shared limit has its own: write `burst` into `[limits.{shared}]`");
-                    site.conflict(&path.key("burst"), "no effect", &path.key("limit"), "a shared limit", message, &help);
+                    site.conflict(
+                        &path.key("burst"),
+                        "no effect",
+                        &path.key("limit"),
+                        "a shared limit",
+                        message,
+                        &help,
+                    );
                 }
                 None => site.error(codes::CONFLICT, &path.key("burst"), message, "add `rate = \"10/s\"`"),
             }

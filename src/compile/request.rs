@@ -95,7 +95,12 @@ fn plain(value: &str) -> bool {
 fn header_name(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
         let message = format!("`{}` can't be the name of a header", written.escape_debug());
-        site.key_error(codes::HEADER, path, message, "names are made of letters, digits and `-`, such as `x-request-id`");
+        site.key_error(
+            codes::HEADER,
+            path,
+            message,
+            "names are made of letters, digits and `-`, such as `x-request-id`",
+        );
         return None;
     };
     if let Some((_, why)) = OWNED.iter().find(|(owned, _)| *owned == name) {

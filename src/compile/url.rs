@@ -71,7 +71,7 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
         && carries_password(rest, constant)
     {
         let help = "take it out, and write `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }`";
-        let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, "the URL carries a user or a password");
+        let diagnostic = Diagnostic::error(codes::SECRET_IN_FILE, "the URL carries a user or a password");
         site.diagnostics.push(diagnostic.at_hidden(site.document.place(path)).help(help));
         return;
     }

@@ -52,12 +52,7 @@ fn summary(selection: &Selection<'_>, document: Option<&Document>) -> String {
     }
 }
 
-fn one(
-    renderer: &Renderer,
-    diagnostic: &Diagnostic,
-    document: Option<&Document>,
-    selection: &Selection<'_>,
-) -> String {
+fn one(renderer: &Renderer, diagnostic: &Diagnostic, document: Option<&Document>, selection: &Selection<'_>) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

@@ -66,7 +66,15 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity, message: message.into(), primary: None, others: Vec::new(), help: Vec::new(), is_hidden: false }
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            primary: None,
+            others: Vec::new(),
+            help: Vec::new(),
+            is_hidden: false,
+        }
     }
 
     /// Says where.

@@ -39,12 +39,7 @@ fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, No
     let profiles = match node.value {
         NodeValue::Table(profiles) => profiles,
         other => {
-            diagnostics.push(not_a_table(
-                node.place,
-                "profiles",
-                &other,
-                "write `[profiles.NAME]` and its keys below",
-            ));
+            diagnostics.push(not_a_table(node.place, "profiles", &other, "write `[profiles.NAME]` and its keys below"));
             return Vec::new();
         }
     };
@@ -214,7 +209,7 @@ fn through_a_value(key: &Key, node: &Node) -> Diagnostic {
         .at(key.place, "no table holds this key")
         .also(node.place, format!("this is {kind}"));
     match node.value {
-        NodeValue::Array(_) => diagnostic.help("an array is set as a whole: `--set path='[1, 2]'`"),
+        NodeValue::Array(_) => diagnostic.help("a list is set as a whole: `--set path='[1, 2]'`"),
         NodeValue::String(_)
         | NodeValue::Integer(_)
         | NodeValue::Float(_)

@@ -135,7 +135,7 @@ impl Converter<'_> {
                     (false, true) => "`inf` is not a number that a job can use",
                     (false, false) => "the number is too large for a float",
                 };
-                self.refuse(codes::BAD_VALUE, place, message, "write a finite number, or a text in quotes");
+                self.refuse(codes::BAD_VALUE, place, message, "write a finite number, or a string in quotes");
                 1.0
             }
             Err(_) => 1.0,

@@ -42,7 +42,8 @@ fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRo
         }
         if let Some(object) = schema.as_object_mut() {
             object.insert("description".to_owned(), row.doc.into());
-            if let Some(example) = toml::from_str(row.example).ok().and_then(|example| written_under(example, row.name)) {
+            if let Some(example) = toml::from_str(row.example).ok().and_then(|example| written_under(example, row.name))
+            {
                 object.entry("examples").or_insert_with(|| json!([example]));
             }
         }

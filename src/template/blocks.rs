@@ -127,8 +127,7 @@ fn check_closed(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Optio
 
 fn check_block(words: &[Token<'_>], names: &mut Names<'_>) {
     let Some(Token { kind: Kind::Name(block), range }) = words.first() else { return };
-    let captures = *block == "filter"
-        || (*block == "set" && !words.iter().any(|word| word.is_sign("=")));
+    let captures = *block == "filter" || (*block == "set" && !words.iter().any(|word| word.is_sign("=")));
     if !BLOCKS.contains(block) {
         let help = Some("there are if, for, set, with, filter and raw".to_owned());
         names.error(range, TemplateErrorKind::Syntax, format!("the job language has no block `{block}`"), help);

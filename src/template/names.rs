@@ -3,6 +3,8 @@
 //! Every path that begins with `row`, `vars`, `secrets` or a part of the reply is followed as far as
 //! its steps are fixed. Must never evaluate anything.
 
+mod hyphen;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,36 +72,6 @@ impl Names<'_> {
                 self.value(words, at, name, uses);
             }
         }
-    }
-
-    /// Reports `vars.page-size`, which reads as a subtraction, where `page-size` is a name; gives its end.
-    fn hyphenated(&mut self, words: &[Token<'_>], at: usize, table: &str) -> Option<usize> {
-        let [dot, first, ..] = words.get(at + 1..)? else { return None };
-        let Kind::Name(first_name) = first.kind else { return None };
-        let (mut name, mut end) = (first_name.to_owned(), at + 3);
-        while let Some([minus, next, ..]) = words.get(end..)
-            && let Kind::Name(part) = next.kind
-            && minus.is_sign("-")
-            && minus.range.start == words[end - 1].range.end
-            && next.range.start == minus.range.end
-        {
-            name = format!("{name}-{part}");
-            end += 2;
-        }
-        let knows = |name: &str| match (table, &self.scope.row) {
-            ("row", RowScope::Known(header)) => header.position(name).is_some(),
-            ("vars", _) => self.scope.vars.contains_key(name),
-            ("secrets", _) => self.scope.secrets.iter().any(|known| known == name),
-            _ => false,
-        };
-        if !dot.is_sign(".") || end == at + 3 || !knows(&name) || knows(first_name) {
-            return None;
-        }
-        let range = first.range.start..words[end - 1].range.end;
-        let message = format!("`{table}.{name}` reads as a subtraction");
-        let help = format!("a name with a `-` stands in brackets: `{}`", written(table, &name));
-        self.error(&range, TemplateErrorKind::Name, message, Some(help));
-        Some(end)
     }
 
     /// The path that all words make up, if they make up nothing else.
@@ -384,7 +356,9 @@ fn near_or_declare(name: &str, known: &[&String], table: &str, example: &str) ->
     match did_you_mean(name, known.iter().map(|known| known.as_str())) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => format!("declare it under `[{table}]`: `{example}`"),
-        None => format!("known {table}: {}; or declare it under `[{table}]`: `{example}`", listed(known.iter().copied())),
+        None => {
+            format!("known {table}: {}; or declare it under `[{table}]`: `{example}`", listed(known.iter().copied()))
+        }
     }
 }
 

@@ -63,7 +63,9 @@ fn golden_cases_have_every_code_of_the_compile_passes() {
 /// Names of all cases, from all kinds of files: one without its job is a failure of its case.
 fn names() -> BTreeSet<String> {
     let paths = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
-    let cases = paths.filter(|path| path.extension().is_some_and(|kind| ["toml", "stderr", "json", "github"].iter().any(|known| kind == *known)));
+    let cases = paths.filter(|path| {
+        path.extension().is_some_and(|kind| ["toml", "stderr", "json", "github"].iter().any(|known| kind == *known))
+    });
     cases.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 

@@ -129,6 +129,9 @@ mod tests {
 
     #[test]
     fn keys_are_quoted_where_they_must_be() {
-        assert_eq!((toml_key("a-b_1"), toml_key("a b"), toml_key("")), ("a-b_1".into(), "\"a b\"".into(), "\"\"".into()));
+        assert_eq!(
+            (toml_key("a-b_1"), toml_key("a b"), toml_key("")),
+            ("a-b_1".into(), "\"a b\"".into(), "\"\"".into())
+        );
     }
 }

@@ -153,7 +153,8 @@ impl Walker<'_> {
         let least = view.get("minItems").and_then(Value::as_u64).unwrap_or(0);
         if (items.len() as u64) < least && !self.partial {
             let message = format!("the list {} is empty", spot.name());
-            let example = example(view, spot.key_name()).map_or(String::new(), |example| format!(", such as {example}"));
+            let example =
+                example(view, spot.key_name()).map_or(String::new(), |example| format!(", such as {example}"));
             let help = format!("leave the key out, or give the list a value{example}");
             self.report(codes::BAD_VALUE, node.place, &spot.path, message, [help]);
         }
@@ -242,7 +243,7 @@ impl Walker<'_> {
         let message = format!("`{name}` holds its value, and a job file holds no secret");
         let variable: String = name.rsplit('.').next().unwrap_or("token").to_uppercase().replace('-', "_");
         let last = spot.key_name().map(toml_key).unwrap_or_default();
-        let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, message)
+        let diagnostic = Diagnostic::error(codes::SECRET_IN_FILE, message)
             .at_hidden(node.place)
             .help(format!("write `{last}.env = \"{variable}\"`, or `{last}.file = \"/run/secrets/{last}\"`"))
             .help("a value that was committed is known: change it where it was issued");

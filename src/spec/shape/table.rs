@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::view::View;
 use super::example::{addition, example};
+use super::view::View;
 use super::{Spot, Walker};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node};
@@ -76,7 +76,9 @@ impl Walker<'_> {
             let mut help = Vec::new();
             if let Some(schema) = schema {
                 help.extend(addition(&schema, name));
-                help.extend(schema.text("description").map(|description| format!("`{name}`: {}", inner_sentence(description))));
+                help.extend(
+                    schema.text("description").map(|description| format!("`{name}`: {}", inner_sentence(description))),
+                );
             }
             self.report(
                 codes::MISSING_KEY,
@@ -130,7 +132,11 @@ fn inner_sentence(sentence: &str) -> String {
     let mut letters = sentence.trim_end_matches('.').chars();
     let first = letters.next().unwrap_or_default();
     let rest = letters.as_str();
-    if rest.starts_with(char::is_uppercase) { format!("{first}{rest}") } else { format!("{}{rest}", first.to_lowercase()) }
+    if rest.starts_with(char::is_uppercase) {
+        format!("{first}{rest}")
+    } else {
+        format!("{}{rest}", first.to_lowercase())
+    }
 }
 
 /// Whether a key stands there that is no key of the language: it has been reported, and was most

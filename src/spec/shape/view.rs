@@ -226,7 +226,11 @@ mod tests {
             assert!(FORMATS.iter().any(|known| known.name == format), "{format} has no parser");
         }
         for format in FORMATS {
-            assert!((format.check)(format.example).is_ok() && format.phrase.contains(format.example), "{}", format.name);
+            assert!(
+                (format.check)(format.example).is_ok() && format.phrase.contains(format.example),
+                "{}",
+                format.name
+            );
             assert!(found.iter().any(|used| used == format.name), "{} is used nowhere", format.name);
         }
     }
