@@ -23,7 +23,8 @@ pub(super) const KIND: ExtractKind = ExtractKind {
     schema: |_| {
         schemars::json_schema!({
             "type": "string",
-            "description": "A JSONPath (RFC 9535), such as \"$.items[0].price\"."
+            "description": "A JSONPath (RFC 9535).",
+            "examples": ["$.price", "$.items[0].price"]
         })
     },
     compile,
