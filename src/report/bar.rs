@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn events_of_the_daily_work_draw_nothing() {
         let (mut bar, screen) = on_screen(false);
-        bar.tell(&Event::BatchFinished { endpoint: "price".into(), batch: 1 });
+        bar.tell(&Event::BatchFinished { endpoint: "price".into(), batch: 1, rows: 9 });
         bar.tell(&Event::RowFailed { endpoint: "price".into(), row: 1, reason: "HTTP 404".into() });
         assert_eq!(screen.take(), "");
     }

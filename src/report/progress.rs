@@ -129,6 +129,7 @@ pub mod tests {
             ok: AtomicU64::new(ended - 2),
             failed: AtomicU64::new(2),
             attempts: AtomicU64::new(ended + 10 + 3 + 7),
+            retries: AtomicU64::new(7),
             in_flight: AtomicU64::new(10),
             sleeping: AtomicU64::new(3),
         }

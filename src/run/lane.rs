@@ -42,6 +42,8 @@ pub struct Shared {
 pub struct Lane {
     /// Position of the endpoint in the plan.
     pub index: usize,
+    /// Workers.
+    pub slots: usize,
     /// Prepared requests.
     pub request: RequestPlan,
     /// Connections.

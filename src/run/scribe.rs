@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{Commit, FailedRow, Span, Writer};
+use crate::journal::{Commit, Counts, FailedRow, Span, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{RowChoice, Sink};
@@ -20,9 +20,11 @@ use super::lane::Shared;
 
 /// Time from one commit to the next.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// A commit that takes long (a slow disk, a state with millions of gaps) is made so much more rarely:
-/// no more than a twentieth of the time goes into commits.
+/// A commit that takes long (a slow disk, a state with millions of gaps) is made more rarely, so that no
+/// more than a twentieth of the time goes into commits, but for [`COMMIT_LATEST`].
 const COMMIT_SHARE: u32 = 20;
+/// Longest time from one commit to the next.
+const COMMIT_LATEST: Duration = Duration::from_secs(10);
 /// How long the scribe waits for more outcomes before it writes those it has.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -63,12 +65,17 @@ pub struct Scribe {
     uncommitted: bool,
     /// When the next commit is due.
     due: Instant,
+    /// As of the last commit.
+    written: Written,
 }
 
-/// What the scribe leaves when it ends.
+/// What the scribe leaves when it ends: what was committed, and no more.
+#[derive(Debug, Default)]
 pub struct Written {
-    /// The last state that was committed.
-    pub state: Commit,
+    /// Counts of all sessions, by endpoint.
+    pub counts: Vec<Counts>,
+    /// Whether the run is complete.
+    pub complete: bool,
     /// Records of this session, by sink.
     pub records: Vec<u64>,
     /// Names of values that had no column, by sink.
@@ -89,7 +96,8 @@ impl Scribe {
         let ordered = |order| (order == Order::Input).then(InOrder::default);
         let orders = shared.plan.endpoints.iter().map(|endpoint| ordered(endpoint.order)).collect();
         let due = clock::now() + COMMIT_EVERY;
-        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, due }
+        let written = Written { counts: state.counts.clone(), ..Written::default() };
+        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, due, written }
     }
 
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
@@ -99,11 +107,8 @@ impl Scribe {
             self.shared.outbox.close();
             self.shared.control.end(Cause::Broken(message));
         }
-        Written {
-            records: self.sinks.iter().map(|open| open.records).collect(),
-            dropped: self.sinks.iter().map(|open| open.sink.dropped_columns()).collect(),
-            state: self.state,
-        }
+        self.written.dropped = self.sinks.iter().map(|open| open.sink.dropped_columns()).collect();
+        self.written
     }
 
     fn work(&mut self) -> Result<(), String> {
@@ -183,8 +188,11 @@ impl Scribe {
         self.writer.commit(&self.state).map_err(|error| error.message)?;
         self.state.failed.clear();
         self.state.healed = false;
+        self.written.counts.clone_from(&self.state.counts);
+        self.written.complete = self.state.complete;
+        self.written.records = self.sinks.iter().map(|open| open.records).collect();
         self.uncommitted = false;
-        self.due = clock::now() + COMMIT_EVERY.max(began.elapsed() * COMMIT_SHARE);
+        self.due = clock::now() + (began.elapsed() * COMMIT_SHARE).clamp(COMMIT_EVERY, COMMIT_LATEST);
         Ok(())
     }
 }
