@@ -64,7 +64,8 @@ fn scene() -> Scene {
             _ => item(request),
         }
     });
-    let rows = (1..=ROWS).fold("id,note\n".to_owned(), |text, id| text + &format!("{id},\"a \"\"note\"\",\n of {id}\"\n"));
+    let rows =
+        (1..=ROWS).fold("id,note\n".to_owned(), |text, id| text + &format!("{id},\"a \"\"note\"\",\n of {id}\"\n"));
     let job = Job::at(&oracle.url(), JOB).with("rows.csv", rows);
     Scene { oracle, mood, job }
 }
@@ -229,8 +230,11 @@ fn a_changed_job_is_refused_and_nothing_is_taken_out() {
 #[test]
 #[ignore = "shows: --failed cuts records out by their offsets without a look at the checksum of the output"]
 fn an_output_that_was_edited_is_not_rewritten() {
-    let edits: [fn(&str) -> String; 3] =
-        [|text| text.replacen(",200,", ",299,", 1), |text| text.replacen("a \"\"", "an \"\"", 1), |text| text.replacen("id,", "i,", 1)];
+    let edits: [fn(&str) -> String; 3] = [
+        |text| text.replacen(",200,", ",299,", 1),
+        |text| text.replacen("a \"\"", "an \"\"", 1),
+        |text| text.replacen("id,", "i,", 1),
+    ];
     for edit in edits {
         let scene = scene();
         scene.job.run(&[]).expect_code(1);

@@ -247,7 +247,8 @@ fn a_damaged_journal_is_refused_with_its_place() {
     let job = unfinished(&oracle);
     let journal = job.state().join("journal");
     let whole_journal = std::fs::read(&journal).expect("a journal");
-    for (flip, words) in [(40, "damaged at byte 12"), (13, "damaged at byte 12"), (2, "not a journal"), (8, "version")] {
+    for (flip, words) in [(40, "damaged at byte 12"), (13, "damaged at byte 12"), (2, "not a journal"), (8, "version")]
+    {
         let mut bytes = whole_journal.clone();
         bytes[flip] ^= 0x40;
         std::fs::write(&journal, bytes).expect("a journal");
@@ -309,23 +310,42 @@ fn two_runs_that_write_one_file_do_not_both_begin() {
     first.kill();
 }
 
-#[test]
-#[ignore = "shows: --accept-changes keeps the opening of the old job, so positions of endpoints and sinks are read wrong"]
-fn endpoints_and_sinks_that_were_added_and_accepted_keep_their_state() {
-    let oracle = Oracle::start(item);
-    let job = unfinished(&oracle);
-    // The new ones stand first: what the journal holds by position must not be taken for theirs.
+/// An unfinished job to which an endpoint and a sink for it were added, accepted, and cut off again.
+fn grown(oracle: &Oracle, sink: &str, first: bool) -> Job {
+    let job = unfinished(oracle);
     let endpoint = "[endpoints.added]\nurl = \"URL/added/{{ row.value }}\"\ninput.range = { from = 1, to = 50 }\n";
     let endpoint = endpoint.replace("URL", &oracle.url());
+    // What stands first moves what the journal holds by position.
     job.change("job.toml", "[endpoints.item]", &format!("{endpoint}\n[endpoints.item]"));
-    let sink = "[sinks.added]\nfrom = [\"added\"]\npath = \"out/added.jsonl\"\n";
-    job.change("job.toml", "[sinks.out]", &format!("{sink}\n[sinks.out]\nfrom = [\"item\"]"));
+    let (added, out) = (format!("[sinks.added]\nfrom = [\"added\"]\n{sink}\n"), "[sinks.out]\nfrom = [\"item\"]");
+    job.change("job.toml", "[sinks.out]", &if first { format!("{added}\n{out}") } else { out.to_owned() });
+    if !first {
+        job.change("job.toml", "records.csv\"\n", &format!("records.csv\"\n\n{added}"));
+    }
     job.run(&["--accept-changes", "--limit", "20"]).expect_code(0);
+    job
+}
+
+#[test]
+#[ignore = "shows: --accept-changes keeps the opening of the old job, so the state of an added endpoint is lost"]
+fn endpoints_that_were_added_and_accepted_keep_their_state() {
+    let oracle = Oracle::start(item);
+    let job = grown(&oracle, "stdout = \"jsonl\"", false);
     job.run(&["--accept-changes"]).expect_code(0);
     let twice: Vec<_> = oracle.count_by_path().into_iter().filter(|(_, count)| *count > 1).collect();
     assert_eq!(twice, [], "asked for twice");
-    assert_eq!(oracle.count(), ROWS as usize + 50);
     whole(&job, ROWS);
+}
+
+#[test]
+#[ignore = "shows: --accept-changes keeps the opening of the old job, so the place of one sink is taken for another's"]
+fn sinks_that_were_added_and_accepted_keep_their_place() {
+    let oracle = Oracle::start(item);
+    let job = grown(&oracle, "path = \"out/added.jsonl\"", true);
+    job.run(&["--accept-changes"]).expect_code(0);
+    whole(&job, ROWS);
+    let added = std::fs::read_to_string(job.path("out/added.jsonl")).expect("records");
+    assert_eq!(added.lines().count(), 50);
 }
 
 #[test]

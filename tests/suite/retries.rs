@@ -118,8 +118,10 @@ fn broken(class: usize) -> (&'static str, Answer) {
 fn errors_are_repeated_by_their_class_and_only_where_it_is_safe() {
     for class in 0..8 {
         let (name, answer) = broken(class);
-        let others: Vec<&str> =
-            ["dns", "connect", "reset", "timeout", "body", "decode"].into_iter().filter(|other| *other != name).collect();
+        let others: Vec<&str> = ["dns", "connect", "reset", "timeout", "body", "decode"]
+            .into_iter()
+            .filter(|other| *other != name)
+            .collect();
         let (only, without) = (format!("errors = [\"{name}\"]"), format!("errors = {others:?}"));
         for (retry, method, requests) in [(only.as_str(), "GET", 3), (&without, "GET", 1), (&only, "POST", 1)] {
             let script = answer.clone();
@@ -167,7 +169,13 @@ fn every_timeout_is_named_in_the_record() {
         ("timeout.total = \"200ms\"", slow(), "timeout.total", "200ms", "3"),
         // The first attempt is cut off within itself, the second in its sleep.
         ("timeout.row = \"200ms\"", Answer::Stall, "timeout.row", "200ms", "1"),
-        ("timeout.row = \"20s\"\nretry.initial = \"60s\"\nretry.jitter = \"none\"", Answer::status(503), "timeout.row", "503", "1"),
+        (
+            "timeout.row = \"20s\"\nretry.initial = \"60s\"\nretry.jitter = \"none\"",
+            Answer::status(503),
+            "timeout.row",
+            "503",
+            "1",
+        ),
     ];
     for (timeout, answer, name, words, attempts) in cases {
         let (_, record, done) = one_row(move |_| answer.clone(), "", timeout);
@@ -222,6 +230,9 @@ input.range = { from = 1, to = 150 }
 path = "out.csv"
 "#;
 
+/// Adds what a server says of the time to come back.
+type Header = fn(Answer) -> Answer;
+
 /// Requests under way when the refusal came; without a hold ten times as many would arrive.
 const ON_THEIR_WAY: usize = 20;
 
@@ -232,11 +243,13 @@ fn retry_after_holds_every_endpoint_of_the_limit() {
         answer.header("date", "Sun, 06 Nov 1994 12:00:00 GMT").header("retry-after", "Sun, 06 Nov 1994 12:00:02 GMT")
     };
     let seconds = |answer: Answer| answer.header("retry-after", "2");
-    let forms: [(&str, fn(Answer) -> Answer, u16); 3] = [("seconds", seconds, 429), ("date", date, 429), ("503", seconds, 503)];
+    let forms: [(&str, Header, u16); 3] = [("seconds", seconds, 429), ("date", date, 429), ("503", seconds, 503)];
     for (form, header, status) in forms {
-        let oracle = Oracle::start(move |request| {
-            if request.number == 20 { header(Answer::status(status)) } else { item(request) }
-        });
+        let oracle = Oracle::start(
+            move |request| {
+                if request.number == 20 { header(Answer::status(status)) } else { item(request) }
+            },
+        );
         let job = Job::at(&oracle.url(), SHARED);
         job.run(&[]).expect_code(0);
         let requests = oracle.requests();

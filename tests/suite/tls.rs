@@ -21,13 +21,15 @@ struct Front {
 
 fn front(oracle: &Oracle, name: &str) -> Front {
     let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new([name.to_owned()]).expect("a name").self_signed(&key).expect("a certificate");
+    let certificate =
+        CertificateParams::new([name.to_owned()]).expect("a name").self_signed(&key).expect("a certificate");
     let chain = vec![CertificateDer::from(certificate.der().to_vec())];
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
     let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a certificate for the key");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     let (acceptor, target) = (TlsAcceptor::from(Arc::new(config)), oracle.address());
@@ -35,7 +37,8 @@ fn front(oracle: &Oracle, name: &str) -> Front {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                let (Ok(mut inside), Ok(mut oracle)) = (acceptor.accept(stream).await, TcpStream::connect(target).await)
+                let (Ok(mut inside), Ok(mut oracle)) =
+                    (acceptor.accept(stream).await, TcpStream::connect(target).await)
                 else {
                     return;
                 };
@@ -119,8 +122,11 @@ fn without_verification_the_rows_are_fine_and_the_run_warns() {
 fn a_certificate_file_that_can_not_be_used_is_exit_3_before_any_request() {
     let oracle = Oracle::start(item);
     let front = front(&oracle, "localhost");
-    let cases =
-        [("tls.ca = \"none.pem\"", "none.pem"), ("tls.ca = \"job.toml\"", "holds no certificate"), ("tls = { cert = \"ca.pem\", key = \"ca.pem\" }", "client.tls.key")];
+    let cases = [
+        ("tls.ca = \"none.pem\"", "none.pem"),
+        ("tls.ca = \"job.toml\"", "holds no certificate"),
+        ("tls = { cert = \"ca.pem\", key = \"ca.pem\" }", "client.tls.key"),
+    ];
     for (tls, words) in cases {
         let job = job(&front, tls);
         let done = job.run(&[]).expect_code(3);
