@@ -168,7 +168,7 @@ impl Conductor {
         match self.signals_seen {
             1 => {
                 self.ending.get_or_insert(RunEnding::Interrupted(signal));
-                self.drain("interrupted: requests on the wire end, no new ones leave; once more stops at once");
+                self.drain("interrupted; once more stops at once");
             }
             2 => self.stop(),
             _ => force_exit(),

@@ -20,6 +20,8 @@ mod reading;
 pub mod resume;
 mod scribe;
 mod summing;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::path::PathBuf;

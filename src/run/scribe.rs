@@ -18,8 +18,11 @@ use super::control::Cause;
 use super::feeder::Intake;
 use super::lane::Shared;
 
-/// Longest time between a record and its commit.
+/// Time from one commit to the next.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// A commit that takes long (a slow disk, a state with millions of gaps) is made so much more rarely:
+/// no more than a twentieth of the time goes into commits.
+const COMMIT_SHARE: u32 = 20;
 /// How long the scribe waits for more outcomes before it writes those it has.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -58,7 +61,8 @@ pub struct Scribe {
     pub complete: Arc<AtomicBool>,
     orders: Vec<Option<InOrder>>,
     uncommitted: bool,
-    committed: Instant,
+    /// When the next commit is due.
+    due: Instant,
 }
 
 /// What the scribe leaves when it ends.
@@ -84,8 +88,8 @@ impl Scribe {
     ) -> Self {
         let ordered = |order| (order == Order::Input).then(InOrder::default);
         let orders = shared.plan.endpoints.iter().map(|endpoint| ordered(endpoint.order)).collect();
-        let committed = clock::now();
-        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, committed }
+        let due = clock::now() + COMMIT_EVERY;
+        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, due }
     }
 
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
@@ -107,7 +111,7 @@ impl Scribe {
             for outcome in outcomes {
                 self.accept(outcome)?;
             }
-            if self.uncommitted && self.committed.elapsed() >= COMMIT_EVERY {
+            if self.uncommitted && clock::now() >= self.due {
                 self.commit()?;
             }
         }
@@ -116,7 +120,7 @@ impl Scribe {
     }
 
     fn patience(&self) -> Duration {
-        if self.uncommitted { COMMIT_EVERY.saturating_sub(self.committed.elapsed()) } else { COMMIT_EVERY }
+        if self.uncommitted { self.due.saturating_duration_since(clock::now()) } else { COMMIT_EVERY }
     }
 
     fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
@@ -172,6 +176,7 @@ impl Scribe {
     }
 
     fn commit(&mut self) -> Result<(), String> {
+        let began = clock::now();
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
         }
@@ -179,7 +184,7 @@ impl Scribe {
         self.state.failed.clear();
         self.state.healed = false;
         self.uncommitted = false;
-        self.committed = clock::now();
+        self.due = clock::now() + COMMIT_EVERY.max(began.elapsed() * COMMIT_SHARE);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ pub const KIND: SourceKind = SourceKind {
         schemars::json_schema!({
             "description": "Rows, a table each.",
             "type": "array",
-            "items": { "type": "object" },
+            "items": { "type": "object", "additionalProperties": true },
             "minItems": 1,
         })
     },
