@@ -74,6 +74,16 @@ impl KeyPath {
         steps.push(Step::Index(index));
         Self(steps)
     }
+
+    /// The path in backticks, for messages. Of an item the list is named: which one, the place shows.
+    #[must_use]
+    pub fn named(&self) -> String {
+        match self.0.split_last() {
+            Some((Step::Index(_), list)) => format!("an item of `{}`", Self(list.to_vec())),
+            Some((Step::Key(_), _)) => format!("`{self}`"),
+            None => "the job".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for KeyPath {

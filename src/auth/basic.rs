@@ -22,8 +22,8 @@ pub(super) const KIND: AuthKind = AuthKind {
         schemars::json_schema!({
             "type": "object",
             "properties": {
-                "user": { "type": "string", "description": "The user, as a template; without a colon." },
-                "password": { "type": "string", "description": "The password, as a template: \"{{ secrets.password }}\"." }
+                "user": { "type": "string", "description": "The user, as a template; without a colon.", "examples": ["me"] },
+                "password": { "type": "string", "description": "The password, as a template.", "examples": ["{{ secrets.password }}"] }
             },
             "required": ["user", "password"],
             "additionalProperties": false

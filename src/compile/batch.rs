@@ -26,5 +26,5 @@ pub fn batch(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &Job
 fn alone(site: &mut Site<'_>, endpoint: &str, key: &str, why: &str) {
     let path = flow::origin(site, endpoint, &["batch", key]);
     let message = format!("`{path}` has no effect without `batch.size`: {why}");
-    site.error_once(codes::CONFLICT, &path, message, "add the rows of a batch, such as batch.size = 500");
+    site.error_once(codes::CONFLICT, &path, message, "write beside it how many rows a batch has, such as `size = 500`");
 }

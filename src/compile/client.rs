@@ -47,9 +47,9 @@ fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key
     let path = flow::origin(site, name, &["timeout", key]);
     let other = flow::origin(site, name, &["timeout", outer_key]);
     if path.0.len() >= other.0.len() {
-        let message = format!("`timeout.{key}` of {inner} never comes: `timeout.{outer_key}` ends it after {outer}");
-        let help = format!("shorten `{key}`, or lengthen `{outer_key}`");
-        site.conflict(&path, "never comes", &other, "because of this", message, &help);
+        let message = format!("`timeout.{key}` of {inner} has no effect: `timeout.{outer_key}` is over after {outer}");
+        let help = format!("make `{key}` shorter, or `{outer_key}` longer");
+        site.conflict(&path, "no effect", &other, "because of this", message, &help);
     }
 }
 
@@ -84,7 +84,12 @@ fn user_agent(site: &mut Site<'_>, name: &str, spec: &ClientSpec) -> String {
     if HeaderValue::from_str(agent).is_err() {
         let path = flow::origin(site, name, &["client", "user-agent"]);
         let message = "the user agent can't be sent: it has a control character or one outside ASCII";
-        site.error_once(codes::HEADER, &path, message, "write printable ASCII, such as \"prices-nightly/1.0\"");
+        site.error_once(
+            codes::HEADER,
+            &path,
+            message,
+            "write printable ASCII, such as `user-agent = \"prices-nightly/1.0\"`",
+        );
     }
     agent.clone()
 }
@@ -98,18 +103,19 @@ fn tls(site: &mut Site<'_>, name: &str, spec: TlsSpec) -> TlsPlan {
     };
     if let Some((here, missing)) = lonely {
         let path = origin(site, here);
-        let message = format!("`{path}` stands without `{missing}`: a client certificate needs both");
-        site.error_once(codes::CONFLICT, &path, message, format!("add client.tls.{missing} = \"path.pem\""));
+        let message = format!("`{path}` is here without `{missing}`: a client certificate needs both");
+        let file = if missing == "key" { "me.key" } else { "me.pem" };
+        site.error_once(codes::CONFLICT, &path, message, format!("add `{missing} = \"{file}\"` beside it"));
     }
     let verify = spec.verify.unwrap_or(true);
     if !verify {
         let path = origin(site, "verify");
         let message = "any certificate is accepted: whoever stands between reads and changes everything";
         site.warning_once(
-            codes::NO_EFFECT,
+            codes::SUSPICIOUS,
             &path,
             message,
-            "name the server's root instead: client.tls.ca = \"ca.pem\"",
+            "name the server's root certificate instead: `ca = \"ca.pem\"`",
         );
         if spec.ca.is_some() {
             let ca = origin(site, "ca");

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Site, known_names};
-use crate::diagnostic::{codes, did_you_mean};
+use super::{Site, names, request};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::extract::KINDS;
 use crate::plan::{ColumnPlan, Meta};
@@ -24,6 +24,7 @@ pub fn columns(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: 
         let here = path.key(name.as_str());
         let extractor = match kind_of(column) {
             (kind, Value::String(text)) if matches!(column.0, ShortOrKind::Short(_)) => {
+                same_text(site, &here, name, &text);
                 row(kind).and_then(|row| (row.compile)(site, &here, &Value::String(text), scope))
             }
             (kind, value) => row(kind).and_then(|row| (row.compile)(site, &here.key(kind), &value, scope)),
@@ -31,6 +32,19 @@ pub fn columns(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: 
         columns.extend(extractor.map(|extractor| ColumnPlan { name: name.clone(), extractor }));
     }
     columns
+}
+
+/// Warns of a column that is the same text in every record: most likely a path without its `$`.
+fn same_text(site: &mut Site<'_>, path: &KeyPath, name: &str, text: &str) {
+    if text.starts_with('$') || request::is_template(text) {
+        return;
+    }
+    let is_path = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']'));
+    let taken = if is_path { format!("$.{text}") } else { "$.price".to_owned() };
+    let message = format!("the column `{name}` is the same text in every record");
+    let help = format!("a value of the reply is `{taken}`, with a `$`; a text that is meant is {{ value = {text:?} }}");
+    let place = site.document.place(path);
+    site.diagnostics.push(Diagnostic::warning(codes::SUSPICIOUS, message).at(place, "").help(help));
 }
 
 fn row(kind: &str) -> Option<&'static crate::extract::ExtractKind> {
@@ -50,24 +64,15 @@ fn kind_of(column: &ColumnSpec) -> (&str, Value) {
 pub fn meta(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) -> Vec<Meta> {
     let Some(written) = &spec.meta else { return META.into() };
     let names: Vec<&str> = written.iter().map(|meta| meta.name()).collect();
-    twice(site, &path.key("meta"), &names);
+    names::twice(site, &path.key("meta"), &names);
     written.clone()
-}
-
-fn twice(site: &mut Site<'_>, path: &KeyPath, names: &[&str]) {
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
-            site.error(codes::DUPLICATE, &path.index(index), format!("`{path}` names `{name}` twice"), "name it once");
-        }
-    }
 }
 
 /// Which input columns stand in the record.
 pub fn keep(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, input: &Columns) -> InputColumns {
     let path = path.key("keep");
     if let Some(keep) = &spec.keep {
-        let names: Vec<&str> = keep.iter().map(String::as_str).collect();
-        twice(site, &path, &names);
+        names::twice(site, &path, keep);
     }
     match (input, &spec.keep) {
         (Columns::Known(header), None) => InputColumns::Named(header.names().to_vec()),
@@ -76,10 +81,7 @@ pub fn keep(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, input: &Co
         (Columns::Known(header), Some(keep)) => {
             let known: Vec<&str> = header.names().iter().map(String::as_str).collect();
             for (index, name) in keep.iter().enumerate().filter(|(_, name)| header.position(name).is_none()) {
-                let help = match did_you_mean(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => known_names("columns", &known, "the input has no columns"),
-                };
+                let help = names::meant("columns", name, &known, "the input has no columns");
                 site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the input has no column `{name}`"), help);
             }
             InputColumns::Named(keep.clone())

@@ -40,7 +40,7 @@ pub fn endpoint(
     let source = input::input(site, name, spec);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let scope = scope(around, &known);
-    let reply_scope = Scope { reply: true, secrets: Vec::new(), ..scope.clone() };
+    let reply_scope = Scope { reply: true, ..scope.clone() };
 
     let method = match &spec.method {
         Some(written) => request::method(site, &path.key("method"), written),

@@ -63,20 +63,21 @@ pub fn fail_if(site: &mut Site<'_>, spec: &JobSpec) -> Vec<FailIf> {
 
 fn parse(text: &str) -> Result<FailIf, Wrong> {
     let start = text.len() - text.trim_start().len();
+    if start == text.len() {
+        let help = format!("for example \"{DEFAULT}\"");
+        return Err(Wrong { range: 0..0, message: "an empty text is not a condition".to_owned(), help });
+    }
     let name_end =
         start + text[start..].find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len() - start);
     let name = &text[start..name_end];
     let measure = measure(name, start..name_end)?;
     let operator_start = text.len() - text[name_end..].trim_start().len();
     let rest = &text[operator_start..];
-    let Some((operator, comparison)) = COMPARISONS.iter().find(|(operator, _)| rest.starts_with(operator)) else {
-        return Err(Wrong {
-            range: operator_start..text.len(),
-            message: format!("`{name}` is compared with nothing"),
-            help: format!("write a comparison (> >= < <= == !=) and a bound, such as \"{}\"", example(measure)),
-        });
+    let signs = rest.len() - rest.trim_start_matches(['<', '>', '=', '!']).len();
+    let Some((_, comparison)) = COMPARISONS.iter().find(|(operator, _)| *operator == &rest[..signs]) else {
+        return Err(not_compared(name, measure, &rest[..signs], operator_start..text.len()));
     };
-    let after = operator_start + operator.len();
+    let after = operator_start + signs;
     let bound_start = text.len() - text[after..].trim_start().len();
     let bound_text = text[bound_start..].trim_end();
     if bound_text.is_empty() {
@@ -90,6 +91,17 @@ fn parse(text: &str) -> Result<FailIf, Wrong> {
     Ok(FailIf { source: text.to_owned(), measure, comparison: *comparison, bound, percent })
 }
 
+/// What stands behind the measure is no comparison.
+fn not_compared(name: &str, measure: Measure, signs: &str, range: Range<usize>) -> Wrong {
+    let help = format!("the comparisons are > >= < <= == !=; for example \"{}\"", example(measure));
+    match signs.len() {
+        0 => Wrong { range, message: format!("`{name}` is compared with nothing"), help },
+        length => {
+            Wrong { range: range.start..range.start + length, message: format!("`{signs}` is not a comparison"), help }
+        }
+    }
+}
+
 fn measure(name: &str, range: Range<usize>) -> Result<Measure, Wrong> {
     if let Some((_, measure)) = MEASURES.iter().find(|(known, _)| *known == name) {
         return Ok(*measure);
@@ -97,12 +109,12 @@ fn measure(name: &str, range: Range<usize>) -> Result<Measure, Wrong> {
     let names = || MEASURES.iter().map(|(name, _)| *name);
     let help = match did_you_mean(name, names()).filter(|_| !name.is_empty()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("a condition begins with one of {}", names().collect::<Vec<_>>().join(", ")),
+        None => format!("a condition begins with one of `{}`", names().collect::<Vec<_>>().join("`, `")),
     };
     let message = if name.is_empty() {
-        "a condition begins with a measure".to_owned()
+        "the condition does not say what is compared".to_owned()
     } else {
-        format!("there is no measure `{name}`")
+        format!("`{name}` can't be compared")
     };
     Err(Wrong { range, message, help })
 }
@@ -131,16 +143,16 @@ fn bound(measure: Measure, text: &str, range: Range<usize>) -> Result<(f64, bool
         Measure::Ok | Measure::Failed | Measure::Skipped if text.ends_with('%') => {
             match text.trim_end_matches('%').trim_end().parse::<f64>() {
                 Ok(percent) if (0.0..=100.0).contains(&percent) && !text.ends_with("%%") => Ok((percent / 100.0, true)),
-                Ok(_) | Err(_) => wrong(format!("`{text}` is no share from 0% to 100%")),
+                Ok(_) | Err(_) => wrong(format!("`{text}` is not a share from 0% to 100%")),
             }
         }
         Measure::Rows | Measure::Attempts if text.ends_with('%') => {
-            wrong("this measure is no share of the rows: it has no percentage".to_owned())
+            wrong("this is not a share of the rows and has no percentage".to_owned())
         }
         Measure::Rows | Measure::Ok | Measure::Failed | Measure::Skipped | Measure::Attempts => {
             match text.parse::<u32>() {
                 Ok(count) => Ok((f64::from(count), false)),
-                Err(_) => wrong(format!("`{text}` is no count")),
+                Err(_) => wrong(format!("`{text}` is not a count")),
             }
         }
     }
@@ -180,11 +192,15 @@ mod tests {
         for (text, part, message) in [
             ("failed > ", "> ", "`failed` is compared with nothing"),
             ("failed", "", "`failed` is compared with nothing"),
-            ("failed = 3", "= 3", "`failed` is compared with nothing"),
+            ("failed = 3", "=", "`=` is not a comparison"),
+            ("failed >> 3", ">>", "`>>` is not a comparison"),
+            ("failed over 3", "over 3", "`failed` is compared with nothing"),
+            ("  ", "", "an empty text is not a condition"),
+            ("failure > 3", "failure", "`failure` can't be compared"),
             ("p95 > 2", "2", "the duration `2` has no unit"),
-            ("failed > 101%", "101%", "`101%` is no share from 0% to 100%"),
-            ("rows > 5%", "5%", "this measure is no share of the rows: it has no percentage"),
-            ("ok > many", "many", "`many` is no count"),
+            ("failed > 101%", "101%", "`101%` is not a share from 0% to 100%"),
+            ("rows > 5%", "5%", "this is not a share of the rows and has no percentage"),
+            ("ok > many", "many", "`many` is not a count"),
         ] {
             let wrong = parse(text).unwrap_err();
             assert_eq!((&text[wrong.range.clone()], wrong.message.as_str()), (part, message), "{text}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Site, ending, files};
-use crate::diagnostic::{codes, did_you_mean};
+use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::source::{KINDS, SourceKind, SourcePlan};
 use crate::spec::EndpointSpec;
@@ -34,14 +34,14 @@ fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
         let shown: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
         let message = if ending.is_empty() {
-            format!("the ending of `{file}` tells no kind of input: it has none")
+            format!("`{file}` has no ending that tells its kind")
         } else {
             format!("no kind of input reads `.{ending}` files")
         };
-        let near = did_you_mean(&ending, endings.iter().copied());
-        let example = near.or(endings.first().copied()).unwrap_or("csv");
-        let help =
-            format!("known endings: {}; or name the kind: input.{example} = {{ path = {file:?} }}", shown.join(", "));
+        let help = format!(
+            "save it as one of {}; or, if it is one, name the kind: `input.csv = {{ path = {file:?} }}`",
+            shown.join(", ")
+        );
         site.error(codes::BAD_VALUE, path, message, help);
     }
     found

@@ -9,19 +9,23 @@ use crate::limit::LimitPlan;
 use crate::spec::text::{ListSpec, RateSpec};
 use crate::spec::{EndpointSpec, JobSpec};
 
-/// Buckets of `[limits]`, in the order of the file; warns of those that nothing takes from.
-pub fn limits(site: &mut Site<'_>, spec: &JobSpec, whole: bool) -> Vec<LimitPlan> {
-    let written = spec.limits.as_ref().map(|limits| limits.0.as_slice()).unwrap_or_default();
+/// Buckets of `[limits]`, in the order of the file.
+pub fn limits(spec: &JobSpec) -> Vec<LimitPlan> {
+    let written = spec.limits.iter().flat_map(|limits| &limits.0);
+    written.map(|(name, limit)| bucket(name.clone(), &limit.rate, limit.burst)).collect()
+}
+
+/// Warns of limits that nothing takes from.
+pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     let used = |name: &String| {
         let mut lists = spec.endpoints.0.iter().filter_map(|(_, endpoint)| endpoint.limit.as_ref());
         lists.any(|list| list.0.contains(name))
     };
-    for (name, _) in written.iter().filter(|(name, _)| whole && !used(name)) {
+    for (name, _) in spec.limits.iter().flat_map(|limits| &limits.0).filter(|(name, _)| !used(name)) {
         let message = format!("no endpoint takes from the limit `{name}`");
         let help = format!("write `limit = \"{name}\"` at an endpoint, or take the limit out");
         site.warning(codes::NO_EFFECT, &KeyPath::of(["limits", name.as_str()]), message, help);
     }
-    written.iter().map(|(name, limit)| bucket(name.clone(), &limit.rate, limit.burst)).collect()
 }
 
 fn bucket(name: String, rate: &ListSpec<RateSpec>, burst: Option<NonZeroU32>) -> LimitPlan {
@@ -33,10 +37,15 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
     let path = KeyPath::of(["endpoints", name]);
     let mut positions = named(site, &path, spec, buckets);
     match (&spec.rate, &spec.limit) {
-        (Some(_), Some(_)) => {
-            let message = format!("`{path}` has both `rate` and `limit`");
+        (Some(rate), Some(shared)) => {
+            let message = format!("`{path}` can't have both `rate` and `limit`");
+            let rate: Vec<String> = rate.0.iter().map(|rate| format!("{:?}", rate.text())).collect();
+            let names: Vec<String> =
+                shared.0.iter().chain([&name.to_owned()]).map(|name| format!("{name:?}")).collect();
+            let rate = if let [only] = rate.as_slice() { only.clone() } else { format!("[{}]", rate.join(", ")) };
             let help = format!(
-                "put the rate into a limit of its own and name both: `[limits.{name}] rate = ..` and `limit = [\"..\", \"{name}\"]`"
+                "make the rate a limit, `[limits.{name}]` with `rate = {rate}`, and name all: `limit = [{}]`",
+                names.join(", ")
             );
             site.conflict(
                 &path.key("rate"),
@@ -53,7 +62,20 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
         }
         (None, _) if spec.burst.is_some() => {
             let message = format!("`{path}.burst` has no effect without `rate`");
-            site.error(codes::CONFLICT, &path.key("burst"), message, "a shared limit has its burst in [limits.NAME]");
+            match spec.limit.as_ref().and_then(|shared| shared.0.first()) {
+                Some(shared) => {
+                    let help = format!("a shared limit has its own: write `burst` into `[limits.{shared}]`");
+                    site.conflict(
+                        &path.key("burst"),
+                        "no effect",
+                        &path.key("limit"),
+                        "a shared limit",
+                        message,
+                        &help,
+                    );
+                }
+                None => site.error(codes::CONFLICT, &path.key("burst"), message, "add `rate = \"10/s\"`"),
+            }
         }
         (None, _) => {}
     }
@@ -63,14 +85,12 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
 
 fn named(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, buckets: &[LimitPlan]) -> Vec<usize> {
     let wanted = spec.limit.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
+    names::twice(site, &path.key("limit"), wanted);
     let mut positions = Vec::new();
     for (index, name) in wanted.iter().enumerate() {
         let place = names::item(site, &path.key("limit"), index);
         match buckets.iter().position(|bucket| bucket.name == *name) {
-            Some(position) if positions.contains(&position) => {
-                let message = format!("`{path}` names the limit `{name}` twice");
-                site.error(codes::DUPLICATE, &place, message, "name it once: a request takes one token of each limit");
-            }
+            Some(position) if positions.contains(&position) => {}
             Some(position) => positions.push(position),
             None => {
                 let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();

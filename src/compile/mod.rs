@@ -56,7 +56,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let name = name::name(site, spec);
     let vars = vars::vars(site, spec, options);
     let secrets = secrets::secrets(site, spec);
-    let mut limits = limits::limits(site, spec, whole);
+    let mut limits = limits::limits(spec);
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
     let (mut targets, mut endpoints) = (Vec::new(), Vec::new());
@@ -68,9 +68,12 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let sinks = sinks::sinks(site, spec, &targets, whole);
     files::check(site, spec);
     let fail_if = fail_if::fail_if(site, spec);
-    if whole {
+    // What is idle may be idle only because of an error.
+    if whole && !site.diagnostics.has_errors() {
         secrets::unused(site, spec);
         vars::unused(site, spec);
+        limits::unused(site, spec);
+        sinks::unused(site, &targets, &sinks);
     }
     let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();
     let outputs: Vec<_> = sinks.iter().map(|plan| identity::Output { plan, from: named(&plan.from) }).collect();
@@ -94,10 +97,11 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
 /// The names that would have been right, or what to do where there are none.
 fn known_names(what: &str, names: &[&str], none: &str) -> String {
     const MOST: usize = 12;
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
     match names.len() {
         0 => none.to_owned(),
-        count if count > MOST => format!("known {what}: {}, and {} more", names[..MOST].join(", "), count - MOST),
-        _ => format!("known {what}: {}", names.join(", ")),
+        count if count > MOST => format!("known {what}: {}, and {} more", shown.join(", "), count - MOST),
+        _ => format!("known {what}: {}", shown.join(", ")),
     }
 }
 
@@ -128,9 +132,15 @@ impl Site<'_> {
         self.diagnostics.push(Diagnostic::error(code, message).at(place, "").help(help));
     }
 
-    /// Warns of the value at `path`.
+    /// Reports an error about the key that ends `path`.
+    pub fn key_error(&mut self, code: Code, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
+        let place = self.document.key_place(path);
+        self.diagnostics.push(Diagnostic::error(code, message).at(place, "").help(help));
+    }
+
+    /// Warns of the key that ends `path` and of all below it.
     pub fn warning(&mut self, code: Code, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
-        let place = self.document.place(path);
+        let place = self.document.key_place(path);
         self.diagnostics.push(Diagnostic::warning(code, message).at(place, "").help(help));
     }
 

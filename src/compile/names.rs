@@ -1,7 +1,7 @@
 //! References by name: what to say of a name that nothing defines.
 
 use super::{Site, known_names};
-use crate::diagnostic::{codes, did_you_mean};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{KeyPath, NodeValue};
 
 /// The path of an item of a value that may be one or a list.
@@ -12,15 +12,36 @@ pub fn item(site: &Site<'_>, path: &KeyPath, index: usize) -> KeyPath {
     }
 }
 
+/// Reports what a list names a second time, with the first.
+pub fn twice(site: &mut Site<'_>, list: &KeyPath, names: &[impl AsRef<str>]) {
+    for (index, name) in names.iter().enumerate() {
+        let name = name.as_ref();
+        let Some(first) = names[..index].iter().position(|known| known.as_ref() == name) else { continue };
+        let (here, first) = (item(site, list, index), item(site, list, first));
+        let (here, first) = (site.document.place(&here), site.document.place(&first));
+        site.diagnostics.push(
+            Diagnostic::error(codes::DUPLICATE, format!("`{list}` names `{name}` twice"))
+                .at(here, "the second")
+                .also(first, "the first")
+                .help("take one of the two out"),
+        );
+    }
+}
+
+/// The name that was meant, else the names there are, else `none`.
+pub fn meant(what: &str, name: &str, known: &[&str], none: &str) -> String {
+    match did_you_mean(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => known_names(what, known, none),
+    }
+}
+
 /// Reports an unknown name, unless the file defines it in a way that was already found wrong.
 pub fn unknown(site: &mut Site<'_>, path: &KeyPath, what: &str, name: &str, known: &[&str], table: &[&str]) {
     let defined = KeyPath::of(table.iter().copied()).key(name);
     if site.document.get(&defined).is_some() {
         return;
     }
-    let help = match did_you_mean(name, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => known_names(&format!("{what}s"), known, &format!("define it as [{defined}]")),
-    };
+    let help = meant(&format!("{what}s"), name, known, &format!("define it: `[{defined}]` and its keys below"));
     site.error(codes::UNKNOWN_NAME, path, format!("there is no {what} `{name}`"), help);
 }

@@ -42,7 +42,7 @@ pub fn method(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<Meth
             },
         }
     };
-    site.error(codes::BAD_VALUE, path, format!("`{path}` can't be \"{}\"", written.escape_debug()), help);
+    site.error(codes::BAD_VALUE, path, format!("{} can't be \"{}\"", path.named(), written.escape_debug()), help);
     None
 }
 
@@ -71,8 +71,11 @@ pub fn headers(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: 
         let template = site.template(&here, &value.0, Spot::Text, scope);
         let Some(name) = header_name(site, &here, written) else { continue };
         if headers.iter().any(|(known, _)| *known == name) {
-            let message = format!("the header `{name}` stands here twice: names differ in more than their capitals");
-            site.error(codes::DUPLICATE, &here, message, "write it once");
+            let same = |known: &&str| known.eq_ignore_ascii_case(written);
+            let first = spec.headers.iter().flat_map(|headers| headers.names()).find(same).unwrap_or(written);
+            let message = format!("the header `{name}` is here twice: capitals make no other header");
+            let help = "take one of the two out".to_owned();
+            site.duplicate(&here, "the second", &path.key(first), "the first", message, help);
         }
         let Some(template) = template else { continue };
         if template.constant().is_some_and(|value| HeaderValue::from_str(value).is_err() && !plain(value)) {
@@ -91,12 +94,17 @@ fn plain(value: &str) -> bool {
 
 fn header_name(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
-        let message = format!("`{}` is no name of a header", written.escape_debug());
-        site.error(codes::HEADER, path, message, "names are made of letters, digits and -");
+        let message = format!("`{}` can't be the name of a header", written.escape_debug());
+        site.key_error(
+            codes::HEADER,
+            path,
+            message,
+            "names are made of letters, digits and `-`, such as `x-request-id`",
+        );
         return None;
     };
     if let Some((_, why)) = OWNED.iter().find(|(owned, _)| *owned == name) {
-        site.error(codes::HEADER, path, format!("the header `{name}` can't be set: {why}"), "take it out");
+        site.key_error(codes::HEADER, path, format!("the header `{name}` can't be set: {why}"), "take it out");
         return None;
     }
     Some(name)
@@ -109,7 +117,7 @@ pub fn json(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Sc
     let method = spec.method.as_deref().unwrap_or("GET");
     if matches!(method, "GET" | "HEAD") {
         let message = format!("a {method} request with a body: many servers ignore it or refuse it");
-        site.warning(codes::NO_EFFECT, &path, message, "write method = \"POST\", or send the values as query");
+        site.warning(codes::SUSPICIOUS, &path, message, "write `method = \"POST\"`, or send the values as `query`");
     }
     json_template(site, &path, body, scope)
 }
@@ -145,11 +153,12 @@ fn json_template(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Sco
 
 fn constant_key(site: &mut Site<'_>, path: &KeyPath, key: &str) {
     if is_template(key) {
-        let message = format!("the key `{key}` of a JSON body is no template: keys are constant");
-        site.error(codes::BAD_VALUE, path, message, "write the key out, and put the template into its value");
+        let message = "a template can't be a key of a JSON body";
+        site.key_error(codes::BAD_VALUE, path, message, "write the key out, and the template as its value");
     }
 }
 
-fn is_template(text: &str) -> bool {
+/// Whether a text has anything to render.
+pub fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }

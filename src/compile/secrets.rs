@@ -5,6 +5,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, NodeValue};
 use crate::secret::{Origin, SecretPlan};
 use crate::spec::JobSpec;
+use crate::template::written;
 
 /// Decides where secrets come from.
 pub fn secrets(site: &mut Site<'_>, spec: &JobSpec) -> Vec<SecretPlan> {
@@ -37,11 +38,9 @@ fn variable_name(site: &mut Site<'_>, name: &str, variable: &str) {
         // Neither the value nor its line is shown: it may be the secret itself, pasted here.
         let path = KeyPath::of(["secrets", name, "env"]);
         let place = site.document.place(&path);
-        let before = site.document.sources.get(place.source).and_then(|source| source.text.get(..place.start));
-        let line = before.map_or(0, |before| before.matches('\n').count() + 1);
-        let message = format!("`{path}` is no name of an environment variable (line {line}, not shown)");
-        let help = "write the variable's name, such as \"API_TOKEN\"; the value stays outside of the file";
-        site.diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).help(help));
+        let message = format!("`{path}` is not the name of an environment variable");
+        let help = "write the name of the variable, such as `env = \"API_TOKEN\"`; its value stays outside of the file";
+        site.diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at_hidden(place).help(help));
     }
 }
 
@@ -51,7 +50,8 @@ pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     for name in spec.secrets.iter().flat_map(|secrets| secrets.names()) {
         if !texts.iter().any(|text| mention::mentions(text, "secrets", name)) {
             let message = format!("the secret `{name}` is used nowhere, and must be set all the same");
-            let help = format!("use it as {{{{ secrets.{name} }}}}, or take it out");
+            let used = written("secrets", name);
+            let help = format!("use it as `{{{{ {used} }}}}`, or take it out");
             site.warning(codes::NO_EFFECT, &KeyPath::of(["secrets", name]), message, help);
         }
     }

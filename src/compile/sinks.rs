@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Site, ending, known_names, names};
-use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use super::{Site, ending, names};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::record::{InputColumns, Layout};
 use crate::sink::{KINDS, OnExisting, SinkKind, SinkPlan, SinkRow};
@@ -27,13 +27,10 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
     if written.is_empty() {
         return if whole { standard_output(site, targets).into_iter().collect() } else { Vec::new() };
     }
-    let mut takers = vec![false; targets.len()];
     let mut plans = Vec::new();
     for (name, sink) in written {
         let path = KeyPath::of(["sinks", name.as_str()]);
         let from = from(site, &path, sink, targets);
-        let unknown = sink.from.as_ref().is_some_and(|names| names.0.len() > from.len());
-        takers.iter_mut().enumerate().for_each(|(endpoint, taken)| *taken |= unknown || from.contains(&endpoint));
         if whole {
             columns(site, &path, sink, &from, targets);
         }
@@ -41,12 +38,17 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
         let rows = sink.rows.unwrap_or_default();
         plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind });
     }
-    for (target, _) in targets.iter().zip(takers).filter(|(_, taken)| whole && !taken) {
+    plans
+}
+
+/// Warns of endpoints whose records nothing takes.
+pub fn unused(site: &mut Site<'_>, targets: &[Target], sinks: &[SinkPlan]) {
+    let taken = |endpoint: usize| sinks.iter().any(|sink| sink.from.contains(&endpoint));
+    for (_, target) in targets.iter().enumerate().filter(|(endpoint, _)| !taken(*endpoint)) {
         let message = format!("no sink takes the records of the endpoint `{}`", target.name);
         let path = KeyPath::of(["endpoints", target.name.as_str()]);
         site.warning(codes::NO_EFFECT, &path, message, "add it to the `from` of a sink, or add a sink");
     }
-    plans
 }
 
 /// What stands in for sinks where there are none.
@@ -85,14 +87,14 @@ fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
         let shown: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
         let message = if ending.is_empty() {
-            format!("the ending of `{file}` tells no kind of sink: it has none")
+            format!("`{file}` has no ending that tells its kind")
         } else {
             format!("no kind of sink writes `.{ending}` files")
         };
-        let help = match did_you_mean(&ending, endings.iter().copied()) {
-            Some(near) => format!("did you mean `.{near}`?"),
-            None => format!("known endings: {}; or name the kind: `{path}.csv.path = {file:?}`", shown.join(", ")),
-        };
+        let help = format!(
+            "end the name in {}, or name the kind in place of the path: `csv = {{ path = {file:?} }}`",
+            shown.join(", ")
+        );
         site.error(codes::BAD_VALUE, &path.key("path"), message, help);
     }
     found
@@ -103,13 +105,12 @@ fn from(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, targets: &[Target]
     let Some(wanted) = &sink.from else { return (0..targets.len()).collect() };
     let path = path.key("from");
     let known: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    names::twice(site, &path, &wanted.0);
     let mut from = Vec::new();
     for (index, name) in wanted.0.iter().enumerate() {
         let place = names::item(site, &path, index);
         match known.iter().position(|known| known == name) {
-            Some(position) if from.contains(&position) => {
-                site.error(codes::DUPLICATE, &place, format!("`{path}` names `{name}` twice"), "name it once");
-            }
+            Some(position) if from.contains(&position) => {}
             Some(position) => from.push(position),
             None => names::unknown(site, &place, "endpoint", name, &known, &["endpoints"]),
         }
@@ -122,17 +123,10 @@ fn from(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, targets: &[Target]
 fn columns(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, from: &[usize], targets: &[Target]) {
     let Some(wanted) = &sink.columns else { return };
     let path = path.key("columns");
-    for (index, name) in wanted.iter().enumerate() {
-        if wanted[..index].contains(name) {
-            site.error(codes::DUPLICATE, &path.index(index), format!("`{path}` names `{name}` twice"), "name it once");
-        }
-    }
+    names::twice(site, &path, wanted);
     let Some(known) = known_columns(from, targets) else { return };
     for (index, name) in wanted.iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
-        let help = match did_you_mean(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => known_names("columns", &known, "the records have no columns"),
-        };
+        let help = names::meant("columns", name, &known, "the records have no columns");
         site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the records have no column `{name}`"), help);
     }
 }

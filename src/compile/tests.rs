@@ -98,7 +98,7 @@ fn variables_are_overridden_in_the_type_of_the_file() {
         (true, vec!["--var size is \"big\", and `vars.size` is an integer".to_owned()])
     );
     let (none, messages) = compiled(&text, &var("bas", "x"));
-    assert_eq!((none.is_none(), messages), (true, vec!["--var bas: the job has no variable `bas`".to_owned()]));
+    assert_eq!((none.is_none(), messages), (true, vec!["--var bas: there is no variable `bas`".to_owned()]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use http::Uri;
 use http::uri::Authority;
 
 use super::{Site, mention};
-use crate::diagnostic::{codes, did_you_mean};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::template::Template;
 
@@ -67,62 +67,105 @@ pub fn origin_is_fixed(template: &Template) -> bool {
 /// Checks what is known of a URL before any row.
 pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     let (text, constant) = known(template);
+    if let Head::Web(rest) = head(text, constant)
+        && carries_password(rest, constant)
+    {
+        let help = "take it out, and write `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }`";
+        let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, "the URL carries a user or a password");
+        site.diagnostics.push(diagnostic.at_hidden(site.document.place(path)).help(help));
+        return;
+    }
     let problem = match head(text, constant) {
         Head::Demo(rest) => demo(rest, constant),
         Head::Web(rest) => web(text, rest, constant),
         Head::Other(scheme) => Some(other(scheme)),
         Head::Open => None,
-        Head::Missing => Some((
-            format!("`{}` has no scheme", cut(text)),
+        Head::Missing => Some(Problem::of(
+            text,
+            format!("`{}` does not begin with `https://`", cut(text)),
             format!("write the whole URL: \"https://{}\"", cut(text.trim_start_matches('/'))),
         )),
     };
-    if let Some((message, help)) = problem {
-        site.error(codes::URL, path, message, help);
+    if let Some(Problem { part, message, help }) = problem {
+        // Of a template, what is known may stand elsewhere than where it was written.
+        let start = (text == template.source()).then(|| text.find(part)).flatten();
+        let place = match start.filter(|_| !part.is_empty() && part != text) {
+            Some(start) => site.document.place_in_string(path, start..start + part.len()),
+            None => site.document.place(path),
+        };
+        site.diagnostics.push(Diagnostic::error(codes::URL, message).at(place, "").help(help));
     }
 }
 
-fn demo(rest: &str, constant: bool) -> Option<(String, String)> {
+/// What is wrong with a part of a URL.
+#[derive(Debug, PartialEq, Eq)]
+struct Problem<'t> {
+    part: &'t str,
+    message: String,
+    help: String,
+}
+
+impl<'t> Problem<'t> {
+    fn of(part: &'t str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { part, message: message.into(), help: help.into() }
+    }
+}
+
+fn demo(rest: &str, constant: bool) -> Option<Problem<'_>> {
     let path = rest.starts_with('/') && !rest.starts_with("//");
     let undecided = rest.is_empty() && !constant;
     (!path && !undecided).then(|| {
         let help = format!("write \"demo:/{}\"; `paceline demo` shows the routes", cut(rest.trim_start_matches('/')));
-        ("behind `demo:` stands a path that begins with one /".to_owned(), help)
+        Problem::of("", "behind `demo:` stands a path that begins with one `/`", help)
     })
 }
 
-fn web(text: &str, rest: &str, constant: bool) -> Option<(String, String)> {
+fn web<'t>(text: &'t str, rest: &'t str, constant: bool) -> Option<Problem<'t>> {
+    const WHOLE: &str = "for example \"https://api.example.com/products\"";
     if !rest.starts_with("//") && (constant || rest.len() >= 2) {
-        return Some(("behind the scheme of a URL stands //".to_owned(), "write \"https://host/path\"".to_owned()));
+        return Some(Problem::of(text, "behind `http:` or `https:` stands `//`", WHOLE));
     }
     let authority = authority(rest, constant)?;
     let host = authority.rsplit('@').next().unwrap_or(authority);
     if host.is_empty() || host.starts_with(':') {
-        return Some(("the URL has no host".to_owned(), "write \"https://host/path\"".to_owned()));
-    }
-    if authority.contains('@') {
-        let help = "take them out and write auth.basic = { user = .., password = \"{{ secrets.NAME }}\" }";
-        return Some(("the URL carries a user or a password".to_owned(), help.to_owned()));
+        return Some(Problem::of(text, "the URL has no host", WHOLE));
     }
     let whole = text.split('#').next().unwrap_or(text);
-    if let Ok(parsed) = host.parse::<Authority>()
+    let parsed = host.parse::<Authority>();
+    if let Ok(parsed) = &parsed
         && parsed.port_u16().is_none()
         && host.len() > parsed.host().len()
     {
-        return Some((format!("`{host}` has a port that is none"), "ports are numbers from 1 to 65535".to_owned()));
+        let port = host[parsed.host().len()..].trim_start_matches(':');
+        return Some(Problem::of(port, format!("`{port}` is not a port"), "ports are numbers from 1 to 65535"));
     }
-    let fine = host.parse::<Authority>().is_ok() && (!constant || whole.parse::<Uri>().is_ok());
-    (!fine).then(|| {
-        let help = "percent-encode what a URL can't hold: a space is %20".to_owned();
-        (format!("`{}` is not a URL that can be requested", cut(text)), help)
-    })
+    let fine = parsed.is_ok() && whole.parse::<Uri>().is_ok();
+    let other = || Problem::of(text, format!("`{}` is not a URL that can be requested", cut(text)), WHOLE);
+    (!fine).then(|| never_in_a_url(whole).unwrap_or_else(other))
 }
 
-fn other(scheme: &str) -> (String, String) {
+/// The first character that no URL holds as it is.
+fn never_in_a_url(text: &str) -> Option<Problem<'_>> {
+    let refused = |c: &char| c.is_ascii() && format!("/?{c}").parse::<Uri>().is_err();
+    let (start, bad) = text.char_indices().find(|(_, c)| refused(c))?;
+    let what = match bad {
+        ' ' => "a space".to_owned(),
+        control if control.is_ascii_control() => "a control character".to_owned(),
+        other => format!("the character {other}"),
+    };
+    let help = format!("write `%{:02X}` in its place", u32::from(bad));
+    Some(Problem::of(&text[start..start + 1], format!("a URL can't hold {what}"), help))
+}
+
+/// A user or a password before the host: told without its line, which would show the password.
+fn carries_password(rest: &str, constant: bool) -> bool {
+    authority(rest, constant).is_some_and(|authority| authority.contains('@'))
+}
+
+fn other(scheme: &str) -> Problem<'_> {
     let near = did_you_mean(scheme, ["https", "http", "demo"]);
-    let help =
-        near.map_or("the schemes are http, https and demo".to_owned(), |near| format!("did you mean `{near}:`?"));
-    (format!("`{scheme}:` URLs can't be requested"), help)
+    let help = near.map_or("write `https:`, `http:` or `demo:`".to_owned(), |near| format!("did you mean `{near}:`?"));
+    Problem::of(scheme, format!("`{scheme}:` URLs can't be requested"), help)
 }
 
 fn cut(text: &str) -> String {
@@ -162,7 +205,6 @@ mod tests {
         for (text, rest) in [
             ("https:/a", "/a"),
             ("https://", "//"),
-            ("https://u:p@h/", "//u:p@h/"),
             ("http://a b/", "//a b/"),
             ("http://a/b c", "//a/b c"),
             ("http://a:99999/", "//a:99999/"),
@@ -176,6 +218,7 @@ mod tests {
             assert_eq!(web(text, rest, true), None, "{text}");
         }
         assert!(demo("products", true).is_some() && demo("//evil", true).is_some() && demo("", true).is_some());
+        assert!(carries_password("//u:p@h/", true) && !carries_password("//h/@", true));
         assert_eq!((demo("/products", true), demo("", false)), (None, None));
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use super::{Options, Site, known_names, mention};
-use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use super::{Options, Site, mention, names};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::environment;
 use crate::spec::JobSpec;
+use crate::template::written;
 
 /// Decides every variable.
 pub fn vars(site: &mut Site<'_>, spec: &JobSpec, options: &Options) -> BTreeMap<String, Value> {
@@ -41,14 +42,11 @@ fn variable_name(name: &str) -> String {
 }
 
 fn unknown(site: &mut Site<'_>, file: &[(String, Value)], options: &Options) {
-    let names: Vec<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
+    let known: Vec<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
     for (name, _) in &options.vars {
-        if !names.contains(&name.as_str()) {
-            let help = match did_you_mean(name, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => known_names("variables", &names, "write the variable and its default under [vars]"),
-            };
-            let message = format!("--var {name}: the job has no variable `{name}`");
+        if !known.contains(&name.as_str()) {
+            let help = names::meant("variables", name, &known, "write the variable and its default under `[vars]`");
+            let message = format!("--var {name}: there is no variable `{name}`");
             site.diagnostics.push(Diagnostic::error(codes::UNKNOWN_NAME, message).help(help));
         }
     }
@@ -79,17 +77,19 @@ pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     for name in spec.vars.iter().flat_map(|vars| vars.names()) {
         if !texts.iter().any(|text| mention::mentions(text, "vars", name)) {
             let message = format!("the variable `{name}` is used nowhere");
-            let help = format!("use it as {{{{ vars.{name} }}}}, or take it out");
+            let used = written("vars", name);
+            let help = format!("use it as `{{{{ {used} }}}}`, or take it out");
             site.warning(codes::NO_EFFECT, &KeyPath::of(["vars", name]), message, help);
         }
     }
 }
 
 fn no_template(site: &mut Site<'_>, path: &KeyPath, written: &Value) {
-    if written.as_str().is_some_and(|text| text.contains("{{")) {
-        let message = format!("`{path}` is taken as it stands: templates are not rendered in [vars]");
-        site.warning(codes::NO_EFFECT, path, message, "write the template where the variable is used");
-    }
+    let Some(start) = written.as_str().and_then(|text| text.find("{{")) else { return };
+    let place = site.document.place_in_string(path, start..start + 2);
+    let message = format!("`{path}` is taken as it stands: templates are not rendered in `[vars]`");
+    let help = "write the template where the variable is used";
+    site.diagnostics.push(Diagnostic::warning(codes::NO_EFFECT, message).at(place, "").help(help));
 }
 
 #[cfg(test)]

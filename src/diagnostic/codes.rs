@@ -45,6 +45,7 @@ codes! {
     NO_EFFECT = "P0402", "a setting without effect";
     EXPRESSION = "P0403", "a condition that does not parse";
     DUPLICATE = "P0404", "the same name twice";
+    SUSPICIOUS = "P0405", "a setting that is most likely not meant";
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
     SECRET = "P0601", "a secret that is not set";

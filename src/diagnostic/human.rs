@@ -8,7 +8,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 
 use crate::document::Document;
 
-use super::selection::{Selection, clamp, text};
+use super::selection::{Selection, clamp, position, text};
 use super::{Diagnostic, Label, Severity};
 
 /// Columns of a rendered diagnostic; longer lines are cut around what is shown.
@@ -26,7 +26,7 @@ pub(super) fn render(selection: &Selection<'_>, document: Option<&Document>, col
     let renderer = renderer.term_width(WIDTH);
     let mut out = String::new();
     for diagnostic in &selection.shown {
-        out.push_str(&one(&renderer, diagnostic, document));
+        out.push_str(&one(&renderer, diagnostic, document, selection));
         out.push_str("\n\n");
     }
     if selection.hidden() > 0 {
@@ -52,7 +52,7 @@ fn summary(selection: &Selection<'_>, document: Option<&Document>) -> String {
     }
 }
 
-fn one(renderer: &Renderer, diagnostic: &Diagnostic, document: Option<&Document>) -> String {
+fn one(renderer: &Renderer, diagnostic: &Diagnostic, document: Option<&Document>, selection: &Selection<'_>) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -74,10 +74,14 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, document: Option<&Document>
     for source in sources {
         let here: Vec<_> = labels.iter().filter(|(_, label)| label.place.source == source).copied().collect();
         if let Some((name, text)) = here.first().and_then(|(_, label)| text(document, label.place)) {
+            let lines = lines(text, &here);
             group = if text.is_empty() {
                 group.element(Origin::path(name))
+            } else if selection.hides(source, lines.start, lines.end) {
+                let at = position(text, here[0].1.place);
+                group.element(Origin::path(name).line(at.line).char_column(at.column))
             } else {
-                group.element(snippet(name, text, &here))
+                group.element(snippet(name, text, lines, &here))
             };
         }
     }
@@ -87,8 +91,8 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, document: Option<&Document>
     renderer.render(&[group])
 }
 
-/// The lines from the first to the last label of one text.
-fn snippet<'t>(name: &'t str, text: &'t str, labels: &[(AnnotationKind, &'t Label)]) -> Snippet<'t, Annotation<'t>> {
+/// Where the lines from the first to the last label of one text are.
+fn lines(text: &str, labels: &[(AnnotationKind, &Label)]) -> Range<usize> {
     let spans: Vec<Range<usize>> = labels.iter().map(|(_, label)| shown(text, clamp(text, label.place))).collect();
     let first = spans.iter().map(|span| span.start).min().unwrap_or(0);
     let last = spans.iter().map(|span| span.end).max().unwrap_or(0);
@@ -97,8 +101,19 @@ fn snippet<'t>(name: &'t str, text: &'t str, labels: &[(AnnotationKind, &'t Labe
         start += '\u{feff}'.len_utf8();
     }
     let end = text[last..].find('\n').map_or(text.len(), |length| last + length);
+    start..start + text[start..end].trim_end_matches('\r').len().max(last - start)
+}
+
+/// Some lines of a text with their labels.
+fn snippet<'t>(
+    name: &'t str,
+    text: &'t str,
+    Range { start, end }: Range<usize>,
+    labels: &[(AnnotationKind, &'t Label)],
+) -> Snippet<'t, Annotation<'t>> {
     let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let annotations = labels.iter().zip(spans).map(|((kind, label), span)| {
+    let annotations = labels.iter().map(|(kind, label)| {
+        let span = shown(text, clamp(text, label.place));
         let annotation = kind.span(span.start - start..span.end - start);
         if label.text.is_empty() { annotation } else { annotation.label(normalize_untrusted_str(&label.text)) }
     });

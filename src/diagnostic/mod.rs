@@ -50,6 +50,8 @@ pub struct Diagnostic {
     pub others: Vec<Label>,
     /// How to mend it.
     pub help: Vec<String>,
+    /// Whether the primary place holds a secret: its lines are never shown, by no diagnostic.
+    pub is_hidden: bool,
 }
 
 impl Diagnostic {
@@ -64,7 +66,15 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity, message: message.into(), primary: None, others: Vec::new(), help: Vec::new() }
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            primary: None,
+            others: Vec::new(),
+            help: Vec::new(),
+            is_hidden: false,
+        }
     }
 
     /// Says where.
@@ -72,6 +82,13 @@ impl Diagnostic {
     pub fn at(mut self, place: Place, text: impl Into<String>) -> Self {
         self.primary = Some(Label { place, text: text.into() });
         self
+    }
+
+    /// Says where, and that what stands there may be a secret: only the position is told.
+    #[must_use]
+    pub fn at_hidden(mut self, place: Place) -> Self {
+        self.is_hidden = true;
+        self.at(place, "")
     }
 
     /// Shows another place involved.

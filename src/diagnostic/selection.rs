@@ -15,6 +15,8 @@ pub(super) struct Selection<'d> {
     pub(super) errors: usize,
     /// All warnings.
     pub(super) warnings: usize,
+    /// Places that hold secrets.
+    pub(super) hidden_places: Vec<Place>,
 }
 
 impl<'d> Selection<'d> {
@@ -33,7 +35,15 @@ impl<'d> Selection<'d> {
             *left -= usize::from(fits);
             fits
         });
-        Self { shown: shown.collect(), errors, warnings }
+        let is_hidden = |diagnostic: &&Diagnostic| diagnostic.is_hidden;
+        let secrets = diagnostics.list().iter().filter(is_hidden).filter_map(|secret| secret.primary.as_ref());
+        let hidden_places = secrets.map(|label| label.place).collect();
+        Self { shown: shown.collect(), errors, warnings, hidden_places }
+    }
+
+    /// Whether a text may not be shown from `start` to `end`.
+    pub(super) fn hides(&self, source: usize, start: usize, end: usize) -> bool {
+        self.hidden_places.iter().any(|place| place.source == source && place.start < end && start < place.end)
     }
 
     /// How many are not shown.

@@ -39,26 +39,21 @@ fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, No
     let profiles = match node.value {
         NodeValue::Table(profiles) => profiles,
         other => {
-            diagnostics.push(not_a_table(
-                node.place,
-                "`profiles`",
-                &other,
-                "write `[profiles.NAME]` and its keys below",
-            ));
+            diagnostics.push(not_a_table(node.place, "profiles", &other, "write `[profiles.NAME]` and its keys below"));
             return Vec::new();
         }
     };
     for (key, profile) in &profiles {
         if !matches!(profile.value, NodeValue::Table(_)) {
             let help = format!("write `[profiles.{}]` and its keys below", key.name);
-            diagnostics.push(not_a_table(profile.place, &format!("profile `{}`", key.name), &profile.value, &help));
+            diagnostics.push(not_a_table(profile.place, &format!("profiles.{}", key.name), &profile.value, &help));
         }
     }
     profiles
 }
 
 fn not_a_table(place: Place, what: &str, value: &NodeValue, help: &str) -> Diagnostic {
-    Diagnostic::error(codes::WRONG_TYPE, format!("{what} must be a table, not {}", value.kind()))
+    Diagnostic::error(codes::WRONG_TYPE, format!("`{what}`: expected a table, found {}", value.kind()))
         .at(place, "")
         .help(help)
 }
@@ -75,7 +70,7 @@ fn unknown_profile(name: &str, profiles: &[(Key, Node)]) -> Diagnostic {
     }
     match names.as_slice() {
         [] => diagnostic.help(format!("the file defines no profiles; write `[profiles.{name}]` and its keys below")),
-        names => diagnostic.help(format!("the file defines {}", list(names))),
+        names => diagnostic.help(format!("known profiles: {}", list(names))),
     }
 }
 

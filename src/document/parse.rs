@@ -124,8 +124,8 @@ impl Converter<'_> {
             Ok(number) if number.is_finite() => number,
             Ok(number) => {
                 let message = match (number.is_nan(), digits.contains("inf")) {
-                    (true, _) => "`nan` is no number a job can use",
-                    (false, true) => "`inf` is no number a job can use",
+                    (true, _) => "`nan` is not a number that a job can use",
+                    (false, true) => "`inf` is not a number that a job can use",
                     (false, false) => "the number is too large for a float",
                 };
                 self.refuse(codes::BAD_VALUE, place, message, "write a finite number, or a text in quotes");

@@ -70,7 +70,7 @@ fn missing(path: &Path) -> Diagnostic {
     let folder = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
-        None => return diagnostic,
+        None => return diagnostic.help("name the job file, such as `job.toml`"),
     };
     if !folder.is_dir() {
         return diagnostic.help(format!("the folder `{}` does not exist either", folder.display()));

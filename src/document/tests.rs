@@ -111,14 +111,14 @@ fn an_unknown_profile_names_the_nearest_or_all() {
         diagnostics.list()[0].help[0].clone()
     };
     assert_eq!(help("prd", "[profiles.prod]\n[profiles.ci]"), "did you mean `prod`?");
-    assert_eq!(help("nightly", "[profiles.prod]\n[profiles.ci]"), "the file defines `prod`, `ci`");
+    assert_eq!(help("nightly", "[profiles.prod]\n[profiles.ci]"), "known profiles: `prod`, `ci`");
     assert!(help("ci", "a = 1").contains("[profiles.ci]"));
 }
 
 #[test]
 fn profiles_must_be_tables() {
-    assert_eq!(told(&read("profiles = 3").1), [("P0102", "`profiles` must be a table, not an integer")]);
-    assert_eq!(told(&read("profiles.ci = 'x'").1), [("P0102", "profile `ci` must be a table, not a string")]);
+    assert_eq!(told(&read("profiles = 3").1), [("P0102", "`profiles`: expected a table, found an integer")]);
+    assert_eq!(told(&read("profiles.ci = 'x'").1), [("P0102", "`profiles.ci`: expected a table, found a string")]);
 }
 
 #[test]

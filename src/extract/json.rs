@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::wanted::{Need, Step, walk};
 use super::{ExtractError, ExtractKind, Extractor};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
@@ -22,7 +23,8 @@ pub(super) const KIND: ExtractKind = ExtractKind {
     schema: |_| {
         schemars::json_schema!({
             "type": "string",
-            "description": "A JSONPath (RFC 9535), such as \"$.items[0].price\"."
+            "description": "A JSONPath (RFC 9535).",
+            "examples": ["$.price", "$.items[0].price"]
         })
     },
     compile,
@@ -40,12 +42,6 @@ enum Query {
     Steps(Vec<Step>),
     /// Anything else.
     Path(JsonPath),
-}
-
-#[derive(Debug, PartialEq)]
-enum Step {
-    Name(String),
-    Position(usize),
 }
 
 fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
@@ -133,14 +129,6 @@ impl Query {
     }
 }
 
-fn walk<'v>(steps: &[Step], item: &'v Value) -> Option<&'v Value> {
-    steps.iter().try_fold(item, |value, step| match (value, step) {
-        (Value::Object(map), Step::Name(name)) => map.get(name),
-        (Value::Array(items), Step::Position(position)) => items.get(*position),
-        _ => None,
-    })
-}
-
 impl Extractor for Json {
     fn kind(&self) -> &'static str {
         KIND.name
@@ -150,8 +138,11 @@ impl Extractor for Json {
         format!("json {}", self.source)
     }
 
-    fn needs_json(&self) -> bool {
-        true
+    fn needs(&self) -> Need<'_> {
+        match &self.query {
+            Query::Steps(steps) => Need::Path(steps),
+            Query::Path(_) => Need::Whole,
+        }
     }
 
     fn extract(&self, _context: &Context<'_>, item: &Value) -> Result<Value, ExtractError> {

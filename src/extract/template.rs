@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ExtractError, ExtractKind, Extractor};
+use super::{ExtractError, ExtractKind, Extractor, Need};
 use crate::compile::Site;
-use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::template::{Context, Scope, Spot, Template};
 
@@ -18,7 +18,8 @@ pub(super) const KIND: ExtractKind = ExtractKind {
     schema: |_| {
         schemars::json_schema!({
             "type": "string",
-            "description": "A template, such as \"{{ row.sku }}-{{ json.name | upper }}\"."
+            "description": "A template.",
+            "examples": ["{{ row.sku }}-{{ json.name | upper }}"]
         })
     },
     compile,
@@ -37,7 +38,10 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) ->
     let template = site.template(path, text, Spot::Text, scope)?;
     if let Some(secret) = template.secrets().first() {
         let message = format!("the secret `{secret}` would be written into the records");
-        site.error(codes::SECRET_EXPOSED, path, message, "secrets are for requests; leave it out of the columns");
+        let used = text.find("secrets").map_or(0..text.len(), |start| start..start + "secrets".len());
+        let place = site.document.place_in_string(path, used);
+        let help = "secrets are for requests; leave it out of the columns";
+        site.diagnostics.push(Diagnostic::error(codes::SECRET_EXPOSED, message).at(place, "").help(help));
         return None;
     }
     Some(Arc::new(Rendered { template }))
@@ -52,8 +56,8 @@ impl Extractor for Rendered {
         format!("template {}", self.template.source())
     }
 
-    fn needs_json(&self) -> bool {
-        self.template.uses_json()
+    fn needs(&self) -> Need<'_> {
+        if self.template.uses_json() { Need::Whole } else { Need::Nothing }
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
+use crate::extract::{Need, Wanted};
 use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
 use crate::limit::{LimitPlan, Limiter};
 use crate::plan::request::RequestPlan;
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
 use crate::secret::Secrets;
 use crate::sink::Start;
@@ -290,6 +291,13 @@ async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
 }
 
+/// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.
+fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
+    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()));
+    let whole = || Wanted::of([Need::Whole]);
+    if endpoint.meta.contains(&Meta::Body) { wanted.and_then(|_| whole()) } else { wanted }
+}
+
 fn lanes(
     shared: &Arc<Shared>,
     transports: &[Arc<dyn Transport>],
@@ -310,7 +318,7 @@ fn lanes(
             transport: transports[index].clone(),
             limiters,
             queue: Queue::new(READY, endpoint.concurrency * SLEEPERS_PER_SLOT),
-            needs_json: endpoint.columns.iter().any(|column| column.extractor.needs_json()),
+            wanted: wanted(endpoint),
             needs_meta: endpoint.columns.iter().any(|column| column.extractor.kind() == "template"),
             shared: shared.clone(),
         }))

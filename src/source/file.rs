@@ -74,7 +74,7 @@ fn missing(path: &Path, pick: impl Fn(&str, &[String]) -> Option<String>) -> Str
     names.sort();
     let wanted = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     match pick(wanted, &names) {
-        Some(name) => format!("did you mean {}?", path.with_file_name(name).display()),
+        Some(name) => format!("did you mean `{name}`, in the same folder?"),
         None => "paths are relative to the job file".to_owned(),
     }
 }
@@ -156,7 +156,7 @@ mod tests {
             names.first().cloned()
         };
         let help = missing(&folder.path().join("product.csv"), pick);
-        assert!(help.starts_with("did you mean ") && help.ends_with("products.csv?"), "{help}");
+        assert!(help == "did you mean `products.csv`, in the same folder?", "{help}");
         let help = missing(&folder.path().join("product.csv"), |_, _| None);
         assert_eq!(help, "paths are relative to the job file");
         let help = missing(&folder.path().join("no/product.csv"), |_, _| None);

@@ -49,7 +49,7 @@ fn decide(value: &Value) -> Result<RangePlan, Problem> {
         return Err(Problem::value(
             Some("step"),
             "a range with step 0 never ends",
-            "leave step out to count up by one, or give a step that is not 0",
+            "leave `step` out to count up by one, or give another",
         ));
     }
     if (to < from && step > 0) || (to > from && step < 0) {
@@ -57,7 +57,7 @@ fn decide(value: &Value) -> Result<RangePlan, Problem> {
         return Err(Problem::value(
             Some("to"),
             format!("the range is empty: counting {way} from {from} never meets {to}"),
-            format!("swap from and to, or make step {sign}"),
+            format!("swap `from` and `to`, or make `step` {sign}"),
         ));
     }
     let steps = (i128::from(to) - i128::from(from)) / i128::from(step);

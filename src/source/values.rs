@@ -20,7 +20,7 @@ pub const KIND: SourceKind = SourceKind {
         schemars::json_schema!({
             "description": "Rows, a table each.",
             "type": "array",
-            "items": { "type": "object", "additionalProperties": true },
+            "items": { "type": "object", "additionalProperties": true, "examples": [{ "sku": "A1" }] },
             "minItems": 1,
         })
     },
@@ -37,7 +37,7 @@ struct ValuesPlan {
 fn decide(value: &Value) -> Result<ValuesPlan, Problem> {
     let rows: Vec<Map<String, Value>> = spec(value)?;
     if rows.is_empty() {
-        return Err(Problem::value(None, "there is no row in it", r#"such as values = [ { sku = "A1" } ]"#));
+        return Err(Problem::value(None, "there is no row in it", r#"for example `values = [{ sku = "A1" }]`"#));
     }
     // The columns of all rows, so that a name that no row has is found before the run.
     let mut names: Vec<String> = Vec::new();

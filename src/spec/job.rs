@@ -23,6 +23,7 @@ pub struct JobSpec {
     #[schemars(length(min = 1), extend("examples" = ["prices"]))]
     pub name: Option<String>,
     /// What the job is for.
+    #[schemars(extend("examples" = ["Price of every product, every night"]))]
     pub description: Option<String>,
     /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`.
     #[schemars(extend("examples" = [{ "base": "https://api.example.com" }]))]
@@ -43,7 +44,10 @@ pub struct JobSpec {
     /// Token buckets, shared by every endpoint that names them.
     pub limits: Option<Named<LimitSpec>>,
     /// What is called, once for each row of its input.
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("minProperties" = 1, "examples" = [{ "price": {
+        "url": "https://api.example.com/products/{{ row.sku }}",
+        "input": "products.csv",
+    } }]))]
     pub endpoints: Named<EndpointSpec>,
     /// Where records go; without any: to standard output as JSON lines.
     pub sinks: Option<Named<SinkSpec>>,

@@ -29,6 +29,7 @@ pub struct KindSpec {
 struct KindRow {
     name: &'static str,
     doc: &'static str,
+    example: &'static str,
     schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
@@ -36,18 +37,25 @@ struct KindRow {
 fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Map<String, Value> {
     let described = |row: KindRow| {
         let mut schema = (row.schema)(generator).to_value();
-        match schema.as_object_mut() {
-            Some(object) if object.contains_key("$ref") => {
-                schema = json!({ "description": row.doc, "allOf": [schema] });
+        if schema.get("$ref").is_some() || !schema.is_object() {
+            schema = json!({ "allOf": [schema] });
+        }
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("description".to_owned(), row.doc.into());
+            if let Some(example) = toml::from_str(row.example).ok().and_then(|example| written_under(example, row.name))
+            {
+                object.entry("examples").or_insert_with(|| json!([example]));
             }
-            Some(object) => {
-                object.insert("description".to_owned(), row.doc.into());
-            }
-            None => schema = json!({ "description": row.doc }),
         }
         (row.name.to_owned(), schema)
     };
     rows.map(described).collect()
+}
+
+/// The value that stands under a key, however deep.
+fn written_under(example: Value, key: &str) -> Option<Value> {
+    let Value::Object(entries) = example else { return None };
+    entries.into_iter().find_map(|(name, value)| if name == key { Some(value) } else { written_under(value, key) })
 }
 
 /// A table that holds exactly one of the kinds.
@@ -106,7 +114,12 @@ macro_rules! short_or_kind {
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                let rows = $kinds.iter().map(|row| KindRow { name: row.name, doc: row.doc, schema: row.schema });
+                let rows = $kinds.iter().map(|row| KindRow {
+                    name: row.name,
+                    doc: row.doc,
+                    example: row.example,
+                    schema: row.schema,
+                });
                 let kinds = one_of_kinds(generator, rows);
                 json_schema!({ "anyOf": [$short, kinds] })
             }
@@ -141,7 +154,12 @@ impl JsonSchema for AuthSpec {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let rows = auth::KINDS.iter().map(|row| KindRow { name: row.name, doc: row.doc, schema: row.schema });
+        let rows = auth::KINDS.iter().map(|row| KindRow {
+            name: row.name,
+            doc: row.doc,
+            example: row.example,
+            schema: row.schema,
+        });
         let kinds = one_of_kinds(generator, rows);
         json_schema!({ "allOf": [kinds] })
     }
@@ -209,7 +227,12 @@ impl JsonSchema for SinkSpec {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let rows = sink::KINDS.iter().map(|row| KindRow { name: row.name, doc: row.doc, schema: row.schema });
+        let rows = sink::KINDS.iter().map(|row| KindRow {
+            name: row.name,
+            doc: row.doc,
+            example: row.example,
+            schema: row.schema,
+        });
         let kinds = properties(generator, rows);
         let mut schema = SinkCommon::json_schema(generator).to_value();
         let targets: Vec<String> = std::iter::once("path".to_owned()).chain(kinds.keys().cloned()).collect();

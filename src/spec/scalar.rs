@@ -57,6 +57,20 @@ const DURATION_WORDS: &[(&str, &str)] = &[
     ("day", "d"),
 ];
 
+/// Words that people write for a unit of size.
+const SIZE_WORDS: &[(&str, &str)] = &[
+    ("byte", "B"),
+    ("k", "KB"),
+    ("m", "MB"),
+    ("g", "GB"),
+    ("kilobyte", "KB"),
+    ("megabyte", "MB"),
+    ("gigabyte", "GB"),
+    ("kibibyte", "KiB"),
+    ("mebibyte", "MiB"),
+    ("gibibyte", "GiB"),
+];
+
 /// Longest duration: a hundred years, so that sums never overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -70,8 +84,17 @@ pub fn duration(text: &str) -> Result<Duration, ScalarError> {
     if rest.is_empty() {
         return wrong("an empty text is not a duration", "write a number and a unit, such as \"10s\"");
     }
+    let mut before = None;
     while !rest.is_empty() {
         let (number, unit, after) = part(rest);
+        if let (Some(before), true) = (before, unit.is_empty() && decimal(number).is_some()) {
+            let smaller = smaller_unit(before);
+            return wrong(
+                format!("the `{number}` of the duration `{text}` has no unit"),
+                format!("write \"{}{smaller}\"", text.trim()),
+            );
+        }
+        before = Some(unit);
         total = total.saturating_add(duration_part(text, number, unit)?);
         rest = after;
     }
@@ -90,6 +113,12 @@ pub fn positive_duration(text: &str) -> Result<Duration, ScalarError> {
         Duration::ZERO => wrong("a duration of zero is not possible here", "write a longer one, such as \"10s\""),
         positive => Ok(positive),
     }
+}
+
+/// The unit that is most likely meant behind another.
+fn smaller_unit(unit: &str) -> &'static str {
+    let position = DURATION_UNITS.iter().position(|(name, _)| *name == unit).unwrap_or(1);
+    DURATION_UNITS[position.saturating_sub(1)].0
 }
 
 fn duration_part(whole: &str, number: &str, unit: &str) -> Result<Duration, ScalarError> {
@@ -175,13 +204,27 @@ pub fn size(text: &str) -> Result<u64, ScalarError> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is never negative")]
         Some((_, bytes)) => Ok((value * *bytes as f64).round() as u64),
         None => {
-            let near = SIZE_UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()));
+            let known = SIZE_UNITS.iter().any(|(name, _)| *name == unit.trim());
             wrong(
-                format!("`{}` is not a unit of size", unit.trim()),
-                near.map_or(UNITS.to_owned(), |(name, _)| format!("write \"{number}{name}\"; {UNITS}")),
+                if known {
+                    format!("`{text}` has a space between number and unit")
+                } else {
+                    format!("`{}` is not a unit of size", unit.trim())
+                },
+                match near_size_unit(unit.trim()) {
+                    Some(near) => format!("write \"{number}{near}\"; {UNITS}"),
+                    None => UNITS.to_owned(),
+                },
             )
         }
     }
+}
+
+fn near_size_unit(unit: &str) -> Option<&'static str> {
+    let lower = unit.to_lowercase();
+    let singular = lower.strip_suffix('s').unwrap_or(&lower);
+    let known = SIZE_UNITS.iter().map(|(name, _)| *name).find(|name| name.eq_ignore_ascii_case(unit));
+    known.or_else(|| SIZE_WORDS.iter().find(|(word, _)| *word == singular).map(|(_, unit)| *unit))
 }
 
 /// Parses a size of one byte or more.
@@ -222,10 +265,12 @@ pub fn rate(text: &str) -> Result<Window, ScalarError> {
         Err(_) => wrong(
             if count.is_empty() {
                 format!("the rate `{text}` has no count")
+            } else if count.bytes().all(|byte| byte.is_ascii_digit()) {
+                format!("the count of the rate `{text}` is too large")
             } else {
                 format!("`{count}` is not a count of requests")
             },
-            format!("write a whole number from 1 to {}, such as \"10/s\"", u32::MAX),
+            "write a whole number before the `/`, such as \"10/s\"",
         ),
     }
 }

@@ -35,7 +35,8 @@ pub(super) fn compile(source: &str, start: usize, pieces: &[Piece<'_>], names: &
         check_block(words, names);
         declare(words, names);
     }
-    let mut environment = parse(&source[start..], start, names)?;
+    check_closed(&tags, names)?;
+    let mut environment = parse(source, start, names)?;
     let mut uses = Uses::default();
     let mut changes = concat::Insertions::new();
     for (is_block, words) in &tags {
@@ -58,15 +59,15 @@ fn words<'s>(source: &'s str, piece: &Piece<'_>) -> Option<(bool, Vec<Token<'s>>
     }
 }
 
-fn parse(rest: &str, start: usize, names: &mut Names<'_>) -> Option<Environment<'static>> {
+fn parse(source: &str, start: usize, names: &mut Names<'_>) -> Option<Environment<'static>> {
     let mut environment = match names.spot {
         Spot::Text => engine::TEXT.clone(),
         Spot::Url => engine::URL.clone(),
     };
-    match environment.add_template_owned(NAME, rest.to_owned()) {
+    match environment.add_template_owned(NAME, source[start..].to_owned()) {
         Ok(()) => Some(environment),
         Err(error) => {
-            let syntax = syntax_error(&error, start..start + rest.len());
+            let syntax = syntax_error(&error, source, start..source.len());
             names.error(&syntax.range, syntax.kind, syntax.message, syntax.help);
             None
         }
@@ -74,17 +75,46 @@ fn parse(rest: &str, start: usize, names: &mut Names<'_>) -> Option<Environment<
 }
 
 /// A syntax error of minijinja in `range` of a template.
-pub(super) fn syntax_error(error: &minijinja::Error, range: Range<usize>) -> TemplateError {
+pub(super) fn syntax_error(error: &minijinja::Error, source: &str, range: Range<usize>) -> TemplateError {
     let found = error.range().map(|found| found.start + range.start..found.end + range.start);
     // An error at the very end has a place behind the text.
     let place = found.filter(|found| found.end <= range.end && found.start < found.end).unwrap_or(range);
     let what = error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+    let message = match what.as_str() {
+        "unexpected end of input, expected identifier" => "a name is missing at the end".to_owned(),
+        "unexpected end of input, expected expression" => "a value is missing at the end".to_owned(),
+        "unexpected input after expression" => {
+            format!("`{}` is not expected here", source.get(place.clone()).unwrap_or_default().trim())
+        }
+        _ => format!("the template does not parse: {what}"),
+    };
     TemplateError {
         range: place,
         kind: TemplateErrorKind::Syntax,
-        message: format!("the template does not parse: {what}"),
+        message,
         help: Some("templates are written as `{{ row.name }}` or `{{ row.name | filter }}`".to_owned()),
     }
+}
+
+/// Reports a block that is opened and never closed; `None` then.
+fn check_closed(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Option<()> {
+    let mut open: Vec<(&str, &Range<usize>)> = Vec::new();
+    for (_, words) in tags.iter().filter(|(is_block, _)| *is_block) {
+        let Some(Token { kind: Kind::Name(block), range }) = words.first() else { continue };
+        let is_line = *block == "set" && words.iter().any(|word| word.is_sign("="));
+        match block.strip_prefix("end") {
+            Some(closed) if open.last().is_some_and(|(last, _)| *last == closed) => drop(open.pop()),
+            // Closed in the wrong order: the parser has better words for that.
+            Some(_) => return Some(()),
+            None if matches!(*block, "if" | "for" | "with" | "filter" | "set") && !is_line => open.push((block, range)),
+            None => {}
+        }
+    }
+    let Some((block, range)) = open.pop() else { return Some(()) };
+    let message = format!("this `{block}` is never closed");
+    let help = format!("write `{{% end{block} %}}` where it ends");
+    names.error(range, TemplateErrorKind::Syntax, message, Some(help));
+    None
 }
 
 fn check_block(words: &[Token<'_>], names: &mut Names<'_>) {

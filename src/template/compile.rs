@@ -8,12 +8,12 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::names::{Names, PlainPath};
-use super::path::{Found, Plain};
+use super::path::{Found, Plain, written};
 use super::scan::{Piece, Tag, pieces};
 use super::token::{Token, tokens};
 use super::url::{self, Part};
 use super::values::{Members, Uses, table};
-use super::{Scope, Spot, TemplateError, TemplateErrorKind, blocks, concat, engine, render};
+use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind, blocks, concat, engine, render};
 
 /// A template, decided.
 pub(super) struct Compiled {
@@ -202,7 +202,11 @@ impl Builder<'_> {
             Err(error) => {
                 let mut range = self.trimmed(tag);
                 range.start = tag.inner.start;
-                self.names.errors.push(blocks::syntax_error(&error, range));
+                let mut error = blocks::syntax_error(&error, self.source, range);
+                if let Some(help) = self.column_of_words(tag) {
+                    error.help = Some(help);
+                }
+                self.names.errors.push(error);
                 return None;
             }
         };
@@ -212,6 +216,15 @@ impl Builder<'_> {
         }
         let text = concat::apply(self.source, tag.inner.clone(), &changes);
         Some(environment.compile_expression_owned(text).unwrap_or(expression))
+    }
+
+    /// What to write where `row.Unit price` means a column of several words.
+    fn column_of_words(&self, tag: &Tag) -> Option<String> {
+        let inside = self.source[tag.inner.clone()].trim();
+        let name = inside.strip_prefix("row.")?.split('|').next()?.trim();
+        let RowScope::Known(header) = &self.names.scope.row else { return None };
+        let is_several = name.contains(char::is_whitespace) && header.position(name).is_some();
+        is_several.then(|| format!("write `{}` for the column", written("row", name)))
     }
 
     /// Folds a value that never varies into the text.
@@ -229,7 +242,7 @@ impl Builder<'_> {
         match escaped {
             Ok(text) => self.literal(&text),
             Err(what) => {
-                let help = "keep the whole base URL in one var and begin the url with it".to_owned();
+                let help = "keep the whole base URL in one variable and begin the url with it".to_owned();
                 self.names.error(&self.trimmed(tag), TemplateErrorKind::Spot, format!("this value {what}"), Some(help));
             }
         }
@@ -241,7 +254,7 @@ impl Builder<'_> {
     fn slot(&mut self, tag: &Tag, value: SlotValue) {
         let range = self.trimmed(tag);
         if self.place == Place::Url(Part::Scheme) {
-            let help = "write the scheme and host out, or keep the whole base URL in one value".to_owned();
+            let help = "write `https://` out, or keep the whole base URL in one variable".to_owned();
             self.names.error(&range, TemplateErrorKind::Spot, "a value can't stand in the scheme of a URL", Some(help));
         }
         let source = self.source[range].to_owned();
@@ -254,7 +267,7 @@ impl Builder<'_> {
     fn tail(&mut self, first: Range<usize>, pieces: &[Piece<'_>]) {
         let behind_host = matches!(self.place, Place::Plain | Place::Url(Part::Path | Part::Query | Part::Fragment));
         if !behind_host {
-            let help = "begin the url with text such as `https://api.example.com/`, or with a var that holds it";
+            let help = "begin the url with text such as `https://api.example.com/`, or with a variable that holds it";
             let message = "a block in a URL must stand behind a scheme and host that are written out";
             self.names.error(&first, TemplateErrorKind::Spot, message, Some(help.to_owned()));
         }
@@ -270,7 +283,10 @@ impl Builder<'_> {
         }
         match render::constant_tail(&tail) {
             Ok(text) => self.literal(&text),
-            Err(message) => self.names.error(&first, TemplateErrorKind::Syntax, message, None),
+            Err(message) => {
+                let help = Some("the value is the same for every row, so it is computed here".to_owned());
+                self.names.error(&first, TemplateErrorKind::Syntax, message, help);
+            }
         }
     }
 

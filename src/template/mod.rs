@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use crate::row::{Header, Row};
 use crate::secret::Secrets;
+pub(crate) use path::written;
 
 /// The place a template stands in, which decides how its values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

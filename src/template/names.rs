@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::engine::{FILTERS, FUNCTIONS, TESTS};
-use super::path::{Key, Plain, Root, listed};
+use super::path::{Key, Plain, Root, listed, written};
 use super::token::{Kind, Token, is_keyword};
 use super::values::Uses;
 use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind};
@@ -96,7 +96,7 @@ impl Names<'_> {
         if !known.contains(&name) {
             let help = match did_you_mean(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", known.join(", ")),
+                None => format!("known {what}s: {}", known.join(", ")),
             };
             self.error(range, TemplateErrorKind::Name, format!("there is no {what} `{name}`"), Some(help));
         }
@@ -134,7 +134,7 @@ impl Names<'_> {
         let is_column = matches!(&self.scope.row, RowScope::Known(header) if header.position(name).is_some());
         let known = self.known_roots();
         let help = if is_column {
-            format!("write `row.{name}` for the column")
+            format!("write `{}` for the column", written("row", name))
         } else if self.scope.vars.contains_key(name) {
             format!("write `vars.{name}`")
         } else if let Some(near) = did_you_mean(name, known.iter().copied()) {
@@ -170,7 +170,7 @@ impl Names<'_> {
                 None
             }
             _ if !self.scope.reply => {
-                let help = "use it in [endpoints.NAME.columns]".to_owned();
+                let help = "use it in `columns`, which are taken from the reply".to_owned();
                 let message = format!("there is no `{name}` before the reply has come");
                 self.error(&word.range, TemplateErrorKind::Name, message, Some(help));
                 None
@@ -187,7 +187,8 @@ impl Names<'_> {
         uses: &mut Uses,
     ) -> Option<Resolved> {
         if matches!(self.scope.row, RowScope::None) {
-            self.error(&word.range, TemplateErrorKind::Name, "there is no row here", None);
+            let help = format!("a template here may use {}", self.known_roots().join(", "));
+            self.error(&word.range, TemplateErrorKind::Name, "there is no row here", Some(help));
             return None;
         }
         uses.row.add(first.map(|(first, _)| first));
@@ -208,10 +209,15 @@ impl Names<'_> {
     }
 
     fn unknown_column(&mut self, name: &str, range: &Range<usize>, header: &Header) {
-        let columns = format!("the input has the columns {}", listed(header.names()));
         let help = match did_you_mean(name, header.names().iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`? {columns}"),
-            None => columns,
+            Some(near) => {
+                // A name that can't stand behind a dot stands in brackets already.
+                let in_brackets = written("row", name) != format!("row.{name}");
+                let whole = written("row", near);
+                let shown = if in_brackets { near } else { whole.strip_prefix("row.").unwrap_or(&whole) };
+                format!("did you mean `{shown}`?")
+            }
+            None => format!("known columns: {}", listed(header.names())),
         };
         self.error(range, TemplateErrorKind::Name, format!("the input has no column `{name}`"), Some(help));
     }
@@ -222,7 +228,7 @@ impl Names<'_> {
         let Some(mut value) = self.scope.vars.get(name) else {
             let known: Vec<&String> = self.scope.vars.keys().collect();
             let help = near_or_declare(name, &known, "vars", "NAME = \"value\"");
-            self.error(range, TemplateErrorKind::Name, format!("there is no var `{name}`"), Some(help));
+            self.error(range, TemplateErrorKind::Name, format!("there is no variable `{name}`"), Some(help));
             return None;
         };
         for (key, range) in &steps.keys[1..] {
@@ -235,9 +241,12 @@ impl Names<'_> {
             };
             let Some(next) = next else {
                 let known = value.as_object().map(|map| listed(map.keys()));
-                let help = known.map(|known| format!("it has {known}"));
-                let message = format!("this part of the var `{name}` has no `{key}`");
-                self.error(range, TemplateErrorKind::Name, message, help);
+                let help = match known {
+                    Some(known) => format!("it has {known}"),
+                    None => format!("write `{}` for the whole of it", written("vars", name)),
+                };
+                let message = format!("the variable `{name}` has no `{key}` here");
+                self.error(range, TemplateErrorKind::Name, message, Some(help));
                 return None;
             };
             value = next;
@@ -336,8 +345,10 @@ fn near_or_declare(name: &str, known: &[&String], table: &str, example: &str) ->
     let example = example.replace("NAME", name);
     match did_you_mean(name, known.iter().map(|known| known.as_str())) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => format!("declare it under [{table}]: `{example}`"),
-        None => format!("there are {}; or declare it under [{table}]: `{example}`", listed(known.iter().copied())),
+        None if known.is_empty() => format!("declare it under `[{table}]`: `{example}`"),
+        None => {
+            format!("known {table}: {}; or declare it under `[{table}]`: `{example}`", listed(known.iter().copied()))
+        }
     }
 }
 

@@ -184,6 +184,13 @@ fn error(message: String) -> RenderError {
 /// Most names listed in a message.
 const MOST_NAMES: usize = 12;
 
+/// How a template says `table.name`: in brackets where the name is no identifier.
+pub(crate) fn written(table: &str, name: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_plain = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_word);
+    if is_plain { format!("{table}.{name}") } else { format!("{table}['{name}']") }
+}
+
 /// Names as messages list them.
 pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     let mut names = names.into_iter();

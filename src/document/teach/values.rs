@@ -12,7 +12,7 @@ pub(super) fn string(text: &str, span: &Range<usize>, message: &str, root: &Node
     if message.starts_with("missing escaped value") {
         let span =
             span.start.saturating_sub(1)..(span.start + text[span.start..].chars().next().map_or(0, char::len_utf8));
-        let message = format!("`{}` is no escape that TOML knows", text[span.clone()].trim_end());
+        let message = format!("`{}` is not an escape of TOML", text[span.clone()].trim_end());
         return Some(Lesson::new(
             span,
             message,
@@ -94,7 +94,7 @@ pub(super) fn bare(text: &str, span: &Range<usize>, message: &str) -> Option<Les
     if let Some(boolean) = boolean {
         return Some(Lesson::new(
             span.clone(),
-            format!("`{written}` is no TOML value"),
+            format!("`{written}` is not a value of TOML"),
             "",
             format!("write `{boolean}`"),
         ));
@@ -115,7 +115,8 @@ pub(super) fn bare(text: &str, span: &Range<usize>, message: &str) -> Option<Les
         ));
     }
     let starts_as_number = written.starts_with(|first: char| first.is_ascii_digit());
-    let message = if starts_as_number { "this is no number, and a text needs quotes" } else { "a text needs quotes" };
+    let message =
+        if starts_as_number { "this is not a number, and a text needs quotes" } else { "a text needs quotes" };
     Some(Lesson::new(span, message, "", format!("write `{}`", quoted(&written))))
 }
 

@@ -85,7 +85,7 @@ fn delimiter(written: Option<&str>, path: &Path) -> Result<u8, Problem> {
         Some(_) => Err(Problem::value(
             Some("delimiter"),
             "a delimiter is one ASCII character, and no quote or line end",
-            r#"such as delimiter = ";" or delimiter = "\t""#,
+            r#"for example `delimiter = ";"` or `delimiter = "\t"`"#,
         )),
     }
 }
@@ -102,7 +102,11 @@ fn read_header(content: File, path: &Path, delimiter: u8, named: bool) -> Result
     header.map(Arc::new).map_err(|fault| match fault {
         Fault::Empty => Problem::input(
             format!("{name} is empty"),
-            if named { "its first row names the columns" } else { "it has no row to count the columns of" },
+            if named {
+                "write the names of the columns into its first row"
+            } else {
+                "write a row into it: the columns are counted from the first"
+            },
         ),
         Fault::Unnamed(position) => Problem::input(
             format!("column {position} of {name} has no name"),

@@ -3,15 +3,17 @@
 //! Keys, types, enumerations, units, bounds, required keys and choices of kinds, all from the schema
 //! alone. Must never stop at the first error, and never know a key of the language by name.
 
+mod example;
 mod table;
 mod view;
 
 use serde_json::Value;
 
+use self::example::{example, toml_key};
 use self::view::{View, either};
 use super::schema::{PROFILE, schema};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
-use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place};
+use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place, Step};
 
 /// Checks a whole job and gives the paths of what is wrong, for [`super::read`] to leave out.
 ///
@@ -67,9 +69,17 @@ impl Spot {
         Self { path: KeyPath::default(), key: node.place }
     }
 
-    /// The path in backticks, for messages.
+    /// The path, for messages.
     fn name(&self) -> String {
-        if self.path.0.is_empty() { "the job".to_owned() } else { format!("`{}`", self.path) }
+        self.path.named()
+    }
+
+    /// The last key, where the path ends with one.
+    fn key_name(&self) -> Option<&str> {
+        match self.path.0.last() {
+            Some(Step::Key(name)) => Some(name),
+            Some(Step::Index(_)) | None => None,
+        }
     }
 }
 
@@ -143,13 +153,10 @@ impl Walker<'_> {
         let least = view.get("minItems").and_then(Value::as_u64).unwrap_or(0);
         if (items.len() as u64) < least && !self.partial {
             let message = format!("the list {} is empty", spot.name());
-            self.report(
-                codes::BAD_VALUE,
-                node.place,
-                &spot.path,
-                message,
-                ["leave the key out, or give the list a value".to_owned()],
-            );
+            let example =
+                example(view, spot.key_name()).map_or(String::new(), |example| format!(", such as {example}"));
+            let help = format!("leave the key out, or give the list a value{example}");
+            self.report(codes::BAD_VALUE, node.place, &spot.path, message, [help]);
         }
         let any = Value::Bool(true);
         let item_view = view.of(view.get("items").unwrap_or(&any));
@@ -170,35 +177,27 @@ impl Walker<'_> {
             }
         } else if (text.chars().count() as u64) < view.get("minLength").and_then(Value::as_u64).unwrap_or(0) {
             let message = format!("{} is empty", spot.name());
-            self.report(codes::BAD_VALUE, node.place, &spot.path, message, example_help(view));
+            self.report(codes::BAD_VALUE, node.place, &spot.path, message, example_help(view, spot));
         }
     }
 
     fn not_allowed(&mut self, view: &View<'_>, allowed: &[Value], text: &str, node: &Node, spot: &Spot) {
         let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
         let near = crate::diagnostic::did_you_mean(text, names.iter().copied());
-        let mut help: Vec<String> = near.map(|near| format!("did you mean \"{near}\"?")).into_iter().collect();
-        help.push(format!("{} is {}", spot.name(), either(&view.describe())));
-        self.report(
-            codes::BAD_VALUE,
-            node.place,
-            &spot.path,
-            format!("{} can't be \"{}\"", spot.name(), short(text)),
-            help,
-        );
+        let help = match near {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("write {}", either(&view.describe())),
+        };
+        let message = format!("{} can't be \"{}\"", spot.name(), short(text));
+        self.report(codes::BAD_VALUE, node.place, &spot.path, message, [help]);
     }
 
     fn number(&mut self, view: &View<'_>, value: f64, written: &str, node: &Node, spot: &Spot) {
         if let Some(Value::Array(allowed)) = view.get("enum") {
             if !allowed.iter().any(|allowed| allowed.as_f64() == Some(value)) {
                 let message = format!("{} can't be {written}", spot.name());
-                self.report(
-                    codes::BAD_VALUE,
-                    node.place,
-                    &spot.path,
-                    message,
-                    [format!("{} is {}", spot.name(), either(&view.describe()))],
-                );
+                let help = format!("write {}", either(&view.describe()));
+                self.report(codes::BAD_VALUE, node.place, &spot.path, message, [help]);
             }
         } else {
             self.bounds(view, value, written, node, spot);
@@ -234,22 +233,22 @@ impl Walker<'_> {
         }
         let expected: Vec<String> = branches.iter().flat_map(View::describe).collect();
         let message = format!("{}: expected {}, found {}", spot.name(), either(&expected), found(&node.value));
-        let help = mend(branches, &node.value).or_else(|| example_help(view));
+        let help = mend(view, branches, &node.value).or_else(|| example_help(view, spot));
         self.report(codes::WRONG_TYPE, node.place, &spot.path, message, help);
     }
 
-    /// A secret in the file. Its line is not shown: that would print the secret.
+    /// A secret in the file. Its line is never shown: that would print the secret.
     fn literal_secret(&mut self, node: &Node, spot: &Spot) {
         let name = spot.path.to_string();
         let message = format!("`{name}` holds its value, and a job file holds no secret");
         let variable: String = name.rsplit('.').next().unwrap_or("token").to_uppercase().replace('-', "_");
-        let line = self.document.sources.get(node.place.source).map_or(0, |source| {
-            source.text.get(..node.place.start).map_or(0, |before| before.matches('\n').count() + 1)
-        });
-        let mut diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, format!("{message} (line {line}, not shown)"));
-        diagnostic = diagnostic.help(format!("write `{name}.env = \"{variable}\"`, or `{name}.file = \"path\"`"));
+        let last = spot.key_name().map(toml_key).unwrap_or_default();
+        let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, message)
+            .at_hidden(node.place)
+            .help(format!("write `{last}.env = \"{variable}\"`, or `{last}.file = \"/run/secrets/{last}\"`"))
+            .help("a value that was committed is known: change it where it was issued");
         self.wrong.push(spot.path.clone());
-        self.found.push(diagnostic.help("a value that was committed is known: change it where it was issued"));
+        self.found.push(diagnostic);
     }
 }
 
@@ -276,24 +275,32 @@ fn found(value: &NodeValue) -> String {
 }
 
 /// What to write instead, where the value tells what was meant.
-fn mend(branches: &[View<'_>], value: &NodeValue) -> Option<String> {
+fn mend(view: &View<'_>, branches: &[View<'_>], value: &NodeValue) -> Option<String> {
     let takes = |name: &str| branches.iter().any(|branch| branch.types().contains(&name));
     match value {
         NodeValue::Integer(integer) => {
             if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.units.is_empty()) {
-                {
-                    let written: Vec<String> = format.units.iter().map(|unit| format!("\"{integer}{unit}\"")).collect();
-                    Some(format!("numbers have a unit: {}", written.join(" or ")))
-                }
+                let written: Vec<String> = format.units.iter().map(|unit| format!("\"{integer}{unit}\"")).collect();
+                Some(format!("write the unit too: {}", written.join(" or ")))
             } else {
-                takes("string").then(|| format!("write it in quotes: \"{integer}\""))
+                // A text that is wanted in a form of its own is better shown than quoted.
+                let free = view.get("examples").is_none() && view.get("default").is_none();
+                (free && takes("string")).then(|| format!("write it in quotes: \"{integer}\""))
             }
         }
         NodeValue::String(text) => {
             let unquoted = (takes("integer") && text.parse::<i64>().is_ok())
                 || (takes("number") && text.parse::<f64>().is_ok())
                 || (takes("boolean") && matches!(text.as_str(), "true" | "false"));
-            let listed = takes("array").then(|| format!("write a list: [\"{}\"]", short(text)));
+            let number = text.parse::<i64>().ok().map(NodeValue::Integer);
+            let holds = |value: &NodeValue| {
+                let items = branches.iter().filter_map(|branch| Some(branch.of(branch.get("items")?)));
+                items.flat_map(|items| items.branches()).any(|branch| branch.accepts(value))
+            };
+            let listed = match number.filter(&holds) {
+                Some(_) => Some(format!("write a list: [{text}]")),
+                None => holds(value).then(|| format!("write a list: [\"{}\"]", short(text))),
+            };
             if unquoted { Some(format!("write it without quotes: {text}")) } else { listed }
         }
         NodeValue::Datetime(text) => takes("string").then(|| format!("write it in quotes: \"{text}\"")),
@@ -301,29 +308,9 @@ fn mend(branches: &[View<'_>], value: &NodeValue) -> Option<String> {
     }
 }
 
-/// The first example of a key, as TOML.
-fn example_help(view: &View<'_>) -> Option<String> {
-    let example = view.get("examples")?.as_array()?.first()?;
-    Some(format!("for example {}", toml_text(example)))
-}
-
-/// A value as TOML on one line.
-fn toml_text(value: &Value) -> String {
-    match value {
-        Value::Object(entries) => {
-            let entries: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{} = {}", toml_key(key), toml_text(value))).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", ")),
-        other => other.to_string(),
-    }
-}
-
-/// A key, quoted if it must be.
-fn toml_key(key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if bare { key.to_owned() } else { Value::from(key).to_string() }
+/// An example of a key, as TOML.
+fn example_help(view: &View<'_>, spot: &Spot) -> Option<String> {
+    Some(format!("for example {}", example(view, spot.key_name())?))
 }
 
 #[cfg(test)]

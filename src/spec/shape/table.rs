@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::example::{addition, example};
 use super::view::View;
-use super::{Spot, Walker, toml_key, toml_text};
+use super::{Spot, Walker};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node};
 use crate::spec::kind::EXACTLY_ONE;
@@ -74,9 +75,10 @@ impl Walker<'_> {
             let schema = view.properties().find(|(known, _)| *known == name).map(|(_, schema)| view.of(schema));
             let mut help = Vec::new();
             if let Some(schema) = schema {
-                let example = schema.get("examples").and_then(Value::as_array).and_then(|examples| examples.first());
-                help.extend(example.map(|example| format!("add `{} = {}`", toml_key(name), toml_text(example))));
-                help.extend(schema.text("description").map(|description| format!("{name}: {description}")));
+                help.extend(addition(&schema, name));
+                help.extend(
+                    schema.text("description").map(|description| format!("`{name}`: {}", inner_sentence(description))),
+                );
             }
             self.report(
                 codes::MISSING_KEY,
@@ -88,8 +90,8 @@ impl Walker<'_> {
         }
         let least = view.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if entries.is_empty() && least > 0 && view.get(EXACTLY_ONE).is_none() {
-            let help = "give it at least one".to_owned();
-            self.report(codes::MISSING_KEY, spot.key, &spot.path, format!("{} is empty", spot.name()), [help]);
+            let help = spot.key_name().and_then(|key| addition(view, key));
+            self.report(codes::MISSING_KEY, spot.key, &spot.path, format!("{} is empty", spot.name()), help);
         }
     }
 
@@ -98,32 +100,42 @@ impl Walker<'_> {
         let kinds = view.texts(EXACTLY_ONE);
         let chosen: Vec<&Key> =
             entries.iter().map(|(key, _)| key).filter(|key| kinds.contains(&key.name.as_str())).collect();
-        let choices = || format!("choose one: {}", kinds.join(", "));
         match chosen.as_slice() {
             [] if kinds.is_empty() => {}
             [] if self.partial || unknown_is_reported(view, entries) => self.wrong.push(spot.path.clone()),
             [] => {
-                self.report(
-                    codes::ONE_KIND,
-                    spot.key,
-                    &spot.path,
-                    format!("{} chooses no kind", spot.name()),
-                    [choices()],
-                );
+                let names: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+                let message = format!("{} needs one of {}", spot.name(), names.join(", "));
+                let help = kinds.first().and_then(|kind| {
+                    let (_, schema) = view.properties().find(|(name, _)| name == kind)?;
+                    Some(format!("add one of them, such as {}", example(&view.of(schema), Some(kind))?))
+                });
+                self.report(codes::ONE_KIND, spot.key, &spot.path, message, help);
             }
             [_] => {}
             [first, second, ..] => {
-                let message =
-                    format!("{} takes one kind, and here are `{}` and `{}`", spot.name(), first.name, second.name);
+                let message = format!("{} can't have both `{}` and `{}`", spot.name(), first.name, second.name);
                 self.wrong.push(spot.path.clone());
                 self.found.push(
                     Diagnostic::error(codes::ONE_KIND, message)
                         .at(second.place, "the second")
                         .also(first.place, "the first")
-                        .help(choices()),
+                        .help("keep one of the two"),
                 );
             }
         }
+    }
+}
+
+/// A sentence as it stands inside another: without its capital, if that is one, and its full stop.
+fn inner_sentence(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    let first = letters.next().unwrap_or_default();
+    let rest = letters.as_str();
+    if rest.starts_with(char::is_uppercase) {
+        format!("{first}{rest}")
+    } else {
+        format!("{}{rest}", first.to_lowercase())
     }
 }
 

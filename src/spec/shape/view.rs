@@ -149,6 +149,8 @@ fn in_words(name: &str) -> &str {
 pub struct Format {
     name: &'static str,
     phrase: &'static str,
+    /// A text that passes.
+    pub example: &'static str,
     /// The units that may be meant by a bare number; none: it is no quantity.
     pub units: &'static [&'static str],
     /// Tells what is wrong with a text.
@@ -159,36 +161,42 @@ const FORMATS: &[Format] = &[
     Format {
         name: "paceline-duration",
         phrase: "a duration such as \"10s\"",
+        example: "10s",
         units: &["s", "ms"],
         check: |text| scalar::duration(text).map(drop),
     },
     Format {
         name: "paceline-positive-duration",
         phrase: "a duration such as \"10s\"",
+        example: "10s",
         units: &["s", "ms"],
         check: |text| scalar::positive_duration(text).map(drop),
     },
     Format {
         name: "paceline-size",
         phrase: "a size such as \"64MiB\"",
+        example: "64MiB",
         units: &["B", "KiB"],
         check: |text| scalar::positive_size(text).map(drop),
     },
     Format {
         name: "paceline-rate",
         phrase: "a rate such as \"10/s\"",
+        example: "10/s",
         units: &["/s", "/m"],
         check: |text| scalar::rate(text).map(drop),
     },
     Format {
         name: "paceline-status",
         phrase: "a class of statuses such as \"2xx\"",
+        example: "2xx",
         units: &[],
         check: |text| scalar::status_class(text).map(drop),
     },
     Format {
         name: "paceline-address",
         phrase: "an address with a port such as \"127.0.0.1:8443\"",
+        example: "127.0.0.1:8443",
         units: &[],
         check: |text| scalar::address(text).map(drop),
     },
@@ -218,6 +226,11 @@ mod tests {
             assert!(FORMATS.iter().any(|known| known.name == format), "{format} has no parser");
         }
         for format in FORMATS {
+            assert!(
+                (format.check)(format.example).is_ok() && format.phrase.contains(format.example),
+                "{}",
+                format.name
+            );
             assert!(found.iter().any(|used| used == format.name), "{} is used nowhere", format.name);
         }
     }

@@ -21,7 +21,7 @@ fn unknown_names_are_found_at_their_place() {
     use TemplateErrorKind::Name;
     let scope = scope(&World::new().row);
     for (source, at, message, help) in [
-        ("a {{ row.sko }}", "sko", "the input has no column `sko`", "did you mean `sku`? the input has the columns"),
+        ("a {{ row.sko }}", "sko", "the input has no column `sko`", "did you mean `sku`?"),
         ("{{ row['Unit prise'] }}", "Unit prise", "the input has no column `Unit prise`", "did you mean `Unit price`?"),
         ("{{ row.sko | upper }}", "sko", "the input has no column `sko`", "did you mean"),
         ("{{ row.sko is defined }}", "sko", "the input has no column `sko`", "did you mean"),
@@ -29,9 +29,9 @@ fn unknown_names_are_found_at_their_place() {
         ("{{ sku }}", "sku", "there is no value `sku`", "write `row.sku` for the column"),
         ("{{ base }}", "base", "there is no value `base`", "write `vars.base`"),
         ("{{ unheard }}", "unheard", "there is no value `unheard`", "a template here may use row, vars, secrets, json"),
-        ("{{ vars.bse }}", "bse", "there is no var `bse`", "did you mean `base`?"),
-        ("{{ vars.unheard }}", "unheard", "there is no var `unheard`", "declare it under [vars]: `unheard = "),
-        ("{{ vars.page.sise }}", "sise", "this part of the var `page` has no `.sise`", "it has `size`, `tags`"),
+        ("{{ vars.bse }}", "bse", "there is no variable `bse`", "did you mean `base`?"),
+        ("{{ vars.unheard }}", "unheard", "there is no variable `unheard`", "declare it under `[vars]`: `unheard = "),
+        ("{{ vars.page.sise }}", "sise", "the variable `page` has no `.sise` here", "it has `size`, `tags`"),
         ("{{ secrets.tokn }}", "tokn", "there is no secret `tokn`", "did you mean `token`?"),
         ("{{ secrets }}", "secrets", "a secret is used by its name alone", "write `secrets.NAME`"),
         ("{{ secrets | tojson }}", "secrets", "a secret is used by its name alone", ""),
