@@ -39,13 +39,14 @@ fn row(id: &str) -> u64 {
     id.parse().expect("only rows are asked for")
 }
 
-/// For each batch of `size` rows its first arrival, and its last one with the wait before the reply: it
-/// can't have ended before that.
-fn spans(oracle: &Oracle, size: u64, delay: Duration) -> BTreeMap<u64, (Instant, Instant)> {
+/// For each batch of `size` rows its first arrival, and the latest of its arrivals with the wait before the
+/// reply: it can't have ended before that.
+fn spans(oracle: &Oracle, size: u64, delay: impl Fn(u64) -> Duration) -> BTreeMap<u64, (Instant, Instant)> {
     let mut spans = BTreeMap::new();
     for request in oracle.requests() {
-        let (_, end) = spans.entry(row(request.id()) / size).or_insert((request.at, request.at));
-        *end = request.at + delay;
+        let id = row(request.id());
+        let (_, end) = spans.entry(id / size).or_insert((request.at, request.at));
+        *end = (*end).max(request.at + delay(id));
     }
     spans
 }
@@ -75,7 +76,7 @@ fn the_next_batch_begins_a_pause_after_the_last_reply_retries_included() {
     let job = job(&oracle, "size = 4\npause = \"300ms\"", 10);
     job.run(&[]).expect_code(1);
     assert_eq!((oracle.count(), csv(&job.path("out.csv")).len()), (16, 10));
-    let spans = spans(&oracle, 4, delay);
+    let spans = spans(&oracle, 4, |_| delay);
     assert_eq!(spans.len(), 3);
     for batch in 1..3 {
         let ((_, end), (start, _)) = (spans[&(batch - 1)], spans[&batch]);
@@ -113,16 +114,17 @@ fn batches_of_one_row_go_one_by_one_and_in_order() {
 fn two_batches_in_flight_are_two_at_once_and_never_three() {
     // The first row is refused until eight batches beside its own have been asked for: with fewer than two
     // in flight it would never be answered. Delays differ, so that batches end at odd moments.
+    let delay = |id: u64| Duration::from_millis(if id == 0 { 0 } else { 20 + id * 7 % 20 });
     let others = AtomicUsize::new(0);
     let oracle = Oracle::start(move |request| match row(request.id()) {
         0 if others.load(Ordering::SeqCst) < 16 => Answer::status(503),
         id => {
             others.fetch_add(usize::from(id > 1), Ordering::SeqCst);
-            item(request).after(Duration::from_millis(id * 7 % 20))
+            item(request).after(delay(id))
         }
     });
     job(&oracle, "size = 2\nin-flight = 2", 30).run(&[]).expect_code(0);
-    let spans = spans(&oracle, 2, Duration::ZERO);
+    let spans = spans(&oracle, 2, delay);
     assert_eq!(spans.len(), 15);
     assert_eq!(most_at_once(&spans), 2);
     let requests = oracle.requests();
