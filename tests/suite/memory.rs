@@ -41,6 +41,7 @@ path = "out.csv"
 "#;
 
 /// Runs so many rows; the most memory that was ever resident, in KiB.
+#[allow(clippy::print_stderr, reason = "the figure is worth knowing although the test is fine")]
 fn resident(demo: &Demo, rows: u64) -> u64 {
     let job = Job::new(&JOB.replace("ADDRESS", &demo.address().to_string()).replace("ROWS", &rows.to_string()));
     let mut run = job.spawn(&["-q"]);
