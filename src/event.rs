@@ -12,6 +12,8 @@ pub const VERSION: u32 = 1;
 pub enum Event {
     /// The run began, or went on.
     RunStarted {
+        /// [`VERSION`].
+        version: u32,
         /// Name of the job.
         job: String,
         /// Id of the run; the same over resumes.
@@ -32,8 +34,6 @@ pub enum Event {
         endpoint: String,
         /// One-based number of the batch in this session.
         batch: u64,
-        /// Its rows.
-        rows: u64,
     },
     /// Every row of a batch has ended.
     BatchFinished {
@@ -41,6 +41,8 @@ pub enum Event {
         endpoint: String,
         /// The batch.
         batch: u64,
+        /// Its rows.
+        rows: u64,
     },
     /// An attempt failed and will be made again.
     Retrying {

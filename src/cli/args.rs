@@ -120,7 +120,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Job")]
 pub struct JobArgs {
-    /// Sets a variable of [vars]; may be given several times
+    /// Sets a variable of `vars`; may be given several times
     #[arg(long, value_name = "NAME=VALUE", env = "PACELINE_VAR", value_parser = variable)]
     pub var: Vec<(String, String)>,
     /// Lays [profiles.NAME] over the file

@@ -53,8 +53,8 @@ impl Exit {
     #[must_use]
     pub fn of_report(report: &RunReport) -> Self {
         match &report.ending {
-            RunEnding::Complete if report.failed_conditions.is_empty() => Self::Fine,
-            RunEnding::Complete => Self::Failed,
+            RunEnding::Complete | RunEnding::Partial if report.failed_conditions.is_empty() => Self::Fine,
+            RunEnding::Complete | RunEnding::Partial => Self::Failed,
             RunEnding::Interrupted(signal) => Self::Interrupted(*signal),
             RunEnding::Stopped { .. } => Self::Stopped,
             RunEnding::Broken(_) => Self::Broken,

@@ -1,6 +1,6 @@
 //! The command line: one file per command. Uses the public API alone and is the only room that prints.
 //!
-//! [`args`] says what may be typed, [`exit`] with which number the program leaves, [`print`] is the one
+//! [`args`] says what may be typed, [`exit`] with which number the program leaves, [`mod@print`] is the one
 //! door to standard output and standard error.
 
 pub mod args;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::args::{OutputArgs, RunArgs};
+use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::load::load;
 use super::print::{self, Printer, github};
@@ -86,7 +86,7 @@ fn annotations(report: &RunReport, exit: Exit) -> Vec<String> {
     if exit != Exit::Fine {
         let held = report.failed_conditions.iter().map(|condition| format!("{condition} held"));
         let why = match &report.ending {
-            RunEnding::Complete => held.collect::<Vec<_>>().join("; "),
+            RunEnding::Complete | RunEnding::Partial => held.collect::<Vec<_>>().join("; "),
             RunEnding::Interrupted(_) => "interrupted, resumable".to_owned(),
             RunEnding::Stopped { reason, .. } => format!("stopped: {reason}"),
             RunEnding::Broken(reason) => format!("broken off: {reason}"),
@@ -112,16 +112,23 @@ fn refuse(error: &RunError, speech: OutputArgs, print: &mut Printer) -> Exit {
 
 /// The command that makes sense now: to go on, or to try again what failed.
 fn next(args: &RunArgs, program: &str, report: &RunReport) -> Option<Next> {
-    match &report.ending {
-        RunEnding::Complete if report.total.failed == 0 => None,
-        RunEnding::Complete => {
-            let again = RunArgs { failed: true, accept_changes: false, ..args.clone() };
-            Some(Next { label: "again", command: command(&again, program) })
-        }
-        RunEnding::Interrupted(_) | RunEnding::Stopped { .. } | RunEnding::Broken(_) => {
-            Some(Next { label: "resume", command: command(args, program) })
-        }
+    if !report.resumable {
+        return None;
     }
+    let (label, args) = match &report.ending {
+        RunEnding::Complete if report.total.failed == 0 => return None,
+        RunEnding::Complete => ("again", RunArgs { failed: true, accept_changes: false, ..args.clone() }),
+        RunEnding::Partial => ("the rest", all_rows(args)),
+        // What --failed was sending is open now like any other row.
+        RunEnding::Interrupted(_) | RunEnding::Stopped { .. } | RunEnding::Broken(_) => {
+            ("resume", RunArgs { failed: false, ..args.clone() })
+        }
+    };
+    Some(Next { label, command: command(&args, program) })
+}
+
+fn all_rows(args: &RunArgs) -> RunArgs {
+    RunArgs { failed: false, file: JobArgs { limit: None, ..args.file.clone() }, ..args.clone() }
 }
 
 /// The command line that reads the same job in the same way; `--fresh` would forget the run.

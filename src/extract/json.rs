@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::wanted::{Need, Step, walk};
 use super::{ExtractError, ExtractKind, Extractor};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
@@ -41,12 +42,6 @@ enum Query {
     Steps(Vec<Step>),
     /// Anything else.
     Path(JsonPath),
-}
-
-#[derive(Debug, PartialEq)]
-enum Step {
-    Name(String),
-    Position(usize),
 }
 
 fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
@@ -134,14 +129,6 @@ impl Query {
     }
 }
 
-fn walk<'v>(steps: &[Step], item: &'v Value) -> Option<&'v Value> {
-    steps.iter().try_fold(item, |value, step| match (value, step) {
-        (Value::Object(map), Step::Name(name)) => map.get(name),
-        (Value::Array(items), Step::Position(position)) => items.get(*position),
-        _ => None,
-    })
-}
-
 impl Extractor for Json {
     fn kind(&self) -> &'static str {
         KIND.name
@@ -151,8 +138,11 @@ impl Extractor for Json {
         format!("json {}", self.source)
     }
 
-    fn needs_json(&self) -> bool {
-        true
+    fn needs(&self) -> Need<'_> {
+        match &self.query {
+            Query::Steps(steps) => Need::Path(steps),
+            Query::Path(_) => Need::Whole,
+        }
     }
 
     fn extract(&self, _context: &Context<'_>, item: &Value) -> Result<Value, ExtractError> {

@@ -5,6 +5,7 @@
 mod json;
 mod template;
 mod value;
+pub mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use serde_json::Value;
 use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
+
+pub use wanted::{Need, Wanted};
 
 /// Why a value could not be extracted; the attempt fails with this.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +36,11 @@ pub trait Extractor: Debug + Send + Sync {
     /// As written in the job: part of the job's identity.
     fn identity(&self) -> String;
 
-    /// Whether the reply must be JSON.
-    fn needs_json(&self) -> bool;
+    /// What of a JSON body it looks at; the body must be JSON if that is anything.
+    fn needs(&self) -> Need<'_>;
 
-    /// The value; `context.reply` is always there. `item` is the matched part of the body, or the
-    /// whole body when the endpoint has no `rows`.
+    /// The value; `context.reply` is always there. `item` is the JSON body, of which only what is needed
+    /// is there.
     ///
     /// # Errors
     /// When the value can't be had; null is not an error.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ExtractError, ExtractKind, Extractor};
+use super::{ExtractError, ExtractKind, Extractor, Need};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
@@ -56,8 +56,8 @@ impl Extractor for Rendered {
         format!("template {}", self.template.source())
     }
 
-    fn needs_json(&self) -> bool {
-        self.template.uses_json()
+    fn needs(&self) -> Need<'_> {
+        if self.template.uses_json() { Need::Whole } else { Need::Nothing }
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

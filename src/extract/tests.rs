@@ -83,7 +83,7 @@ fn values_keep_their_type() {
 
 #[test]
 fn what_needs_json_says_so() {
-    let needs = |kind, value| compile(kind, &value).unwrap().needs_json();
+    let needs = |kind, value| compile(kind, &value).unwrap().needs() != Need::Nothing;
     assert!(needs("json", json!("$.a")) && needs("template", json!("{{ json.a ~ '' }}")));
     assert!(!needs("template", json!("{{ status }}{{ text }}")) && !needs("value", json!("{{ json.a }}")));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ExtractError, ExtractKind, Extractor};
+use super::{ExtractError, ExtractKind, Extractor, Need};
 use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
@@ -37,8 +37,8 @@ impl Extractor for Constant {
         format!("value {}", self.value)
     }
 
-    fn needs_json(&self) -> bool {
-        false
+    fn needs(&self) -> Need<'_> {
+        Need::Nothing
     }
 
     fn extract(&self, _context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::run::live::{Lane, Live};
 
 /// Cells of a bar.
-const CELLS: u64 = 24;
+const CELLS: u64 = 16;
 
 /// Shows how far a run is, in place.
 pub struct Bar {
@@ -201,7 +201,7 @@ mod tests {
         let (mut bar, screen) = on_screen(false);
         bar.tick(&Live { lanes: vec![lane(1000, 102)] });
         let drawn = screen.take();
-        assert!(drawn.contains("price [############------------] 502/1,000  0/s  2 failed  7 retries"), "{drawn}");
+        assert!(drawn.contains("price [########--------] 502/1,000  0/s  2 failed  7 retries"), "{drawn}");
     }
 
     #[test]
@@ -231,8 +231,8 @@ mod tests {
                 assert_eq!(drawn == full, done == 1000, "{done}: {drawn}");
             }
         }
-        assert_eq!(cells(u64::MAX, u64::MAX, false), format!("[{}]", "#".repeat(24)));
-        assert_eq!(cells(1, 48, true), format!("▌{}", "░".repeat(23)));
+        assert_eq!(cells(u64::MAX, u64::MAX, false), format!("[{}]", "#".repeat(16)));
+        assert_eq!(cells(1, 32, true), format!("▌{}", "░".repeat(15)));
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn events_of_the_daily_work_draw_nothing() {
         let (mut bar, screen) = on_screen(false);
-        bar.tell(&Event::BatchFinished { endpoint: "price".into(), batch: 1 });
+        bar.tell(&Event::BatchFinished { endpoint: "price".into(), batch: 1, rows: 9 });
         bar.tell(&Event::RowFailed { endpoint: "price".into(), row: 1, reason: "HTTP 404".into() });
         assert_eq!(screen.take(), "");
     }

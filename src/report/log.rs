@@ -34,18 +34,18 @@ impl Reporter for Log {
 
 fn describe(event: &Event) -> String {
     match event {
-        Event::RunStarted { job, run, resumed_rows: 0 } => format!("{}: run {} begins", clean(job), clean(run)),
-        Event::RunStarted { job, run, resumed_rows } => {
+        Event::RunStarted { job, run, resumed_rows: 0, .. } => format!("{}: run {} begins", clean(job), clean(run)),
+        Event::RunStarted { job, run, resumed_rows, .. } => {
             format!("{}: run {} goes on, {} done before", clean(job), clean(run), counted(*resumed_rows, "row"))
         }
         Event::EndpointStarted { endpoint, rows: Some(rows) } => {
             format!("{}: begins, {}", clean(endpoint), counted(*rows, "row"))
         }
         Event::EndpointStarted { endpoint, rows: None } => format!("{}: begins", clean(endpoint)),
-        Event::BatchStarted { endpoint, batch, rows } => {
-            format!("{}: batch {batch} begins, {}", clean(endpoint), counted(*rows, "row"))
+        Event::BatchStarted { endpoint, batch } => format!("{}: batch {batch} begins", clean(endpoint)),
+        Event::BatchFinished { endpoint, batch, rows } => {
+            format!("{}: batch {batch} has ended, {}", clean(endpoint), counted(*rows, "row"))
         }
-        Event::BatchFinished { endpoint, batch } => format!("{}: batch {batch} has ended", clean(endpoint)),
         Event::Retrying { endpoint, row, attempts, reason, wait_ms } => {
             let (wait, tries) = (human(*wait_ms), counted(u64::from(*attempts), "attempt"));
             format!("{}: row {}: again in {wait} after {tries}: {}", clean(endpoint), row + 1, clean(reason))
@@ -77,10 +77,10 @@ mod tests {
         let retrying =
             Event::Retrying { endpoint: endpoint(), row: 17, attempts: 1, reason: "HTTP 503".into(), wait_ms: 250 };
         let failed = Event::RowFailed { endpoint: endpoint(), row: 0, reason: "HTTP\n404".into() };
-        let batch = Event::BatchStarted { endpoint: endpoint(), batch: 3, rows: 1000 };
+        let batch = Event::BatchFinished { endpoint: endpoint(), batch: 3, rows: 1000 };
         assert_eq!(describe(&retrying), "price: row 18: again in 250ms after 1 attempt: HTTP 503");
         assert_eq!(describe(&failed), "price: row 1: failed: HTTP 404");
-        assert_eq!(describe(&batch), "price: batch 3 begins, 1,000 rows");
+        assert_eq!(describe(&batch), "price: batch 3 has ended, 1,000 rows");
         assert_eq!(describe(&Event::Held { limit: "api".into(), wait_ms: 90_000 }), "limit api: held for 1m 30s");
     }
 

@@ -20,7 +20,7 @@ impl Notices {
     /// The line for an event, if it deserves one.
     pub fn of(&mut self, event: &Event) -> Option<String> {
         match event {
-            Event::RunStarted { job, run, resumed_rows } if *resumed_rows > 0 => {
+            Event::RunStarted { job, run, resumed_rows, .. } if *resumed_rows > 0 => {
                 let rows = counted(*resumed_rows, "row");
                 Some(format!("{}: going on with run {}, {rows} done before", clean(job), clean(run)))
             }
@@ -57,7 +57,8 @@ mod tests {
     fn what_matters_is_said() {
         let mut notices = Notices::default();
         let mut of = |event| notices.of(&event);
-        let started = |resumed_rows| Event::RunStarted { job: "prices".into(), run: "r7".into(), resumed_rows };
+        let started =
+            |resumed_rows| Event::RunStarted { version: 1, job: "prices".into(), run: "r7".into(), resumed_rows };
         assert_eq!(of(started(0)), None);
         assert_eq!(of(started(1412)).as_deref(), Some("prices: going on with run r7, 1,412 rows done before"));
         assert_eq!(of(Event::Warning { message: "odd\nrow".into() }).as_deref(), Some("warning: odd row"));

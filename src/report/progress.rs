@@ -88,16 +88,15 @@ impl Progress {
         }
     }
 
-    /// Everything but the position: speed, failed rows, retries, requests in flight, time to go.
+    /// Everything but the position: speed, time to go, failed rows, retries, requests in flight.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        let mut details = vec![
-            per_second(self.rate),
-            format!("{} failed", thousands(self.failed)),
-            format!("{} retries", thousands(self.retries)),
-            format!("{} in flight", thousands(self.in_flight)),
-        ];
+        // What a narrow terminal cuts off stands last.
+        let mut details = vec![per_second(self.rate)];
         details.extend(self.eta.map(|eta| format!("eta {}", whole_seconds(eta))));
+        details.push(format!("{} failed", thousands(self.failed)));
+        details.push(format!("{} retries", thousands(self.retries)));
+        details.push(format!("{} in flight", thousands(self.in_flight)));
         details
     }
 
@@ -130,6 +129,7 @@ pub mod tests {
             ok: AtomicU64::new(ended - 2),
             failed: AtomicU64::new(2),
             attempts: AtomicU64::new(ended + 10 + 3 + 7),
+            retries: AtomicU64::new(7),
             in_flight: AtomicU64::new(10),
             sleeping: AtomicU64::new(3),
         }
@@ -158,7 +158,7 @@ pub mod tests {
         let progress = Progress::of(&lane(1000, 102), &mut speed, start + Duration::from_secs(1));
         assert_eq!((progress.done, progress.total, progress.percent()), (502, Some(1000), Some(50)));
         assert_eq!(progress.position(), "502/1,000");
-        assert_eq!(progress.details(), ["100/s", "2 failed", "7 retries", "10 in flight", "eta 5s"]);
+        assert_eq!(progress.details(), ["100/s", "eta 5s", "2 failed", "7 retries", "10 in flight"]);
     }
 
     #[test]

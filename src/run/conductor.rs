@@ -8,25 +8,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock;
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::report::Reporter;
 
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::lane::{Lane, Shared};
-use super::open::Opened;
+use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
 use super::{RunEnding, RunReport, Signal, summing, worker};
 
 /// Redraws of reporters.
 const TICK: Duration = Duration::from_millis(100);
-
-/// Unix exit code of a process that is told a third time to end.
-const EXIT_FORCED: i32 = 130;
 
 /// Signals that people send to end a run.
 struct Signals {
@@ -63,8 +60,13 @@ pub struct Conductor {
     intakes: Vec<Arc<Intake>>,
     desk: Desk,
     reporters: Vec<Box<dyn Reporter>>,
-    workers: JoinSet<()>,
+    /// Workers; each gives the position of its lane.
+    workers: JoinSet<usize>,
+    /// Workers that have not ended, by lane.
+    working: Vec<usize>,
     feeders: JoinSet<()>,
+    writing: JoinHandle<Written>,
+    written: Option<Written>,
     ending: Option<RunEnding>,
     signals: Signals,
     signals_seen: u32,
@@ -84,8 +86,8 @@ impl Conductor {
             intakes.clone(),
             complete.clone(),
         );
-        let writing = tokio::task::spawn_blocking(move || scribe.run());
         let mut conductor = Self {
+            working: vec![0; opened.lanes.len()],
             shared: opened.shared,
             lanes: opened.lanes,
             intakes,
@@ -93,16 +95,20 @@ impl Conductor {
             reporters,
             workers: JoinSet::new(),
             feeders: JoinSet::new(),
+            writing: tokio::task::spawn_blocking(move || scribe.run()),
+            written: None,
             ending: None,
             signals: Signals::listen(),
             signals_seen: 0,
         };
         conductor.begin(&opened.facts, opened.selections);
         conductor.main_loop().await;
-        complete.store(conductor.is_complete(&opened.facts), Ordering::Release);
-        let written = conductor.finish(writing).await;
-        let ending = conductor.ending.unwrap_or(RunEnding::Complete);
-        summing::report(&conductor.shared, &opened.facts, ending, written.as_ref(), began.elapsed())
+        let all = conductor.is_complete(&opened.facts);
+        complete.store(all, Ordering::Release);
+        conductor.finish().await;
+        let unended = if all { RunEnding::Complete } else { RunEnding::Partial };
+        let ending = conductor.ending.unwrap_or(unended);
+        summing::report(&conductor.shared, &opened.facts, ending, conductor.written.as_ref(), began.elapsed())
     }
 
     fn tell(&mut self, event: &Event) {
@@ -111,44 +117,58 @@ impl Conductor {
         }
     }
 
-    fn begin(&mut self, facts: &super::open::Facts, selections: Vec<Selection>) {
-        let plan = self.shared.plan.clone();
+    fn begin(&mut self, facts: &Facts, selections: Vec<Selection>) {
         self.tell(&Event::RunStarted {
-            job: plan.name.clone(),
+            version: event::VERSION,
+            job: self.shared.plan.name.clone(),
             run: facts.run.clone(),
             resumed_rows: facts.resumed_rows,
         });
+        for warning in &facts.warnings {
+            self.tell(&Event::Warning { message: warning.clone() });
+        }
         for (position, selection) in selections.into_iter().enumerate() {
-            let (lane, intake) = (self.lanes[position].clone(), self.intakes[position].clone());
-            let rows = facts.rows[position];
-            self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows });
-            for _ in 0..lane.plan().concurrency {
-                self.workers.spawn(worker::work(lane.clone()));
-            }
-            if let Err(error) = feeder::spawn(lane.clone(), intake.clone(), selection) {
-                self.end(Cause::Broken(format!("no thread could be made for the input: {error}")));
-            }
-            if rows.is_none() {
-                count(lane.clone());
-            }
-            self.feeders.spawn(feed(lane, intake));
+            self.begin_lane(position, facts.rows[position], selection);
         }
     }
 
+    fn begin_lane(&mut self, position: usize, rows: Option<u64>, selection: Selection) {
+        let (lane, intake) = (self.lanes[position].clone(), self.intakes[position].clone());
+        self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows });
+        self.working[position] = lane.slots;
+        for _ in 0..lane.slots {
+            let lane = lane.clone();
+            self.workers.spawn(async move {
+                worker::work(lane).await;
+                position
+            });
+        }
+        if let Err(error) = feeder::spawn(lane.clone(), intake.clone(), selection) {
+            self.end(Cause::Broken(format!("no thread could be made for the input: {error}")));
+        }
+        if rows.is_none() && !self.reporters.is_empty() {
+            count(lane.clone());
+        }
+        self.feeders.spawn(feed(lane, intake));
+    }
+
+    /// Until no worker is left.
     async fn main_loop(&mut self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
-                // Most urgent first.
+                // Most urgent first; a cause comes before the end that it brings about.
                 biased;
                 signal = self.signals.next() => self.on_signal(signal),
                 Some(cause) = self.desk.causes.recv() => self.end(cause),
+                Some(end) = self.feeders.join_next() => self.on_feeder_end(end),
+                written = &mut self.writing, if self.written.is_none() => self.on_written(written),
                 worker = self.workers.join_next() => match worker {
                     Some(end) => self.on_worker_end(end),
                     None => return,
                 },
-                Some(event) = self.desk.events.recv() => self.tell(&event),
+                Some(event) = self.desk.events.next() => self.tell(&event),
                 _ = tick.tick() => self.tick(),
             }
         }
@@ -168,10 +188,10 @@ impl Conductor {
         match self.signals_seen {
             1 => {
                 self.ending.get_or_insert(RunEnding::Interrupted(signal));
-                self.drain("interrupted: requests on the wire end, no new ones leave; once more stops at once");
+                self.drain("interrupted; once more stops at once");
             }
             2 => self.stop(),
-            _ => force_exit(),
+            _ => force_exit(signal),
         }
     }
 
@@ -209,50 +229,81 @@ impl Conductor {
         self.workers.abort_all();
     }
 
-    fn on_worker_end(&mut self, end: Result<(), JoinError>) {
-        if let Err(error) = end
-            && error.is_panic()
-        {
-            self.end(Cause::Broken(
-                "a worker panicked; this is a bug of paceline, and what was committed is safe".into(),
-            ));
+    fn on_worker_end(&mut self, end: Result<usize, JoinError>) {
+        match end {
+            Ok(lane) => {
+                self.working[lane] -= 1;
+                if self.working[lane] == 0 {
+                    let endpoint = self.lanes[lane].plan().name.clone();
+                    self.tell(&Event::EndpointFinished { endpoint });
+                }
+            }
+            Err(error) => self.on_panic(&error, "a worker"),
+        }
+    }
+
+    fn on_feeder_end(&mut self, end: Result<(), JoinError>) {
+        if let Err(error) = end {
+            self.on_panic(&error, "a batch");
+        }
+    }
+
+    /// The scribe ends before the outbox is closed only when it can't go on; then nobody may wait for it.
+    fn on_written(&mut self, written: Result<Written, JoinError>) {
+        self.shared.outbox.close();
+        match written {
+            Ok(written) => self.written = Some(written),
+            Err(error) => {
+                self.written = Some(Written::default());
+                self.on_panic(&error, "the writing thread");
+            }
+        }
+    }
+
+    fn on_panic(&mut self, error: &JoinError, who: &str) {
+        if error.is_panic() {
+            self.end(Cause::Broken(format!(
+                "{who} panicked; this is a bug of paceline, and what was committed is safe"
+            )));
         }
     }
 
     /// Whether every row of every input has ended.
-    fn is_complete(&self, facts: &super::open::Facts) -> bool {
+    fn is_complete(&self, facts: &Facts) -> bool {
+        let once = |intake: &Arc<Intake>, lane: &Arc<Lane>| {
+            intake.exhausted.load(Ordering::Acquire) || lane.plan().source.is_read_once()
+        };
         self.ending.is_none()
-            && (facts.completes || self.intakes.iter().all(|intake| intake.exhausted.load(Ordering::Acquire)))
+            && (facts.completes || self.intakes.iter().zip(&self.lanes).all(|(intake, lane)| once(intake, lane)))
     }
 
     /// Ends the scribe, and with it the session.
-    async fn finish(&mut self, mut writing: tokio::task::JoinHandle<Written>) -> Option<Written> {
+    async fn finish(&mut self) {
         self.feeders.abort_all();
         self.shared.outbox.close();
-        let written = loop {
+        while self.written.is_none() {
             tokio::select! {
-                written = &mut writing => break written.ok(),
+                written = &mut self.writing => self.on_written(written),
                 signal = self.signals.next() => self.on_signal(signal),
-                _ = tokio::time::sleep(TICK) => self.tick(),
+                () = tokio::time::sleep(TICK) => self.tick(),
             }
-        };
+        }
         while let Ok(cause) = self.desk.causes.try_recv() {
             self.end(cause);
         }
-        if written.is_none() {
-            self.end(Cause::Broken("the writing thread panicked; what was committed is safe".into()));
-        }
-        while let Ok(event) = self.desk.events.try_recv() {
+        while let Some(event) = self.desk.events.waiting() {
             self.tell(&event);
         }
         self.tick();
-        for position in 0..self.lanes.len() {
-            let endpoint = self.lanes[position].plan().name.clone();
-            self.tell(&Event::EndpointFinished { endpoint });
+        for lane in 0..self.lanes.len() {
+            // Lanes whose workers were stopped and never said so.
+            if self.working[lane] > 0 {
+                let endpoint = self.lanes[lane].plan().name.clone();
+                self.tell(&Event::EndpointFinished { endpoint });
+            }
         }
         let complete = self.ending.is_none();
         self.tell(&Event::RunFinished { complete });
-        written
     }
 }
 
@@ -290,6 +341,9 @@ async fn feed(lane: Arc<Lane>, intake: Arc<Intake>) {
 
 /// The third signal: whoever sends it wants the process gone, whatever it is doing.
 #[allow(clippy::disallowed_methods, reason = "the last resort of a person in front of a process that hangs")]
-fn force_exit() {
-    std::process::exit(EXIT_FORCED)
+fn force_exit(signal: Signal) {
+    std::process::exit(match signal {
+        Signal::Interrupt => 130,
+        Signal::Terminate => 143,
+    })
 }

@@ -20,11 +20,12 @@ use super::mailbox::Mailbox;
 use super::queue::Call;
 
 /// Rows read ahead of the queue.
-const READ_AHEAD: usize = 512;
+const READ_AHEAD: usize = 256;
 /// Rows that are moved at once where there are no batches.
 const CHUNK: u64 = 256;
-/// Rows that may be under way ahead of the oldest one that has not been written, in input order.
-pub const ORDER_WINDOW: u64 = 10_000;
+/// Rows that may be under way ahead of the oldest one that has not been written, in input order. Those that
+/// have ended wait in memory, and are sent again after a kill: the wider the more of both.
+pub const ORDER_WINDOW: u64 = 1_000;
 
 /// Which rows a session works on.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +54,8 @@ impl Selection {
 #[derive(Debug)]
 pub struct Intake {
     rows: Mailbox<Read>,
-    /// Position of the next row in this session; the lock keeps rows in order between batch lanes.
+    /// Position of the next row in this session. Held while a batch is filled, so that the rows of a
+    /// batch stand together in the input.
     sequence: Mutex<u64>,
     /// Whether the source came to its end, and not to a limit.
     pub exhausted: AtomicBool,
@@ -76,21 +78,12 @@ impl Default for Intake {
 }
 
 impl Intake {
-    /// Ends the source's thread.
+    /// Ends the source's thread, and with it the rows.
     pub fn close(&self) {
         self.rows.close();
     }
 
     /// Reads the source to its end. Blocking: runs on a thread of its own.
-    ///
-    /// # Errors
-    /// When the source can't go on, in words.
-    pub fn read(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
-        let end = self.pump(plan, selection);
-        self.rows.close();
-        end
-    }
-
     fn pump(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
         let mut source = plan.open().map_err(|error| error.message)?;
         source.skip(selection.done.first_missing()).map_err(|error| error.message)?;
@@ -109,25 +102,12 @@ impl Intake {
         Ok(())
     }
 
-    /// At most `most` rows with the position of the first; fewer only at the end of the input when
-    /// `whole`, else whatever is there.
-    async fn take(&self, most: u64, whole: bool) -> (u64, Vec<Read>) {
-        let mut sequence = self.sequence.lock().await;
-        let mut rows: Vec<Read> = Vec::new();
-        while (rows.len() as u64) < most {
-            let missing = usize::try_from(most - rows.len() as u64).unwrap_or(usize::MAX);
-            let more = self.rows.drain(missing).await;
-            if more.is_empty() {
-                break;
-            }
-            rows.extend(more);
-            if !whole {
-                break;
-            }
-        }
+    /// At most `most` of the rows that are there, each with its position; empty at the end.
+    async fn take(&self, sequence: &mut u64, most: u64) -> Vec<(u64, Read)> {
+        let rows = self.rows.drain(usize::try_from(most).unwrap_or(usize::MAX)).await;
         let first = *sequence;
         *sequence += rows.len() as u64;
-        (first, rows)
+        (first..).zip(rows).collect()
     }
 
     /// Waits until row `sequence` is less than a window ahead of the oldest unwritten one.
@@ -156,49 +136,57 @@ pub async fn dispatch(lane: Arc<Lane>, intake: Arc<Intake>, batches: Arc<AtomicU
 async fn move_rows(lane: &Lane, intake: &Intake, batches: &AtomicU64) {
     match lane.plan().batch.size {
         Some(size) => move_batches(lane, intake, size, batches).await,
-        None => loop {
-            let (first, rows) = intake.take(CHUNK, false).await;
-            if rows.is_empty() {
-                return;
+        None => {
+            let mut sequence = intake.sequence.lock().await;
+            loop {
+                let rows = intake.take(&mut sequence, CHUNK).await;
+                if rows.is_empty() {
+                    return;
+                }
+                add(lane, intake, rows, None).await;
             }
-            add(lane, intake, first, rows, || None).await;
-        },
-    }
-}
-
-async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU64) {
-    let (mut first, mut rows) = intake.take(size, true).await;
-    while !rows.is_empty() {
-        let number = batches.fetch_add(1, Ordering::Relaxed) + 1;
-        one_batch(lane, intake, first, rows, number).await;
-        // The pause counts from the end of the batch; nobody waits after the last one.
-        let next_start = clock::now() + lane.plan().batch.pause;
-        (first, rows) = intake.take(size, true).await;
-        if !rows.is_empty() {
-            tokio::time::sleep_until(next_start).await;
         }
     }
 }
 
-async fn one_batch(lane: &Lane, intake: &Intake, first: u64, rows: Vec<Read>, number: u64) {
-    let endpoint = lane.plan().name.clone();
-    let control = &lane.shared.control;
-    control.tell(Event::BatchStarted { endpoint: endpoint.clone(), batch: number, rows: rows.len() as u64 });
-    let batch = Batch::default();
-    add(lane, intake, first, rows, || batch.ticket()).await;
-    batch.ended().await;
-    control.tell(Event::BatchFinished { endpoint, batch: number });
+/// One batch after the other. Rows go out as they come: a batch needs no more memory than a chunk, and
+/// a slow input keeps no row waiting for its batch to be full.
+async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU64) {
+    let mut start = clock::now();
+    loop {
+        let mut sequence = intake.sequence.lock().await;
+        let mut rows = intake.take(&mut sequence, size.min(CHUNK)).await;
+        if rows.is_empty() {
+            return;
+        }
+        // The pause counts from the end of the batch before; nobody waits after the last one.
+        tokio::time::sleep_until(start).await;
+        let endpoint = lane.plan().name.clone();
+        let number = batches.fetch_add(1, Ordering::Relaxed) + 1;
+        lane.shared.control.announce(Event::BatchStarted { endpoint: endpoint.clone(), batch: number });
+        let batch = Batch::default();
+        let mut taken = 0;
+        while !rows.is_empty() {
+            taken += rows.len() as u64;
+            add(lane, intake, rows, batch.ticket()).await;
+            rows = if taken < size { intake.take(&mut sequence, (size - taken).min(CHUNK)).await } else { Vec::new() };
+        }
+        drop(sequence);
+        batch.ended().await;
+        lane.shared.control.announce(Event::BatchFinished { endpoint, batch: number, rows: taken });
+        start = clock::now() + lane.plan().batch.pause;
+    }
 }
 
-async fn add(lane: &Lane, intake: &Intake, first: u64, rows: Vec<Read>, ticket: impl Fn() -> Option<BatchTicket>) {
-    for (sequence, read) in (first..).zip(rows) {
+async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Read)>, ticket: Option<BatchTicket>) {
+    for (sequence, read) in rows {
         if lane.plan().order == Order::Input {
             intake.window(sequence).await;
         }
         match read {
             Read::Row(row) => {
-                let call = Call { row: Arc::new(row), sequence, attempts: 0, deadline: None, ticket: ticket() };
-                lane.queue.add(call).await;
+                let row = Arc::new(row);
+                lane.queue.add(Call { row, sequence, attempts: 0, deadline: None, ticket: ticket.clone() }).await;
             }
             Read::Bad { row, reason } => bad_row(lane, Arc::new(row), sequence, &reason).await,
         }
@@ -217,16 +205,33 @@ async fn bad_row(lane: &Lane, row: Arc<crate::row::Row>, sequence: u64, reason: 
     lane.deliver(outcome).await;
 }
 
-/// Reads a source on a thread of its own and tells the conductor when it can't go on.
+/// Reads a source on a thread of its own. When it can't go on, or panics, the conductor is told before
+/// the rows end: an input that broke is never taken for one that is complete.
 ///
 /// # Errors
 /// When the thread can't be made.
 pub fn spawn(lane: Arc<Lane>, intake: Arc<Intake>, selection: Selection) -> std::io::Result<()> {
     let name = format!("source-{}", lane.plan().name);
     std::thread::Builder::new().name(name).spawn(move || {
-        if let Err(message) = intake.read(lane.plan().source.as_ref(), &selection) {
-            lane.shared.control.end(Cause::Broken(message));
-        }
+        let mut end =
+            End { lane: &lane, intake: &intake, cause: Some("the source panicked; this is a bug".to_owned()) };
+        end.cause = intake.pump(lane.plan().source.as_ref(), &selection).err();
     })?;
     Ok(())
+}
+
+/// The end of a source's thread, however it comes.
+struct End<'a> {
+    lane: &'a Lane,
+    intake: &'a Intake,
+    cause: Option<String>,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if let Some(message) = self.cause.take() {
+            self.lane.shared.control.end(Cause::Broken(message));
+        }
+        self.intake.close();
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::journal::{Commit, FailedRow, Opening, Rename, Writer};
@@ -25,17 +25,20 @@ pub fn begin(
     state: &mut Commit,
     writer: &mut Writer,
 ) -> Result<Vec<Vec<u64>>, String> {
-    if failed.is_empty() {
-        return Err(format!("no row of run {} failed; there is nothing to send again", opening.run));
-    }
-    let mut renames = Vec::new();
+    still_there(plan, opening)?;
+    let mut outputs = Vec::new();
     for (position, sink) in plan.sinks.iter().enumerate() {
         let Some(old) = opening.sinks.iter().position(|name| *name == sink.name) else { continue };
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
         let spans = spans_of(&failed, old, path)?;
-        if spans.is_empty() {
-            continue;
+        if !spans.is_empty() {
+            // All are looked at before any is rewritten.
+            verify(path, cursor, &spans)?;
+            outputs.push((position, path, cursor, spans));
         }
+    }
+    let mut renames = Vec::new();
+    for (position, path, cursor, spans) in outputs {
         let (rename, cursor) = rewrite(path, cursor, &spans).map_err(|error| unreadable(path, &error))?;
         renames.push(rename);
         state.cursors[position] = Some(cursor);
@@ -64,6 +67,14 @@ pub fn finish(state: &mut Commit, writer: &mut Writer) -> Result<(), String> {
         }
     }
     writer.commit(state).map_err(|error| error.message)
+}
+
+/// Removes what a kill left of a healing that was never decided.
+pub fn clean(plan: &Plan) {
+    for path in plan.sinks.iter().filter_map(|sink| sink.kind.path()) {
+        // Nothing depends on it: where it can't be removed, the next healing writes over it.
+        let _ = std::fs::canonicalize(path).and_then(|path| std::fs::remove_file(beside(&path)));
+    }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
@@ -112,11 +123,54 @@ fn take_back(plan: &Plan, opening: &Opening, failed: &[FailedRow], state: &mut C
     rows
 }
 
-/// Writes the output without `spans` beside itself and makes it durable.
+/// Whether every endpoint and sink of the run is still in the job: what they did can't be mended otherwise.
+fn still_there(plan: &Plan, opening: &Opening) -> Result<(), String> {
+    let endpoints = opening.endpoints.iter().filter(|name| !plan.endpoints.iter().any(|known| known.name == **name));
+    let sinks = opening.sinks.iter().filter(|name| !plan.sinks.iter().any(|known| known.name == **name));
+    let gone: Vec<String> =
+        endpoints.map(|name| format!("endpoints.{name}")).chain(sinks.map(|name| format!("sinks.{name}"))).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the run had {}, which the job no longer has, so its failed rows can't be sent again; put it back, or run the \
+         job anew with --fresh",
+        gone.join(" and ")
+    ))
+}
+
+/// Whether the output is as the run left it: cutting at noted places of an edited file would tear records.
+fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> Result<(), String> {
+    let edited = || {
+        format!(
+            "{} was edited since the run wrote it, so the records of failed rows can't be found in it; put back the \
+             file as it was, or move it away and run the job anew",
+            path.display()
+        )
+    };
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+    if length < cursor.offset
+        || tail_crc(&file, cursor.offset).map_err(|error| unreadable(path, &error))? != cursor.tail_crc
+    {
+        return Err(edited());
+    }
+    let ends_line = |at: u64| {
+        let mut byte = [b'\n'];
+        at == 0 || (file.read_exact_at(&mut byte, at - 1).is_ok() && byte == [b'\n'])
+    };
+    let whole = spans.iter().all(|(start, end)| *end <= cursor.offset && ends_line(*start) && ends_line(*end));
+    if whole { Ok(()) } else { Err(edited()) }
+}
+
+/// Writes the output without `spans` beside itself and makes it durable. Keeps the file's mode, and a link
+/// that leads to it.
 fn rewrite(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> io::Result<(Rename, Cursor)> {
+    let path = &std::fs::canonicalize(path)?;
     let from = beside(path);
     let mut old = File::open(path)?;
     let mut new = OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o600).open(&from)?;
+    new.set_permissions(old.metadata()?.permissions())?;
     let mut position = 0;
     for (start, end) in spans.iter().copied().chain([(cursor.offset, cursor.offset)]) {
         old.seek(SeekFrom::Start(position))?;
@@ -145,17 +199,51 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
+
+    const TEXT: &str = "head\none\ntwo\nthree\ntorn";
+
+    fn cursor(path: &Path, offset: u64) -> Cursor {
+        Cursor { offset, tail_crc: tail_crc(&File::open(path).unwrap(), offset).unwrap() }
+    }
 
     #[test]
     fn a_rewrite_leaves_out_the_spans_and_what_was_never_committed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.csv");
-        std::fs::write(&path, "head\none\ntwo\nthree\ntorn").unwrap();
-        let cursor = Cursor { offset: 19, tail_crc: 0 };
-        let (rename, cursor) = rewrite(&path, cursor, &[(5, 9), (13, 19)]).unwrap();
+        std::fs::write(&path, TEXT).unwrap();
+        let (rename, cursor) = rewrite(&path, cursor(&path, 19), &[(5, 9), (13, 19)]).unwrap();
         assert_eq!(std::fs::read_to_string(&rename.from).unwrap(), "head\ntwo\n");
         assert_eq!(cursor.offset, 9);
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("torn"), "the output itself is untouched");
+    }
+
+    #[test]
+    fn a_rewrite_keeps_the_mode_and_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("real.csv"), folder.path().join("link.csv"));
+        std::fs::write(&path, TEXT).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        symlink("real.csv", &link).unwrap();
+        let (rename, _) = rewrite(&link, cursor(&path, 19), &[(5, 9)]).unwrap();
+        assert_eq!(std::fs::metadata(&rename.from).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(rename.to.file_name(), path.file_name());
+    }
+
+    #[test]
+    fn an_edited_output_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        std::fs::write(&path, TEXT).unwrap();
+        let good = cursor(&path, 19);
+        assert_eq!(verify(&path, good, &[(5, 9), (9, 13)]), Ok(()));
+        assert!(verify(&path, good, &[(6, 9)]).is_err(), "no line begins there");
+        assert!(verify(&path, good, &[(13, 24)]).is_err(), "behind the last commit");
+        for edited in ["head\ntwo\none\nthree\n", "head\n"] {
+            std::fs::write(&path, edited).unwrap();
+            assert!(verify(&path, good, &[(5, 9)]).unwrap_err().contains("was edited"));
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::extract::Wanted;
 use crate::limit::Limiter;
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
@@ -41,6 +42,8 @@ pub struct Shared {
 pub struct Lane {
     /// Position of the endpoint in the plan.
     pub index: usize,
+    /// Workers.
+    pub slots: usize,
     /// Prepared requests.
     pub request: RequestPlan,
     /// Connections.
@@ -49,8 +52,8 @@ pub struct Lane {
     pub limiters: Vec<Arc<Limiter>>,
     /// Calls.
     pub queue: Queue,
-    /// Whether replies must be parsed as JSON.
-    pub needs_json: bool,
+    /// What the columns want of a JSON body; `None`: the body need not be JSON.
+    pub wanted: Option<Wanted>,
     /// Whether columns see `meta`.
     pub needs_meta: bool,
     /// What the lanes share.
@@ -64,7 +67,7 @@ pub struct LastAttempt<'a> {
     pub reply: Option<&'a Reply>,
     /// Milliseconds on the wire; `None` when it never got there.
     pub duration_ms: Option<f64>,
-    /// The reply's body as JSON, if it was parsed.
+    /// What the columns want of the reply's JSON body; the whole body where `body` is a meta column.
     pub json: Option<&'a Value>,
     /// Why the row failed, masked.
     pub error: Option<&'a str>,

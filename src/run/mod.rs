@@ -20,6 +20,8 @@ mod reading;
 pub mod resume;
 mod scribe;
 mod summing;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::path::PathBuf;
@@ -54,6 +56,9 @@ pub enum RunError {
 pub enum RunEnding {
     /// Every row has ended.
     Complete,
+    /// The rows that `--limit` or `--failed` asked for have ended, and there are others; a plain `run`
+    /// goes on with them.
+    Partial,
     /// A signal; `run` again goes on.
     Interrupted(Signal),
     /// Stopped by itself; `run` again goes on, where known not before this wait.
@@ -102,6 +107,8 @@ pub struct RunReport {
     pub resumed_rows: u64,
     /// Attempts of this session.
     pub attempts: u64,
+    /// Attempts of this session that were not the first of their row.
+    pub retries: u64,
     /// Length of this session.
     pub elapsed: Duration,
     /// p50, p95, p99 of attempt durations in this session; `None` when there were no attempts.
@@ -110,6 +117,8 @@ pub struct RunReport {
     pub statuses: Vec<(u16, u64)>,
     /// First failures of this session by reason: reason, rows, example row (zero-based).
     pub failures: Vec<(String, u64, u64)>,
+    /// Whether another run can go on with this one; not where an input is read only once.
+    pub resumable: bool,
     /// Where records went.
     pub outputs: Vec<OutputReport>,
     /// The journal.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
+use crate::extract::{Need, Wanted};
 use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
 use crate::limit::{LimitPlan, Limiter};
 use crate::plan::request::RequestPlan;
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
 use crate::secret::Secrets;
 use crate::sink::Start;
@@ -30,10 +31,10 @@ use super::resume::{self, Decision};
 use super::scribe::OpenSink;
 use super::{RunError, RunOptions, heal};
 
-/// Outcomes on their way to the scribe.
-const OUTBOX: usize = 4_096;
-/// Calls that stand ready in front of the workers.
-const READY: usize = 1_024;
+/// Outcomes on their way to the scribe. Rows and replies may be large: what waits is bounded tightly.
+const OUTBOX: usize = 1_024;
+/// Calls that stand ready in front of the workers, for each slot.
+const READY_PER_SLOT: usize = 4;
 /// Calls that may sleep before a retry, for each slot; beyond it no new row is begun.
 const SLEEPERS_PER_SLOT: usize = 100;
 
@@ -89,9 +90,16 @@ fn cannot(error: impl std::fmt::Display) -> RunError {
 /// # Errors
 /// When the session can't start; nothing was sent.
 pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
+    if options.failed_only && plan.row_limit.is_some() {
+        return Err(cannot("--failed sends all rows that failed; leave --limit away"));
+    }
     let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
     let folder = StateFolder::lock(&plan.state).map_err(|error| cannot(error.message))?;
-    let recovered = folder.recover().map_err(|error| cannot(error.message))?;
+    let recovered = match folder.recover() {
+        // Nothing of a journal is needed to begin anew, so that a damaged one can be left behind.
+        Err(_) if options.fresh => None,
+        recovered => recovered.map_err(|error| cannot(error.message))?,
+    };
     let identity = resume::identity(&plan).map_err(RunError::Open)?;
     let decision = resume::decide(&plan, recovered, &identity, options).map_err(RunError::Open)?;
     let transports = transports(&plan)?;
@@ -124,6 +132,8 @@ struct Session {
     state: Commit,
     selections: Vec<Selection>,
     completes: bool,
+    /// Bytes of a half-written record that were cut from the journal.
+    torn: u64,
 }
 
 fn begin(
@@ -154,7 +164,7 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: BTreeMap<String, Strin
     let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
     let selections = state.done.iter().map(|done| selection(plan, done, None)).collect();
-    Ok(Session { run: opening.run, sinks, writer, state, selections, completes: false })
+    Ok(Session { run: opening.run, sinks, writer, state, selections, completes: false, torn: 0 })
 }
 
 fn opening(plan: &Plan, identity: BTreeMap<String, String>) -> Opening {
@@ -175,11 +185,12 @@ fn resume_run(
     recovered: Recovered,
     failed: Option<Vec<FailedRow>>,
 ) -> Result<Session, RunError> {
-    let Recovered { opening, last, .. } = recovered;
+    let Recovered { opening, last, torn } = recovered;
     let completes = failed.is_some() && last.complete;
     let mut state = resume::fit(plan, &opening, last);
     let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
     heal::finish(&mut state, &mut writer).map_err(RunError::Open)?;
+    heal::clean(plan);
     let only = match failed {
         Some(failed) => Some(heal::begin(plan, &opening, failed, &mut state, &mut writer).map_err(RunError::Open)?),
         None => None,
@@ -192,7 +203,7 @@ fn resume_run(
         .iter()
         .map(|done| selection(plan, done, only.as_mut().map(|rows| rows.next().unwrap_or_default())))
         .collect();
-    Ok(Session { run: opening.run, sinks, writer, state, selections, completes })
+    Ok(Session { run: opening.run, sinks, writer, state, selections, completes, torn })
 }
 
 fn selection(plan: &Plan, done: &RowSet, only: Option<Vec<u64>>) -> Selection {
@@ -229,12 +240,18 @@ fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
         rows: rows.collect(),
         journal: folder.journal(),
         completes: session.completes,
-        warnings: insecure(plan),
+        warnings: warnings(plan, session),
     }
 }
 
-/// A warning for every endpoint whose certificates are not verified.
-fn insecure(plan: &Plan) -> Vec<String> {
+/// A warning for every endpoint whose certificates are not verified, and for a journal that was torn.
+fn warnings(plan: &Plan, session: &Session) -> Vec<String> {
+    let torn = (session.torn > 0).then(|| {
+        format!(
+            "the journal ended in {} bytes of a half-written note, which were cut off; its rows are sent again",
+            session.torn
+        )
+    });
     let open = plan.endpoints.iter().filter(|endpoint| !endpoint.client.tls.verify);
     open.map(|endpoint| {
         format!(
@@ -242,6 +259,7 @@ fn insecure(plan: &Plan) -> Vec<String> {
             endpoint.name
         )
     })
+    .chain(torn)
     .collect()
 }
 
@@ -290,6 +308,18 @@ async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
 }
 
+/// Calls of an endpoint that can be on the wire at once: more than the connections would only wait.
+fn slots(endpoint: &EndpointPlan) -> usize {
+    endpoint.concurrency.min(endpoint.client.connections_total).max(1)
+}
+
+/// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.
+fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
+    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()));
+    let whole = || Wanted::of([Need::Whole]);
+    if endpoint.meta.contains(&Meta::Body) { wanted.and_then(|_| whole()) } else { wanted }
+}
+
 fn lanes(
     shared: &Arc<Shared>,
     transports: &[Arc<dyn Transport>],
@@ -306,11 +336,12 @@ fn lanes(
             .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
         Ok(Arc::new(Lane {
             index,
+            slots: slots(endpoint),
             request,
             transport: transports[index].clone(),
             limiters,
-            queue: Queue::new(READY, endpoint.concurrency * SLEEPERS_PER_SLOT),
-            needs_json: endpoint.columns.iter().any(|column| column.extractor.needs_json()),
+            queue: Queue::new(slots(endpoint) * READY_PER_SLOT, slots(endpoint) * SLEEPERS_PER_SLOT),
+            wanted: wanted(endpoint),
             needs_meta: endpoint.columns.iter().any(|column| column.extractor.kind() == "template"),
             shared: shared.clone(),
         }))

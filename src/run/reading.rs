@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::extract::Wanted;
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, ReplyView};
 use crate::transport::Reply;
@@ -21,7 +22,7 @@ pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>
     if !lane.plan().expect.contains(reply.status.as_u16()) {
         return Err(Failure::sent(FailureKind::Status, status_words(reply.status)));
     }
-    let json = if lane.needs_json { Some(parse(reply)?) } else { None };
+    let json = lane.wanted.as_ref().map(|wanted| parse(wanted, reply)).transpose()?;
     let last = LastAttempt {
         reply: Some(reply),
         duration_ms: tried.milliseconds(),
@@ -55,8 +56,8 @@ fn extract(lane: &Lane, call: &Call, reply: &Reply, last: &LastAttempt<'_>) -> R
     Ok(cells)
 }
 
-fn parse(reply: &Reply) -> Result<Value, Failure> {
-    serde_json::from_slice(&reply.body).map_err(|error| {
+fn parse(wanted: &Wanted, reply: &Reply) -> Result<Value, Failure> {
+    wanted.read(&reply.body).map_err(|error| {
         let message = if reply.body.is_empty() {
             "the reply is empty and not JSON".to_owned()
         } else {

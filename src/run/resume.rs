@@ -106,7 +106,7 @@ fn may_go_on(recovered: &Recovered, identity: &BTreeMap<String, String>, options
     }
     let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
     Err(format!(
-        "run {run} is unfinished and what it would send or write has changed:\n  {}\n\
+        "run {run} can't go on, for what it would send or write has changed:\n  {}\n\
          --accept-changes goes on with the job as it is now, --fresh starts anew",
         lines.join("\n  ")
     ))

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{Commit, FailedRow, Span, Writer};
+use crate::journal::{Commit, Counts, FailedRow, Span, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{RowChoice, Sink};
@@ -18,8 +18,13 @@ use super::control::Cause;
 use super::feeder::Intake;
 use super::lane::Shared;
 
-/// Longest time between a record and its commit.
+/// Time from one commit to the next.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// A commit that takes long (a slow disk, a state with millions of gaps) is made more rarely, so that no
+/// more than a twentieth of the time goes into commits, but for [`COMMIT_LATEST`].
+const COMMIT_SHARE: u32 = 20;
+/// Longest time from one commit to the next.
+const COMMIT_LATEST: Duration = Duration::from_secs(10);
 /// How long the scribe waits for more outcomes before it writes those it has.
 const LINGER: Duration = Duration::from_millis(5);
 
@@ -58,13 +63,19 @@ pub struct Scribe {
     pub complete: Arc<AtomicBool>,
     orders: Vec<Option<InOrder>>,
     uncommitted: bool,
-    committed: Instant,
+    /// When the next commit is due.
+    due: Instant,
+    /// As of the last commit.
+    written: Written,
 }
 
-/// What the scribe leaves when it ends.
+/// What the scribe leaves when it ends: what was committed, and no more.
+#[derive(Debug, Default)]
 pub struct Written {
-    /// The last state that was committed.
-    pub state: Commit,
+    /// Counts of all sessions, by endpoint.
+    pub counts: Vec<Counts>,
+    /// Whether the run is complete.
+    pub complete: bool,
     /// Records of this session, by sink.
     pub records: Vec<u64>,
     /// Names of values that had no column, by sink.
@@ -84,8 +95,9 @@ impl Scribe {
     ) -> Self {
         let ordered = |order| (order == Order::Input).then(InOrder::default);
         let orders = shared.plan.endpoints.iter().map(|endpoint| ordered(endpoint.order)).collect();
-        let committed = clock::now();
-        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, committed }
+        let due = clock::now() + COMMIT_EVERY;
+        let written = Written { counts: state.counts.clone(), ..Written::default() };
+        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, due, written }
     }
 
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
@@ -95,11 +107,8 @@ impl Scribe {
             self.shared.outbox.close();
             self.shared.control.end(Cause::Broken(message));
         }
-        Written {
-            records: self.sinks.iter().map(|open| open.records).collect(),
-            dropped: self.sinks.iter().map(|open| open.sink.dropped_columns()).collect(),
-            state: self.state,
-        }
+        self.written.dropped = self.sinks.iter().map(|open| open.sink.dropped_columns()).collect();
+        self.written
     }
 
     fn work(&mut self) -> Result<(), String> {
@@ -107,7 +116,7 @@ impl Scribe {
             for outcome in outcomes {
                 self.accept(outcome)?;
             }
-            if self.uncommitted && self.committed.elapsed() >= COMMIT_EVERY {
+            if self.uncommitted && clock::now() >= self.due {
                 self.commit()?;
             }
         }
@@ -116,7 +125,7 @@ impl Scribe {
     }
 
     fn patience(&self) -> Duration {
-        if self.uncommitted { COMMIT_EVERY.saturating_sub(self.committed.elapsed()) } else { COMMIT_EVERY }
+        if self.uncommitted { self.due.saturating_duration_since(clock::now()) } else { COMMIT_EVERY }
     }
 
     fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
@@ -172,14 +181,18 @@ impl Scribe {
     }
 
     fn commit(&mut self) -> Result<(), String> {
+        let began = clock::now();
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
         }
         self.writer.commit(&self.state).map_err(|error| error.message)?;
         self.state.failed.clear();
         self.state.healed = false;
+        self.written.counts.clone_from(&self.state.counts);
+        self.written.complete = self.state.complete;
+        self.written.records = self.sinks.iter().map(|open| open.records).collect();
         self.uncommitted = false;
-        self.committed = clock::now();
+        self.due = clock::now() + (began.elapsed() * COMMIT_SHARE).clamp(COMMIT_EVERY, COMMIT_LATEST);
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ pub fn report(
     written: Option<&Written>,
     elapsed: Duration,
 ) -> RunReport {
-    let total = written.map(|written| total(&written.state.counts)).unwrap_or_default();
+    let total = written.map(|written| total(&written.counts)).unwrap_or_default();
     let measured = shared.meter.read();
     let held =
         shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
@@ -30,10 +30,12 @@ pub fn report(
         total,
         resumed_rows: facts.resumed_rows,
         attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
+        retries: shared.live.lanes.iter().map(|lane| live::read(&lane.retries)).sum(),
         elapsed,
         latency: measured.latency,
         statuses: measured.statuses,
         failures: measured.failures,
+        resumable: !shared.plan.endpoints.iter().any(|endpoint| endpoint.source.is_read_once()),
         outputs: outputs(shared, written),
         journal: facts.journal.clone(),
         failed_conditions: held.map(|condition| condition.source.clone()).collect(),

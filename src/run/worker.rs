@@ -62,18 +62,29 @@ pub async fn work(lane: Arc<Lane>) {
 
 async fn live(lane: &Lane, call: &mut Call) -> Step {
     let deadline = row_deadline(lane, call);
-    call.attempts += 1;
-    live::raise(&lane.live().attempts);
     live::raise(&lane.live().in_flight);
     let tried = attempt(lane, call, deadline).await;
     live::lower(&lane.live().in_flight);
     let Some(tried) = tried else { return Step::Abandoned };
+    count(lane, call, &tried);
     if let Some(wire) = tried.wire {
         lane.shared.meter.attempt(wire, tried.reply.as_ref().ok().map(|reply| reply.status.as_u16()));
     }
     match reading::read(lane, call, &tried) {
         Ok(cells) => Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells)),
         Err(failure) => judge(lane, call, &tried, &failure),
+    }
+}
+
+/// Counts the attempt, unless the row gave no request that could have been sent.
+fn count(lane: &Lane, call: &mut Call, tried: &Tried) {
+    if matches!(&tried.reply, Err(failure) if failure.kind == FailureKind::Request) {
+        return;
+    }
+    call.attempts += 1;
+    live::raise(&lane.live().attempts);
+    if call.attempts > 1 {
+        live::raise(&lane.live().retries);
     }
 }
 

@@ -108,6 +108,11 @@ pub trait SourcePlan: Debug + Send + Sync {
         None
     }
 
+    /// Whether the input can be read only once (standard input), so that a run can't go on with it.
+    fn is_read_once(&self) -> bool {
+        false
+    }
+
     /// What the input is, so that a resume can tell whether it changed: size and checksums, not
     /// times. `None`: can't be told (stdin), so a run can't be resumed.
     ///

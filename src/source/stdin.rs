@@ -62,6 +62,10 @@ impl SourcePlan for StdinPlan {
         Ok(None)
     }
 
+    fn is_read_once(&self) -> bool {
+        true
+    }
+
     fn identity(&self) -> Result<Option<String>, SourceError> {
         Ok(None)
     }

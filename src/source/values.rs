@@ -20,7 +20,7 @@ pub const KIND: SourceKind = SourceKind {
         schemars::json_schema!({
             "description": "Rows, a table each.",
             "type": "array",
-            "items": { "type": "object", "examples": [{ "sku": "A1" }] },
+            "items": { "type": "object", "additionalProperties": true, "examples": [{ "sku": "A1" }] },
             "minItems": 1,
         })
     },

@@ -103,6 +103,7 @@ pub struct EndpointSpec {
     pub auth: Option<AuthSpec>,
     /// JSON body; its strings are templates, and one that is a single `{{ }}` keeps its type.
     #[schemars(extend("examples" = [{ "id": "{{ row.id | int }}" }]))]
+    #[schemars(extend("additionalProperties" = true))]
     pub json: Option<Value>,
     /// Where rows come from: a file whose ending tells its kind, or a kind.
     #[schemars(extend("examples" = ["products.csv"]))]

@@ -94,6 +94,7 @@ pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
 fn ending_json(ending: &RunEnding) -> Value {
     match ending {
         RunEnding::Complete => json!({ "kind": "complete" }),
+        RunEnding::Partial => json!({ "kind": "partial" }),
         RunEnding::Interrupted(signal) => json!({ "kind": "interrupted", "signal": signal_name(*signal) }),
         RunEnding::Stopped { reason, resume_after } => json!({
             "kind": "stopped",
@@ -108,6 +109,7 @@ fn title(report: &RunReport) -> String {
     let (job, after) = (clean(&report.job), clock::human(report.elapsed));
     match &report.ending {
         RunEnding::Complete => format!("{job}: complete in {after}"),
+        RunEnding::Partial => format!("{job}: the rows asked for have ended in {after}, others have not"),
         RunEnding::Interrupted(signal) => format!("{job}: interrupted by {} after {after}", signal_name(*signal)),
         RunEnding::Stopped { reason, resume_after } => {
             let when = resume_after.map(|wait| format!("; go on in {}", clock::human(wait))).unwrap_or_default();

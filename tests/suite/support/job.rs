@@ -27,6 +27,11 @@ impl Job {
         Self::in_folder("job.toml").with("job.toml", text)
     }
 
+    /// `job.toml` with this text, in which `ORACLE` stands for the URL of a server.
+    pub fn at(server: &str, text: &str) -> Self {
+        Self::new(&text.replace("ORACLE", server))
+    }
+
     /// A copy of `jobs/`, to run the job at `file` in it; what earlier runs left there stays behind.
     pub fn example(file: &str) -> Self {
         let job = Self::in_folder(&format!("jobs/{file}"));
@@ -45,6 +50,13 @@ impl Job {
         fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
         fs::write(path, content).expect("a file");
         self
+    }
+
+    /// Changes a file of the folder by replacing a text that must stand in it.
+    pub fn change(&self, name: &str, from: &str, to: &str) {
+        let text = self.read(name);
+        assert!(text.contains(from), "{name} does not hold {from:?}");
+        fs::write(self.path(name), text.replace(from, to)).expect("a file");
     }
 
     /// With an environment variable.
@@ -102,13 +114,31 @@ impl Job {
         self.spawn_words(words).wait()
     }
 
+    /// Begins a line of shell in the folder; `$PACELINE` is the program.
+    pub fn spawn_shell(&self, line: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        self.begin(command)
+    }
+
+    /// Runs a line of shell in the folder to its end; `$PACELINE` is the program.
+    pub fn shell(&self, line: &str) -> Done {
+        self.spawn_shell(line).wait()
+    }
+
     fn spawn_words(&self, words: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
+        command.args(words);
+        self.begin(command)
+    }
+
+    fn begin(&self, mut command: Command) -> Running {
         let share = (!self.alone).then(machine::share);
         let output = tempfile::tempdir().expect("a temporary folder");
         let stream = |name: &str| fs::File::create(output.path().join(name)).expect("a file for output");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
-        command.args(words).current_dir(self.folder.path()).stdout(stream("stdout")).stderr(stream("stderr"));
+        command.current_dir(self.folder.path()).stdout(stream("stdout")).stderr(stream("stderr"));
         command.stdin(self.standard_input(output.path())).env_clear().envs(kept_environment());
+        command.env("PACELINE", env!("CARGO_BIN_EXE_paceline"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let child = command.spawn().expect("the program starts");
         Running { child, output, _share: share }

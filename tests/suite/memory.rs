@@ -1,0 +1,72 @@
+//! Many rows, little memory: what is resident does not grow with the input.
+//!
+//! `benches/memory.py` does the same with the release build and millions of rows.
+
+use std::time::Duration;
+
+use paceline::demo::{Demo, DemoPlan};
+
+use crate::support::{Job, wait};
+
+/// Most memory that may ever be resident, in KiB.
+const MOST: u64 = 64 * 1024;
+
+/// What ten times the rows may add, in KiB: buffers that fill by chance, but no rows.
+const GROWTH: u64 = 12 * 1024;
+
+/// Rows, unless `PACELINE_MEMORY_ROWS` says otherwise.
+const ROWS: u64 = 200_000;
+
+/// The most memory that was resident so far, in KiB; `None` when the process is gone.
+fn peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+fn rows() -> u64 {
+    let asked = paceline::environment::variable("PACELINE_MEMORY_ROWS");
+    asked.map_or(ROWS, |text| text.parse().expect("PACELINE_MEMORY_ROWS is a number"))
+}
+
+const JOB: &str = r#"
+[endpoints.item]
+url = "http://ADDRESS/items/{{ row.value }}"
+input.range = { from = 1, to = ROWS }
+concurrency = 100
+columns = { name = "$.name", price = "$.price" }
+
+[sinks.out]
+path = "out.csv"
+"#;
+
+/// Runs so many rows; the most memory that was ever resident, in KiB.
+#[allow(clippy::print_stderr, reason = "the figure is worth knowing although the test is fine")]
+fn resident(demo: &Demo, rows: u64) -> u64 {
+    let job = Job::new(&JOB.replace("ADDRESS", &demo.address().to_string()).replace("ROWS", &rows.to_string()));
+    let mut run = job.spawn(&["-q"]);
+    let mut most = 0;
+    wait::until("the end of the run", Duration::from_secs(170), || {
+        most = peak(run.pid()).map_or(most, |now| most.max(now));
+        (!run.is_running()).then_some(())
+    });
+    run.wait().expect_code(0);
+    let records = std::fs::File::open(job.path("out.csv")).expect("records");
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(records));
+    assert_eq!(lines.count() as u64, rows + 1);
+    eprintln!("memory: {rows} rows, {most} KiB resident at most");
+    most
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_rows_need_little_memory_and_no_more_than_few() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let demo = runtime.block_on(Demo::start(DemoPlan::default())).expect("the demo starts");
+    let few = resident(&demo, rows() / 10);
+    let many = resident(&demo, rows());
+    assert!(few > 1024, "nothing was measured");
+    assert!(many < MOST, "{many} KiB were resident, {MOST} are the most");
+    assert!(many < few + GROWTH, "{few} KiB for a tenth of the rows, {many} KiB for all");
+}
