@@ -86,6 +86,9 @@ pub struct Commit {
     /// Whether the failed rows noted before this commit count no more: they are sent again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub healed: bool,
+    /// Whether the run was complete before its failed rows were sent again: all that is not done is theirs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
     /// Renames that this commit decided; done after it, and by the next session after a kill.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renames: Vec<Rename>,

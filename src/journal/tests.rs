@@ -39,6 +39,7 @@ fn commit(rows: u64) -> Commit {
         counts: vec![Counts { ok: rows, failed: rows / 5, ..Counts::default() }, Counts::default()],
         failed: if rows.is_multiple_of(5) { vec![failed(0, rows), failed(1, rows + 1)] } else { vec![] },
         healed: false,
+        again: false,
         renames: vec![Rename { from: ".x.healing".into(), to: "x".into() }],
         complete: false,
     }

@@ -17,11 +17,11 @@ use crate::sink::{Cursor, tail_crc};
 /// Rows to send again, by endpoint of the plan, ascending. Their records are gone from the outputs.
 ///
 /// # Errors
-/// When nothing failed, or an output can't be rewritten; it is untouched then.
+/// When an output can't be rewritten; all are untouched then.
 pub fn begin(
     plan: &Plan,
     opening: &Opening,
-    failed: Vec<FailedRow>,
+    failed: &[FailedRow],
     state: &mut Commit,
     writer: &mut Writer,
 ) -> Result<Vec<Vec<u64>>, String> {
@@ -30,7 +30,7 @@ pub fn begin(
     for (position, sink) in plan.sinks.iter().enumerate() {
         let Some(old) = opening.sinks.iter().position(|name| *name == sink.name) else { continue };
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
-        let spans = spans_of(&failed, old, path)?;
+        let spans = spans_of(failed, old, path)?;
         if !spans.is_empty() {
             // All are looked at before any is rewritten.
             verify(path, cursor, &spans)?;
@@ -43,7 +43,7 @@ pub fn begin(
         renames.push(rename);
         state.cursors[position] = Some(cursor);
     }
-    let rows = take_back(plan, opening, &failed, state);
+    let rows = take_back(plan, opening, failed, state);
     state.renames = renames;
     state.healed = true;
     writer.commit(state).map_err(|error| error.message)?;
