@@ -273,7 +273,7 @@ impl NodeValue {
             Self::Float(_) => "a float",
             Self::Boolean(_) => "a boolean",
             Self::Datetime(_) => "a date or time",
-            Self::Array(_) => "an array",
+            Self::Array(_) => "a list",
             Self::Table(_) => "a table",
         }
     }

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use crate::compile::Site;
-use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::template::{Context, RenderError, Scope, Spot, Template};
 
@@ -61,10 +61,12 @@ fn secret_template(site: &mut Site<'_>, path: &KeyPath, text: &str, secret: &str
     let template = site.template(path, text, Spot::Text, scope)?;
     if template.constant().is_some() {
         let help = format!(
-            "keep it out of the file: declare `{secret}.env = \"{}\"` under [secrets] and write `{{{{ secrets.{secret} }}}}` here",
+            "keep it out of the file: declare `{secret}.env = \"{}\"` under `[secrets]` and write `{{{{ secrets.{secret} }}}}` here",
             secret.to_ascii_uppercase()
         );
-        site.error(codes::SECRET_EXPOSED, path, "a secret stands in the job file", help);
+        let message = format!("`{path}` holds a secret, and a job file holds none");
+        let place = site.document.place(path);
+        site.diagnostics.push(Diagnostic::error(codes::SECRET_IN_FILE, message).at_hidden(place).help(help));
         return None;
     }
     Some(template)

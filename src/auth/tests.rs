@@ -81,7 +81,7 @@ fn a_secret_in_the_file_is_refused() {
         ("bearer", json!("")),
         ("basic", json!({"user": "me", "password": "abc"})),
     ] {
-        assert_eq!(compile(kind, &value).unwrap_err(), [codes::SECRET_EXPOSED], "{value}");
+        assert_eq!(compile(kind, &value).unwrap_err(), [codes::SECRET_IN_FILE], "{value}");
     }
 }
 

@@ -42,7 +42,9 @@ fn same_text(site: &mut Site<'_>, path: &KeyPath, name: &str, text: &str) {
     let is_path = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']'));
     let taken = if is_path { format!("$.{text}") } else { "$.price".to_owned() };
     let message = format!("the column `{name}` is the same text in every record");
-    let help = format!("a value of the reply is `{taken}`, with a `$`; a text that is meant is {{ value = {text:?} }}");
+    let help = format!(
+        "write `{name} = \"{taken}\"` for a value of the reply, or `{name} = {{ value = {text:?} }}` for this text"
+    );
     let place = site.document.place(path);
     site.diagnostics.push(Diagnostic::warning(codes::SUSPICIOUS, message).at(place, "").help(help));
 }

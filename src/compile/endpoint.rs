@@ -42,10 +42,7 @@ pub fn endpoint(
     let scope = scope(around, &known);
     let reply_scope = Scope { reply: true, ..scope.clone() };
 
-    let method = match &spec.method {
-        Some(written) => request::method(site, &path.key("method"), written),
-        None => Some(Method::GET),
-    };
+    let method = method(site, &path, spec);
     let url = site.template(&path.key("url"), &spec.url, Spot::Url, &scope);
     if let Some(url) = &url {
         url::check(site, &path.key("url"), url);
@@ -90,6 +87,13 @@ pub fn endpoint(
         exposure::check(site, plan);
     }
     (target, plan)
+}
+
+fn method(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) -> Option<Method> {
+    match &spec.method {
+        Some(written) => request::method(site, &path.key("method"), written),
+        None => Some(Method::GET),
+    }
 }
 
 fn scope(around: &Surroundings<'_>, columns: &Columns) -> Scope {

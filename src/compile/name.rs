@@ -17,7 +17,7 @@ pub fn name(site: &mut Site<'_>, spec: &JobSpec) -> Option<String> {
     let reason = if name.contains(['/', '\\']) {
         "it names a folder and can't hold a path separator"
     } else if name.chars().all(|c| c == '.') {
-        "it names a folder and can't be made of dots"
+        "it names a folder and can't be made of dots alone"
     } else if name.chars().any(char::is_control) {
         "it names a folder and can't hold control characters"
     } else if name.len() > LONGEST {
@@ -25,8 +25,12 @@ pub fn name(site: &mut Site<'_>, spec: &JobSpec) -> Option<String> {
     } else {
         return Some(name);
     };
-    let message = format!("the job can't be called \"{}\": {reason}", name.escape_debug());
-    site.error(codes::BAD_VALUE, &KeyPath::of(["name"]), message, "write a short name such as name = \"prices\"");
+    let mut shown: String = name.chars().take(40).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    let message = format!("the job can't be called \"{}\": {reason}", shown.escape_debug());
+    site.error(codes::BAD_VALUE, &KeyPath::of(["name"]), message, "write a short name, such as `name = \"prices\"`");
     None
 }
 

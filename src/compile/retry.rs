@@ -85,7 +85,7 @@ fn check(site: &mut Site<'_>, name: &str, spec: &RetrySpec) {
         let (factor, backoff) =
             (flow::origin(site, name, &["retry", "factor"]), flow::origin(site, name, &["retry", "backoff"]));
         let message = "`retry.factor` has no effect on a backoff that is not exponential";
-        let help = "take `factor` out, or write backoff = \"exponential\"";
+        let help = "take `factor` out, or write `backoff = \"exponential\"`";
         // An endpoint may choose another shape under a factor of the top level: that is no mistake.
         if factor.0.len() >= backoff.0.len() {
             site.conflict(&factor, "no effect", &backoff, "because of this", message.to_owned(), help);

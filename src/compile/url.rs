@@ -71,7 +71,7 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
         && carries_password(rest, constant)
     {
         let help = "take it out, and write `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }`";
-        let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, "the URL carries a user or a password");
+        let diagnostic = Diagnostic::error(codes::SECRET_IN_FILE, "the URL carries a user or a password");
         site.diagnostics.push(diagnostic.at_hidden(site.document.place(path)).help(help));
         return;
     }
@@ -88,7 +88,7 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     };
     if let Some(Problem { part, message, help }) = problem {
         // Of a template, what is known may stand elsewhere than where it was written.
-        let start = (text == template.source()).then(|| text.find(part)).flatten();
+        let start = template.source().starts_with(text).then(|| text.find(part)).flatten();
         let place = match start.filter(|_| !part.is_empty() && part != text) {
             Some(start) => site.document.place_in_string(path, start..start + part.len()),
             None => site.document.place(path),
@@ -139,7 +139,10 @@ fn web<'t>(text: &'t str, rest: &'t str, constant: bool) -> Option<Problem<'t>> 
         let port = host[parsed.host().len()..].trim_start_matches(':');
         return Some(Problem::of(port, format!("`{port}` is not a port"), "ports are numbers from 1 to 65535"));
     }
-    let fine = parsed.is_ok() && whole.parse::<Uri>().is_ok();
+    if parsed.is_err() {
+        return Some(Problem::of(host, format!("`{}` is not a host", cut(host)), WHOLE));
+    }
+    let fine = whole.parse::<Uri>().is_ok();
     let other = || Problem::of(text, format!("`{}` is not a URL that can be requested", cut(text)), WHOLE);
     (!fine).then(|| never_in_a_url(whole).unwrap_or_else(other))
 }

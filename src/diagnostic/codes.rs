@@ -49,7 +49,8 @@ codes! {
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
     SECRET = "P0601", "a secret that is not set";
-    SECRET_EXPOSED = "P0602", "a secret that would leave its origin";
+    SECRET_EXPOSED = "P0602", "a secret that would go where it must not";
+    SECRET_IN_FILE = "P0603", "a secret that stands in the job file";
 }
 
 #[cfg(test)]

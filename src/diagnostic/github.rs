@@ -33,8 +33,18 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>, out: &mut String) {
     properties.push(("title", format!("{} {title}", diagnostic.code.0)));
     let properties = properties.iter().map(|(name, value)| format!("{name}={}", escaped(value, true)));
     let mut message = diagnostic.message.clone();
+    for label in &diagnostic.others {
+        if let Some((name, text)) = text(document, label.place) {
+            let line = position(text, label.place).line;
+            // Writing to a string can't fail.
+            let _ = write!(message, "\n{name}:{line}: {}", label.text);
+        }
+    }
+    let argument = diagnostic.primary.as_ref().filter(|label| label.place.source > 0 && !diagnostic.is_hidden);
+    if let Some((name, text)) = argument.and_then(|label| text(document, label.place)) {
+        let _ = write!(message, "\nin {name} {text}");
+    }
     for help in &diagnostic.help {
-        // Writing to a string can't fail.
         let _ = write!(message, "\nhelp: {help}");
     }
     let properties = properties.collect::<Vec<_>>().join(",");

@@ -22,6 +22,8 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>) -> Value {
     let mut object = json!({ "code": diagnostic.code.0, "severity": severity, "message": diagnostic.message });
     if let Value::Object(fields) = &mut object {
         fields.extend(place(diagnostic.primary.as_ref(), document));
+        let label = diagnostic.primary.as_ref().map(|label| label.text.as_str());
+        fields.insert("text".to_owned(), json!(label.unwrap_or_default()));
         fields.insert("help".to_owned(), json!(diagnostic.help));
         let others = diagnostic.others.iter().map(|label| {
             let mut fields: serde_json::Map<String, Value> = place(Some(label), document).collect();

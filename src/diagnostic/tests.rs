@@ -191,7 +191,7 @@ fn programs_get_one_object() {
     let expected = serde_json::json!({
         "diagnostics": [{
             "code": "P0102", "severity": "error", "message": "wrong",
-            "file": "job.toml", "line": 2, "column": 5, "end_line": 4, "end_column": 2,
+            "file": "job.toml", "line": 2, "column": 5, "end_line": 4, "end_column": 2, "text": "an array",
             "help": ["mend it"],
             "others": [
                 { "file": "job.toml", "line": 1, "column": 5, "end_line": 1, "end_column": 8, "text": "as here" },
@@ -215,7 +215,7 @@ fn github_gets_workflow_commands_with_its_escapes() {
     let expected = "\
 ::error file=job.toml,line=1,col=5,endLine=1,endColumn=6,title=P0102 a value of the wrong type::100%25 wrong:%0Asee, there%0Ahelp: mend it
 ::warning file=job.toml,line=2,endLine=4,title=P0401 settings that can't stand together::long
-::error file=job.toml,title=P0004 a --set argument is malformed::bad
+::error file=job.toml,title=P0004 a --set argument is malformed::bad%0Ain --set retry.attempts=99
 ";
     assert_eq!(render(&collect(list), Some(&document), Format::Github, false), expected);
 }

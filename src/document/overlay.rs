@@ -209,7 +209,7 @@ fn through_a_value(key: &Key, node: &Node) -> Diagnostic {
         .at(key.place, "no table holds this key")
         .also(node.place, format!("this is {kind}"));
     match node.value {
-        NodeValue::Array(_) => diagnostic.help("an array is set as a whole: `--set path='[1, 2]'`"),
+        NodeValue::Array(_) => diagnostic.help("a list is set as a whole: `--set path='[1, 2]'`"),
         NodeValue::String(_)
         | NodeValue::Integer(_)
         | NodeValue::Float(_)

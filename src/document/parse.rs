@@ -80,7 +80,12 @@ impl Converter<'_> {
     fn table(&mut self, table: &DeTable<'_>, depth: usize) -> Vec<(Key, Node)> {
         let entries = table.iter().map(|(key, value)| {
             let key = Key { place: self.place(key.span()), name: key.get_ref().to_string() };
-            (key, self.node(value, depth + 1))
+            let mut node = self.node(value, depth + 1);
+            if value.span() == (0..0) {
+                // A value that could not be read stands nowhere.
+                node.place = key.place;
+            }
+            (key, node)
         });
         entries.collect()
     }
@@ -110,8 +115,10 @@ impl Converter<'_> {
 
     fn integer(&mut self, digits: &str, radix: u32, place: Place) -> i64 {
         i64::from_str_radix(digits, radix).unwrap_or_else(|_| {
-            // Without digits the number itself is a syntax error, which is told as one.
-            if !digits.is_empty() {
+            if digits.is_empty() {
+                // Most such numbers are syntax errors too, told before; `0x` alone is taken for a number.
+                self.refuse(codes::SYNTAX, place, "a number without digits", "write them behind it, such as `0x1F`");
+            } else {
                 let help = "the largest is 9223372036854775807; write a longer number as a string in quotes";
                 self.refuse(codes::BAD_VALUE, place, "the number does not fit into 64 bits", help);
             }
@@ -128,7 +135,7 @@ impl Converter<'_> {
                     (false, true) => "`inf` is not a number that a job can use",
                     (false, false) => "the number is too large for a float",
                 };
-                self.refuse(codes::BAD_VALUE, place, message, "write a finite number, or a text in quotes");
+                self.refuse(codes::BAD_VALUE, place, message, "write a finite number, or a string in quotes");
                 1.0
             }
             Err(_) => 1.0,

@@ -76,7 +76,7 @@ pub(super) fn report(
         });
     }
     for mistake in &mistakes {
-        diagnostics.unread(place(&mistake.span));
+        diagnostics.unread(place(&unread(text, mistake)));
     }
     let sound = !errors.iter().any(|error| {
         repair::loses_statement(error) || repair::loses_bracket(error) || error.message().contains("recurs")
@@ -97,6 +97,19 @@ pub(super) fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     let floor = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let start = floor(span.start);
     start..floor(span.end).max(start)
+}
+
+/// What could not be read because of a mistake: a value, a line that fell apart, or all keys below a header.
+fn unread(text: &str, mistake: &Mistake) -> Range<usize> {
+    let line = repair::line_around(text, mistake.span.start);
+    match &mistake.what {
+        What::Header if text[line.clone()].trim().trim_matches(['[', ']']).contains(' ') => {
+            let next = text[line.end..].find("\n[").map_or(text.len(), |length| line.end + length);
+            line.start..next
+        }
+        What::Parser(message) if mistake.what.is_structure() || message.starts_with("extra `=`") => line,
+        What::Parser(_) | What::Bracket | What::Header | What::Statement => mistake.span.clone(),
+    }
 }
 
 /// Whether keys may be missing from the tree, or stand in the wrong table, because of it.

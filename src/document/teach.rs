@@ -42,12 +42,31 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
             .or_else(|| brackets(text, span, message))
             .unwrap_or_else(|| other(text, span, message)),
     };
+    if among_secrets(text, lesson.span.start) {
+        // Neither the line nor words of it are shown: one of them may be a secret.
+        return Diagnostic::error(codes::SYNTAX, "this line among the secrets is not valid TOML")
+            .at_hidden(place(&line_around(text, lesson.span.start)))
+            .help("write where the secret comes from, such as `token.env = \"API_TOKEN\"`");
+    }
     let mut diagnostic =
         Diagnostic::error(codes::SYNTAX, lesson.message).at(place(&within(text, &lesson.span)), lesson.label);
     if let Some((span, label)) = lesson.also {
         diagnostic = diagnostic.also(place(&span), label);
     }
     if lesson.help.is_empty() { diagnostic } else { diagnostic.help(lesson.help) }
+}
+
+/// Whether a line stands below `[secrets]`, or is a line of `secrets` itself.
+fn among_secrets(text: &str, at: usize) -> bool {
+    let line = line_around(text, at);
+    let is_header = |line: &&str| line.trim_start().starts_with('[');
+    let header = text[..line.start].lines().rev().find(is_header).unwrap_or_default();
+    let written = &text[line];
+    let names = |text: &str| {
+        let name = text.trim_start_matches(['[', ' ', '\t', '\u{feff}']);
+        name.strip_prefix("secrets").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+    };
+    !is_header(&written) && (names(written) || names(header))
 }
 
 /// A file that is another language altogether, told in one error instead of one for every line.
@@ -108,11 +127,11 @@ fn template(text: &str, at: usize) -> Option<Lesson> {
     let start = line.end - value.len();
     let span = rest_of_line(text, start);
     let help = format!("write `{} = {}`", key_of_line(text, at), quoted(&text[span.clone()]));
-    Some(Lesson::new(span, "a template needs quotes around it", "a text without quotes", help))
+    Some(Lesson::new(span, "a template needs quotes around it", "a string without quotes", help))
 }
 
 fn bracket(text: &str, span: &Range<usize>) -> Lesson {
-    let (what, closer) = if text[span.clone()].starts_with('[') { ("array", ']') } else { ("inline table", '}') };
+    let (what, closer) = if text[span.clone()].starts_with('[') { ("list", ']') } else { ("inline table", '}') };
     let message = format!("this {what} is never closed");
     Lesson::new(span.clone(), message, "opened here", format!("close it with `{closer}` behind its last value"))
 }
@@ -179,7 +198,11 @@ fn name(text: &str, span: &Range<usize>, message: &str, root: &Node) -> Option<L
         return Some(lesson);
     }
     if let Some(kind) = message.strip_prefix("cannot extend value of type ") {
-        let kind = kind.trim_end_matches(" with a dotted key");
+        let kind = if kind.trim_end_matches(" with a dotted key") == "array" {
+            "list"
+        } else {
+            kind.trim_end_matches(" with a dotted key")
+        };
         let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
         let message = format!("`{name}` is {article} {kind} already, so it can't get more keys");
         let mut lesson = Lesson::new(span.clone(), message, "", "write all its keys in one place");
@@ -238,13 +261,13 @@ fn brackets(text: &str, span: &Range<usize>, message: &str) -> Option<Lesson> {
             "between braces stands `{ key = value, ... }`; a list stands between `[` and `]`",
         ),
         "unexpected `=` in array" => {
-            Lesson::new(at, "an array has no keys", "", "write `{ key = value }` for a table, or take the `=` out")
+            Lesson::new(at, "a list has no keys", "", "write `{ key = value }` for a table, or take the `=` out")
         }
         "missing array opening" => Lesson::new(
             at.start..at.start + 1,
             "`]` closes nothing",
             "no `[` before it",
-            "take it out, or open the array with `[`",
+            "take it out, or open the list with `[`",
         ),
         "missing inline table opening" => Lesson::new(
             at.start..at.start + 1,
@@ -255,7 +278,7 @@ fn brackets(text: &str, span: &Range<usize>, message: &str) -> Option<Lesson> {
         "extra `=`" => Lesson::new(at, "one `=` too many", "", "write a single `=`"),
         "unclosed array" | "unclosed inline table" => Lesson::new(
             at,
-            format!("this {} is never closed", start.trim_start_matches("unclosed ")),
+            format!("this {} is never closed", start.trim_start_matches("unclosed ").replace("array", "list")),
             "the file ends here",
             "close every bracket",
         ),
@@ -271,7 +294,7 @@ fn other(text: &str, span: &Range<usize>, message: &str) -> Lesson {
             let help = match text[rest.clone()].chars().next() {
                 Some(',') => "a statement ends with its line, without a comma",
                 Some(']') => "write one bracket on each side: `[name]`; `[[name]]` is for lists of tables",
-                _ if text[..span.start].ends_with('\'') => "a text that holds `'` stands between double quotes",
+                _ if text[..span.start].ends_with('\'') => "a string that holds `'` stands between double quotes",
                 _ if text[..span.start].ends_with('"') => {
                     "inside double quotes write `\\\"` for a quote, or use single quotes outside"
                 }
@@ -285,7 +308,7 @@ fn other(text: &str, span: &Range<usize>, message: &str) -> Lesson {
                 span.clone(),
                 message,
                 "",
-                "a date is written `2026-12-31`, a time `23:59:00`; a text needs quotes",
+                "a date is written `2026-12-31`, a time `23:59:00`; a string needs quotes",
             )
         }
         "cannot recurse further; max recursion depth met" => {

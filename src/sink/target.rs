@@ -60,7 +60,7 @@ impl Target {
         on_existing: Option<OnExisting>,
         file: impl Fn(&str) -> PathBuf,
     ) -> Result<Self, (String, &'static str)> {
-        const HELP: &str = r#"such as path = "out/records.csv""#;
+        const HELP: &str = r#"for example `path = "out/records.csv"`"#;
         let spec = FileSpec::deserialize(value).map_err(|error| (format!("this sink is not right: {error}"), HELP))?;
         if spec.path.is_empty() || spec.path.ends_with('/') || Path::new(&spec.path).file_name().is_none() {
             return Err((format!("`{}` does not name a file", spec.path), HELP));

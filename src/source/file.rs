@@ -67,6 +67,9 @@ fn advice(path: &Path) -> String {
 /// Help for a file that is not there; `pick` chooses a near name out of the folder's.
 fn missing(path: &Path, pick: impl Fn(&str, &[String]) -> Option<String>) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_file() {
+        return format!("{} is a file itself", folder.display());
+    }
     let Ok(entries) = std::fs::read_dir(folder) else {
         return format!("there is no folder {}; paths are relative to the job file", folder.display());
     };
@@ -75,7 +78,7 @@ fn missing(path: &Path, pick: impl Fn(&str, &[String]) -> Option<String>) -> Str
     let wanted = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     match pick(wanted, &names) {
         Some(name) => format!("did you mean `{name}`, in the same folder?"),
-        None => "paths are relative to the job file".to_owned(),
+        None => format!("paths are relative to the job file: it is looked for in {}", folder.display()),
     }
 }
 
@@ -158,7 +161,7 @@ mod tests {
         let help = missing(&folder.path().join("product.csv"), pick);
         assert!(help == "did you mean `products.csv`, in the same folder?", "{help}");
         let help = missing(&folder.path().join("product.csv"), |_, _| None);
-        assert_eq!(help, "paths are relative to the job file");
+        assert!(help.starts_with("paths are relative to the job file"), "{help}");
         let help = missing(&folder.path().join("no/product.csv"), |_, _| None);
         assert!(help.starts_with("there is no folder"), "{help}");
     }

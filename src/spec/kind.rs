@@ -130,12 +130,12 @@ macro_rules! short_or_kind {
 short_or_kind! {
     /// Where rows come from: a file whose ending tells its kind, or a kind.
     InputSpec, "Input", source::KINDS,
-    { "type": "string", "description": "A file, relative to the job file; its ending tells the kind.", "minLength": 1 }
+    { "type": "string", "description": "A file, relative to the job file; its ending tells the kind.", "minLength": 1, "examples": ["products.csv"] }
 }
 short_or_kind! {
     /// How a column's value is had: a JSONPath (begins with `$`), a template, or a kind.
     ColumnSpec, "Column", extract::KINDS,
-    { "type": "string", "description": "A JSONPath when it begins with `$`, else a template." }
+    { "type": "string", "description": "A JSONPath when it begins with `$`, else a template.", "examples": ["$.price"] }
 }
 
 /// What proves who asks.

@@ -104,8 +104,16 @@ fn check_closed(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Optio
         let is_line = *block == "set" && words.iter().any(|word| word.is_sign("="));
         match block.strip_prefix("end") {
             Some(closed) if open.last().is_some_and(|(last, _)| *last == closed) => drop(open.pop()),
-            // Closed in the wrong order: the parser has better words for that.
-            Some(_) => return Some(()),
+            Some(closed) if BLOCKS.contains(block) => {
+                let help = match open.last() {
+                    Some((last, _)) => format!("close the `{last}` first, with `{{% end{last} %}}`"),
+                    None => "take it out".to_owned(),
+                };
+                let message = format!("`{block}` stands where no `{closed}` is open");
+                names.error(range, TemplateErrorKind::Syntax, message, Some(help));
+                return None;
+            }
+            Some(_) => {}
             None if matches!(*block, "if" | "for" | "with" | "filter" | "set") && !is_line => open.push((block, range)),
             None => {}
         }
@@ -119,8 +127,7 @@ fn check_closed(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Optio
 
 fn check_block(words: &[Token<'_>], names: &mut Names<'_>) {
     let Some(Token { kind: Kind::Name(block), range }) = words.first() else { return };
-    let captures = matches!(*block, "filter" | "endfilter" | "endset")
-        || (*block == "set" && !words.iter().any(|word| word.is_sign("=")));
+    let captures = *block == "filter" || (*block == "set" && !words.iter().any(|word| word.is_sign("=")));
     if !BLOCKS.contains(block) {
         let help = Some("there are if, for, set, with, filter and raw".to_owned());
         names.error(range, TemplateErrorKind::Syntax, format!("the job language has no block `{block}`"), help);

@@ -15,6 +15,9 @@ use super::url::{self, Part};
 use super::values::{Members, Uses, table};
 use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind, blocks, concat, engine, render};
 
+/// The way out of a constant that fails.
+const SAME: &str = "mend it here: it is the same for every row";
+
 /// A template, decided.
 pub(super) struct Compiled {
     /// As written.
@@ -183,8 +186,8 @@ impl Builder<'_> {
         match render::constant(&formula) {
             Ok(value) => self.constant(tag, value),
             Err(message) => {
-                let help = Some("the value is the same for every row, so it is computed here".to_owned());
-                self.names.error(&self.trimmed(tag), TemplateErrorKind::Syntax, message, help);
+                let message = format!("this can't be computed: {message}");
+                self.names.error(&self.trimmed(tag), TemplateErrorKind::Syntax, message, Some(SAME.to_owned()));
             }
         }
     }
@@ -284,8 +287,8 @@ impl Builder<'_> {
         match render::constant_tail(&tail) {
             Ok(text) => self.literal(&text),
             Err(message) => {
-                let help = Some("the value is the same for every row, so it is computed here".to_owned());
-                self.names.error(&first, TemplateErrorKind::Syntax, message, help);
+                let message = format!("this can't be computed: {message}");
+                self.names.error(&first, TemplateErrorKind::Syntax, message, Some(SAME.to_owned()));
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Every path that begins with `row`, `vars`, `secrets` or a part of the reply is followed as far as
 //! its steps are fixed. Must never evaluate anything.
 
+mod hyphen;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -47,8 +49,16 @@ struct Steps {
 impl Names<'_> {
     /// Checks the words of one tag and notes what they use.
     pub fn check(&mut self, words: &[Token<'_>], uses: &mut Uses) {
+        let mut known_until = 0;
         for (at, word) in words.iter().enumerate() {
             let Kind::Name(name) = word.kind else { continue };
+            if at < known_until {
+                continue;
+            }
+            if let Some(end) = self.hyphenated(words, at, name) {
+                known_until = end;
+                continue;
+            }
             let before = at.checked_sub(1).map(|before| &words[before]);
             let is_test = before.is_some_and(|word| word.is_name("is"))
                 || (before.is_some_and(|word| word.is_name("not")) && at >= 2 && words[at - 2].is_name("is"));
@@ -262,7 +272,7 @@ impl Names<'_> {
         uses: &mut Uses,
     ) -> Option<Resolved> {
         let Some((name, range)) = first.filter(|_| steps.keys.len() == 1 && steps.fixed) else {
-            let help = "write `secrets.NAME`".to_owned();
+            let help = "for example `{{ secrets.token }}`".to_owned();
             self.error(&word.range, TemplateErrorKind::Name, "a secret is used by its name alone", Some(help));
             return None;
         };

@@ -160,10 +160,7 @@ fn unclosed(start: usize, message: &str) -> TemplateError {
         range: start..start + 2,
         kind: TemplateErrorKind::Syntax,
         message: message.to_owned(),
-        help: Some(
-            "close it, or write `{{ '{{' }}` or `{% raw %}{{{% endraw %}` where the braces are meant as text"
-                .to_owned(),
-        ),
+        help: Some("end it there; braces that are meant as text are written `{{ '{{' }}`".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Golden diagnostics: every `tests/check/NAME.toml` is checked, and what is said of it is `NAME.stderr`.
 //!
-//! A new case is two files and no code. `UPDATE_GOLDEN=1 cargo test golden` writes the second one; read
+//! A new case is two files and no code. A case that also has a `NAME.json` or a `NAME.github` is compared
+//! with what `--output json` and `--output github` say. `UPDATE_GOLDEN=1 cargo test golden` writes the second one; read
 //! it before you commit it. A first line `# options: --profile ci --set a.b=c --var x=y --limit 5` gives
 //! the case a command line. Must never skip a case.
 
@@ -12,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use paceline::compile::{self, Options};
-use paceline::diagnostic::{self, Diagnostics, Format};
+use paceline::diagnostic::{self, Diagnostics, Format, codes};
 use paceline::document::{Document, Overlays};
 
 /// Where the cases are, from the root of the crate, in which tests run.
@@ -36,29 +37,62 @@ fn golden_cases_are_many_and_not_empty() {
     assert!(names().len() >= 45, "only {} cases", names().len());
 }
 
-/// Names of all cases, from both kinds of files: one without the other is a failure of its case.
+#[test]
+fn golden_cases_of_the_other_formats_are_there() {
+    for ending in ["json", "github"] {
+        let is_one = |path: &PathBuf| path.extension().is_some_and(|kind| kind == ending);
+        let count = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).filter(is_one).count();
+        assert!(count >= 3, "only {count} cases of {ending}");
+    }
+}
+
+#[test]
+fn golden_cases_have_every_code_of_the_compile_passes() {
+    let told: String = names()
+        .iter()
+        .map(|name| fs::read_to_string(Path::new(FOLDER).join(format!("{name}.stderr"))).unwrap_or_default())
+        .collect();
+    for entry in codes::TABLE {
+        // Told by `run` alone, and of a build without any kind of sink.
+        let elsewhere = [codes::SECRET, codes::OUTPUT].contains(&entry.code);
+        let code = entry.code.0;
+        assert!(elsewhere || told.contains(&format!("[{code}]")), "no case has {code}, {}", entry.title);
+    }
+}
+
+/// Names of all cases, from all kinds of files: one without its job is a failure of its case.
 fn names() -> BTreeSet<String> {
     let paths = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
-    let cases = paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml" || kind == "stderr"));
+    let cases = paths.filter(|path| {
+        path.extension().is_some_and(|kind| ["toml", "stderr", "json", "github"].iter().any(|known| kind == *known))
+    });
     cases.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 fn case(name: &str, update: bool) -> Result<(), String> {
     let job = Path::new(FOLDER).join(format!("{name}.toml"));
-    let golden = Path::new(FOLDER).join(format!("{name}.stderr"));
     if !job.exists() {
         return Err(format!("there is no {}", job.display()));
     }
-    let found = catch_unwind(AssertUnwindSafe(|| check(&job))).map_err(|_| "the check panicked".to_owned())??;
-    if update {
-        fs::write(&golden, &found).unwrap();
+    let told = catch_unwind(AssertUnwindSafe(|| check(&job))).map_err(|_| "the check panicked".to_owned())??;
+    for (ending, found) in told {
+        let golden = Path::new(FOLDER).join(format!("{name}.{ending}"));
+        if ending != "stderr" && !golden.exists() {
+            continue;
+        }
+        if update {
+            fs::write(&golden, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).map_err(|_| format!("there is no {}", golden.display()))?;
+        if expected != found {
+            return Err(format!("\n{}", difference(&expected, &found)));
+        }
     }
-    let expected = fs::read_to_string(&golden).map_err(|_| format!("there is no {}", golden.display()))?;
-    if expected == found { Ok(()) } else { Err(format!("\n{}", difference(&expected, &found))) }
+    Ok(())
 }
 
-/// What a person is told of a job file.
-fn check(job: &Path) -> Result<String, String> {
+/// What is told of a job file, by the ending of its golden: to people, to programs, and to GitHub.
+fn check(job: &Path) -> Result<[(&'static str, String); 3], String> {
     let (overlays, options) = command_line(&fs::read(job).unwrap());
     let mut diagnostics = Diagnostics::default();
     let document = Document::read(job, &overlays, &mut diagnostics);
@@ -66,16 +100,17 @@ fn check(job: &Path) -> Result<String, String> {
     if plan.is_some() == diagnostics.has_errors() {
         return Err(format!("a plan and errors exclude each other: {:#?}", diagnostics.list()));
     }
-    let human = diagnostic::render(&diagnostics, document.as_ref(), Format::Human, false);
+    let render = |format| diagnostic::render(&diagnostics, document.as_ref(), format, false);
+    let human = render(Format::Human);
     if human.is_empty() {
         return Err("nothing is said of it".to_owned());
     }
-    let json = diagnostic::render(&diagnostics, document.as_ref(), Format::Json, false);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let helpless = json["diagnostics"].as_array().unwrap().iter().find(|told| told["help"] == serde_json::json!([]));
+    let json = render(Format::Json);
+    let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let helpless = parsed["diagnostics"].as_array().unwrap().iter().find(|told| told["help"] == serde_json::json!([]));
     match helpless {
         Some(told) => Err(format!("a diagnostic without a way out: {}", told["message"])),
-        None => Ok(human),
+        None => Ok([("stderr", human), ("json", json), ("github", render(Format::Github))]),
     }
 }
 

@@ -17,12 +17,12 @@ pub(super) fn string(text: &str, span: &Range<usize>, message: &str, root: &Node
             span,
             message,
             "",
-            "write `\\\\` for a backslash, or put the text between single quotes: 'C:\\new'",
+            "write `\\\\` for a backslash, or put the string between single quotes: 'C:\\new'",
         ));
     }
     if message.starts_with("too few unicode") || message.starts_with("invalid value, expected unicode") {
         let message = "an escape without enough hexadecimal digits";
-        let help = "`\\x` takes 2 digits, `\\u` 4, `\\U` 8; write `\\\\` for a backslash, or put the text between single quotes";
+        let help = "`\\x` takes 2 digits, `\\u` 4, `\\U` 8; write `\\\\` for a backslash, or put the string between single quotes";
         return Some(Lesson::new(span.clone(), message, "", help));
     }
     if !message.starts_with("invalid ") || !message.contains(" string") {
@@ -31,6 +31,14 @@ pub(super) fn string(text: &str, span: &Range<usize>, message: &str, root: &Node
     if !span.is_empty() {
         let help = "write it as an escape between double quotes, such as `\\t` or `\\u0007`";
         return Some(Lesson::new(span.clone(), "a control character can't stand in a string", "", help));
+    }
+    if let Some(empty) = ending_at(root, span.start).filter(Range::is_empty) {
+        // Between braces, a key without a value is read as a key and a string that never begins.
+        let before = text[..empty.start].trim_end();
+        let start = before.rfind(|c: char| c.is_whitespace() || "{,".contains(c)).map_or(0, |at| at + 1);
+        let key = shorten(&before[start..]);
+        let help = format!("write `{key} = ...`; a list stands between `[` and `]`");
+        return Some(Lesson::new(start..before.len(), format!("`{key}` has no value"), "", help));
     }
     Some(unclosed_string(text, span.start, message.contains("multi-line"), root))
 }
@@ -47,11 +55,11 @@ fn unclosed_string(text: &str, end: usize, multi_line: bool, root: &Node) -> Les
     if multi_line {
         let span = written.start..(written.start + quote.len()).min(written.end);
         let help = format!("end it with `{quote}`; everything down to the end of the file was taken for text");
-        return Lesson::new(span, "this text over several lines is never closed", "opened here", help);
+        return Lesson::new(span, "this string over several lines is never closed", "opened here", help);
     }
     let span = written.start..written.start + text[written].trim_end().len();
     let long = quote.repeat(3);
-    let help = format!("end it with `{quote}`; a text over several lines stands between `{long}` and `{long}`");
+    let help = format!("end it with `{quote}`; a string over several lines stands between `{long}` and `{long}`");
     Lesson::new(span, "this string is never closed", format!("no closing `{quote}` on this line"), help)
 }
 
@@ -116,21 +124,21 @@ pub(super) fn bare(text: &str, span: &Range<usize>, message: &str) -> Option<Les
     }
     let starts_as_number = written.starts_with(|first: char| first.is_ascii_digit());
     let message =
-        if starts_as_number { "this is not a number, and a text needs quotes" } else { "a text needs quotes" };
+        if starts_as_number { "this is not a number, and a string needs quotes" } else { "a string needs quotes" };
     Some(Lesson::new(span, message, "", format!("write `{}`", quoted(&written))))
 }
 
 pub(super) fn number(text: &str, span: &Range<usize>, message: &str) -> Option<Lesson> {
     let help = match message.split(',').next()? {
-        "unexpected leading zero" => "a number has no zeros before it; write a text such as \"007\" in quotes",
+        "unexpected leading zero" => "a number has no zeros before it; write a string such as \"007\" in quotes",
         "`_` may only go between digits" => "`_` stands between two digits: `50_000_000`",
         "integers with a radix cannot be signed" => "a number in hexadecimal, octal or binary has no sign",
         "radix must be lowercase" => "write `0x`, `0o` or `0b` in lower case",
         "invalid mantissa" | "invalid fraction" => "digits stand on both sides of the point: `0.5`",
         "invalid exponent" => "digits stand behind the `e`: `1e6`",
         "redundant numeric sign" | "unexpected sign" => "a number has one sign at most",
-        start if start.starts_with("invalid ") && start.ends_with(" integer") => {
-            "write a plain number, or a text in quotes"
+        start if start.starts_with("invalid ") && (start.ends_with(" integer") || start.ends_with(" float")) => {
+            "write a plain number, or a string in quotes"
         }
         _ => return None,
     };
@@ -138,7 +146,7 @@ pub(super) fn number(text: &str, span: &Range<usize>, message: &str) -> Option<L
     let end = text[span.end..].find([' ', '\t', ',', ']', '}', '\n', '\r', '#']).map_or(text.len(), |at| span.end + at);
     let written = &text[start..end];
     if written.matches('.').count() > 1 {
-        return Some(Lesson::new(start..end, "a text needs quotes", "", format!("write `{}`", quoted(written))));
+        return Some(Lesson::new(start..end, "a string needs quotes", "", format!("write `{}`", quoted(written))));
     }
     let message = format!("`{}` is not a number of TOML", shorten(written));
     Some(Lesson::new(start..end, message, "", help))

@@ -117,7 +117,10 @@ fn read_header(content: File, path: &Path, delimiter: u8, named: bool) -> Result
             "rename one of them in the first row, or set `header = false` where the first row is data",
         ),
         Fault::Utf16 => Problem::input(format!("{name} can't be read: {}", file::UTF16), file::UTF16_HELP),
-        Fault::NotUtf8 => Problem::input(format!("the first row of {name} is not UTF-8"), "convert it to UTF-8"),
+        Fault::NotUtf8 => Problem::input(
+            format!("the first row of {name} is not UTF-8"),
+            "convert it, such as with `iconv -f WINDOWS-1252 -t UTF-8`",
+        ),
         Fault::Failed(error) => Problem::input(error.message, "see whether the file is what it should be"),
     })
 }

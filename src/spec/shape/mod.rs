@@ -243,7 +243,7 @@ impl Walker<'_> {
         let message = format!("`{name}` holds its value, and a job file holds no secret");
         let variable: String = name.rsplit('.').next().unwrap_or("token").to_uppercase().replace('-', "_");
         let last = spot.key_name().map(toml_key).unwrap_or_default();
-        let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, message)
+        let diagnostic = Diagnostic::error(codes::SECRET_IN_FILE, message)
             .at_hidden(node.place)
             .help(format!("write `{last}.env = \"{variable}\"`, or `{last}.file = \"/run/secrets/{last}\"`"))
             .help("a value that was committed is known: change it where it was issued");

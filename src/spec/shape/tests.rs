@@ -195,7 +195,7 @@ fn kinds() {
 #[test]
 fn a_secret_in_the_file_is_not_shown_again() {
     let (code, place, message, help) = error("[secrets]\napi-token = \"hunter2\"\n");
-    assert_eq!((code.as_str(), place.as_str()), ("P0602", "\"hunter2\""));
+    assert_eq!((code.as_str(), place.as_str()), ("P0603", "\"hunter2\""));
     assert_eq!(message, "`secrets.api-token` holds its value, and a job file holds no secret");
     assert_eq!(help, "write `api-token.env = \"API_TOKEN\"`, or `api-token.file = \"/run/secrets/api-token\"`");
 }
