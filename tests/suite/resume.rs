@@ -264,7 +264,6 @@ fn a_damaged_journal_is_refused_with_its_place() {
 }
 
 #[test]
-#[ignore = "shows: a damaged journal is refused even with the --fresh that the message names"]
 fn fresh_is_the_way_out_of_a_damaged_journal() {
     let oracle = Oracle::start(item);
     let job = unfinished(&oracle);
@@ -352,12 +351,16 @@ fn sinks_that_were_added_and_accepted_keep_their_place() {
 fn an_unfinished_run_of_standard_input_can_not_go_on() {
     let oracle = Oracle::start(item);
     let job = Job::at(&oracle.url(), &JOB.replace("input = \"rows.csv\"", "input.stdin = \"csv\"")).input(&rows());
-    job.run(&["--limit", "10"]).expect_code(0);
+    let slow = ["--set", "endpoints.item.rate=\"20/s\"", "--set", "endpoints.item.burst=5"];
+    let running = job.spawn(&slow);
+    wait::until("five requests", Duration::from_secs(20), || (oracle.count() >= 5).then_some(()));
+    running.signal("INT");
+    let cut_off = running.wait().expect_code(130);
+    assert!(!cut_off.stderr.contains("resume"), "a command that would be refused: {}", cut_off.stderr);
     for arguments in [&[] as &[&str], &["--accept-changes"], &["--failed"]] {
         let done = job.run(arguments).expect_code(3);
         says(&done, &["endpoints.item", "standard input", "--fresh"]);
     }
-    whole(&job, 10);
     job.change("job.toml", "records.csv\"", "records.csv\"\non-existing = \"replace\"");
     job.run(&["--fresh"]).expect_code(0);
     whole(&job, ROWS);
