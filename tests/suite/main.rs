@@ -1,6 +1,8 @@
 //! The test suite: one binary, a module for each thing that must hold.
 
-/// What the tests stand on.
+/// The commands, their flags, exit codes and output.
+mod cli;
+/// What is said of wrong job files, letter by letter.
 mod golden;
 /// Every job in `jobs/` runs and writes what the demo said.
 mod jobs;
@@ -10,9 +12,7 @@ mod kill;
 mod limits;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
-mod support;
-
-/// The commands, their flags, exit codes and output.
-mod cli;
 /// What README.md says is true.
 mod readme;
+/// What the tests stand on.
+mod support;
