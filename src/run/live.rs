@@ -17,6 +17,8 @@ pub struct Lane {
     pub failed: AtomicU64,
     /// Attempts made in this session.
     pub attempts: AtomicU64,
+    /// Attempts of this session that were not the first of their row.
+    pub retries: AtomicU64,
     /// Attempts under way.
     pub in_flight: AtomicU64,
     /// Rows that sleep before a retry.

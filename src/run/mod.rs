@@ -104,6 +104,8 @@ pub struct RunReport {
     pub resumed_rows: u64,
     /// Attempts of this session.
     pub attempts: u64,
+    /// Attempts of this session that were not the first of their row.
+    pub retries: u64,
     /// Length of this session.
     pub elapsed: Duration,
     /// p50, p95, p99 of attempt durations in this session; `None` when there were no attempts.

@@ -30,6 +30,7 @@ pub fn report(
         total,
         resumed_rows: facts.resumed_rows,
         attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
+        retries: shared.live.lanes.iter().map(|lane| live::read(&lane.retries)).sum(),
         elapsed,
         latency: measured.latency,
         statuses: measured.statuses,
