@@ -14,5 +14,7 @@ mod limits;
 mod nginx;
 /// What README.md says is true.
 mod readme;
+/// What the schema says of good jobs and of broken ones.
+mod schema;
 /// What the tests stand on.
 mod support;
