@@ -5,8 +5,9 @@
 //! whole commit. Must never hold a secret or a rendered request.
 //!
 //! `format` says how it stands in the file and what damage is noticed, `folder` who may write it,
-//! `writer` how commits become durable.
+//! `writer` how commits become durable, `compact` how it is kept from growing without end.
 
+mod compact;
 mod folder;
 mod format;
 pub mod rowset;

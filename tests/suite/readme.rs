@@ -17,13 +17,15 @@ use crate::cli::paceline;
 
 /// A fenced block.
 #[derive(Debug, PartialEq, Eq)]
-struct Block {
-    language: String,
-    line: usize,
-    text: String,
+pub struct Block {
+    pub language: String,
+    /// Where it opens, counted from 1.
+    pub line: usize,
+    pub text: String,
 }
 
-fn blocks(markdown: &str) -> Vec<Block> {
+/// The fenced blocks of a text.
+pub fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (position, line) in markdown.lines().enumerate() {
@@ -67,7 +69,8 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn readme() -> String {
+/// README.md.
+pub fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md")
 }
 
