@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::compact::Compact;
-use super::format::append_frame;
-use super::{Commit, JournalError};
+use super::format::{append_frame, beginning};
+use super::{Commit, JournalError, Opening};
 
 /// What a journal is written to: a file, and in tests one that fails.
 pub(super) trait Tape: Debug + Send {
@@ -67,6 +67,22 @@ impl Writer {
     /// committed before is safe, and a resume starts from there.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), JournalError> {
         self.lasting(|writer| writer.write(commit))
+    }
+
+    /// Goes on under another opening, for a job that changed and was accepted: the journal is written anew with
+    /// this commit as its only one. `commit` carries every failed row that still counts.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`]; the journal is as it was then, or as it is meant to be.
+    pub fn reopen(&mut self, opening: &Opening, commit: &Commit) -> Result<(), JournalError> {
+        self.lasting(|writer| {
+            writer.beginning = beginning(opening)?;
+            writer.put_into_frame(commit)?;
+            let compact = Compact::write(&writer.path, &writer.beginning, &writer.frame, true)?;
+            let (file, length) = compact.take_over()?;
+            (writer.tape, writer.length) = (Box::new(file), length);
+            Ok(())
+        })
     }
 
     /// Writes the journal anew, however small it is.

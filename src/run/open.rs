@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
 use crate::extract::{Need, Wanted};
-use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
+use crate::journal::{Commit, Counts, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
 use crate::limit::{LimitPlan, Limiter};
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
@@ -136,11 +136,8 @@ struct Session {
 fn begin(plan: &Plan, folder: &StateFolder, decision: Decision, identity: Identity) -> Result<Session, RunError> {
     match decision {
         Decision::New => begin_new(plan, folder, identity),
-        Decision::Resume(recovered) => resume_run(plan, folder, &identity, recovered, None),
-        Decision::Again(recovered) => {
-            let failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
-            resume_run(plan, folder, &identity, recovered, Some(failed))
-        }
+        Decision::Resume(recovered) => resume_run(plan, folder, identity, recovered, false),
+        Decision::Again(recovered) => resume_run(plan, folder, identity, recovered, true),
     }
 }
 
@@ -171,30 +168,51 @@ fn opening(plan: &Plan, identity: Identity) -> Opening {
     }
 }
 
+/// The opening that a run has from now on: positions are those of the plan as it is now, and the job as it is
+/// now is what the next session compares with.
+fn opening_of(plan: &Plan, before: &Opening, identity: Identity) -> Opening {
+    let Opening { run, started, .. } = before.clone();
+    Opening { run, started, ..opening(plan, identity) }
+}
+
 fn resume_run(
     plan: &Plan,
     folder: &StateFolder,
-    identity: &Identity,
+    identity: Identity,
     recovered: Recovered,
-    failed: Option<Vec<FailedRow>>,
+    send_failed: bool,
 ) -> Result<Session, RunError> {
     let Recovered { opening, last, torn } = recovered;
     // Of a run that was complete, all rows that are not done now are failed ones.
-    let again = last.again || (failed.is_some() && last.complete);
+    let again = last.again || (send_failed && last.complete);
     let mut state = resume::fit(plan, &opening, last);
     state.again = again;
     let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
     heal::finish(&mut state, &mut writer).map_err(RunError::Open)?;
     heal::clean(plan);
-    let rows = match failed {
-        Some(failed) => Some(heal::begin(plan, &opening, &failed, &mut state, &mut writer).map_err(RunError::Open)?),
-        None => None,
+    if send_failed {
+        heal::still_there(plan, &opening).map_err(RunError::Open)?;
+    }
+    let now = opening_of(plan, &opening, identity);
+    let mut failed = Vec::new();
+    if send_failed || now != opening {
+        failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
+    }
+    if now != opening {
+        failed = resume::renumber(failed, &opening, &now);
+        let carried = Commit { failed: failed.clone(), healed: true, ..state.clone() };
+        writer.reopen(&now, &carried).map_err(|error| cannot(error.message))?;
+    }
+    let only = if send_failed {
+        let rows = heal::begin(plan, &failed, &mut state, &mut writer).map_err(RunError::Open)?;
+        Some(rows).filter(|_| !again)
+    } else {
+        None
     };
     let sinks = open_sinks(plan, &mut state)?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
-    let only = rows.filter(|_| !again);
-    let selections = selections(plan, identity, &state, only);
-    Ok(Session { run: opening.run, sinks, writer, state, selections, torn })
+    let selections = selections(plan, &now.identity, &state, only);
+    Ok(Session { run: now.run, sinks, writer, state, selections, torn })
 }
 
 /// Rows to work on, by endpoint; `only` of them where that is given.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Commit, Counts, Opening, Recovered, RowSet};
+use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span};
 use crate::plan::{EndpointPlan, Plan};
 
 use super::RunOptions;
@@ -138,6 +138,21 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
     Commit { done, counts, cursors, renames: last.renames, ..Commit::default() }
 }
 
+/// Failed rows with the positions that their endpoints and sinks have now; without those that are gone.
+#[must_use]
+pub fn renumber(failed: Vec<FailedRow>, before: &Opening, now: &Opening) -> Vec<FailedRow> {
+    let moved = |from: &[String], to: &[String], position: usize| {
+        let name = from.get(position)?;
+        to.iter().position(|known| known == name)
+    };
+    let one = |row: FailedRow| {
+        let endpoint = moved(&before.endpoints, &now.endpoints, row.endpoint)?;
+        let span = |span: Span| Some(Span { sink: moved(&before.sinks, &now.sinks, span.sink)?, ..span });
+        Some(FailedRow { endpoint, spans: row.spans.into_iter().filter_map(span).collect(), ..row })
+    };
+    failed.into_iter().filter_map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +167,26 @@ mod tests {
         let new = map(&[("endpoints.a.url", "http://y"), ("endpoints.a.method", "GET"), ("sinks.b.path", "c")]);
         let lines: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
         assert_eq!(lines, ["endpoints.a.url: was http://x, is http://y", "sinks.b.path: was (none), is c"]);
+    }
+
+    #[test]
+    fn failed_rows_follow_their_names() {
+        let opening = |endpoints: &[&str], sinks: &[&str]| Opening {
+            version: 1,
+            run: String::new(),
+            job: String::new(),
+            started: String::new(),
+            identity: Identity::new(),
+            endpoints: endpoints.iter().map(ToString::to_string).collect(),
+            sinks: sinks.iter().map(ToString::to_string).collect(),
+        };
+        let row = |endpoint, sinks: &[usize]| FailedRow {
+            endpoint,
+            row: 7,
+            spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)) }).collect(),
+        };
+        let (before, now) = (opening(&["a", "b"], &["x", "y"]), opening(&["c", "b"], &["y", "z", "x"]));
+        assert_eq!(renumber(vec![row(0, &[0]), row(1, &[0, 1])], &before, &now), [row(1, &[2, 0])]);
+        assert_eq!(renumber(vec![row(1, &[1])], &before, &opening(&["b"], &[])), [row(0, &[])]);
     }
 }
