@@ -188,7 +188,7 @@ mod tests {
         assert!(scattered().all(|row| rows.insert(row)));
         assert_eq!((rows.len(), rows.ranges().len() as u64, rows.first_missing()), (ROWS, ROWS, 1));
         assert!(scattered().all(|row| rows.insert(row + 1)));
-        assert_eq!(rows.ranges().collect::<Vec<_>>(), [0..2 * ROWS]);
+        assert_eq!((rows.len(), rows.ranges().len()), (2 * ROWS, 1));
     }
 
     proptest! {
