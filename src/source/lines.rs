@@ -6,6 +6,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use super::quote::Quotes;
+
 /// Most bytes of one record or line: an unclosed quote must not swallow the memory.
 pub(super) const CAP: u64 = 16 * 1024 * 1024;
 
@@ -19,18 +21,27 @@ pub(super) struct Lines<R> {
     begun: u64,
     fresh: bool,
     left: u64,
+    quotes: Quotes,
 }
 
 impl<R: Read> Lines<R> {
-    /// Begins at line one of `inner`.
-    pub fn new(inner: R) -> Self {
-        Self { inner: BufReader::with_capacity(BUFFER, inner), line: 1, begun: 1, fresh: true, left: CAP }
+    /// Begins at line one of `inner`, whose cells stand between `delimiter`s.
+    pub fn new(inner: R, delimiter: u8) -> Self {
+        let (inner, quotes) = (BufReader::with_capacity(BUFFER, inner), Quotes::new(delimiter));
+        Self { inner, line: 1, begun: 1, fresh: true, left: CAP, quotes }
     }
 
     /// Says that the next byte begins a record.
     pub fn begin(&mut self) {
         self.fresh = true;
         self.left = CAP;
+        self.quotes.begin();
+    }
+
+    /// The line of a quote that the record has opened and, as far as it was read, not closed. A record
+    /// that has ended has one only where the text ended first.
+    pub fn open_quote(&self) -> Option<u64> {
+        self.quotes.open()
     }
 
     /// One-based line at which the record began.
@@ -87,6 +98,7 @@ impl<R: Read> Read for Lines<R> {
         let end = available[..most].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let taken = end.map_or(most, |position| position + 1);
         out[..taken].copy_from_slice(&available[..taken]);
+        self.quotes.take(&out[..taken], self.line);
         self.line += u64::from(taken > 0 && out[taken - 1] == b'\n');
         self.left -= taken as u64;
         self.inner.consume(taken);
@@ -100,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_read_is_one_line_and_records_know_theirs() {
-        let mut lines = Lines::new(&b"\r\n\na\r\n\r\nbc\n\"x\n\ny\"\n"[..]);
+        let mut lines = Lines::new(&b"\r\n\na\r\n\r\nbc\n\"x\n\ny\"\n"[..], b',');
         let mut seen = Vec::new();
         let mut out = [0; 64];
         for inside in [false, false, false, true, true, false] {
@@ -116,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_record_over_the_cap_ends() {
-        let mut lines = Lines::new(io::repeat(b'x'));
+        let mut lines = Lines::new(io::repeat(b'x'), b',');
         lines.begin();
         let copied = io::copy(&mut lines, &mut io::sink());
         assert_eq!(copied.unwrap_err().kind(), io::ErrorKind::FileTooLarge);

@@ -8,6 +8,7 @@ mod file;
 pub mod jsonl;
 mod lines;
 mod problem;
+mod quote;
 pub mod range;
 pub mod stdin;
 pub mod values;

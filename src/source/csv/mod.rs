@@ -1,8 +1,8 @@
 //! `input.csv`: rows of delimited text, RFC 4180 as the world writes it.
 //!
 //! A byte order mark, CRLF and blank lines are understood; a row that does not fit the header, or is
-//! not UTF-8, is a bad row and the next one is read. Must never guess: an unclosed quote ends at a
-//! cap, and UTF-16 is refused.
+//! not UTF-8, is a bad row and the next one is read. Must never guess: a row whose quote is
+//! never closed is bad, and ends at a cap; UTF-16 is refused.
 
 mod reader;
 #[cfg(test)]
@@ -121,6 +121,7 @@ fn read_header(content: File, path: &Path, delimiter: u8, named: bool) -> Result
             format!("the first row of {name} is not UTF-8"),
             "convert it, such as with `iconv -f WINDOWS-1252 -t UTF-8`",
         ),
+        Fault::Unclosed(line) => Problem::input(rows.unclosed_at(line), reader::CLOSE),
         Fault::Failed(error) => Problem::input(error.message, "see whether the file is what it should be"),
     })
 }

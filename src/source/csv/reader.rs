@@ -23,6 +23,8 @@ pub(in crate::source) enum Fault {
     Utf16,
     /// The header is not UTF-8.
     NotUtf8,
+    /// A quote in the header, opened at this line and never closed.
+    Unclosed(u64),
     /// Reading failed.
     Failed(SourceError),
 }
@@ -36,6 +38,8 @@ pub(in crate::source) struct Rows<R> {
     name: String,
     delimiter: u8,
     record: ByteRecord,
+    /// The line of a quote that the record opened and never closed.
+    unclosed: Option<u64>,
 }
 
 /// The first bytes are read with the first record: a stream may keep its reader waiting.
@@ -48,12 +52,12 @@ enum State<R> {
 impl<R: Read> Rows<R> {
     /// Records of `text`, which is called `name` in messages.
     pub fn new(text: R, name: String, delimiter: u8) -> Self {
-        Self { state: State::Unopened(text), name, delimiter, record: ByteRecord::new() }
+        Self { state: State::Unopened(text), name, delimiter, record: ByteRecord::new(), unclosed: None }
     }
 
     /// The header, from the first record.
     pub fn header(&mut self) -> Result<Header, Fault> {
-        let Some(_) = self.advance()? else { return Err(Fault::Empty) };
+        self.first()?;
         let names = StringRecord::from_byte_record(self.record.clone()).map_err(|_| Fault::NotUtf8)?;
         for (position, name) in names.iter().enumerate() {
             if name.trim().is_empty() {
@@ -68,8 +72,14 @@ impl<R: Read> Rows<R> {
 
     /// A header c1, c2, ... as wide as the first record.
     pub fn numbered(&mut self) -> Result<Header, Fault> {
-        let Some(_) = self.advance()? else { return Err(Fault::Empty) };
+        self.first()?;
         Ok(Header::new((1..=self.record.len()).map(|position| format!("c{position}")).collect()))
+    }
+
+    /// Reads the record that tells the columns.
+    fn first(&mut self) -> Result<(), Fault> {
+        let Some(_) = self.advance()? else { return Err(Fault::Empty) };
+        self.unclosed.map_or(Ok(()), |line| Err(Fault::Unclosed(line)))
     }
 
     /// A fault of the header as an error of the source.
@@ -81,8 +91,15 @@ impl<R: Read> Rows<R> {
             Fault::Twice(column) => SourceError::new(format!("{name} names the column `{column}` twice")),
             Fault::Utf16 => SourceError::new(format!("{name} can't be read: {}; {}", file::UTF16, file::UTF16_HELP)),
             Fault::NotUtf8 => SourceError::new(format!("the first row of {name} is not UTF-8; convert it to UTF-8")),
+            Fault::Unclosed(line) => SourceError::new(format!("{}; {CLOSE}", self.unclosed_at(line))),
             Fault::Failed(error) => error,
         }
+    }
+
+    /// What is wrong where a quote is never closed.
+    pub fn unclosed_at(&self, line: u64) -> String {
+        let name = &self.name;
+        format!("the quote that opens at line {line} of {name} is never closed, so what follows it can't be read")
     }
 
     /// Reads the next record into `self.record`; the line it begins at, `None` at the end.
@@ -90,16 +107,18 @@ impl<R: Read> Rows<R> {
         self.open()?;
         let State::Open(reader) = &mut self.state else { return Ok(None) };
         reader.get_mut().begin();
-        match reader.read_byte_record(&mut self.record) {
-            Ok(true) => Ok(Some(reader.get_ref().begun())),
+        let read = reader.read_byte_record(&mut self.record);
+        let lines = reader.get_ref();
+        self.unclosed = lines.open_quote();
+        match read {
+            Ok(true) => Ok(Some(lines.begun())),
             Ok(false) => {
                 self.state = State::Over;
                 Ok(None)
             }
             Err(error) => {
-                let lines = reader.get_ref();
                 let message = if lines.exhausted() {
-                    runaway(&self.name, lines.begun())
+                    runaway(&self.name, lines.begun(), self.unclosed)
                 } else {
                     format!("{} can't be read any further after line {}: {error}", self.name, lines.begun())
                 };
@@ -123,7 +142,7 @@ impl<R: Read> Rows<R> {
             Opening::Marked => Vec::new(),
             Opening::Utf16 => return Err(Fault::Utf16),
         };
-        let lines = Lines::new(std::io::Cursor::new(first).chain(text));
+        let lines = Lines::new(std::io::Cursor::new(first).chain(text), self.delimiter);
         let reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.delimiter).from_reader(lines);
         self.state = State::Open(Box::new(reader));
@@ -131,10 +150,17 @@ impl<R: Read> Rows<R> {
     }
 }
 
-fn runaway(name: &str, line: u64) -> String {
+fn runaway(name: &str, line: u64, quote: Option<u64>) -> String {
     let cap = CAP / 1024 / 1024;
-    format!("the row of {name} at line {line} is longer than {cap} MiB; is a quote opened there and never closed?")
+    let row = format!("the row of {name} at line {line} is longer than {cap} MiB");
+    match quote {
+        Some(quote) => format!("{row}: the quote that opens at line {quote} is not closed by then; {CLOSE}"),
+        None => format!("{row}, the most that a row may have"),
+    }
 }
+
+/// The way out of a quote that is never closed.
+pub(in crate::source) const CLOSE: &str = "close it behind the text, and double each quote inside";
 
 /// A CSV source behind its header.
 pub(in crate::source) struct Reader<R> {
@@ -178,6 +204,15 @@ impl<R: Read> Reader<R> {
     fn row(&self, header: Arc<Header>, line: u64) -> source::Read {
         let (record, width, ordinal) = (&self.rows.record, header.names().len(), self.ordinal);
         let row = |cells| Row { ordinal, line, fields: Fields::Text { header, cells } };
+        if let Some(opened) = self.rows.unclosed {
+            // The last cell is the rest of the text, which is nobody's value.
+            let sound = record.iter().take(record.len().saturating_sub(1)).collect();
+            let cells = StringRecord::from_byte_record_lossy(fitted(&sound, width));
+            return source::Read::Bad {
+                row: row(cells),
+                reason: format!("{}; {CLOSE}", self.rows.unclosed_at(opened)),
+            };
+        }
         let cells = match StringRecord::from_byte_record(fitted(record, width)) {
             Ok(cells) => cells,
             Err(error) => {

@@ -70,14 +70,54 @@ fn a_row_that_is_not_utf8_is_bad_and_the_next_is_read() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_makes_its_row_bad() {
+    let never = |line| format!("the quote that opens at line {line} of x.csv is never closed");
+    let rows = read(b"x,y\n1,2\n2,\"abc\n3,4\n4,5\n");
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0], "2 1|2");
+    assert!(rows[1].starts_with(&format!("3 2|! {}", never(3))), "what it swallowed is no cell: {}", rows[1]);
+    for (text, line, fields) in [
+        (&b"x,y\n\"a\nb\",\"c\n"[..], 3, "2 a\nb|!"),
+        (b"x,y\n1,\"", 2, "2 1|!"),
+        (b"x,y\r\n\r\n1,\"\"\"\r\n", 3, "3 1|!"),
+        (b"x,y\n\"\xff", 2, "2 |!"),
+        (b"x,y\n1,2,3,\"", 2, "2 1|2!"),
+    ] {
+        let rows = read(text);
+        assert_eq!(rows.len(), 1);
+        assert!(rows[0].starts_with(fields) && rows[0].contains(&never(line)), "{}", rows[0]);
+    }
+    assert_eq!(read(b"x,y\n1,\"a\"\"\""), ["2 1|a\""]);
+    assert_eq!(read(b"x,y\n1,a\"b\n"), ["2 1|a\"b"]);
+    assert_eq!(read(b"x,y\n1,\"\""), ["2 1|"]);
+}
+
+#[test]
+fn a_header_whose_quote_is_never_closed_is_refused() {
+    let words = "the quote that opens at line 2 of x.csv is never closed";
+    let refused = problem(b"\nx,\"y\n1,2\n", json!({"path": "x.csv"}));
+    assert!(refused.message.starts_with(words), "{}", refused.message);
+    let counted = problem(b"\nx,\"y\n1,2\n", json!({"path": "x.csv", "header": false}));
+    assert_eq!(counted.message, refused.message);
+    let message = reader(b"\nx,\"y\n1,2\n").next().unwrap_err().message;
+    assert!(message.starts_with(words), "{message}");
+}
+
+#[test]
 fn an_open_quote_ends_at_the_cap_with_the_line_it_began_at() {
-    let runaway = std::io::Read::take(std::io::repeat(b'x'), 2 * CAP);
-    let text = std::io::Read::chain(&b"a,b\n1,2\n3,\"open\n"[..], runaway);
-    let mut source = Reader::lazy(Rows::new(text, "x.csv".to_owned(), b','));
-    assert!(matches!(source.next().unwrap(), Some(Read::Row(_))));
-    let message = source.next().unwrap_err().message;
-    assert!(message.starts_with("the row of x.csv at line 3 is longer than 16 MiB; is a quote"), "{message}");
-    assert_eq!(source.next().unwrap(), None);
+    for (quote, words) in [
+        ("\"open", "the row of x.csv at line 3 is longer than 16 MiB: the quote that opens at line 4 is not closed"),
+        ("open", "the row of x.csv at line 3 is longer than 16 MiB, the most that a row may have"),
+    ] {
+        let runaway = std::io::Read::take(std::io::repeat(b'x'), 2 * CAP);
+        let text = format!("a,b\n1,2\n\"3\n\",{quote}");
+        let text = std::io::Read::chain(text.as_bytes(), runaway);
+        let mut source = Reader::lazy(Rows::new(text, "x.csv".to_owned(), b','));
+        assert!(matches!(source.next().unwrap(), Some(Read::Row(_))));
+        let message = source.next().unwrap_err().message;
+        assert!(message.starts_with(words), "{message}");
+        assert_eq!(source.next().unwrap(), None);
+    }
 }
 
 #[test]
@@ -173,6 +213,19 @@ proptest! {
             prop_assert!(read.line >= 2 && read.line <= 1 + newlines.count() as u64);
         }
         prop_assert_eq!(source.next().unwrap(), None);
+    }
+
+    #[test]
+    fn a_quote_is_open_at_the_end_where_a_line_behind_it_would_be_no_row(text in prop::collection::vec(
+        prop_oneof![Just(b'\n'), Just(b'\r'), Just(b','), Just(b'"'), Just(b'a')], 0..40,
+    )) {
+        let whole = [b"a,b\n", &text[..]].concat();
+        let rows = read(&whole);
+        let more = read(&[&whole[..], b"\n9,9\n"].concat());
+        let is_open = rows.last().is_some_and(|row| row.contains("is never closed"));
+        prop_assert_eq!(is_open, more.len() == rows.len(), "{:?}", rows);
+        let earlier = rows.iter().rev().skip(1).filter(|row| row.contains("is never closed")).count();
+        prop_assert_eq!(earlier, 0);
     }
 
     #[test]
