@@ -10,6 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
+/// Shortest secret that is masked in records, in bytes.
+pub const SHORTEST_IN_RECORDS: usize = 6;
+
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
 
@@ -139,6 +142,14 @@ impl Secrets {
     pub fn masker(&self) -> Masker {
         Masker::new(self.values.iter().map(|(_, secret)| secret.reveal()))
     }
+
+    /// A masker for records: it leaves out secrets of less than [`SHORTEST_IN_RECORDS`] bytes, which would
+    /// be found in data that has nothing to do with them.
+    #[must_use]
+    pub fn record_masker(&self) -> Masker {
+        let values = self.values.iter().map(|(_, secret)| secret.reveal());
+        Masker::new(values.filter(|value| value.len() >= SHORTEST_IN_RECORDS))
+    }
 }
 
 /// Replaces secret values in texts by `***`: plain, percent-encoded, base64 and JSON-escaped forms.
@@ -175,9 +186,29 @@ impl Masker {
         Self { needles, first }
     }
 
+    /// Masks the texts in a JSON value, names of members left alone.
+    pub fn mask_value(&self, value: &mut serde_json::Value) {
+        if self.needles.is_empty() {
+            return;
+        }
+        match value {
+            serde_json::Value::String(text) => {
+                if let Cow::Owned(masked) = self.mask(text) {
+                    *text = masked;
+                }
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.mask_value(item)),
+            serde_json::Value::Object(map) => map.values_mut().for_each(|item| self.mask_value(item)),
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+        }
+    }
+
     /// `text` without secrets; what overlaps is masked as one.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.needles.is_empty() {
+            return Cow::Borrowed(text);
+        }
         let mut out = String::new();
         let mut copied = 0;
         let mut masked_to = 0;

@@ -183,6 +183,7 @@ pub struct RunArgs {
     pub failed: bool,
     /// Forgets an unfinished run and starts anew
     #[arg(long, env = "PACELINE_FRESH", help_heading = "Run", value_parser = BoolishValueParser::new())]
+    #[arg(conflicts_with = "failed")]
     pub fresh: bool,
     /// Goes on although the job or an input changed in what it would send
     #[arg(long, env = "PACELINE_ACCEPT_CHANGES", help_heading = "Run", value_parser = BoolishValueParser::new())]
@@ -306,6 +307,14 @@ mod tests {
                 assert!(arg.get_help().is_some(), "--{long} says nothing about itself");
             }
         }
+    }
+
+    #[test]
+    fn a_run_is_not_forgotten_and_sent_again_at_once() {
+        let parse = |flags: &[&str]| Cli::try_parse_from([["paceline", "run", "job.toml"].as_slice(), flags].concat());
+        let refusal = parse(&["--failed", "--fresh"]).unwrap_err();
+        assert_eq!(refusal.kind(), clap::error::ErrorKind::ArgumentConflict);
+        assert!(parse(&["--failed"]).is_ok() && parse(&["--fresh"]).is_ok());
     }
 
     #[test]

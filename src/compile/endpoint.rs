@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::Method;
 use http::header::AUTHORIZATION;
+use http::{HeaderName, Method};
 use serde_json::Value;
 
 use super::sinks::Target;
@@ -12,10 +12,13 @@ use super::{Site, batch, client, columns, exposure, input, limits, request, retr
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
-use crate::plan::{EndpointPlan, StatusSet};
-use crate::source::Columns;
+use crate::plan::{BatchPlan, ColumnPlan, EndpointPlan, Meta, StatusSet};
+use crate::record::Layout;
+use crate::retry::RetryPlan;
+use crate::source::{Columns, SourcePlan};
 use crate::spec::{EndpointSpec, JobSpec};
-use crate::template::{RowScope, Scope, Spot};
+use crate::template::{JsonTemplate, RowScope, Scope, Spot, Template};
+use crate::transport::{ClientPlan, TimeoutPlan};
 
 /// What every endpoint is compiled with.
 #[derive(Debug)]
@@ -36,63 +39,120 @@ pub fn endpoint(
     spec: &EndpointSpec,
     buckets: &mut Vec<LimitPlan>,
 ) -> (Target, Option<EndpointPlan>) {
-    let path = KeyPath::of(["endpoints", name]);
+    let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
     let source = input::input(site, name, spec);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
-    let scope = scope(around, &known);
-    let reply_scope = Scope { reply: true, ..scope.clone() };
+    let request = written.request(site, &scope(around, &known));
+    let settings = written.settings(site, buckets);
+    let output = written.output(site, &known);
 
-    let method = method(site, &path, spec);
-    let url = site.template(&path.key("url"), &spec.url, Spot::Url, &scope);
-    if let Some(url) = &url {
-        url::check(site, &path.key("url"), url);
-    }
-    let query = request::query(site, &path, spec, &scope);
-    let headers = request::headers(site, &path, spec, &scope);
-    let auth = auth(site, &path, spec, &scope);
-    let json = request::json(site, &path, spec, &scope);
-    let limits = limits::of_endpoint(site, name, spec, buckets);
-    let batch = batch::batch(site, name, spec, around.job);
-    let retry = retry::retry(site, name, spec, around.job);
-    let timeout = client::timeout(site, name, spec, around.job);
-    let client = client::client(site, name, spec, around.job);
-    let extracted = columns::columns(site, &path, spec, &reply_scope);
-    let meta = columns::meta(site, &path, spec);
-    let keep = columns::keep(site, &path, spec, &known);
-    let layout = columns::layout(site, &path, spec, keep, &meta);
-
-    let target = Target { name: name.to_owned(), layout: source.is_some().then(|| layout.clone()) };
-    let plan = method.zip(url).zip(source).map(|((method, url), source)| EndpointPlan {
-        name: name.to_owned(),
-        method,
-        url,
-        query,
-        headers,
-        auth,
-        json,
-        source,
-        limits,
-        concurrency: spec.concurrency.unwrap_or(10) as usize,
-        order: spec.order.unwrap_or_default(),
-        batch,
-        retry,
-        timeout,
-        client,
-        expect: expect(spec),
-        columns: extracted,
-        meta,
-        layout,
-    });
+    let target = Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()) };
+    let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
     if let Some(plan) = &plan {
         exposure::check(site, plan);
     }
     (target, plan)
 }
 
-fn method(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) -> Option<Method> {
-    match &spec.method {
-        Some(written) => request::method(site, &path.key("method"), written),
-        None => Some(Method::GET),
+/// An endpoint as it stands in the job.
+struct Written<'e> {
+    name: &'e str,
+    spec: &'e EndpointSpec,
+    path: KeyPath,
+    around: &'e Surroundings<'e>,
+}
+
+/// What is sent.
+struct Request {
+    method: Method,
+    url: Template,
+    query: Vec<(String, Vec<Template>)>,
+    headers: Vec<(HeaderName, Template)>,
+    auth: Option<Arc<dyn AuthPlan>>,
+    json: Option<JsonTemplate>,
+}
+
+/// How it is sent.
+struct Settings {
+    limits: Vec<usize>,
+    batch: BatchPlan,
+    retry: RetryPlan,
+    timeout: TimeoutPlan,
+    client: ClientPlan,
+}
+
+/// What becomes of replies.
+struct Output {
+    columns: Vec<ColumnPlan>,
+    meta: Vec<Meta>,
+    layout: Layout,
+}
+
+impl Written<'_> {
+    /// Every part is looked at, also behind one that is wrong.
+    fn request(&self, site: &mut Site<'_>, scope: &Scope) -> Option<Request> {
+        let (path, spec) = (&self.path, self.spec);
+        let method = match &spec.method {
+            Some(written) => request::method(site, &path.key("method"), written),
+            None => Some(Method::GET),
+        };
+        let url = site.template(&path.key("url"), &spec.url, Spot::Url, scope);
+        if let Some(url) = &url {
+            url::check(site, &path.key("url"), url);
+        }
+        let query = request::query(site, path, spec, scope);
+        let headers = request::headers(site, path, spec, scope);
+        let auth = auth(site, path, spec, scope);
+        let json = request::json(site, path, spec, scope);
+        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, json })
+    }
+
+    fn settings(&self, site: &mut Site<'_>, buckets: &mut Vec<LimitPlan>) -> Settings {
+        let (name, spec, job) = (self.name, self.spec, self.around.job);
+        Settings {
+            limits: limits::of_endpoint(site, name, spec, buckets),
+            batch: batch::batch(site, name, spec, job),
+            retry: retry::retry(site, name, spec, job),
+            timeout: client::timeout(site, name, spec, job),
+            client: client::client(site, name, spec, job),
+        }
+    }
+
+    fn output(&self, site: &mut Site<'_>, known: &Columns) -> Output {
+        let (path, spec) = (&self.path, self.spec);
+        let scope = Scope { reply: true, ..scope(self.around, known) };
+        let columns = columns::columns(site, path, spec, &scope);
+        let meta = columns::meta(site, path, spec);
+        let keep = columns::keep(site, path, spec, known);
+        let layout = columns::layout(site, path, spec, keep, &meta);
+        Output { columns, meta, layout }
+    }
+
+    fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
+        let Request { method, url, query, headers, auth, json } = request;
+        let Settings { limits, batch, retry, timeout, client } = settings;
+        let Output { columns, meta, layout } = output;
+        EndpointPlan {
+            name: self.name.to_owned(),
+            method,
+            url,
+            query,
+            headers,
+            auth,
+            json,
+            source,
+            limits,
+            concurrency: self.spec.concurrency.unwrap_or(10) as usize,
+            order: self.spec.order.unwrap_or_default(),
+            batch,
+            retry,
+            timeout,
+            client,
+            expect: expect(self.spec),
+            columns,
+            meta,
+            layout,
+        }
     }
 }
 

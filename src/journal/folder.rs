@@ -5,6 +5,7 @@
 //! .paceline/JOB/lock      the pid of the process that works on the job
 //! .paceline/JOB/journal   the journal
 //! .paceline/JOB/journal.1 the one before
+//! .paceline/JOB/journal.new one that is being written, or was when its writer was killed
 //! ```
 //! Folders are for their owner alone, and so are files. Must never leave half a journal under its
 //! name: it is written beside, synced and renamed, so that a kill at any point leaves either no
@@ -20,6 +21,8 @@ use super::{FailedRow, JournalError, Opening, Recovered, Writer, format};
 
 /// Name of the folder that holds the state folders of all jobs of a folder.
 const TOP: &str = ".paceline";
+/// Name of a journal that is being written.
+pub(super) const BESIDE: &str = "journal.new";
 
 /// The state folder of a job, locked: a second process is refused with the pid of the first. The
 /// lock ends with the process, however it ends, or when this is dropped.
@@ -70,15 +73,17 @@ impl StateFolder {
     /// When it can't be written.
     pub fn begin(&self, opening: &Opening) -> Result<Writer, JournalError> {
         let journal = self.journal();
-        let file = self.create(opening).map_err(|error| failed("begin the journal", &journal, &error))?;
-        Ok(Writer::new(journal, Box::new(file)))
+        let begun = format::beginning(opening).and_then(|beginning| Ok((self.create(&beginning)?, beginning)));
+        let (file, beginning) = begun.map_err(|error| failed("begin the journal", &journal, &error))?;
+        let length = beginning.len() as u64;
+        Ok(Writer::new(journal, beginning, length, Box::new(file)))
     }
 
-    fn create(&self, opening: &Opening) -> io::Result<File> {
-        let (journal, beside) = (self.journal(), self.path.join("journal.new"));
+    fn create(&self, beginning: &[u8]) -> io::Result<File> {
+        let (journal, beside) = (self.journal(), self.path.join(BESIDE));
         absent_is_fine(fs::remove_file(&beside))?;
         let mut file = private_file().append(true).create_new(true).open(&beside)?;
-        file.write_all(&format::beginning(opening)?)?;
+        file.write_all(beginning)?;
         file.sync_all()?;
         absent_is_fine(fs::rename(&journal, self.path.join("journal.1")))?;
         fs::rename(&beside, &journal)?;
@@ -96,8 +101,9 @@ impl StateFolder {
             message: format!("the journal `{}` is gone; `run` again starts anew", journal.display()),
         })?;
         let file = cut(&journal, found.end, found.found.torn);
-        let file = file.map_err(|error| failed("go on with the journal", &journal, &error))?;
-        Ok(Writer::new(journal, Box::new(file)))
+        let opened = file.and_then(|file| Ok((file, format::beginning(&found.found.opening)?)));
+        let (file, beginning) = opened.map_err(|error| failed("go on with the journal", &journal, &error))?;
+        Ok(Writer::new(journal, beginning, found.end, Box::new(file)))
     }
 
     /// Rows that failed in the recovered run and were not sent again since; empty without a journal.
@@ -106,14 +112,26 @@ impl StateFolder {
     /// As [`StateFolder::recover`].
     pub fn failed_rows(&self) -> Result<Vec<FailedRow>, JournalError> {
         let mut rows = Vec::new();
-        format::replay(&self.journal(), |commit: FailedRows| {
-            if commit.healed {
+        each_failed(&self.journal(), |healed, more| {
+            if healed {
                 rows.clear();
             }
-            rows.extend(commit.failed);
+            rows.extend(more);
+            Ok(())
         })?;
         Ok(rows)
     }
+}
+
+/// Shows the failed rows of every commit of a journal, and whether those before count no more.
+///
+/// # Errors
+/// When the journal can't be read, and those of `see`.
+pub(super) fn each_failed(
+    journal: &Path,
+    mut see: impl FnMut(bool, Vec<FailedRow>) -> io::Result<()>,
+) -> Result<(), JournalError> {
+    format::replay(journal, |commit: FailedRows| see(commit.healed, commit.failed)).map(drop)
 }
 
 /// Reads a journal without taking its lock, for `plan`.
@@ -184,14 +202,14 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> JournalError {
     JournalError { message: format!("can't {what} `{}`: {error}", path.display()) }
 }
 
-fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }
 
-fn private_file() -> OpenOptions {
+pub(super) fn private_file() -> OpenOptions {
     #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has modes"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -208,7 +226,7 @@ fn private_folder() -> DirBuilder {
 }
 
 /// Makes names in a folder durable; elsewhere than on Unix a folder can't be opened, nor needs to be.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         // The parent of a bare name is the empty path, which means the working directory.
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };

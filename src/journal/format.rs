@@ -5,6 +5,8 @@
 //! length: u32  crc of length: u32  crc of payload: u32  payload: JSON    a frame; the first holds the Opening,
 //! ...                                                                    every other one a Commit
 //! ```
+//! In a compact journal, failed rows stand between the opening and the first commit, in frames of their
+//! own: `{"failed":[...]}`. It is whole before it gets its name, so such a frame is never the last one.
 //! Numbers are little-endian, checksums are CRC-32 (IEEE).
 //!
 //! **What is noticed.** A write that was cut off can only be the last one, since each is durable
@@ -22,14 +24,22 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::{Commit, JournalError, Opening, Recovered, VERSION};
+use super::{Commit, FailedRow, JournalError, Opening, Recovered, VERSION};
 
 const MAGIC: &[u8; 8] = b"paceline";
 const FILE_HEADER: u64 = 12;
 const FRAME_HEADER: usize = 12;
+
+/// The failed rows of a compact journal, or some of them. Not a commit: it says nothing of the state.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailedNote {
+    /// The rows.
+    pub(super) failed: Vec<FailedRow>,
+}
 
 /// The first bytes of a file: header and opening.
 pub(super) fn beginning(opening: &Opening) -> io::Result<Vec<u8>> {
@@ -81,11 +91,11 @@ pub(super) fn scan(path: &Path) -> Result<Option<Scan>, JournalError> {
 }
 
 /// Reads a journal and shows every commit to `see`, in order; `None` when there is no such file.
-pub(super) fn replay<T: DeserializeOwned>(path: &Path, mut see: impl FnMut(T)) -> Result<Option<Scan>, JournalError> {
-    scan_file(path, |frame| {
-        see(parse(frame)?);
-        Ok(())
-    })
+pub(super) fn replay<T: DeserializeOwned>(
+    path: &Path,
+    mut see: impl FnMut(T) -> io::Result<()>,
+) -> Result<Option<Scan>, JournalError> {
+    scan_file(path, |frame| Ok(see(parse(frame)?)?))
 }
 
 fn scan_file(path: &Path, see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Option<Scan>, JournalError> {
@@ -117,8 +127,16 @@ fn read(source: impl Read, length: u64, mut see: impl FnMut(&Frame) -> Result<()
         see(&frame)?;
         commits += 1;
     }
-    let last = if commits == 0 { Commit::default() } else { parse(&frame)? };
+    let last = if commits == 0 { Commit::default() } else { last_commit(&frame, frames.offset)? };
     Ok(Scan { found: Recovered { opening, last, torn: length - frames.offset }, end: frames.offset })
+}
+
+/// The commit in the last whole frame, which ends at `end`.
+fn last_commit(frame: &Frame, end: u64) -> Result<Commit, Flaw> {
+    match parse::<FailedNote>(frame) {
+        Ok(_) => Err(Flaw::Damaged { offset: end, what: "the commit that belongs here is not whole" }),
+        Err(_) => parse(frame),
+    }
 }
 
 fn parse<T: DeserializeOwned>(frame: &Frame) -> Result<T, Flaw> {

@@ -5,8 +5,9 @@
 //! whole commit. Must never hold a secret or a rendered request.
 //!
 //! `format` says how it stands in the file and what damage is noticed, `folder` who may write it,
-//! `writer` how commits become durable.
+//! `writer` how commits become durable, `compact` how it is kept from growing without end.
 
+mod compact;
 mod folder;
 mod format;
 pub mod rowset;
@@ -86,6 +87,9 @@ pub struct Commit {
     /// Whether the failed rows noted before this commit count no more: they are sent again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub healed: bool,
+    /// Whether the run was complete before its failed rows were sent again: all that is not done is theirs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
     /// Renames that this commit decided; done after it, and by the next session after a kill.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renames: Vec<Rename>,

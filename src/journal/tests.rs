@@ -13,6 +13,8 @@ use super::format::Scan;
 use super::writer::Tape;
 use super::*;
 
+mod compact;
+
 fn opening() -> Opening {
     Opening {
         version: VERSION,
@@ -39,6 +41,7 @@ fn commit(rows: u64) -> Commit {
         counts: vec![Counts { ok: rows, failed: rows / 5, ..Counts::default() }, Counts::default()],
         failed: if rows.is_multiple_of(5) { vec![failed(0, rows), failed(1, rows + 1)] } else { vec![] },
         healed: false,
+        again: false,
         renames: vec![Rename { from: ".x.healing".into(), to: "x".into() }],
         complete: false,
     }
@@ -356,7 +359,7 @@ fn a_failed_write_or_sync_is_final() {
     for (left, expected) in [(3, vec!["append", "sync", "append"]), (4, vec!["append", "sync", "append", "sync"])] {
         let log = Arc::default();
         let tape = Failing { left, log: Arc::clone(&log) };
-        let mut writer = Writer::new(Path::new("x/journal").to_owned(), Box::new(tape));
+        let mut writer = Writer::new(Path::new("x/journal").to_owned(), Vec::new(), 0, Box::new(tape));
         writer.commit(&commit(1)).unwrap();
         let error = writer.commit(&commit(2)).unwrap_err();
         assert!(error.message.contains("x/journal") && error.message.contains("no space left"), "{error}");
@@ -369,7 +372,7 @@ fn a_failed_write_or_sync_is_final() {
 fn each_commit_is_one_write_and_one_sync() {
     let log = Arc::default();
     let tape = Failing { left: 0, log: Arc::clone(&log) };
-    let mut writer = Writer::new(Path::new("journal").to_owned(), Box::new(tape));
+    let mut writer = Writer::new(Path::new("journal").to_owned(), Vec::new(), 0, Box::new(tape));
     (1..=2).for_each(|number| writer.commit(&commit(number)).unwrap());
     assert_eq!(*log.lock().unwrap(), ["append", "sync", "append", "sync"]);
 }

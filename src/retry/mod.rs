@@ -93,10 +93,13 @@ pub enum Verdict {
     Accept,
     /// Try again after this wait.
     Retry(Duration),
-    /// The server throttles: hold every limit of the request this long, whether or not the row is
-    /// tried again.
+    /// The server throttles: hold every limit of the request, whether or not the row is tried again.
     Throttle {
-        /// How long.
+        /// How long the limits are held: what the server said, or our own backoff where it said nothing.
+        hold: Duration,
+        /// How long the row waits: never shorter than `hold`, and never shorter than our own backoff, so
+        /// that a server which names no time at all (`0`, a date gone by) does not burn every attempt
+        /// at once.
         wait: Duration,
         /// Whether the row is tried again: attempts are left and the policy has the status.
         again: bool,
@@ -154,7 +157,9 @@ impl Turn<'_> {
         match told {
             Some(wait) if wait > self.policy.max_wait && (throttled || repeated) => Verdict::Stop(wait),
             _ if throttled => {
-                Verdict::Throttle { wait: told.unwrap_or_else(|| self.backoff(self.policy.throttle_initial)), again }
+                let own = self.backoff(self.policy.throttle_initial);
+                let hold = told.unwrap_or(own);
+                Verdict::Throttle { hold, wait: hold.max(own), again }
             }
             _ if repeated => Verdict::Retry(self.backoff(self.policy.initial).max(told.unwrap_or_default())),
             _ => Verdict::Fail,

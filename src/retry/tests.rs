@@ -71,8 +71,13 @@ const fn retry(milliseconds: u64) -> Verdict {
     Verdict::Retry(Duration::from_millis(milliseconds))
 }
 
+/// Limits and row wait for the same time.
 const fn throttle(seconds: u64, again: bool) -> Verdict {
-    Verdict::Throttle { wait: Duration::from_secs(seconds), again }
+    parted(seconds, seconds, again)
+}
+
+const fn parted(hold: u64, wait: u64, again: bool) -> Verdict {
+    Verdict::Throttle { hold: Duration::from_secs(hold), wait: Duration::from_secs(wait), again }
 }
 
 const fn stop(seconds: u64) -> Verdict {
@@ -110,7 +115,7 @@ fn refused_replies_by_status_header_method_and_attempt() {
         (
             503,
             Some(3),
-            [throttle(3, true), throttle(3, true), throttle(3, false), throttle(3, true), throttle(3, false)],
+            [throttle(3, true), parted(3, 8, true), parted(3, 16, false), throttle(3, true), parted(3, 16, false)],
         ),
         (503, Some(901), [stop(901); 5]),
         (
@@ -121,7 +126,7 @@ fn refused_replies_by_status_header_method_and_attempt() {
         (
             429,
             Some(0),
-            [throttle(0, true), throttle(0, true), throttle(0, false), throttle(0, true), throttle(0, false)],
+            [parted(0, 1, true), parted(0, 8, true), parted(0, 16, false), parted(0, 1, true), parted(0, 16, false)],
         ),
         (
             429,
@@ -155,6 +160,27 @@ fn a_header_that_is_garbage_is_as_good_as_absent() {
         verdict(attempted, 1, &Method::GET, &plan(), 0.5, SystemTime::UNIX_EPOCH)
     };
     assert_eq!([at(429), at(503)], [throttle(1, true), retry(250)]);
+}
+
+#[test]
+fn a_server_that_names_no_time_holds_no_limit_and_burns_no_attempts() {
+    let gone_by: HeaderMap = [
+        (http::header::DATE, HeaderValue::from_static("Sun, 06 Nov 1994 12:00:00 GMT")),
+        (RETRY_AFTER, HeaderValue::from_static("Sun, 06 Nov 1994 11:00:00 GMT")),
+    ]
+    .into_iter()
+    .collect();
+    for headers in [&told(Some(0)), &gone_by] {
+        for status in [429, 503] {
+            let refused = Attempted::Refused { status, headers };
+            let at = |attempt| verdict(refused, attempt, &Method::GET, &plan(), 0.5, SystemTime::UNIX_EPOCH);
+            assert_eq!(
+                [1, 2, 3, 4].map(at),
+                [1, 2, 4, 8].map(|wait| parted(0, wait, true)),
+                "{status} with {headers:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -199,7 +225,9 @@ proptest! {
         match refused(&policy, &method, status, Some(wait), attempt) {
             Verdict::Accept => prop_assert!(false, "accepted a refused reply"),
             Verdict::Retry(wait) => prop_assert!(wait >= asked && wait <= policy.max_wait),
-            Verdict::Throttle { wait, .. } => prop_assert!(wait == asked && wait <= policy.max_wait),
+            Verdict::Throttle { hold, wait, .. } => {
+                prop_assert!(hold == asked && wait >= asked && wait <= policy.max_wait.max(policy.max));
+            }
             Verdict::Stop(wait) => prop_assert!(wait == asked && wait > policy.max_wait),
             Verdict::Fail => prop_assert!(status != 429 && status != 503),
         }

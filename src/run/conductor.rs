@@ -20,6 +20,7 @@ use super::feeder::{self, Intake, Selection};
 use super::lane::{Lane, Shared};
 use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
+use super::telling::Telling;
 use super::{RunEnding, RunReport, Signal, summing, worker};
 
 /// Redraws of reporters.
@@ -29,12 +30,22 @@ const TICK: Duration = Duration::from_millis(100);
 struct Signals {
     interrupt: Option<SignalStream>,
     terminate: Option<SignalStream>,
+    /// Held so that a file beyond a size limit is an error of its write, with words, and not the end of the
+    /// process.
+    _too_large: Option<SignalStream>,
 }
+
+/// SIGXFSZ, the same number on Linux and macOS.
+const FILE_TOO_LARGE: i32 = 25;
 
 impl Signals {
     fn listen() -> Self {
         // A process that can't listen keeps the default behaviour, which ends it; the journal holds.
-        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+            _too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE)).ok(),
+        }
     }
 
     async fn next(&mut self) -> Signal {
@@ -59,7 +70,7 @@ pub struct Conductor {
     lanes: Vec<Arc<Lane>>,
     intakes: Vec<Arc<Intake>>,
     desk: Desk,
-    reporters: Vec<Box<dyn Reporter>>,
+    telling: Telling,
     /// Workers; each gives the position of its lane.
     workers: JoinSet<usize>,
     /// Workers that have not ended, by lane.
@@ -86,13 +97,14 @@ impl Conductor {
             intakes.clone(),
             complete.clone(),
         );
+        let telling = Telling::start(reporters, opened.shared.clone());
         let mut conductor = Self {
             working: vec![0; opened.lanes.len()],
             shared: opened.shared,
             lanes: opened.lanes,
             intakes,
             desk: opened.desk,
-            reporters,
+            telling,
             workers: JoinSet::new(),
             feeders: JoinSet::new(),
             writing: tokio::task::spawn_blocking(move || scribe.run()),
@@ -103,7 +115,7 @@ impl Conductor {
         };
         conductor.begin(&opened.facts, opened.selections);
         conductor.main_loop().await;
-        let all = conductor.is_complete(&opened.facts);
+        let all = conductor.is_complete();
         complete.store(all, Ordering::Release);
         conductor.finish().await;
         let unended = if all { RunEnding::Complete } else { RunEnding::Partial };
@@ -111,10 +123,8 @@ impl Conductor {
         summing::report(&conductor.shared, &opened.facts, ending, conductor.written.as_ref(), began.elapsed())
     }
 
-    fn tell(&mut self, event: &Event) {
-        for reporter in &mut self.reporters {
-            reporter.tell(event);
-        }
+    fn tell(&self, event: &Event) {
+        self.telling.tell(event);
     }
 
     fn begin(&mut self, facts: &Facts, selections: Vec<Selection>) {
@@ -146,7 +156,7 @@ impl Conductor {
         if let Err(error) = feeder::spawn(lane.clone(), intake.clone(), selection) {
             self.end(Cause::Broken(format!("no thread could be made for the input: {error}")));
         }
-        if rows.is_none() && !self.reporters.is_empty() {
+        if rows.is_none() && self.telling.is_heard() {
             count(lane.clone());
         }
         self.feeders.spawn(feed(lane, intake));
@@ -168,7 +178,7 @@ impl Conductor {
                     Some(end) => self.on_worker_end(end),
                     None => return,
                 },
-                Some(event) = self.desk.events.next() => self.tell(&event),
+                Some(event) = self.desk.events.recv() => self.tell(&event),
                 _ = tick.tick() => self.tick(),
             }
         }
@@ -178,9 +188,7 @@ impl Conductor {
         for lane in &self.lanes {
             lane.live().sleeping.store(lane.queue.sleeping() as u64, Ordering::Relaxed);
         }
-        for reporter in &mut self.reporters {
-            reporter.tick(&self.shared.live);
-        }
+        self.telling.tick();
     }
 
     fn on_signal(&mut self, signal: Signal) {
@@ -269,12 +277,11 @@ impl Conductor {
     }
 
     /// Whether every row of every input has ended.
-    fn is_complete(&self, facts: &Facts) -> bool {
+    fn is_complete(&self) -> bool {
         let once = |intake: &Arc<Intake>, lane: &Arc<Lane>| {
             intake.exhausted.load(Ordering::Acquire) || lane.plan().source.is_read_once()
         };
-        self.ending.is_none()
-            && (facts.completes || self.intakes.iter().zip(&self.lanes).all(|(intake, lane)| once(intake, lane)))
+        self.ending.is_none() && self.intakes.iter().zip(&self.lanes).all(|(intake, lane)| once(intake, lane))
     }
 
     /// Ends the scribe, and with it the session.
@@ -291,7 +298,7 @@ impl Conductor {
         while let Ok(cause) = self.desk.causes.try_recv() {
             self.end(cause);
         }
-        while let Some(event) = self.desk.events.waiting() {
+        while let Ok(event) = self.desk.events.try_recv() {
             self.tell(&event);
         }
         self.tick();
@@ -304,6 +311,7 @@ impl Conductor {
         }
         let complete = self.ending.is_none();
         self.tell(&Event::RunFinished { complete });
+        self.telling.end().await;
     }
 }
 

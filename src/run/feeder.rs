@@ -36,6 +36,8 @@ pub struct Selection {
     pub only: Option<Vec<u64>>,
     /// Only the first so many rows of the input (`--limit`).
     pub limit: Option<u64>,
+    /// What the input was when the session began; `None` where that can't be told.
+    pub content: Option<String>,
 }
 
 impl Selection {
@@ -90,6 +92,7 @@ impl Intake {
         let mut next = selection.done.first_missing();
         while !selection.is_beyond(next) {
             let Some(read) = source.next().map_err(|error| error.message)? else {
+                unchanged(plan, selection)?;
                 self.exhausted.store(true, Ordering::Release);
                 return Ok(());
             };
@@ -122,6 +125,19 @@ impl Intake {
             progress.await;
         }
     }
+}
+
+/// An end of the input is its end only if the input is still the one that the session began with: a file
+/// that shrinks while it is read has an end as well.
+fn unchanged(plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
+    let now = plan.identity().map_err(|error| error.message)?;
+    if selection.content.is_none() || selection.content == now {
+        return Ok(());
+    }
+    Err(format!(
+        "{} changed while it was read; put it back as it was and go on, or begin anew with --fresh",
+        plan.describe()
+    ))
 }
 
 /// Moves rows into the lane's queue until the input ends or the run drains: one of `batch.in-flight`
@@ -163,7 +179,7 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
         tokio::time::sleep_until(start).await;
         let endpoint = lane.plan().name.clone();
         let number = batches.fetch_add(1, Ordering::Relaxed) + 1;
-        lane.shared.control.announce(Event::BatchStarted { endpoint: endpoint.clone(), batch: number });
+        lane.shared.control.tell(Event::BatchStarted { endpoint: endpoint.clone(), batch: number });
         let batch = Batch::default();
         let mut taken = 0;
         while !rows.is_empty() {
@@ -173,7 +189,7 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
         }
         drop(sequence);
         batch.ended().await;
-        lane.shared.control.announce(Event::BatchFinished { endpoint, batch: number, rows: taken });
+        lane.shared.control.tell(Event::BatchFinished { endpoint, batch: number, rows: taken });
         start = clock::now() + lane.plan().batch.pause;
     }
 }

@@ -17,20 +17,17 @@ use crate::sink::{Cursor, tail_crc};
 /// Rows to send again, by endpoint of the plan, ascending. Their records are gone from the outputs.
 ///
 /// # Errors
-/// When nothing failed, or an output can't be rewritten; it is untouched then.
+/// When an output can't be rewritten; all are untouched then.
 pub fn begin(
     plan: &Plan,
-    opening: &Opening,
-    failed: Vec<FailedRow>,
+    failed: &[FailedRow],
     state: &mut Commit,
     writer: &mut Writer,
 ) -> Result<Vec<Vec<u64>>, String> {
-    still_there(plan, opening)?;
     let mut outputs = Vec::new();
     for (position, sink) in plan.sinks.iter().enumerate() {
-        let Some(old) = opening.sinks.iter().position(|name| *name == sink.name) else { continue };
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
-        let spans = spans_of(&failed, old, path)?;
+        let spans = spans_of(failed, position, path)?;
         if !spans.is_empty() {
             // All are looked at before any is rewritten.
             verify(path, cursor, &spans)?;
@@ -43,7 +40,7 @@ pub fn begin(
         renames.push(rename);
         state.cursors[position] = Some(cursor);
     }
-    let rows = take_back(plan, opening, &failed, state);
+    let rows = take_back(plan, failed, state);
     state.renames = renames;
     state.healed = true;
     writer.commit(state).map_err(|error| error.message)?;
@@ -81,7 +78,7 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{}: the failed rows could not be taken out: {error}", path.display())
 }
 
-/// Byte ranges that failed rows take in a sink of the old run, ascending.
+/// Byte ranges that failed rows take in a sink, ascending.
 ///
 /// # Errors
 /// When the place of a record is not known.
@@ -104,13 +101,10 @@ fn spans_of(failed: &[FailedRow], sink: usize, path: &Path) -> Result<Vec<(u64, 
 }
 
 /// Takes failed rows out of the state: they have not ended any more.
-fn take_back(plan: &Plan, opening: &Opening, failed: &[FailedRow], state: &mut Commit) -> Vec<Vec<u64>> {
+fn take_back(plan: &Plan, failed: &[FailedRow], state: &mut Commit) -> Vec<Vec<u64>> {
     let mut rows = vec![Vec::new(); plan.endpoints.len()];
     for row in failed {
-        let name = opening.endpoints.get(row.endpoint);
-        if let Some(position) = plan.endpoints.iter().position(|endpoint| Some(&endpoint.name) == name) {
-            rows[position].push(row.row);
-        }
+        rows[row.endpoint].push(row.row);
     }
     for (position, rows) in rows.iter_mut().enumerate() {
         rows.sort_unstable();
@@ -124,7 +118,10 @@ fn take_back(plan: &Plan, opening: &Opening, failed: &[FailedRow], state: &mut C
 }
 
 /// Whether every endpoint and sink of the run is still in the job: what they did can't be mended otherwise.
-fn still_there(plan: &Plan, opening: &Opening) -> Result<(), String> {
+///
+/// # Errors
+/// Which of them are gone.
+pub fn still_there(plan: &Plan, opening: &Opening) -> Result<(), String> {
     let endpoints = opening.endpoints.iter().filter(|name| !plan.endpoints.iter().any(|known| known.name == **name));
     let sinks = opening.sinks.iter().filter(|name| !plan.sinks.iter().any(|known| known.name == **name));
     let gone: Vec<String> =

@@ -28,6 +28,8 @@ pub struct Shared {
     pub secrets: Secrets,
     /// Keeps secrets out of texts.
     pub masker: Masker,
+    /// Keeps secrets that a server says back out of records.
+    pub record_masker: Masker,
     /// To the scribe.
     pub outbox: Mailbox<Outcome>,
     /// Counters for reporters.
@@ -120,6 +122,7 @@ impl Lane {
         let plan = self.plan();
         let mut cells = vec![Value::Null; plan.columns.len()];
         cells.extend(plan.meta.iter().map(|meta| self.meta(*meta, &row, last)));
+        cells.iter_mut().for_each(|cell| self.shared.record_masker.mask_value(cell));
         self.outcome(Ending::Failed, last.attempts, row, sequence, cells)
     }
 

@@ -20,6 +20,7 @@ mod reading;
 pub mod resume;
 mod scribe;
 mod summing;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod worker;

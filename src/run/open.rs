@@ -4,14 +4,13 @@
 //! before a new journal begins (a kill in between leaves outputs without records, which a new run may
 //! take over).
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
 use crate::extract::{Need, Wanted};
-use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
+use crate::journal::{Commit, Counts, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
 use crate::limit::{LimitPlan, Limiter};
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
@@ -27,7 +26,7 @@ use super::live::{self, Live};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::queue::Queue;
-use super::resume::{self, Decision};
+use super::resume::{self, Decision, Identity};
 use super::scribe::OpenSink;
 use super::{RunError, RunOptions, heal};
 
@@ -49,8 +48,6 @@ pub struct Facts {
     pub rows: Vec<Option<u64>>,
     /// The journal.
     pub journal: PathBuf,
-    /// Whether only the failed rows of a complete run are sent again: it is complete when they end.
-    pub completes: bool,
     /// Things to be said in the summary.
     pub warnings: Vec<String>,
 }
@@ -111,6 +108,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     let facts = facts(&plan, &folder, &session);
     let shared = Arc::new(Shared {
         masker: secrets.masker(),
+        record_masker: secrets.record_masker(),
         secrets,
         outbox: Mailbox::new(OUTBOX),
         live: live(&plan, &facts, &session.state),
@@ -131,28 +129,19 @@ struct Session {
     writer: Writer,
     state: Commit,
     selections: Vec<Selection>,
-    completes: bool,
     /// Bytes of a half-written record that were cut from the journal.
     torn: u64,
 }
 
-fn begin(
-    plan: &Plan,
-    folder: &StateFolder,
-    decision: Decision,
-    identity: BTreeMap<String, String>,
-) -> Result<Session, RunError> {
+fn begin(plan: &Plan, folder: &StateFolder, decision: Decision, identity: Identity) -> Result<Session, RunError> {
     match decision {
         Decision::New => begin_new(plan, folder, identity),
-        Decision::Resume(recovered) => resume_run(plan, folder, recovered, None),
-        Decision::Again(recovered) => {
-            let failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
-            resume_run(plan, folder, recovered, Some(failed))
-        }
+        Decision::Resume(recovered) => resume_run(plan, folder, identity, recovered, false),
+        Decision::Again(recovered) => resume_run(plan, folder, identity, recovered, true),
     }
 }
 
-fn begin_new(plan: &Plan, folder: &StateFolder, identity: BTreeMap<String, String>) -> Result<Session, RunError> {
+fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Session, RunError> {
     let mut state = Commit {
         done: vec![RowSet::default(); plan.endpoints.len()],
         cursors: vec![None; plan.sinks.len()],
@@ -163,11 +152,11 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: BTreeMap<String, Strin
     let opening = opening(plan, identity);
     let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
-    let selections = state.done.iter().map(|done| selection(plan, done, None)).collect();
-    Ok(Session { run: opening.run, sinks, writer, state, selections, completes: false, torn: 0 })
+    let selections = selections(plan, &opening.identity, &state, None);
+    Ok(Session { run: opening.run, sinks, writer, state, selections, torn: 0 })
 }
 
-fn opening(plan: &Plan, identity: BTreeMap<String, String>) -> Opening {
+fn opening(plan: &Plan, identity: Identity) -> Opening {
     Opening {
         version: VERSION,
         run: format!("{:016x}", random::bits()),
@@ -179,35 +168,65 @@ fn opening(plan: &Plan, identity: BTreeMap<String, String>) -> Opening {
     }
 }
 
+/// The opening that a run has from now on: positions are those of the plan as it is now, and the job as it is
+/// now is what the next session compares with.
+fn opening_of(plan: &Plan, before: &Opening, identity: Identity) -> Opening {
+    let Opening { run, started, .. } = before.clone();
+    Opening { run, started, ..opening(plan, identity) }
+}
+
 fn resume_run(
     plan: &Plan,
     folder: &StateFolder,
+    identity: Identity,
     recovered: Recovered,
-    failed: Option<Vec<FailedRow>>,
+    send_failed: bool,
 ) -> Result<Session, RunError> {
     let Recovered { opening, last, torn } = recovered;
-    let completes = failed.is_some() && last.complete;
+    // Of a run that was complete, all rows that are not done now are failed ones.
+    let again = last.again || (send_failed && last.complete);
     let mut state = resume::fit(plan, &opening, last);
+    state.again = again;
     let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
     heal::finish(&mut state, &mut writer).map_err(RunError::Open)?;
     heal::clean(plan);
-    let only = match failed {
-        Some(failed) => Some(heal::begin(plan, &opening, failed, &mut state, &mut writer).map_err(RunError::Open)?),
-        None => None,
+    if send_failed {
+        heal::still_there(plan, &opening).map_err(RunError::Open)?;
+    }
+    let now = opening_of(plan, &opening, identity);
+    let mut failed = Vec::new();
+    if send_failed || now != opening {
+        failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
+    }
+    if now != opening {
+        failed = resume::renumber(failed, &opening, &now);
+        let carried = Commit { failed: failed.clone(), healed: true, ..state.clone() };
+        writer.reopen(&now, &carried).map_err(|error| cannot(error.message))?;
+    }
+    let only = if send_failed {
+        let rows = heal::begin(plan, &failed, &mut state, &mut writer).map_err(RunError::Open)?;
+        Some(rows).filter(|_| !again)
+    } else {
+        None
     };
     let sinks = open_sinks(plan, &mut state)?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
-    let mut only = only.map(Vec::into_iter);
-    let selections = state
-        .done
-        .iter()
-        .map(|done| selection(plan, done, only.as_mut().map(|rows| rows.next().unwrap_or_default())))
-        .collect();
-    Ok(Session { run: opening.run, sinks, writer, state, selections, completes, torn })
+    let selections = selections(plan, &now.identity, &state, only);
+    Ok(Session { run: now.run, sinks, writer, state, selections, torn })
 }
 
-fn selection(plan: &Plan, done: &RowSet, only: Option<Vec<u64>>) -> Selection {
-    Selection { done: done.clone(), only, limit: plan.row_limit }
+/// Rows to work on, by endpoint; `only` of them where that is given.
+fn selections(plan: &Plan, identity: &Identity, state: &Commit, only: Option<Vec<Vec<u64>>>) -> Vec<Selection> {
+    let mut only = only.map(Vec::into_iter);
+    let endpoints = plan.endpoints.iter().zip(&state.done);
+    endpoints
+        .map(|(endpoint, done)| Selection {
+            done: done.clone(),
+            only: only.as_mut().map(|rows| rows.next().unwrap_or_default()),
+            limit: plan.row_limit,
+            content: resume::content_of(identity, endpoint).map(str::to_owned),
+        })
+        .collect()
 }
 
 /// Opens every sink where its cursor stands, and moves the cursors to where the sinks begin.
@@ -239,7 +258,6 @@ fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
         resumed_rows: session.state.done.iter().map(RowSet::len).sum(),
         rows: rows.collect(),
         journal: folder.journal(),
-        completes: session.completes,
         warnings: warnings(plan, session),
     }
 }

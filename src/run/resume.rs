@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Commit, Counts, Opening, Recovered, RowSet};
-use crate::plan::Plan;
+use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span};
+use crate::plan::{EndpointPlan, Plan};
 
 use super::RunOptions;
 
 /// What an input that can't be read twice is called in an identity.
 pub const ONCE: &str = "read once";
+
+/// What would be sent and written, key by key.
+pub type Identity = BTreeMap<String, String>;
 
 /// What a session does.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,14 +28,23 @@ pub enum Decision {
 ///
 /// # Errors
 /// When an input can't be read.
-pub fn identity(plan: &Plan) -> Result<BTreeMap<String, String>, String> {
+pub fn identity(plan: &Plan) -> Result<Identity, String> {
     let mut identity = plan.identity.clone();
     for endpoint in &plan.endpoints {
         let content = endpoint.source.identity().map_err(|error| error.message)?;
-        let key = format!("endpoints.{}.input (content)", endpoint.name);
-        identity.insert(key, content.unwrap_or_else(|| ONCE.to_owned()));
+        identity.insert(content_key(endpoint), content.unwrap_or_else(|| ONCE.to_owned()));
     }
     Ok(identity)
+}
+
+fn content_key(endpoint: &EndpointPlan) -> String {
+    format!("endpoints.{}.input (content)", endpoint.name)
+}
+
+/// What an endpoint's input is; `None` where it can't be read twice.
+#[must_use]
+pub fn content_of<'i>(identity: &'i Identity, endpoint: &EndpointPlan) -> Option<&'i str> {
+    identity.get(&content_key(endpoint)).map(String::as_str).filter(|content| *content != ONCE)
 }
 
 /// A key that changed.
@@ -55,7 +67,7 @@ impl std::fmt::Display for Change {
 
 /// What differs between two identities.
 #[must_use]
-pub fn changes(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<Change> {
+pub fn changes(before: &Identity, now: &Identity) -> Vec<Change> {
     let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     keys.into_iter()
         .filter(|key| before.get(*key) != now.get(*key))
@@ -71,7 +83,7 @@ pub fn changes(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>
 pub fn decide(
     plan: &Plan,
     recovered: Option<Recovered>,
-    identity: &BTreeMap<String, String>,
+    identity: &Identity,
     options: RunOptions,
 ) -> Result<Decision, String> {
     let Some(recovered) = recovered else {
@@ -92,7 +104,7 @@ pub fn decide(
     Ok(Decision::Resume(recovered))
 }
 
-fn may_go_on(recovered: &Recovered, identity: &BTreeMap<String, String>, options: RunOptions) -> Result<(), String> {
+fn may_go_on(recovered: &Recovered, identity: &Identity, options: RunOptions) -> Result<(), String> {
     let run = &recovered.opening.run;
     if let Some((key, _)) = identity.iter().find(|(_, value)| *value == ONCE) {
         let endpoint = key.trim_end_matches(".input (content)");
@@ -126,11 +138,26 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
     Commit { done, counts, cursors, renames: last.renames, ..Commit::default() }
 }
 
+/// Failed rows with the positions that their endpoints and sinks have now; without those that are gone.
+#[must_use]
+pub fn renumber(failed: Vec<FailedRow>, before: &Opening, now: &Opening) -> Vec<FailedRow> {
+    let moved = |from: &[String], to: &[String], position: usize| {
+        let name = from.get(position)?;
+        to.iter().position(|known| known == name)
+    };
+    let one = |row: FailedRow| {
+        let endpoint = moved(&before.endpoints, &now.endpoints, row.endpoint)?;
+        let span = |span: Span| Some(Span { sink: moved(&before.sinks, &now.sinks, span.sink)?, ..span });
+        Some(FailedRow { endpoint, spans: row.spans.into_iter().filter_map(span).collect(), ..row })
+    };
+    failed.into_iter().filter_map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn map(pairs: &[(&str, &str)]) -> Identity {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
@@ -140,5 +167,26 @@ mod tests {
         let new = map(&[("endpoints.a.url", "http://y"), ("endpoints.a.method", "GET"), ("sinks.b.path", "c")]);
         let lines: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
         assert_eq!(lines, ["endpoints.a.url: was http://x, is http://y", "sinks.b.path: was (none), is c"]);
+    }
+
+    #[test]
+    fn failed_rows_follow_their_names() {
+        let opening = |endpoints: &[&str], sinks: &[&str]| Opening {
+            version: 1,
+            run: String::new(),
+            job: String::new(),
+            started: String::new(),
+            identity: Identity::new(),
+            endpoints: endpoints.iter().map(ToString::to_string).collect(),
+            sinks: sinks.iter().map(ToString::to_string).collect(),
+        };
+        let row = |endpoint, sinks: &[usize]| FailedRow {
+            endpoint,
+            row: 7,
+            spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)) }).collect(),
+        };
+        let (before, now) = (opening(&["a", "b"], &["x", "y"]), opening(&["c", "b"], &["y", "z", "x"]));
+        assert_eq!(renumber(vec![row(0, &[0]), row(1, &[0, 1])], &before, &now), [row(1, &[2, 0])]);
+        assert_eq!(renumber(vec![row(1, &[1])], &before, &opening(&["b"], &[])), [row(0, &[])]);
     }
 }

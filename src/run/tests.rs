@@ -112,19 +112,30 @@ struct Stage {
     _home: tempfile::TempDir,
 }
 
-fn stage(order: &str, sink: Memory) -> Stage {
-    let home = tempfile::tempdir().unwrap();
-    let folder = StateFolder::lock(&home.path().join(".paceline/job")).unwrap();
+/// What lanes share, with nobody at the other ends.
+pub fn shared() -> Arc<Shared> {
+    share("finished").0
+}
+
+fn share(order: &str) -> (Arc<Shared>, Desk) {
     let (control, desk) = control::line();
-    let shared = Arc::new(Shared {
+    let shared = Shared {
         plan: Arc::new(plan(order)),
         secrets: Secrets::default(),
         masker: Secrets::default().masker(),
+        record_masker: Secrets::default().record_masker(),
         outbox: Mailbox::new(100),
         live: Live::default(),
         meter: Meter::default(),
         control,
-    });
+    };
+    (Arc::new(shared), desk)
+}
+
+fn stage(order: &str, sink: Memory) -> Stage {
+    let home = tempfile::tempdir().unwrap();
+    let folder = StateFolder::lock(&home.path().join(".paceline/job")).unwrap();
+    let (shared, desk) = share(order);
     let open = OpenSink { sink: Box::new(sink.clone()), from: vec![0], rows: RowChoice::All, records: 0 };
     let state = Commit {
         done: vec![RowSet::default()],

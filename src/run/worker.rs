@@ -140,8 +140,8 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
     let decided = verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit(), clock::wall());
     match decided {
         Verdict::Retry(wait) => sleep(lane, call, tried, failure, wait),
-        Verdict::Throttle { wait, again } => {
-            hold(lane, wait);
+        Verdict::Throttle { hold: held, wait, again } => {
+            hold(lane, held);
             if again { sleep(lane, call, tried, failure, wait) } else { fail(lane, call, tried, failure) }
         }
         Verdict::Stop(wait) => {

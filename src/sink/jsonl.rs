@@ -1,4 +1,4 @@
-//! JSON Lines: an object on each line, keys in the order of the layout, types kept.
+//! JSON Lines: an object on each line, keys in the order of its endpoint's layout, types kept.
 //!
 //! Must never write a key twice, nor a key that a record does not have.
 
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 
 use super::appender::Appender;
 use super::cells::{json, json_cell};
-use super::table::{Dropped, Table, union};
+use super::table::{Dropped, Table, stranger, union};
 use super::target::{FileSpec, Target};
 use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
 use crate::record::{InputColumns, Layout, Record};
@@ -92,52 +92,84 @@ impl Sink for JsonlSink {
 
 /// Records as lines of JSON.
 pub(super) struct Lines {
-    /// Columns that are known; endpoints whose input is open are not written by it unless the user
-    /// chose the columns.
-    table: Table,
-    /// `"name":` of every column of the table, ready to be written.
-    keys: Vec<Vec<u8>>,
-    /// Endpoints whose rows bring their own keys, with the keys of their cells.
-    open: Vec<(usize, Vec<String>)>,
+    /// How each endpoint's records are written.
+    recipes: Vec<(usize, Recipe)>,
     /// Names that had no place.
     pub dropped: Dropped,
+}
+
+/// How the records of one endpoint become lines: a line is no row of a table that all endpoints share,
+/// so each has the order of its own layout, or that of the columns the user chose.
+enum Recipe {
+    /// The columns are known.
+    Known(Known),
+    /// Rows bring their own keys; the keys of the cells behind them.
+    Open(Vec<String>),
+}
+
+/// The columns of an endpoint.
+struct Known {
+    table: Table,
+    /// `"name":` of every column, ready to be written.
+    keys: Vec<Vec<u8>>,
 }
 
 impl Lines {
     /// Lines for these layouts, or these columns of them.
     pub fn new(layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
-        let names = columns.map_or_else(|| union(layouts, None), <[String]>::to_vec);
-        let keys = names.iter().map(|name| key(name)).collect();
-        let mut open = Vec::new();
-        if columns.is_none() {
-            let as_they_come = layouts.iter().filter(|(_, layout)| layout.input == InputColumns::AsTheyCome);
-            open.extend(as_they_come.map(|(endpoint, layout)| (*endpoint, layout.cells.clone())));
-        }
-        Self { table: Table::new(names, layouts, true), keys, open, dropped: Dropped::default() }
+        let recipes = layouts.iter().map(|of| (of.0, Recipe::new(of, columns))).collect();
+        Self { recipes, dropped: Dropped::default() }
     }
 
     /// Appends a record.
     pub fn write(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        let recipe = self.recipes.iter_mut().find(|(of, _)| *of == endpoint);
+        let (_, recipe) = recipe.ok_or_else(|| stranger(endpoint))?;
         let line = out.len();
         out.push(b'{');
-        let begun = out.len();
-        if let Some((_, cells)) = self.open.iter().find(|(of, _)| *of == endpoint) {
-            write_open(record, cells, &mut self.dropped, out);
-        } else {
-            let keys = &self.keys;
-            let visited = self.table.visit(endpoint, record, &mut self.dropped, |column, cell| {
-                let Some(cell) = cell else { return };
-                comma(begun, out);
-                out.extend_from_slice(&keys[column]);
-                json_cell(cell, out);
-            });
-            if visited.is_err() {
-                out.truncate(line);
-                return visited;
+        let written = match recipe {
+            Recipe::Known(known) => known.write(endpoint, record, &mut self.dropped, out),
+            Recipe::Open(cells) => {
+                write_open(record, cells, &mut self.dropped, out);
+                Ok(())
             }
+        };
+        match written {
+            Ok(()) => out.extend_from_slice(b"}\n"),
+            Err(_) => out.truncate(line),
         }
-        out.extend_from_slice(b"}\n");
-        Ok(())
+        written
+    }
+}
+
+impl Recipe {
+    fn new(of: &(usize, Layout), columns: Option<&[String]>) -> Self {
+        let layouts = std::slice::from_ref(of);
+        let names = match columns {
+            Some(columns) => columns.to_vec(),
+            None if of.1.input == InputColumns::AsTheyCome => return Self::Open(of.1.cells.clone()),
+            None => union(layouts, None),
+        };
+        let keys = names.iter().map(|name| key(name)).collect();
+        Self::Known(Known { table: Table::new(names, layouts, true), keys })
+    }
+}
+
+impl Known {
+    fn write(
+        &mut self,
+        endpoint: usize,
+        record: &Record,
+        dropped: &mut Dropped,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let (begun, keys) = (out.len(), &self.keys);
+        self.table.visit(endpoint, record, dropped, |column, cell| {
+            let Some(cell) = cell else { return };
+            comma(begun, out);
+            out.extend_from_slice(&keys[column]);
+            json_cell(cell, out);
+        })
     }
 }
 

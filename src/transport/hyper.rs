@@ -6,7 +6,6 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue};
@@ -149,7 +148,7 @@ impl Hop<'_> {
             Box::pin(self.connect(lease)).await?;
             now = clock::now();
         }
-        if pass(self.gate).await {
+        if pass(self.gate, lease).await {
             if lease.connection.as_mut().is_none_or(|connection| !connection.is_alive()) {
                 Box::pin(self.connect(lease)).await?;
             }
@@ -163,9 +162,9 @@ impl Hop<'_> {
         Self: 'p,
     {
         let began = clock::now();
-        let lease = tokio::time::timeout(self.timeouts.pool, self.transport.pool.lease(host)).await;
+        let lease = self.transport.pool.lease_within(host, self.timeouts.pool).await;
         self.timings.pool += clock::now() - began;
-        lease.map_err(|_elapsed| fault::pool_timeout(&host.label, self.timeouts.pool))
+        lease.ok_or_else(|| fault::pool_timeout(&host.label, self.timeouts.pool))
     }
 
     async fn connect(&mut self, lease: &mut Lease<'_>) -> Result<(), Failure> {
@@ -185,20 +184,19 @@ impl Hop<'_> {
     }
 }
 
-/// Passes the gate; tells whether that took a wait.
-async fn pass(gate: &dyn Gate) -> bool {
+/// Passes the gate; tells whether that took a wait, in which the lease stood before it.
+async fn pass(gate: &dyn Gate, lease: &Lease<'_>) -> bool {
     let mut passing = gate.pass();
-    let mut waited = false;
+    let mut stood = None;
     poll_fn(|cx| {
         let passed = passing.as_mut().poll(cx);
-        waited |= passed.is_pending();
-        match passed {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+        if passed.is_pending() {
+            stood.get_or_insert_with(|| lease.stand());
         }
+        passed
     })
     .await;
-    waited
+    stood.is_some()
 }
 
 #[cfg(test)]

@@ -1,5 +1,15 @@
 //! Transport: one request out, one whole reply in, with the time of each stage.
 //!
+//! The way of a request is slot, connection, gate, wire: tokens are taken when the connection is there,
+//! so that what has taken its tokens leaves at once. That means that a request keeps its connection while
+//! it waits for its tokens, and others may wait for a connection because of that. `timeout.pool` is about
+//! servers, not about tokens, so its clock stands still while some request to the same host stands before
+//! its gate (or to any host, where `connections.total` is used up): a slow limit or a 429 that holds
+//! one never makes a pool timeout. It may make others wait: an endpoint that is held keeps up to
+//! `concurrency` connections, and another one at the same host gets by with the rest.
+//!
+//! Unused connections are closed after `idle-timeout`, as requests come by: nothing runs between them.
+//!
 //! Takes and gives `http` types and a closed set of failures, classified here and nowhere else. Must
 //! never retry (but for a resend on a connection that died before a byte was sent), never pace, and
 //! never see a row.
@@ -14,6 +24,7 @@ mod redirect;
 mod reference;
 mod resolve;
 pub mod scripted;
+mod standing;
 mod target;
 mod tls;
 mod wire;
@@ -41,7 +52,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Timeouts of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TimeoutPlan {
-    /// Wait for a free connection.
+    /// Wait for a free connection; waits in which others keep it for want of tokens do not count.
     pub pool: Duration,
     /// DNS, TCP and TLS.
     pub connect: Duration,

@@ -1,11 +1,14 @@
 //! Connections at rest, and who may have how many.
 //!
 //! A slot is the right to use one connection; slots are handed out first come, first served, for each
-//! host and in all. Idle connections lie on one stack per origin, the last used on top. Must never let
-//! more connections be open than the caps allow, and never hold its lock over an await.
+//! host and in all. Idle connections lie on one stack per origin, the last used on top; those beyond
+//! their time are closed when a request comes by, so an engine that rests keeps its last ones open until
+//! it is dropped or the server closes them. Must never let more connections be open than the caps allow,
+//! and never hold its lock over an await.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +16,9 @@ use http::HeaderValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::connection::Http1Connection;
+use super::standing::{Standing, Stood};
 use super::target::Origin;
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 
 /// An origin that connections are made to.
 pub(super) struct Host {
@@ -26,6 +30,7 @@ pub(super) struct Host {
     /// The `Host` header.
     pub header: HeaderValue,
     slots: Semaphore,
+    standing: Standing,
 }
 
 /// Connections that are moved about: big, hence boxed.
@@ -50,6 +55,7 @@ struct State {
 pub(super) struct Pool {
     state: Mutex<State>,
     slots: Semaphore,
+    standing: Standing,
     total: usize,
     per_host: usize,
     idle_timeout: Duration,
@@ -66,7 +72,8 @@ impl Pool {
     pub fn new(total: usize, per_host: usize, idle_timeout: Duration) -> Self {
         let total = total.clamp(1, Semaphore::MAX_PERMITS);
         let per_host = per_host.clamp(1, Semaphore::MAX_PERMITS);
-        Self { state: Mutex::default(), slots: Semaphore::new(total), total, per_host, idle_timeout }
+        let (state, slots, standing) = (Mutex::default(), Semaphore::new(total), Standing::default());
+        Self { state, slots, standing, total, per_host, idle_timeout }
     }
 
     /// The origin's entry, made if there is none.
@@ -79,11 +86,35 @@ impl Pool {
         host
     }
 
-    /// Waits for the right to use a connection; a timeout is the caller's to set.
-    pub async fn lease<'p>(&'p self, host: &'p Host) -> Lease<'p> {
+    /// Waits for the right to use a connection, for as long as `limit`; time in which others keep slots
+    /// for want of tokens does not count. `None`: it has run out.
+    pub async fn lease_within<'p>(&'p self, host: &'p Host, limit: Duration) -> Option<Lease<'p>> {
+        let _waiting = host.standing.wait();
+        let excused = |now| host.standing.at(now) + self.standing.at(now);
+        let mut lease = pin!(self.lease(host));
+        let mut seen = clock::now();
+        let mut before = excused(seen);
+        let mut left = limit;
+        loop {
+            if let Ok(lease) = tokio::time::timeout(left, lease.as_mut()).await {
+                return Some(lease);
+            }
+            let now = clock::now();
+            let excuse = excused(now);
+            left = left.saturating_sub((now - seen).saturating_sub(excuse - before));
+            if left.is_zero() {
+                return None;
+            }
+            (seen, before) = (now, excuse);
+        }
+    }
+
+    async fn lease<'p>(&'p self, host: &'p Host) -> Lease<'p> {
         // The host first: who waits for a busy host must not keep a slot from the others.
         let of_host = permit(&host.slots).await;
+        let waiting = self.standing.wait();
         let of_all = permit(&self.slots).await;
+        drop(waiting);
         self.grant(host, of_host, of_all)
     }
 
@@ -159,7 +190,14 @@ impl State {
         let header = HeaderValue::from_str(&label).unwrap_or_else(|_| HeaderValue::from_static(""));
         let origin = origin.into_owned();
         self.places.entry(origin.host.clone().into_owned()).or_default().push(place);
-        let host = Arc::new(Host { place, origin, label, header, slots: Semaphore::new(slots) });
+        let host = Arc::new(Host {
+            place,
+            origin,
+            label,
+            header,
+            slots: Semaphore::new(slots),
+            standing: Standing::default(),
+        });
         let shelf = Some(Shelf { host: Arc::clone(&host), idle: Vec::new() });
         if place == self.shelves.len() {
             self.shelves.push(shelf);
@@ -254,6 +292,11 @@ impl Lease<'_> {
         drop(state);
         drop(evicted);
         self.counted = true;
+    }
+
+    /// Says that it stands before its gate, until what is given back is dropped.
+    pub fn stand(&self) -> [Stood<'_>; 2] {
+        [self.host.standing.stand(), self.pool.standing.stand()]
     }
 
     /// Closes the connection; the slot stays.

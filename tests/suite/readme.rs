@@ -1,12 +1,14 @@
-//! README.md is true: its commands are run, its job files are checked.
+//! README.md is true: its commands are run, and so are its job files.
 //!
 //! Commands are the lines that begin with `$ ` in blocks marked `console` or `sh`. Those that call
 //! paceline (as `paceline ...` or `cargo run --release -- ...`) are run in a copy of the job folder and
 //! must be fine. Every `toml` block is a job file and must pass `check`; a first line
-//! `# file: NAME.toml` gives it a name, and `csv` and `jsonl` blocks with such a line are its inputs.
+//! `# file: NAME.toml` gives it a name, and `csv` and `jsonl` blocks with such a line are its inputs. The
+//! commands of the table are run with the job in the places of `JOB`, and must do what stands beside them.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -14,16 +16,19 @@ use std::process::Output;
 use tempfile::TempDir;
 
 use crate::cli::paceline;
+use crate::support::output::{Line, csv, csv_columns};
 
 /// A fenced block.
 #[derive(Debug, PartialEq, Eq)]
-struct Block {
-    language: String,
-    line: usize,
-    text: String,
+pub struct Block {
+    pub language: String,
+    /// Where it opens, counted from 1.
+    pub line: usize,
+    pub text: String,
 }
 
-fn blocks(markdown: &str) -> Vec<Block> {
+/// The fenced blocks of a text.
+pub fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (position, line) in markdown.lines().enumerate() {
@@ -67,7 +72,8 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn readme() -> String {
+/// README.md.
+pub fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md")
 }
 
@@ -110,9 +116,9 @@ fn every_command_of_the_readme_runs() {
     }
 }
 
-#[test]
-fn every_job_file_of_the_readme_passes_check() {
-    let folder = sandbox();
+/// A folder with the job files and inputs of README.md, and the names of the job files.
+fn written() -> (TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
     let mut jobs = Vec::new();
     for block in blocks(&readme()) {
         let name = named(&block).map(str::to_owned);
@@ -130,10 +136,126 @@ fn every_job_file_of_the_readme_passes_check() {
         }
     }
     assert!(!jobs.is_empty(), "README.md shows no job file");
+    (folder, jobs)
+}
+
+/// Runs the program in a folder; all that it said.
+#[track_caller]
+fn done(folder: &TempDir, arguments: &[&str], code: i32) -> String {
+    let Output { status, stdout, stderr } = paceline(arguments).current_dir(folder.path()).output().unwrap();
+    let said = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert_eq!(status.code(), Some(code), "README.md: paceline {}\n{said}", arguments.join(" "));
+    said
+}
+
+/// The records of the job of README.md by sku; each row has one.
+fn records(folder: &TempDir) -> BTreeMap<String, Line> {
+    let lines = csv(&folder.path().join("out/prices.csv"));
+    let count = lines.len();
+    let records: BTreeMap<_, _> = lines.into_iter().map(|line| (line["sku"].clone(), line)).collect();
+    assert_eq!(records.len(), count, "a row has two records");
+    records
+}
+
+#[test]
+fn every_job_file_of_the_readme_passes_check() {
+    let (folder, jobs) = written();
     for job in jobs {
-        let Output { status, stderr, .. } = paceline(&["check", &job]).current_dir(folder.path()).output().unwrap();
-        assert_eq!(status.code(), Some(0), "README.md, {job}:\n{}", String::from_utf8_lossy(&stderr));
+        done(&folder, &["check", &job], 0);
     }
+}
+
+#[test]
+fn the_job_of_the_readme_runs_and_every_row_has_the_record_that_is_promised() {
+    let (folder, jobs) = written();
+    assert_eq!(jobs, ["prices.toml"]);
+    done(&folder, &["run", "prices.toml"], 0);
+    let columns = csv_columns(&folder.path().join("out/prices.csv"));
+    assert_eq!(columns, ["sku", "supplier", "price", "status", "attempts", "duration_ms", "error"]);
+    let promised = "input columns, extracted columns, then `status, attempts, duration_ms, error`";
+    assert!(readme().contains(promised), "README.md says of columns what this test does not know");
+    let (records, rows) = (records(&folder), csv(&folder.path().join("products.csv")));
+    assert_eq!(records.len(), rows.len());
+    for row in rows {
+        let record = &records[&row["sku"]];
+        assert_eq!(
+            (&record["supplier"], record["status"].as_str(), record["error"].as_str()),
+            (&row["supplier"], "200", "")
+        );
+        assert!(record["price"].parse::<f64>().is_ok_and(|price| price > 0.0), "{record:?}");
+    }
+}
+
+/// The commands in the first column of tables, whole: `schema` behind `paceline demo` is
+/// `paceline schema`.
+fn table_commands(markdown: &str) -> Vec<String> {
+    let mut commands = Vec::new();
+    for line in markdown.lines().filter_map(|line| line.strip_prefix("| `paceline ")) {
+        let cell = line.split(" | ").next().unwrap_or_default();
+        commands.extend(cell.split('`').step_by(2).map(|command| format!("paceline {command}")));
+    }
+    commands
+}
+
+#[test]
+fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
+    let commands = table_commands(&readme());
+    assert!(commands.len() >= 9, "{commands:?}");
+    for command in commands {
+        let (folder, _) = written();
+        match command.as_str() {
+            "paceline check JOB..." => assert_eq!(done(&folder, &["check", "prices.toml"], 0).lines().count(), 1),
+            "paceline plan JOB" => plan(&folder),
+            "paceline run JOB" => _ = done(&folder, &["run", "prices.toml"], 0),
+            "paceline run JOB --failed" => only_what_failed(&folder),
+            "paceline run JOB --limit 10" => the_first_ten_and_then_the_rest(&folder),
+            "paceline schema" => assert!(done(&folder, &["schema"], 0).contains("\"$schema\"")),
+            "paceline kinds" => assert!(done(&folder, &["kinds"], 0).contains("jsonl")),
+            "paceline completions SHELL" => assert!(done(&folder, &["completions", "bash"], 0).contains("complete -F")),
+            "paceline demo" => {} // It runs until Ctrl-C, which has a test of its own.
+            other => panic!("README.md shows `{other}`, and no test knows what it should do"),
+        }
+    }
+}
+
+fn plan(folder: &TempDir) {
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let said = done(folder, &["plan", "prices.toml"], 0);
+    for words in
+        ["2 rows", "requests", "limit", "duration", "GET demo:/products/PEN-1295", "out/prices.csv", "a run begins"]
+    {
+        assert!(said.contains(words), "{words} is missing:\n{said}");
+    }
+    assert_eq!(names(), before, "a plan leaves nothing behind");
+}
+
+fn only_what_failed(folder: &TempDir) {
+    let path = folder.path().join("products.csv");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "NO-SUCH,Nobody\n").unwrap();
+    done(folder, &["run", "prices.toml"], 1);
+    let before = records(folder);
+    assert_eq!(before["NO-SUCH"]["status"], "404");
+    let said = done(folder, &["run", "prices.toml", "--failed"], 1);
+    assert!(said.contains("attempts  1 "), "one row alone is sent:\n{said}");
+    let after = records(folder);
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert_eq!(after["PEN-1295"], before["PEN-1295"]);
+}
+
+fn the_first_ten_and_then_the_rest(folder: &TempDir) {
+    let skus = fs::read_to_string(root().join("jobs/data/products.csv")).unwrap();
+    let skus: Vec<&str> = skus.lines().skip(1).take(14).map(|line| line.split(',').next().unwrap()).collect();
+    let rows: String = skus.iter().map(|sku| format!("{sku},x\n")).collect();
+    fs::write(folder.path().join("products.csv"), format!("sku,supplier\n{rows}")).unwrap();
+    done(folder, &["run", "prices.toml", "--limit", "10"], 0);
+    assert!(records(folder).keys().eq(skus[..10].iter().collect::<BTreeSet<_>>()));
+    done(folder, &["run", "prices.toml"], 0);
+    assert_eq!(records(folder).len(), 14);
 }
 
 #[test]
@@ -163,4 +285,6 @@ cargo build
     let arguments: Vec<_> = commands.iter().filter_map(|(_, line)| arguments(line)).collect();
     let expected: [&[&str]; 2] = [&["check", "jobs/a.toml"], &["plan", "jobs/a.toml", "--rows", "1"]];
     assert_eq!(arguments, expected);
+    let table = "| command | |\n| `paceline check JOB` | fine |\n| `paceline a`, `b C` | x `d` |\n| `x` | y |\n";
+    assert_eq!(table_commands(table), ["paceline check JOB", "paceline a", "paceline b C"]);
 }

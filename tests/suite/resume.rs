@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::oracle::script::item;
-use crate::support::output::csv;
+use crate::support::output::{csv, jsonl_file};
 use crate::support::{Answer, Done, Job, Oracle, wait};
 
 const JOB: &str = r#"
@@ -152,7 +152,6 @@ fn changes_that_are_accepted_count_from_here_on() {
 }
 
 #[test]
-#[ignore = "shows: --accept-changes is forgotten, the next run compares with the job before the change"]
 fn changes_that_were_accepted_need_not_be_accepted_again() {
     let oracle = Oracle::start(item);
     let job = unfinished(&oracle);
@@ -264,7 +263,6 @@ fn a_damaged_journal_is_refused_with_its_place() {
 }
 
 #[test]
-#[ignore = "shows: a damaged journal is refused even with the --fresh that the message names"]
 fn fresh_is_the_way_out_of_a_damaged_journal() {
     let oracle = Oracle::start(item);
     let job = unfinished(&oracle);
@@ -327,7 +325,6 @@ fn grown(oracle: &Oracle, sink: &str, first: bool) -> Job {
 }
 
 #[test]
-#[ignore = "shows: --accept-changes keeps the opening of the old job, so the state of an added endpoint is lost"]
 fn endpoints_that_were_added_and_accepted_keep_their_state() {
     let oracle = Oracle::start(item);
     let job = grown(&oracle, "stdout = \"jsonl\"", false);
@@ -338,7 +335,6 @@ fn endpoints_that_were_added_and_accepted_keep_their_state() {
 }
 
 #[test]
-#[ignore = "shows: --accept-changes keeps the opening of the old job, so the place of one sink is taken for another's"]
 fn sinks_that_were_added_and_accepted_keep_their_place() {
     let oracle = Oracle::start(item);
     let job = grown(&oracle, "path = \"out/added.jsonl\"", true);
@@ -352,13 +348,46 @@ fn sinks_that_were_added_and_accepted_keep_their_place() {
 fn an_unfinished_run_of_standard_input_can_not_go_on() {
     let oracle = Oracle::start(item);
     let job = Job::at(&oracle.url(), &JOB.replace("input = \"rows.csv\"", "input.stdin = \"csv\"")).input(&rows());
-    job.run(&["--limit", "10"]).expect_code(0);
+    let slow = ["--set", "endpoints.item.rate=\"20/s\"", "--set", "endpoints.item.burst=5"];
+    let running = job.spawn(&slow);
+    wait::until("five requests", Duration::from_secs(20), || (oracle.count() >= 5).then_some(()));
+    running.signal("INT");
+    let cut_off = running.wait().expect_code(130);
+    assert!(!cut_off.stderr.contains("resume"), "a command that would be refused: {}", cut_off.stderr);
     for arguments in [&[] as &[&str], &["--accept-changes"], &["--failed"]] {
         let done = job.run(arguments).expect_code(3);
         says(&done, &["endpoints.item", "standard input", "--fresh"]);
     }
-    whole(&job, 10);
     job.change("job.toml", "records.csv\"", "records.csv\"\non-existing = \"replace\"");
     job.run(&["--fresh"]).expect_code(0);
     whole(&job, ROWS);
+}
+
+#[test]
+fn endpoints_and_sinks_may_change_places() {
+    let oracle = Oracle::start(item);
+    let endpoint = |name: &str| {
+        format!(
+            "[endpoints.{name}]\nurl = \"ORACLE/{name}/{{{{ row.value }}}}\"\ninput.range = {{ from = 1, to = 20 }}\n"
+        )
+    };
+    let sink = |name: &str| format!("[sinks.{name}]\npath = \"out/{name}.jsonl\"\nfrom = [\"{name}\"]\n");
+    let one = [endpoint("a"), endpoint("b"), sink("a"), sink("b")].concat().replace("ORACLE", &oracle.url());
+    let other = [endpoint("b"), endpoint("a"), sink("b"), sink("a")].concat().replace("ORACLE", &oracle.url());
+    let job = Job::new(&one);
+    job.run(&["--limit", "5"]).expect_code(0);
+    job.run(&["--limit", "7", "--set", "endpoints.b.concurrency=1"]).expect_code(0);
+    std::fs::write(job.path("job.toml"), &other).expect("a job");
+    job.run(&["--limit", "11"]).expect_code(0);
+    std::fs::write(job.path("job.toml"), &one).expect("a job");
+    job.run(&[]).expect_code(0);
+    for name in ["a", "b"] {
+        let mut values: Vec<u64> = jsonl_file(&job.path(&format!("out/{name}.jsonl")))
+            .iter()
+            .map(|record| record["value"].as_u64().expect("a value"))
+            .collect();
+        values.sort_unstable();
+        assert_eq!(values, (1..=20).collect::<Vec<_>>(), "{name}");
+    }
+    assert_eq!(oracle.count(), 40);
 }

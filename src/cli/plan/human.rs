@@ -73,8 +73,7 @@ fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
         page.labelled(2, "limit", &format!("{}: {}, burst {}", limit.name, limit.rates.join(" and "), limit.burst));
     }
     if let Some(seconds) = endpoint.shortest_seconds {
-        let bound = endpoint.bound_by.as_ref().map(|bound| format!(", bound by {bound}")).unwrap_or_default();
-        page.labelled(2, "duration", &format!("at least {}{bound}", human_seconds(seconds)));
+        page.labelled(2, "duration", &duration(seconds, endpoint.bound_by.as_deref()));
     }
     page.labelled(2, "hosts", &hosts(endpoint));
     for shown in &endpoint.preview {
@@ -115,6 +114,13 @@ fn batches(endpoint: &EndpointFacts, size: u64) -> String {
         text += &format!(", {} side by side", endpoint.batches_in_flight);
     }
     text
+}
+
+fn duration(seconds: f64, bound_by: Option<&str>) -> String {
+    match bound_by {
+        Some(bound) => format!("at least {}, bound by {bound}", human_seconds(seconds)),
+        None => "as fast as the server answers".to_owned(),
+    }
 }
 
 fn hosts(endpoint: &EndpointFacts) -> String {
@@ -286,6 +292,13 @@ next      run r7 is unfinished: a run goes on with it, 412 rows done of 1,000
           endpoints.price.url: http://a -> http://b
 ";
         assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn where_nothing_binds_the_server_decides() {
+        let free = EndpointFacts { shortest_seconds: Some(0.0), bound_by: None, ..endpoint() };
+        let text = text(&Facts { endpoints: vec![free], ..facts(begin()) });
+        assert!(text.contains("\n  duration  as fast as the server answers\n"), "{text}");
     }
 
     #[test]

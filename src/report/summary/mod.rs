@@ -72,7 +72,7 @@ pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
             "resumed": report.resumed_rows,
         },
         "attempts": report.attempts,
-        "retries": retries(report),
+        "retries": report.retries,
         "elapsed_seconds": report.elapsed.as_secs_f64(),
         "latency_ms": report.latency.map(|[p50, p95, p99]| {
             json!({ "p50": milliseconds(p50), "p95": milliseconds(p95), "p99": milliseconds(p99) })
@@ -136,10 +136,9 @@ fn counts(report: &RunReport) -> Vec<String> {
     }
     let mut lines = vec![labelled("rows", &rows)];
     if report.attempts > 0 {
-        let retries = retries(report);
-        let word = if retries == 1 { "retry" } else { "retries" };
+        let word = if report.retries == 1 { "retry" } else { "retries" };
         let rate = per_second(report.attempts as f64 / report.elapsed.as_secs_f64());
-        let (attempts, retries) = (thousands(report.attempts), thousands(retries));
+        let (attempts, retries) = (thousands(report.attempts), thousands(report.retries));
         lines.push(labelled("attempts", &format!("{attempts} ({retries} {word}), {rate}")));
     }
     if let Some([p50, p95, p99]) = report.latency {
@@ -165,11 +164,6 @@ fn statuses(report: &RunReport) -> String {
         shown.push(format!("and {} more", report.statuses.len() - MOST));
     }
     shown.join(" · ")
-}
-
-/// Attempts of this session beyond the first of each row that ended in it.
-fn retries(report: &RunReport) -> u64 {
-    report.attempts.saturating_sub(report.total.rows().saturating_sub(report.resumed_rows))
 }
 
 fn failures(report: &RunReport) -> Vec<String> {

@@ -61,8 +61,22 @@ fn several_endpoints_share_the_union_of_their_columns() {
     let layouts = [(0, layout(Some(&["a"]), &["x"])), (3, layout(Some(&["b", "a"]), &["y"]))];
     let rows = [(3, record(json!({"a": 1, "b": 2}), &[json!(3)])), (0, record(json!({"a": 4}), &[json!(5)]))];
     assert_eq!(written("x.csv", &layouts, None, &rows).0, "a,x,b,y\n1,,2,3\n4,5,,\n");
-    let expected = "{\"a\":1,\"b\":2,\"y\":3}\n{\"a\":4,\"x\":5}\n";
+    // A line is no row of a table: it has the order of its own endpoint.
+    let expected = "{\"b\":2,\"a\":1,\"y\":3}\n{\"a\":4,\"x\":5}\n";
     assert_eq!(written("x.jsonl", &layouts, None, &rows).0, expected);
+}
+
+#[test]
+fn input_columns_of_a_second_endpoint_stand_before_what_was_extracted() {
+    let meta = ["status", "attempts"];
+    let layouts = [(0, layout(Some(&["a"]), &meta)), (1, layout(Some(&["x"]), &meta))];
+    let rows =
+        [(0, record(json!({"a": 1}), &[json!(200), json!(1)])), (1, record(json!({"x": 2}), &[json!(200), json!(3)]))];
+    let expected = "{\"a\":1,\"status\":200,\"attempts\":1}\n{\"x\":2,\"status\":200,\"attempts\":3}\n";
+    assert_eq!(written("x.jsonl", &layouts, None, &rows).0, expected);
+    let chosen = Some(["status", "x", "a"].as_slice());
+    let expected = "{\"status\":200,\"a\":1}\n{\"status\":200,\"x\":2}\n";
+    assert_eq!(written("x.jsonl", &layouts, chosen, &rows).0, expected);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Rows of delimited text as the world writes it: what becomes a row, what a bad one, and which line it has.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -5,5 +5,6 @@ mod pool;
 mod redirects;
 mod replies;
 mod scripted;
+mod standing;
 mod support;
 mod tls;

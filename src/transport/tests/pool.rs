@@ -13,7 +13,7 @@ use crate::retry::FailureKind;
 use crate::transport::target::Origin;
 use crate::transport::{BoxFuture, Call, Gate, HyperTransport, TimeoutPlan, Transport};
 
-fn free_slots(transport: &HyperTransport, url: &str) -> (usize, usize) {
+pub fn free_slots(transport: &HyperTransport, url: &str) -> (usize, usize) {
     let url = url.parse().unwrap();
     let host = transport.pool().host(Origin::of(&url).unwrap(), clock::now());
     transport.pool().free_slots(&host)
