@@ -21,6 +21,7 @@ mod request;
 mod retry;
 mod secrets;
 mod sinks;
+mod unsendable;
 mod url;
 mod vars;
 
@@ -200,6 +201,7 @@ impl Site<'_> {
     /// Compiles the template at `path` and reports everything that is wrong with it, inside its string.
     pub fn template(&mut self, path: &KeyPath, text: &str, spot: Spot, scope: &Scope) -> Option<Template> {
         match Template::compile(text, spot, scope) {
+            Ok(template) if spot == Spot::Url => Some(template.ascii()),
             Ok(template) => Some(template),
             Err(errors) => {
                 for error in errors {

@@ -179,3 +179,9 @@ fn a_secret_stays_with_the_hosts_of_the_job() {
     assert!(!exposed("https://api.example.com/{{ row.host }}", bearer));
     assert!(!exposed(row, "headers.x-key = \"plain\""));
 }
+
+#[test]
+fn letters_beyond_ascii_in_a_url_are_encoded_as_browsers_do() {
+    let plan = plan(&SMALL.replace("demo:/products/{{ row.sku }}", "https://a.example/Größe?q=ü"));
+    assert_eq!(plan.endpoints[0].url.constant(), Some("https://a.example/Gr%C3%B6%C3%9Fe?q=%C3%BC"));
+}

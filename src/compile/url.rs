@@ -3,7 +3,7 @@
 use http::Uri;
 use http::uri::Authority;
 
-use super::{Site, mention};
+use super::{Site, mention, unsendable};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::template::Template;
@@ -94,7 +94,9 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
             None => site.document.place(path),
         };
         site.diagnostics.push(Diagnostic::error(codes::URL, message).at(place, "").help(help));
+        return;
     }
+    unsendable::check(site, path, template);
 }
 
 /// What is wrong with a part of a URL.
@@ -140,24 +142,12 @@ fn web<'t>(text: &'t str, rest: &'t str, constant: bool) -> Option<Problem<'t>> 
         return Some(Problem::of(port, format!("`{port}` is not a port"), "ports are numbers from 1 to 65535"));
     }
     if parsed.is_err() {
-        return Some(Problem::of(host, format!("`{}` is not a host", cut(host)), WHOLE));
+        let help = if host.is_ascii() { WHOLE } else { unsendable::HOST };
+        return Some(Problem::of(host, format!("`{}` is not a host", cut(host)), help));
     }
-    let fine = whole.parse::<Uri>().is_ok();
-    let other = || Problem::of(text, format!("`{}` is not a URL that can be requested", cut(text)), WHOLE);
-    (!fine).then(|| never_in_a_url(whole).unwrap_or_else(other))
-}
-
-/// The first character that no URL holds as it is.
-fn never_in_a_url(text: &str) -> Option<Problem<'_>> {
-    let refused = |c: &char| c.is_ascii() && format!("/?{c}").parse::<Uri>().is_err();
-    let (start, bad) = text.char_indices().find(|(_, c)| refused(c))?;
-    let what = match bad {
-        ' ' => "a space".to_owned(),
-        control if control.is_ascii_control() => "a control character".to_owned(),
-        other => format!("the character {other}"),
-    };
-    let help = format!("write `%{:02X}` in its place", u32::from(bad));
-    Some(Problem::of(&text[start..start + 1], format!("a URL can't hold {what}"), help))
+    // A character that can't be sent is told at its place.
+    let fine = whole.contains(unsendable::is_refused) || whole.parse::<Uri>().is_ok();
+    (!fine).then(|| Problem::of(text, format!("`{}` is not a URL that can be requested", cut(text)), WHOLE))
 }
 
 /// A user or a password before the host: told without its line, which would show the password.
@@ -209,7 +199,7 @@ mod tests {
             ("https:/a", "/a"),
             ("https://", "//"),
             ("http://a b/", "//a b/"),
-            ("http://a/b c", "//a/b c"),
+            ("http://ü/", "//ü/"),
             ("http://a:99999/", "//a:99999/"),
             ("http://a:/", "//a:/"),
         ] {

@@ -1,9 +1,15 @@
 //! Escaping of values for the part of a URL they stand in (RFC 3986).
 //!
 //! A value never makes a path segment, a query parameter or a host that the template does not show.
-//! Must never decode or change literal text.
+//! Must never decode literal text, nor change more of it than letters beyond ASCII, which no URL holds.
+
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::Template;
+use super::compile::Segment;
+use super::scan::{Piece, pieces};
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -118,9 +124,123 @@ pub(super) fn has_dot_segment(url: &str) -> bool {
     path.split(['/', '\\']).skip(1).any(is_dot)
 }
 
+/// Text of a template that stands as it is.
+#[derive(Debug)]
+pub(crate) struct WrittenOut<'t> {
+    /// Its first byte in the template.
+    pub start: usize,
+    /// The text.
+    pub text: &'t str,
+    /// Whether it belongs to a block or stands behind one, and is rendered for every row.
+    pub rendered: bool,
+}
+
+impl Template {
+    /// The template of a URL with the letters beyond ASCII behind its host percent-encoded, as browsers
+    /// do: where the template says them, and in vars that were folded in. For a template just compiled.
+    pub(crate) fn ascii(mut self) -> Self {
+        let mut part = Part::Start;
+        for segment in Arc::get_mut(&mut self.compiled).into_iter().flat_map(|compiled| &mut compiled.segments) {
+            match segment {
+                Segment::Literal(text) => {
+                    let end = advance(part, text);
+                    if !text.is_ascii() {
+                        *text = encode_letters(part, text);
+                    }
+                    part = end;
+                }
+                // A value at the start brings a scheme and at least a part of a host.
+                Segment::Slot(_) if part == Part::Start => part = Part::Authority,
+                Segment::Slot(_) => {}
+            }
+        }
+        self
+    }
+
+    /// What is the same for every row, vars folded in; without what is rendered with blocks.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.compiled.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Slot(_) => None,
+        })
+    }
+
+    /// The texts between its tags, up to the fragment, which is not sent.
+    pub(crate) fn written_out(&self) -> Vec<WrittenOut<'_>> {
+        let source = self.source();
+        let mut rendered = false;
+        let mut texts = Vec::new();
+        for piece in pieces(source).unwrap_or_default() {
+            match piece {
+                Piece::Literal(text) => {
+                    let (start, sent) = (text.as_ptr().addr() - source.as_ptr().addr(), text.split('#').next());
+                    texts.extend(sent.map(|text| WrittenOut { start, text, rendered }));
+                    if text.contains('#') {
+                        break;
+                    }
+                }
+                Piece::Block(_) => rendered = self.compiled.tail.is_some(),
+                Piece::Expression(_) => {}
+            }
+        }
+        texts
+    }
+}
+
+/// `text`, which begins in `part`, with its letters beyond ASCII encoded where they stand behind the host.
+fn encode_letters(part: Part, text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 2);
+    for (at, letter) in text.char_indices() {
+        let is_host = || matches!(advance(part, &text[..at]), Part::Start | Part::Scheme | Part::Authority);
+        if letter.is_ascii() || is_host() {
+            encoded.push(letter);
+        } else {
+            encoded.extend(utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), &AsciiSet::EMPTY));
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::{RowScope, Scope, Spot};
+
+    fn template(source: &str) -> Template {
+        let vars = [("base".to_owned(), serde_json::json!("http://a.b/ä"))].into();
+        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false };
+        Template::compile(source, Spot::Url, &scope).unwrap()
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_encoded_behind_the_host() {
+        for (source, literals) in [
+            ("http://a.b/ü?x=ß%20", &["http://a.b/%C3%BC?x=%C3%9F%20"][..]),
+            ("demo:/ü", &["demo:/%C3%BC"]),
+            ("http://ü.b/ü", &["http://ü.b/%C3%BC"]),
+            ("{{ vars.base }}/ü", &["http://a.b/%C3%A4/%C3%BC"]),
+            ("{{ row.u }}ü/ü/{{ row.x }}ü", &["ü/%C3%BC/", "%C3%BC"]),
+            ("http://{{ row.h }}.ü/ü{{ row['ü'] }}", &["http://", ".ü/%C3%BC"]),
+            ("http://a.b?ü", &["http://a.b?%C3%BC"]),
+            ("http://a.b/{% if 1 %}ü{% endif %}", &["http://a.b/%C3%BC"]),
+        ] {
+            assert_eq!(template(source).ascii().literals().collect::<Vec<_>>(), literals, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_out_is_found_where_it_stands() {
+        let texts = |source: &str| -> Vec<(usize, String, bool)> {
+            let template = template(source);
+            let texts = template.written_out();
+            texts.iter().map(|found| (found.start, found.text.to_owned(), found.rendered)).collect()
+        };
+        assert_eq!(texts("http://a/{{ row['b c'] }} d"), [(0, "http://a/".into(), false), (25, " d".into(), false)]);
+        let block = "http://a/{% if row.x %}b{% endif %}c";
+        assert_eq!(texts(block), [(0, "http://a/".into(), false), (23, "b".into(), true), (35, "c".into(), true)]);
+        assert_eq!(texts("http://a/b#c d{{ row.x }} e"), [(0, "http://a/b".into(), false)]);
+        assert!(texts("{{ vars.base }}/x").iter().all(|(start, _, rendered)| *start == 15 && !rendered));
+    }
 
     #[test]
     fn the_part_is_found_from_the_text_before() {
