@@ -6,6 +6,7 @@
 mod batch;
 mod client;
 mod columns;
+mod connections;
 mod endpoint;
 mod exposure;
 mod fail_if;
@@ -66,6 +67,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         targets.push(target);
         endpoints.extend(plan);
     }
+    connections::check(site, &endpoints);
     let sinks = sinks::sinks(site, spec, &targets, whole);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());

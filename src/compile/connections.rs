@@ -1,0 +1,45 @@
+//! Calls in flight against connections: a call that can't have one only waits.
+//!
+//! Must never change a plan: what is written stands, and is told to have no effect.
+
+use super::{Site, flow, url};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::document::KeyPath;
+use crate::plan::EndpointPlan;
+
+/// Warns of endpoints that would have more calls in flight than connections.
+pub fn check(site: &mut Site<'_>, endpoints: &[EndpointPlan]) {
+    for endpoint in endpoints {
+        let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
+        // Where the host varies, each has its own.
+        let to_one_host = url::origin_is_fixed(&endpoint.url);
+        let (key, most) = if to_one_host && per_host < total { ("per-host", per_host) } else { ("total", total) };
+        if endpoint.concurrency > most {
+            let too_few =
+                [("total", total < endpoint.concurrency), ("per-host", to_one_host && per_host < endpoint.concurrency)];
+            let keys: Vec<&str> = too_few.iter().filter(|(_, few)| *few).map(|(key, _)| *key).collect();
+            warn(site, endpoint, (key, most), &keys);
+        }
+    }
+}
+
+fn warn(site: &mut Site<'_>, endpoint: &EndpointPlan, (key, most): (&str, usize), too_few: &[&str]) {
+    let (name, calls) = (endpoint.name.as_str(), endpoint.concurrency);
+    let concurrency = KeyPath::of(["endpoints", name, "concurrency"]);
+    let connections = flow::origin(site, name, &["client", "connections", key]);
+    let plural = if most == 1 { "" } else { "s" };
+    let labels = [(concurrency, format!("{calls} calls")), (connections, format!("{most} connection{plural}"))];
+    // A default stands nowhere in the file; at least one of the two was written.
+    let mut written = labels.iter().filter(|(path, _)| site.document.get(path).is_some());
+    let raised: Vec<String> = too_few.iter().map(|key| format!("{key} = {calls}")).collect();
+    let message = format!("only {most} of the {calls} calls in flight can have a connection");
+    let help = format!("set `connections = {{ {} }}` in `client`, or `concurrency = {most}`", raised.join(", "));
+    let mut diagnostic = Diagnostic::warning(codes::NO_EFFECT, message).help(help);
+    if let Some((path, label)) = written.next() {
+        diagnostic = diagnostic.at(site.document.place(path), label);
+    }
+    for (path, label) in written {
+        diagnostic = diagnostic.also(site.document.place(path), label);
+    }
+    site.push_once(diagnostic);
+}
