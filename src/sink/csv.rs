@@ -83,7 +83,7 @@ impl SinkKind for CsvFile {
             let found = read_header(output.file(), output.path(), output.offset(), self.delimiter)?;
             rows.adopt(found).map_err(|(found, own)| mismatch(output.path(), &found, &own))?;
         }
-        Ok(Box::new(CsvSink { output, rows }))
+        Ok(Box::new(CsvSink { output, rows, released: Vec::new() }))
     }
 }
 
@@ -113,21 +113,39 @@ fn mismatch(path: &Path, found: &[String], own: &[String]) -> SinkError {
 struct CsvSink {
     output: Appender,
     rows: Rows,
+    /// Places of records that were not known when they were written, as bytes of the file.
+    released: Vec<(u64, u64)>,
+}
+
+impl CsvSink {
+    /// Adds to the buffer by `change`, and notes where records came to stand that had no place before.
+    fn add(&mut self, change: impl FnOnce(&mut Rows, &mut Vec<u8>) -> Result<(), String>) -> Result<(), SinkError> {
+        let base = self.output.offset();
+        change(&mut self.rows, self.output.buffer()).map_err(SinkError::new)?;
+        let in_file = |(start, end): (usize, usize)| (base + start as u64, base + end as u64);
+        self.released.extend(self.rows.released.drain(..).map(in_file));
+        Ok(())
+    }
 }
 
 impl Sink for CsvSink {
     fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
-        self.rows.write(endpoint, record, self.output.buffer()).map_err(SinkError::new)?;
+        self.add(|rows, buffer| rows.write(endpoint, record, buffer))?;
         self.output.settle()
     }
 
+    /// The first record may bring the header with it, which is no part of the record.
     fn position(&self) -> Option<u64> {
-        (!self.rows.holds()).then(|| self.output.position())
+        self.rows.table.is_some().then(|| self.output.position())
+    }
+
+    fn released(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.released)
     }
 
     fn commit(&mut self) -> Result<Cursor, SinkError> {
         if self.rows.holds() {
-            self.rows.release(self.output.buffer()).map_err(SinkError::new)?;
+            self.add(Rows::release)?;
         }
         self.output.commit()
     }
@@ -147,6 +165,8 @@ pub(super) struct Rows {
     headed: bool,
     /// Records without any input column that came before the columns were known.
     held: Vec<(usize, Record)>,
+    /// Where records came to stand in the buffer that were written before the columns were known.
+    released: Vec<(usize, usize)>,
     /// Names that had no place.
     pub dropped: Dropped,
 }
@@ -163,6 +183,7 @@ impl Rows {
             table: names.map(|names| Table::new(names, layouts, chosen)),
             headed: false,
             held: Vec::new(),
+            released: Vec::new(),
             dropped: Dropped::default(),
         }
     }
@@ -204,6 +225,7 @@ impl Rows {
                 return Ok(());
             }
             self.fix(endpoint, record, out)?;
+            return self.place(endpoint, record, out);
         }
         self.row(endpoint, record, out)
     }
@@ -224,7 +246,15 @@ impl Rows {
         let names = union(&self.layouts, Some((endpoint, record)));
         self.table = Some(Table::new(names, &self.layouts, self.chosen));
         self.begin(out);
-        std::mem::take(&mut self.held).iter().try_for_each(|(endpoint, record)| self.row(*endpoint, record, out))
+        std::mem::take(&mut self.held).iter().try_for_each(|(endpoint, record)| self.place(*endpoint, record, out))
+    }
+
+    /// Appends a record that had no place when it was written, and notes the one it has now.
+    fn place(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        let begun = out.len();
+        self.row(endpoint, record, out)?;
+        self.released.push((begun, out.len()));
+        Ok(())
     }
 
     fn row(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {

@@ -159,8 +159,16 @@ pub trait Sink: Send {
     fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError>;
 
     /// Bytes of the output with all that was written, buffered bytes included: the records between two
-    /// positions can be taken out again. `None` while records are held back whose place is open.
+    /// positions can be taken out again. `None` while it is open where the next record will stand: before
+    /// the columns are known, and where nothing can be taken out.
     fn position(&self) -> Option<u64>;
+
+    /// Byte ranges, first and one past the last, of the records that were written while
+    /// [`Sink::position`] was `None`, in the order of writing. Each is told once; after a commit no
+    /// record is without one, but for outputs of which nothing can be taken out: those never tell.
+    fn released(&mut self) -> Vec<(u64, u64)> {
+        Vec::new()
+    }
 
     /// Makes everything written durable and says how far that is.
     ///

@@ -156,3 +156,34 @@ fn a_record_of_a_stranger_is_refused_and_leaves_no_bytes() {
         assert_eq!(sink.commit().unwrap(), before);
     }
 }
+
+#[test]
+fn records_that_come_before_the_columns_are_found_again() {
+    let layouts = [(0, layout(None, &["x"]))];
+    let unread = record(json!({}), &[json!(1)]);
+    let real = record(json!({"a": "é"}), &[json!(2)]);
+    let cases: [(&[&Record], &[&str]); 4] = [
+        (&[&unread, &unread, &real, &real], &[",1\n", ",1\n", "é,2\n"]),
+        (&[&real, &unread], &["é,2\n"]),
+        (&[&unread], &["1\n"]),
+        (&[], &[]),
+    ];
+    for (records, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        let mut sink = plan(&path, OnExisting::Error).open(Start::New, &layouts, None).unwrap();
+        sink.commit().unwrap();
+        let mut open = 0;
+        for record in records {
+            open += usize::from(sink.position().is_none());
+            sink.write(0, record).unwrap();
+        }
+        let end = sink.commit().unwrap().offset;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let at = |(start, end): (u64, u64)| &text[start.try_into().unwrap()..end.try_into().unwrap()];
+        let released: Vec<&str> = sink.released().into_iter().map(at).collect();
+        assert_eq!((released.as_slice(), released.len()), (expected, open));
+        assert!(sink.released().is_empty(), "each is told once");
+        assert_eq!(sink.position(), (!records.is_empty()).then_some(end));
+    }
+}
