@@ -11,10 +11,10 @@ use crate::spec::kind::ShortOrKind;
 /// The file that a short path or a kind with a `path` names, and where that was written.
 pub fn of(site: &Site<'_>, path: &KeyPath, target: &ShortOrKind) -> Option<(PathBuf, KeyPath)> {
     match target {
-        ShortOrKind::Short(file) => Some((plain(&site.file(file)), path.clone())),
+        ShortOrKind::Short(file) => Some((site.file(file), path.clone())),
         ShortOrKind::Kind(kind) => {
             let file = kind.value.get("path")?.as_str()?;
-            Some((plain(&site.file(file)), path.key(kind.kind.as_str()).key("path")))
+            Some((site.file(file), path.key(kind.kind.as_str()).key("path")))
         }
     }
 }
@@ -36,27 +36,43 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Checks every file and standard stream against every other.
-pub fn check(site: &mut Site<'_>, spec: &JobSpec) {
+/// Where a path leads: without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let deepest = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let there = path.file_name().filter(|_| path != Path::new("."));
+        there.map(|name| real(parent.unwrap_or(Path::new("."))).join(name))
+    };
+    std::fs::canonicalize(path).ok().or_else(|| deepest(&plain(path))).unwrap_or_else(|| plain(path))
+}
+
+/// Checks every file and standard stream against every other, and against the folder of the job's state.
+pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
     let endpoints = &spec.endpoints.0;
-    let inputs: Vec<_> = endpoints.iter().filter_map(|(name, endpoint)| input::file(site, name, endpoint)).collect();
+    let read = endpoints.iter().filter_map(|(name, endpoint)| input::file(site, name, endpoint));
+    let inputs: Vec<_> = read.map(|(file, place)| (real(&file), place)).collect();
     let sinks = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
     let mut outputs: Vec<(PathBuf, KeyPath)> = Vec::new();
     for (name, sink) in sinks {
         let path = KeyPath::of(["sinks", name.as_str()]);
         let Some((file, place)) = of(site, &path, &sink.target) else { continue };
         let place = if place == path { path.key("path") } else { place };
+        let (file, shown) = (real(&file), plain(&file).display().to_string());
         if let Some((_, other)) = outputs.iter().find(|(known, _)| *known == file) {
-            let message = format!("`{}` is written by two sinks", file.display());
+            let message = format!("`{shown}` is written by two sinks");
             site.conflict(&place, "the second", other, "the first", message, "give each sink a file of its own");
         }
         if let Some((_, other)) = inputs.iter().find(|(known, _)| *known == file) {
-            let message = format!("`{}` is read and written by the same job", file.display());
+            let message = format!("`{shown}` is read and written by the same job");
             site.conflict(&place, "written here", other, "read here", message, "write to another file");
         }
-        if file == plain(&site.document.path) {
-            let message = format!("`{}` is the job file itself", file.display());
+        if file == real(&site.document.path) {
+            let message = format!("`{shown}` is the job file itself");
             site.error(codes::CONFLICT, &place, message, "write to another file");
+        }
+        if let Some(state) = state.filter(|state| file.starts_with(real(state))) {
+            let message = format!("`{shown}` lies in {}, where the job keeps its journal", plain(state).display());
+            site.error(codes::CONFLICT, &place, message, "write to another folder, such as `out/`");
         }
         outputs.push((file, place));
     }
@@ -84,7 +100,12 @@ fn streams(site: &mut Site<'_>, spec: &JobSpec) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+    use crate::compile::{Options, compile};
+    use crate::diagnostic::Diagnostics;
+    use crate::document::{Document, Overlays};
 
     #[test]
     fn paths_are_compared_without_detours() {
@@ -93,5 +114,62 @@ mod tests {
         {
             assert_eq!(plain(Path::new(written)), Path::new(expected));
         }
+    }
+
+    #[test]
+    fn links_are_followed_as_far_as_a_path_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        std::fs::create_dir_all(at("out/deep")).unwrap();
+        std::fs::write(at("out/x.csv"), "").unwrap();
+        symlink("out", at("link")).unwrap();
+        symlink("out/deep", at("down")).unwrap();
+        symlink("x.csv", at("out/y.csv")).unwrap();
+        for (one, other) in [
+            ("link/x.csv", "out/x.csv"),
+            ("out/y.csv", "out/x.csv"),
+            ("down/../x.csv", "out/x.csv"),
+            ("link/new/z.csv", "out/./new/z.csv"),
+            ("gone/../link/z.csv", "out/z.csv"),
+        ] {
+            assert_eq!(real(&at(one)), real(&at(other)), "{one}");
+        }
+        assert_ne!(real(&at("link/z.csv")), real(&at("z.csv")));
+        assert!(real(Path::new("gone/z.csv")).is_absolute() && real(Path::new("z.csv")).is_absolute());
+    }
+
+    /// What is said of a job in a folder that has a link to another.
+    fn told(sinks: &str, options: &Options) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("out")).unwrap();
+        symlink("out", folder.path().join("link")).unwrap();
+        std::fs::write(folder.path().join("out/in.csv"), "a\n1\n").unwrap();
+        let text = format!("[endpoints.e]\nurl = \"demo:/\"\ninput = \"out/in.csv\"\n{sinks}");
+        let mut diagnostics = Diagnostics::default();
+        let path = folder.path().join("job.toml");
+        let document = Document::parse(&path, text, &Overlays::default(), &mut diagnostics).unwrap();
+        let state = options.state.as_ref().map(|state| folder.path().join(state));
+        compile(&document, &Options { state, ..options.clone() }, &mut diagnostics);
+        let top = format!("{}/", folder.path().display());
+        diagnostics.list().iter().map(|told| told.message.replace(&top, "")).collect()
+    }
+
+    #[test]
+    fn one_file_by_two_ways_is_one_file() {
+        let none = Options::default();
+        let two = told("[sinks.a]\npath = \"out/x.csv\"\n[sinks.b]\npath = \"./link/x.csv\"\n", &none);
+        assert_eq!(two, ["`link/x.csv` is written by two sinks"]);
+        let input = told("[sinks.a]\npath = \"link/in.csv\"\n", &none);
+        assert_eq!(input, ["`link/in.csv` is read and written by the same job"]);
+        assert!(told("[sinks.a]\npath = \"link/x.csv\"\n[sinks.b]\npath = \"x.csv\"\n", &none).is_empty());
+    }
+
+    #[test]
+    fn the_state_folder_takes_no_output() {
+        let elsewhere = Options { state: Some("link/state".into()), ..Options::default() };
+        let sink = "[sinks.a]\npath = \"out/state/job/x.csv\"\n";
+        let words = ["`out/state/job/x.csv` lies in link/state/job, where the job keeps its journal"];
+        assert_eq!(told(sink, &elsewhere), words);
+        assert!(told(sink, &Options::default()).is_empty());
     }
 }

@@ -66,7 +66,8 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         endpoints.extend(plan);
     }
     let sinks = sinks::sinks(site, spec, &targets, whole);
-    files::check(site, spec);
+    let state = name.as_deref().map(|name| name::state(site, name, options));
+    files::check(site, spec, state.as_deref());
     let fail_if = fail_if::fail_if(site, spec);
     // What is idle may be idle only because of an error.
     if whole && !site.diagnostics.has_errors() {
@@ -78,10 +79,9 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();
     let outputs: Vec<_> = sinks.iter().map(|plan| identity::Output { plan, from: named(&plan.from) }).collect();
     let identity = identity::identity(spec, &vars, &endpoints, &outputs);
-    let name = name?;
     Some(Plan {
-        state: name::state(site, &name, options),
-        name,
+        name: name?,
+        state: state?,
         description: spec.description.clone(),
         file: site.document.path.clone(),
         secrets,

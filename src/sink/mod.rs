@@ -12,6 +12,7 @@ mod table;
 mod target;
 
 pub(crate) use appender::tail_crc;
+pub use target::claim;
 
 #[cfg(test)]
 mod tests;
@@ -132,13 +133,14 @@ pub trait SinkKind: Debug + Send + Sync {
     /// When a new run would be refused.
     fn survey(&self) -> Result<(), SinkError>;
 
-    /// Opens the output. Nothing is lost before the first commit: what a new run finds stays as it is
+    /// Opens the output and, where it is a file, takes its lock first ([`claim`]), which the sink holds as
+    /// long as it lives. Nothing is lost before the first commit: what a new run finds stays as it is
     /// where it appends, and the commit that follows gives the cursor behind it. `layouts` are those of
     /// the endpoints in [`SinkPlan::from`], by position in the plan; `columns` as in
     /// [`SinkPlan::columns`].
     ///
     /// # Errors
-    /// When the output exists and may not, is shorter than the cursor or was edited before it, or
+    /// When another sink writes the output, when it exists and may not, is shorter than the cursor or was edited before it, or
     /// can't be opened.
     fn open(
         &self,

@@ -1,11 +1,12 @@
 //! The file a sink writes: whether it may be there, how it comes to be, and how a resume finds it.
 //!
-//! Must never destroy a byte that no commit of this run stands for, unless the job says `replace`.
+//! Must never destroy a byte that no commit of this run stands for, unless the job says `replace`; and
+//! never change a file whose lock another sink holds.
 
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -171,6 +172,7 @@ impl Target {
         make_folder(folder).map_err(|error| self.failed(&error))?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path);
         let file = file.map_err(|error| self.failed(&error))?;
+        claim(&file, &self.path)?;
         file.sync_all().and_then(|()| sync_folder(folder)).map_err(|error| self.failed(&error))?;
         Ok(Appender::new(file, self.path.clone(), 0))
     }
@@ -202,7 +204,9 @@ impl Target {
     }
 
     fn open_existing(&self) -> Result<File, SinkError> {
-        OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))
+        let file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))?;
+        claim(&file, &self.path)?;
+        Ok(file)
     }
 
     fn exists(&self) -> SinkError {
@@ -214,6 +218,34 @@ impl Target {
     fn failed(&self, error: &io::Error) -> SinkError {
         SinkError::new(format!("{} can't be written: {}", self.path.display(), reason(error)))
     }
+}
+
+/// Takes the lock of an output, which nothing else may change until `file` is closed, however its
+/// process ends: two runs that write one file would tear each other's lines.
+///
+/// # Errors
+/// When another run or another sink holds it, when the path names another file by now, or when there
+/// can be no lock. A file system that knows no locks is written without one.
+pub fn claim(file: &File, path: &Path) -> Result<(), SinkError> {
+    let name = path.display();
+    let failed = |error: &io::Error| SinkError::new(format!("{name} can't be locked: {}", reason(error)));
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let message = "is being written by another run, or by another sink of this one: wait until that has \
+                           ended, or write to another file";
+            return Err(SinkError::new(format!("{name} {message}")));
+        }
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => return Err(failed(&error)),
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    let (held, named) = (file.metadata(), std::fs::metadata(path));
+    let (held, named) = held.and_then(|held| Ok((held, named?))).map_err(|error| failed(&error))?;
+    if (held.dev(), held.ino()) == (named.dev(), named.ino()) {
+        return Ok(());
+    }
+    Err(SinkError::new(format!(
+        "{name} was replaced by another file while it was opened: see what did so, and run again"
+    )))
 }
 
 const MEND_GONE: &str = "Put the file back, or begin a new run with --fresh";

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{layout, open, plan, record, refusal};
-use crate::sink::{OnExisting, Sink, Start};
+use crate::sink::{OnExisting, Sink, Start, claim};
 
 const ENDINGS: [&str; 2] = ["x.csv", "x.jsonl"];
 
@@ -44,6 +44,43 @@ fn what_exists_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn what_another_run_writes_is_refused_and_stays_whole() {
+    for file in ENDINGS {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join(file), folder.path().join(format!("link-{file}")));
+        symlink(file, &link).unwrap();
+        let mut first = open(&path, OnExisting::Error, Start::New).unwrap();
+        let begun = first.commit().unwrap();
+        write(&mut first, 1);
+        let cursor = first.commit().unwrap();
+        let text = read(&path);
+        for on_existing in [OnExisting::Error, OnExisting::Append, OnExisting::Replace] {
+            for start in [Start::New, Start::Resume(begun), Start::Resume(cursor)] {
+                for name in [&path, &link] {
+                    let refused = refusal(open(name, on_existing, start));
+                    let words = format!("{} is being written by another run", name.display());
+                    assert!(refused.starts_with(&words) && refused.contains("another file"), "{refused}");
+                    assert_eq!(read(&path), text);
+                }
+            }
+        }
+        drop(first);
+        open(&link, OnExisting::Error, Start::Resume(cursor)).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_was_replaced_is_not_written_under_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    let file = fs::File::create(&path).unwrap();
+    fs::rename(&path, folder.path().join("old.csv")).unwrap();
+    fs::write(&path, "new").unwrap();
+    let message = claim(&file, &path).unwrap_err().message;
+    assert!(message.starts_with(&format!("{} was replaced", path.display())), "{message}");
+}
+
+#[test]
 fn what_is_no_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("link.csv");
@@ -74,6 +111,7 @@ fn replace_empties_and_append_goes_on() {
     assert_eq!(sink.commit().unwrap().offset, 8);
     write(&mut sink, 1);
     sink.commit().unwrap();
+    drop(sink);
     assert_eq!(read(&path), "a,x\n7,7\n1,0\n");
     plan(&path, OnExisting::Replace).survey().unwrap();
     assert_eq!(read(&path).len(), 12, "surveying touches nothing");
@@ -112,6 +150,7 @@ fn an_open_input_takes_the_header_that_stands() {
     assert_eq!(sink.commit().unwrap().offset, 0);
     sink.write(0, &record(json!({"b": 1, "a": 2}), &[json!(3)])).unwrap();
     let cursor = sink.commit().unwrap();
+    drop(sink);
     let mut sink = open(Start::Resume(cursor));
     sink.write(0, &record(json!({"a": 4, "c": 5}), &[json!(6)])).unwrap();
     sink.commit().unwrap();
@@ -127,6 +166,7 @@ fn a_file_that_is_shorter_gone_or_edited_is_refused() {
         let mut sink = open(&path, OnExisting::Error, Start::New).unwrap();
         write(&mut sink, 1);
         let cursor = sink.commit().unwrap();
+        drop(sink);
         let text = read(&path);
         fs::write(&path, text.replace('1', "2")).unwrap();
         let edited = refusal(open(&path, OnExisting::Error, Start::Resume(cursor)));
