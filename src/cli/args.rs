@@ -309,14 +309,6 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_not_forgotten_and_sent_again_at_once() {
-        let parse = |flags: &[&str]| Cli::try_parse_from([["paceline", "run", "job.toml"].as_slice(), flags].concat());
-        let refusal = parse(&["--failed", "--fresh"]).unwrap_err();
-        assert_eq!(refusal.kind(), clap::error::ErrorKind::ArgumentConflict);
-        assert!(parse(&["--failed"]).is_ok() && parse(&["--fresh"]).is_ok());
-    }
-
-    #[test]
     fn a_limit_of_no_rows_is_refused() {
         let parse = |limit| Cli::try_parse_from(["paceline", "run", "job.toml", "--limit", limit]);
         assert!(parse("0").is_err());

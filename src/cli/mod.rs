@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_can_not_stand_together_are_bad_usage() {
+        let refused =
+            |flags: &str| parse(&words(&format!("paceline run job.toml {flags}"))).err().map(|error| error.kind());
+        for flags in ["--fresh --failed", "-q -v", "--failed --limit 3"] {
+            assert_eq!(refused(flags), Some(ErrorKind::ArgumentConflict), "{flags}");
+        }
+        assert_eq!(refused("--fresh --limit 3 -q"), None);
+    }
+
+    #[test]
     fn the_colour_is_seen_before_anything_else() {
         assert_eq!(early_color(&words("paceline run --color never --nonsense")), Color::Never);
         assert_eq!(early_color(&words("paceline run --color=always")), Color::Always);
