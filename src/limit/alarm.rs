@@ -18,8 +18,8 @@ const TIMER_LATENESS: u64 = 2_500_000;
 /// Lateness of a thread that sleeps on a condition variable and then wakes a task.
 const THREAD_LATENESS: Duration = Duration::from_micros(200);
 
-/// How exactly to wake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How exactly to wake; the greater, the more exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Grain {
     /// Within 2 ms: by tokio's timer.
     Timer,

@@ -94,24 +94,31 @@ impl Bucket {
         Self { windows: plan.windows.iter().map(|window| Cell::open(window, plan.burst)).collect() }
     }
 
-    /// Takes a token of every window at `now` for one who waits since `since`; or of none, and says
-    /// when there will be one.
+    /// Whether there is a token of every window at `now` for one who waits since `since`, and when it
+    /// should have left; takes none.
     ///
     /// # Errors
     /// The latest of the windows' due times.
-    pub fn take(&self, now: u64, since: u64) -> Result<(), Due> {
+    pub fn ready(&self, now: u64, since: u64) -> Result<u64, Due> {
         let mut ideal = since.min(now);
         for cell in &self.windows {
             ideal = ideal.max(cell.due(cell.told_at(ideal, now)).unwrap_or(0));
         }
-        if ideal > now {
-            return Err(self.latest(now));
-        }
+        if ideal > now { Err(self.latest(now)) } else { Ok(ideal) }
+    }
+
+    /// Takes the token of every window that [`Bucket::ready`] found at this `now`.
+    pub fn settle(&self, now: u64, ideal: u64) {
         for cell in &self.windows {
             let taken = cell.ask(cell.told_at(ideal, now));
             debug_assert_eq!(taken, Ok(()), "a token that was due is there");
         }
-        Ok(())
+    }
+
+    /// Whether another token is there at `until` although the one that [`Bucket::ready`] found at this
+    /// `now` were taken; takes none.
+    pub fn spares(&self, now: u64, ideal: u64, until: u64) -> bool {
+        self.windows.iter().all(|cell| cell.spares(cell.told_at(ideal, now), until.max(now)))
     }
 
     /// When every window will have a token, and the grain of the one that is last.
@@ -149,6 +156,14 @@ impl Cell {
         let due = self.ask(at).err();
         self.ledger.0.store(before, Ordering::Relaxed);
         due
+    }
+
+    /// Whether there is a token at `until` after one was taken at `at`; takes none.
+    fn spares(&self, at: u64, until: u64) -> bool {
+        let before = self.ledger.0.load(Ordering::Relaxed);
+        let spares = self.ask(at).is_ok() && self.ask(until).is_ok();
+        self.ledger.0.store(before, Ordering::Relaxed);
+        spares
     }
 }
 

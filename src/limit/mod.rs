@@ -7,8 +7,10 @@
 //!
 //! How it is built:
 //! - `bucket` is pure: all windows of a limit, asked together, with times as plain numbers.
-//! - [`Limiter`] is the queue in front of it. Only its head talks to the bucket, so a token is taken in
-//!   one step of one task: a caller that goes away while it waits has taken nothing from any window.
+//! - `queue` stands in front of it. Only heads of queues talk to buckets, and a token of each bucket that
+//!   a request takes from ([`take_all`]) is taken in one step of one task: a caller that goes away while
+//!   it waits has taken nothing from any window of any bucket, and nobody keeps the token of one bucket
+//!   while it waits for another's. What heads of different sets owe each other is described there.
 //! - `alarm` is how the head sleeps, for each bucket in the cheapest way that costs no rate. What
 //!   counts is how late a wake-up the bucket can bear: `burst` intervals.
 //!   - 2.5 ms and more (400/s without a burst): tokio's timer, which is up to 2 ms late, as it rounds
@@ -22,19 +24,19 @@
 
 mod alarm;
 mod bucket;
+mod queue;
 #[cfg(test)]
 mod tests;
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::Mutex;
 
 use crate::clock::{self, Instant};
 
-use alarm::Sleeper;
 use bucket::Bucket;
+use queue::{Head, Queue};
 
 /// Fastest rate that is paced, in tokens per second.
 pub const FASTEST: u32 = 1_000_000;
@@ -126,21 +128,33 @@ impl LimitPlan {
 #[derive(Debug)]
 pub struct Limiter {
     plan: LimitPlan,
+    /// Its place in the order in which locks are taken.
+    id: u64,
     opened: Instant,
     /// Until when the bucket is held, in nanoseconds since `opened`; 0: never was.
     held: AtomicU64,
     head: Mutex<Head>,
-    sleeper: Sleeper,
+    /// Requests that take from this bucket alone.
+    alone: Queue,
+    /// Requests that take from this bucket and others of a higher id, by those others.
+    joint: Mutex<Vec<(Vec<u64>, Arc<Queue>)>>,
 }
 
-/// What only the head of the queue touches.
-#[derive(Debug)]
-struct Head {
-    bucket: Bucket,
-    /// The hold that was last seen to be over.
-    served: u64,
-    /// No token counts as taken before this: when that hold was seen to be over.
-    floor: u64,
+/// Waits until every one of the limiters has a token and takes one of each, all at the same time. First
+/// come, first served among those who take from the same limiters; a caller that goes away while it
+/// waits takes nothing, and only gives up its place. A limiter that is named twice gives one token.
+pub async fn take_all(limiters: &[Arc<Limiter>]) {
+    if let [only] = limiters {
+        return only.take().await;
+    }
+    let mut ordered: Vec<&Limiter> = limiters.iter().map(Arc::as_ref).collect();
+    ordered.sort_unstable_by_key(|limiter| limiter.id);
+    ordered.dedup_by_key(|limiter| limiter.id);
+    match ordered.as_slice() {
+        [] => {}
+        [only] => only.take().await,
+        [first, others @ ..] => queue::pass(&ordered, &first.queue_with(others)).await,
+    }
 }
 
 impl Limiter {
@@ -148,9 +162,16 @@ impl Limiter {
     /// as near to it as can be, never faster.
     #[must_use]
     pub fn open(plan: LimitPlan) -> Self {
-        let bucket = Bucket::open(&plan);
-        let head = Mutex::new(Head { bucket, served: 0, floor: 0 });
-        Self { plan, opened: clock::now(), held: AtomicU64::new(0), head, sleeper: Sleeper::default() }
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            opened: clock::now(),
+            held: AtomicU64::new(0),
+            head: Mutex::new(Head::new(Bucket::open(&plan))),
+            alone: Queue::default(),
+            joint: Mutex::default(),
+            plan,
+        }
     }
 
     /// What it was opened from.
@@ -162,24 +183,7 @@ impl Limiter {
     /// Waits for a token and takes it. First come, first served; a caller that goes away while it
     /// waits takes nothing, and only gives up its place.
     pub async fn take(&self) {
-        let came = self.now();
-        let mut head = match self.head.try_lock() {
-            Ok(head) => head,
-            Err(_) => self.head.lock().await,
-        };
-        loop {
-            let now = self.now();
-            // A hold may come while the head sleeps. It only ever makes the wait longer, so it is
-            // early enough to look at it here, after every sleep.
-            let held = self.held.load(Ordering::Acquire);
-            if held > now {
-                tokio::time::sleep_until(self.instant(held)).await;
-            } else if let Err(due) = head.take(now, came, held) {
-                self.sleeper.sleep(self.instant(due.at), Duration::from_nanos(due.at - now), due.grain).await;
-            } else {
-                return;
-            }
-        }
+        queue::pass(&[self], &self.alone).await;
     }
 
     /// Hands out no token before `until`: a server said so. Only ever later, never earlier.
@@ -191,11 +195,23 @@ impl Limiter {
     #[must_use]
     pub fn held_until(&self) -> Option<Instant> {
         let held = self.held.load(Ordering::Acquire);
-        (held > self.now()).then(|| self.instant(held))
+        (held > self.nanos(clock::now())).then(|| self.instant(held))
     }
 
-    fn now(&self) -> u64 {
-        self.nanos(clock::now())
+    /// The queue of those who take from this bucket and from `others`, in the order of their ids.
+    fn queue_with(&self, others: &[&Self]) -> Arc<Queue> {
+        let mut joint = self.joint.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = || others.iter().map(|limiter| limiter.id);
+        if let Some((_, queue)) = joint.iter().find(|(known, _)| known.iter().copied().eq(ids())) {
+            return Arc::clone(queue);
+        }
+        let queue = Arc::<Queue>::default();
+        joint.push((ids().collect(), Arc::clone(&queue)));
+        queue
+    }
+
+    fn head(&self) -> MutexGuard<'_, Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn nanos(&self, at: Instant) -> u64 {
@@ -204,17 +220,5 @@ impl Limiter {
 
     fn instant(&self, nanos: u64) -> Instant {
         self.opened + Duration::from_nanos(nanos)
-    }
-}
-
-impl Head {
-    /// A token for one who came at `came`, at `now`, when the hold `held` is over. After a hold the
-    /// queue starts anew: who waited through it has no lost time to catch up with, so that no more
-    /// than `burst` leave at once.
-    fn take(&mut self, now: u64, came: u64, held: u64) -> Result<(), bucket::Due> {
-        if held > self.served {
-            (self.served, self.floor) = (held, now);
-        }
-        self.bucket.take(now, came.max(self.floor))
     }
 }

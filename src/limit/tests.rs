@@ -1,4 +1,4 @@
-//! The queue in front of the bucket, on tokio's paused clock.
+//! The queues in front of the buckets, on tokio's paused clock.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::bucket::tests::{plan, promise_holds};
 use super::*;
+
+mod joint;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +20,7 @@ async fn take(limiter: &Limiter, count: usize) -> Vec<u64> {
     let mut times = Vec::new();
     for _ in 0..count {
         limiter.take().await;
-        times.push(limiter.now());
+        times.push(limiter.nanos(clock::now()));
     }
     times
 }
@@ -220,7 +222,7 @@ async fn follow(limiter: &Arc<Limiter>, steps: &[(u64, Step)]) -> (Vec<u64>, Vec
                 settle().await;
                 let until = clock::now() + Duration::from_millis(*wait);
                 limiter.hold(until);
-                holds.push((limiter.now(), limiter.nanos(until)));
+                holds.push((limiter.nanos(clock::now()), limiter.nanos(until)));
             }
         }
     }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{self, Instant};
-use crate::limit::Limiter;
+use crate::limit::{Limiter, take_all};
 use crate::transport::{BoxFuture, Gate};
 
 use super::control::Control;
@@ -19,7 +19,7 @@ pub struct LaneGate<'a> {
 }
 
 impl<'a> LaneGate<'a> {
-    /// A gate that takes a token of each limiter.
+    /// A gate that takes a token of each limiter, all at once.
     #[must_use]
     pub fn new(limiters: &'a [Arc<Limiter>], control: &'a Control) -> Self {
         Self { limiters, control, passed: Mutex::new(None) }
@@ -44,9 +44,7 @@ impl<'a> LaneGate<'a> {
 impl Gate for LaneGate<'_> {
     fn pass(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            for limiter in self.limiters {
-                limiter.take().await;
-            }
+            take_all(self.limiters).await;
             if self.control.is_drained() && self.passed().is_none() {
                 std::future::pending::<()>().await;
             }

@@ -30,6 +30,13 @@ pub(in crate::limit) fn promise_holds(plan: &LimitPlan, departures: &[u64]) -> b
     })
 }
 
+impl Bucket {
+    /// Takes a token of every window, or of none.
+    fn take(&self, now: u64, since: u64) -> Result<(), Due> {
+        self.ready(now, since).map(|ideal| self.settle(now, ideal))
+    }
+}
+
 /// What a run of the queue looks like from outside.
 struct Simulation {
     plan: LimitPlan,
@@ -145,6 +152,19 @@ fn who_did_not_wait_has_nothing_to_catch_up_with() {
     let bucket = Bucket::open(&per_second(1000, 1));
     assert_eq!(bucket.take(SECOND, SECOND), Ok(()));
     assert_eq!(bucket.take(SECOND, SECOND).unwrap_err().at, SECOND + SECOND / 1000);
+}
+
+#[test]
+fn a_spared_token_is_one_that_is_there_in_spite_of_ours() {
+    for (burst, until, spares) in
+        [(1, SECOND / 10 - 1, false), (1, SECOND / 10, true), (2, 0, true), (3, 0, true), (1, 0, false)]
+    {
+        let bucket = Bucket::open(&per_second(10, burst));
+        for _ in 0..2 {
+            assert_eq!(bucket.spares(0, 0, until), spares, "burst {burst}, {until}");
+            assert_eq!(bucket.ready(0, 0), Ok(0));
+        }
+    }
 }
 
 #[test]
