@@ -318,7 +318,10 @@ fn certificate_words(host: &str, error: &CertificateError) -> String {
         ),
         CertificateError::NotValidForName => format!("the certificate of `{host}` is for another name"),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("the certificate of `{host}` is for other names: {}", presented.iter().map(|name| bare_name(name)).collect::<Vec<_>>().join(", "))
+            format!(
+                "the certificate of `{host}` is for other names: {}",
+                presented.iter().map(|name| bare_name(name)).collect::<Vec<_>>().join(", ")
+            )
         }
         // A bad signature is what an unknown issuer looks like that has the name of a known one.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
