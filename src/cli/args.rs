@@ -162,7 +162,7 @@ pub struct OutputArgs {
     #[arg(long, value_enum, value_name = "WHEN", env = "PACELINE_COLOR", default_value_t = Color::Auto)]
     pub color: Color,
     /// Shows errors and results alone: no progress, no warnings
-    #[arg(short, long, env = "PACELINE_QUIET", conflicts_with = "verbose", value_parser = BoolishValueParser::new())]
+    #[arg(short, long, env = "PACELINE_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
     /// Shows batches, retries, waits and failed rows as they happen
     #[arg(short, long, env = "PACELINE_VERBOSE", value_parser = BoolishValueParser::new())]
@@ -181,9 +181,8 @@ pub struct RunArgs {
     /// Sends only the rows that failed in the run before
     #[arg(long, env = "PACELINE_FAILED", help_heading = "Run", value_parser = BoolishValueParser::new())]
     pub failed: bool,
-    /// Forgets an unfinished run and starts anew
+    /// Forgets an unfinished run and starts anew; outputs that exist are treated as `on-existing` says
     #[arg(long, env = "PACELINE_FRESH", help_heading = "Run", value_parser = BoolishValueParser::new())]
-    #[arg(conflicts_with = "failed")]
     pub fresh: bool,
     /// Goes on although the job or an input changed in what it would send
     #[arg(long, env = "PACELINE_ACCEPT_CHANGES", help_heading = "Run", value_parser = BoolishValueParser::new())]
@@ -307,14 +306,6 @@ mod tests {
                 assert!(arg.get_help().is_some(), "--{long} says nothing about itself");
             }
         }
-    }
-
-    #[test]
-    fn a_run_is_not_forgotten_and_sent_again_at_once() {
-        let parse = |flags: &[&str]| Cli::try_parse_from([["paceline", "run", "job.toml"].as_slice(), flags].concat());
-        let refusal = parse(&["--failed", "--fresh"]).unwrap_err();
-        assert_eq!(refusal.kind(), clap::error::ErrorKind::ArgumentConflict);
-        assert!(parse(&["--failed"]).is_ok() && parse(&["--fresh"]).is_ok());
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Size {
                 }
                 Err(error) => {
                     let message = format!("endpoint `{}`: {}", endpoint.name, error.message);
-                    diagnostics.push(Diagnostic::error(codes::INPUT, message));
+                    let help = "mend the input, or name another in the endpoint's `input`";
+                    diagnostics.push(Diagnostic::error(codes::INPUT, message).help(help));
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! `paceline demo`: the API behind `demo:` URLs, alone, until Ctrl-C.
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::args::DemoArgs;
 use super::exit::Exit;
 use super::print::Printer;
@@ -28,22 +30,15 @@ async fn serve(args: DemoArgs, print: &mut Printer) -> Result<(), String> {
     let demo = Demo::start(plan)
         .await
         .map_err(|error| format!("can't listen on 127.0.0.1:{}: {error}; choose another --port", args.port))?;
+    // Whoever sees the address may end the demo at once, so that it listens for signals before it says it.
+    let listen = |kind| signal(kind).map_err(|error| format!("can't wait for Ctrl-C: {error}"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     print.out(&welcome(&demo.address().to_string(), routes()));
-    until_signal().await.map_err(|error| format!("can't wait for Ctrl-C: {error}"))
-}
-
-#[cfg(unix)]
-async fn until_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
-}
-
-#[cfg(not(unix))]
-async fn until_signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+    Ok(())
 }
 
 fn welcome(address: &str, routes: &[(&str, &str, &str)]) -> String {

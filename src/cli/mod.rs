@@ -18,6 +18,7 @@ mod schema;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{FromArgMatches, ValueEnum};
 
 use self::args::{Cli, Command};
@@ -40,7 +41,33 @@ pub fn main() -> ExitCode {
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = args::command();
     let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    match conflict(&cli.command) {
+        Some((one, other)) => {
+            let message = format!("the argument '{one}' cannot be used with '{other}'");
+            Err(command.error(ErrorKind::ArgumentConflict, message))
+        }
+        None => Ok(cli),
+    }
+}
+
+/// Flags that can't stand together. Looked at by value and not by clap, to which a flag that the environment
+/// sets to `0` is given as well.
+fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
+    let speech = match command {
+        Command::Run(args) => Some(args.speech),
+        Command::Check(args) => Some(args.speech),
+        Command::Plan(args) => Some(args.speech),
+        Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
+    };
+    if speech.is_some_and(|speech| speech.quiet && speech.verbose) {
+        return Some(("--quiet", "--verbose"));
+    }
+    match command {
+        Command::Run(args) if args.fresh && args.failed => Some(("--fresh", "--failed")),
+        Command::Run(args) if args.failed && args.file.limit.is_some() => Some(("--failed", "--limit <N>")),
+        _ => None,
+    }
 }
 
 fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> Exit {
@@ -98,6 +125,16 @@ mod tests {
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn flags_that_can_not_stand_together_are_bad_usage() {
+        let refused =
+            |flags: &str| parse(&words(&format!("paceline run job.toml {flags}"))).err().map(|error| error.kind());
+        for flags in ["--fresh --failed", "-q -v", "--failed --limit 3"] {
+            assert_eq!(refused(flags), Some(ErrorKind::ArgumentConflict), "{flags}");
+        }
+        assert_eq!(refused("--fresh --limit 3 -q"), None);
     }
 
     #[test]

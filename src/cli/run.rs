@@ -35,11 +35,21 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         }
     };
     let outcome = runtime.block_on(run::run(job, args.options(), reporters));
-    // A thread may still sit in a read of standard input; everything that counts is durable by now.
-    runtime.shutdown_background();
-    match outcome {
+    // From here on a signal ends the process: whoever reads the last words may have stopped reading.
+    runtime.spawn(leave_on_signal());
+    let exit = match outcome {
         Ok(report) => finish(args, program, &report, print),
         Err(error) => refuse(&error, speech, print),
+    };
+    // A thread may still sit in a read of standard input; everything that counts is durable by now.
+    runtime.shutdown_background();
+    exit
+}
+
+#[allow(clippy::disallowed_methods, reason = "the main thread may be stuck in a write that nobody reads")]
+async fn leave_on_signal() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
     }
 }
 
@@ -101,7 +111,8 @@ fn refuse(error: &RunError, speech: OutputArgs, print: &mut Printer) -> Exit {
         RunError::Secrets(missing) => {
             let mut diagnostics = Diagnostics::default();
             for message in missing {
-                diagnostics.push(Diagnostic::error(codes::SECRET, message));
+                let help = "secrets come from outside: set the variable or write the file, and run again";
+                diagnostics.push(Diagnostic::error(codes::SECRET, message).help(help));
             }
             print.err(&diagnostic::render(&diagnostics, None, speech.output, print.color_err()));
         }

@@ -255,7 +255,9 @@ fn headers(endpoint: &EndpointPlan) -> Result<(HeaderMap, Vec<Varying>), Failure
         }
         Ok(())
     };
-    default(USER_AGENT, &endpoint.client.user_agent)?;
+    if !endpoint.client.user_agent.is_empty() {
+        default(USER_AGENT, &endpoint.client.user_agent)?;
+    }
     default(ACCEPT, "*/*")?;
     if endpoint.json.is_some() {
         default(CONTENT_TYPE, "application/json")?;

@@ -53,7 +53,7 @@ pub(super) struct Received {
 /// Why there is no reply.
 pub(super) enum Ended {
     /// hyper gave the request back: the connection had died before it was written.
-    Unsent(Failure),
+    Unsent(Failure, Box<Request<Full<Bytes>>>),
     /// Anything else.
     Failed(Failure),
 }
@@ -62,7 +62,7 @@ impl Ended {
     /// The failure, either way.
     pub fn into_failure(self) -> Failure {
         match self {
-            Self::Unsent(failure) | Self::Failed(failure) => failure,
+            Self::Unsent(failure, _) | Self::Failed(failure) => failure,
         }
     }
 }
@@ -90,10 +90,13 @@ pub(super) async fn run(
     let reply = match head.await {
         Ok(Ok(reply)) => reply,
         Ok(Err(mut error)) => {
-            let given_back = error.take_message().is_some();
-            let sent = !given_back && connection.traffic.written() != written;
+            let given_back = error.take_message();
+            let sent = given_back.is_none() && connection.traffic.written() != written;
             let failure = fault::before_head(terms.host, error.error(), sent);
-            return Err(if given_back { Ended::Unsent(failure) } else { Ended::Failed(failure) });
+            return Err(match given_back {
+                Some(request) => Ended::Unsent(failure, Box::new(request)),
+                None => Ended::Failed(failure),
+            });
         }
         Err(overdue) => return Err(Ended::Failed(overdue.failure(terms.host, terms.timeouts))),
     };

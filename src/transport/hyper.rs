@@ -7,8 +7,10 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, Request};
+use http_body_util::Full;
 
 use super::connect::Connector;
 use super::exchange::{self, Ended, Received, Terms};
@@ -24,7 +26,6 @@ use crate::retry::{Failure, FailureKind};
 pub struct HyperTransport {
     pool: Pool,
     connector: Connector,
-    user_agent: Option<HeaderValue>,
     redirects: u32,
     max_body: u64,
 }
@@ -40,18 +41,11 @@ impl HyperTransport {
     /// roots are told now; files named in the plan are read in any case.
     ///
     /// # Errors
-    /// When a certificate, a key or the machine's roots can't be used, or the user agent is no header.
+    /// When a certificate, a key or the machine's roots can't be used.
     pub fn open(plan: &ClientPlan, needs_tls: bool) -> Result<Self, OpenError> {
-        let user_agent = match plan.user_agent.as_str() {
-            "" => None,
-            text => Some(HeaderValue::from_str(text).map_err(|_| {
-                OpenError::new("client.user-agent can't be sent as a header: it holds a control character")
-            })?),
-        };
         Ok(Self {
             pool: Pool::new(plan.connections_total, plan.connections_per_host, plan.idle_timeout),
             connector: Connector::open(plan, needs_tls)?,
-            user_agent,
             redirects: plan.redirects,
             max_body: plan.max_body,
         })
@@ -59,12 +53,14 @@ impl HyperTransport {
 
     async fn follow(&self, call: Call<'_>) -> Result<Reply, Failure> {
         let (parts, body) = call.request.into_parts();
-        let mut outgoing = Outgoing { method: parts.method, url: parts.uri, headers: parts.headers, body };
+        let mut outgoing =
+            Outgoing { method: parts.method, url: parts.uri, headers: parts.headers, kept: Vec::new(), body };
         let mut trail = Trail::new(self.redirects);
         let mut timings = Timings::default();
         loop {
             let hop = Hop { transport: self, gate: call.gate, timeouts: call.timeouts, timings: &mut timings };
-            let received = hop.run(&outgoing).await.map_err(|failure| on_trail(&trail, failure))?;
+            let received =
+                hop.run(&mut outgoing, trail.follows()).await.map_err(|failure| on_trail(&trail, failure))?;
             match trail.next(&outgoing, received.head.status, &received.head.headers)? {
                 Some(next) => outgoing = next,
                 None => return reply(received, outgoing, timings),
@@ -109,7 +105,7 @@ struct Hop<'a> {
 }
 
 impl Hop<'_> {
-    async fn run(mut self, outgoing: &Outgoing) -> Result<Received, Failure> {
+    async fn run(mut self, outgoing: &mut Outgoing, keep: bool) -> Result<Received, Failure> {
         let origin = Origin::of(&outgoing.url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;
         let mut now = clock::now();
         let host: Arc<Host> = self.transport.pool.host(origin, now);
@@ -129,12 +125,15 @@ impl Hop<'_> {
             total: self.timeouts.total.saturating_sub(self.timings.exchange()),
             max_body: self.transport.max_body,
         };
-        let mut ended = self.send(&mut lease, outgoing, &terms).await;
-        if matches!(ended, Err(Ended::Unsent(_))) && lease.connection.as_ref().is_some_and(|old| old.used) {
-            Box::pin(self.connect(&mut lease)).await?;
-            terms.start = clock::now();
-            ended = self.send(&mut lease, outgoing, &terms).await;
-        }
+        let request = outgoing.on_wire(&lease.host.header, keep);
+        let ended = match self.send(&mut lease, request, &terms).await {
+            Err(Ended::Unsent(_, request)) if lease.connection.as_ref().is_some_and(|old| old.used) => {
+                Box::pin(self.connect(&mut lease)).await?;
+                terms.start = clock::now();
+                self.send(&mut lease, *request, &terms).await
+            }
+            ended => ended,
+        };
         let received = ended.map_err(Ended::into_failure)?;
         self.timings.first_byte += received.head_at - terms.start;
         self.timings.body += received.end - received.head_at;
@@ -175,8 +174,12 @@ impl Hop<'_> {
         Ok(())
     }
 
-    async fn send(&self, lease: &mut Lease<'_>, outgoing: &Outgoing, terms: &Terms<'_>) -> Result<Received, Ended> {
-        let request = outgoing.on_wire(&lease.host.header, self.transport.user_agent.as_ref());
+    async fn send(
+        &self,
+        lease: &mut Lease<'_>,
+        request: Request<Full<Bytes>>,
+        terms: &Terms<'_>,
+    ) -> Result<Received, Ended> {
         match &mut lease.connection {
             Some(connection) => exchange::run(connection, request, terms).await,
             None => Err(Ended::Failed(Failure::unsent(FailureKind::Connect, "no connection"))),

@@ -79,7 +79,8 @@ pub struct ClientPlan {
     pub redirects: u32,
     /// Largest body, in bytes.
     pub max_body: u64,
-    /// `User-Agent`, unless the endpoint has a header of that name.
+    /// `User-Agent`, unless the endpoint has a header of that name; empty: none. Set by whoever builds
+    /// the requests.
     pub user_agent: String,
     /// `host` or `host:port` → `address:port` to connect to instead.
     pub resolve: BTreeMap<String, std::net::SocketAddr>,
@@ -119,7 +120,7 @@ pub trait Gate: Send + Sync {
 /// One request and what it needs on its way.
 pub struct Call<'a> {
     /// The request, with an absolute `http` or `https` URI. `Content-Length` and `Transfer-Encoding`
-    /// are the transport's to set, and so are `Host` and `User-Agent` where they are not given.
+    /// are the transport's to set, and so is `Host` where it is not given; all others are the caller's.
     pub request: Request<Bytes>,
     /// Where tokens are taken. On a redirect to another origin every header marked sensitive and
     /// `authorization`, `cookie` and `proxy-authorization` stay behind.

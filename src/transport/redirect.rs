@@ -32,6 +32,11 @@ impl Trail {
         Self { most, seen: Vec::new() }
     }
 
+    /// Whether any redirect may be followed at all.
+    pub fn follows(&self) -> bool {
+        self.most > 0
+    }
+
     /// Whether a redirect was followed already: then something has been sent, whatever happens.
     pub fn begun(&self) -> bool {
         !self.seen.is_empty()
@@ -47,7 +52,7 @@ impl Trail {
         status: StatusCode,
         headers: &HeaderMap,
     ) -> Result<Option<Outgoing>, Failure> {
-        let Some(location) = headers.get(LOCATION).filter(|_| self.most > 0 && follows(status)) else {
+        let Some(location) = headers.get(LOCATION).filter(|_| self.follows() && follows(status)) else {
             return Ok(None);
         };
         let from = shown(&sent.url);
@@ -77,7 +82,7 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
         return Err(format!("leads from https to {} and is not followed", shown(&url)));
     }
     let method = method_after(&sent.method, status);
-    let mut headers = sent.headers.clone();
+    let mut headers = sent.given();
     if from != to {
         headers = same_origin_only(&headers);
         // A body may hold a secret, and nobody can see it in there.
@@ -93,7 +98,7 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
         }
     }
     drop((from, to));
-    Ok(Outgoing { method, url, headers, body })
+    Ok(Outgoing { method, url, headers, kept: Vec::new(), body })
 }
 
 fn same_origin_only(headers: &HeaderMap) -> HeaderMap {
@@ -123,7 +128,8 @@ mod tests {
         let mut key = HeaderValue::from_static("k");
         key.set_sensitive(true);
         headers.insert("x-key", key);
-        Outgoing { method, url: url.parse().unwrap(), headers, body: Bytes::from_static(b"{}") }
+        let body = Bytes::from_static(b"{}");
+        Outgoing { method, url: url.parse().unwrap(), headers, body, ..Outgoing::default() }
     }
 
     fn next(sent: &Outgoing, status: u16, location: &str) -> Result<Option<Outgoing>, Failure> {

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 /// Scheme, host and port (RFC 9110 §4.3.1): connections and credentials never leave it.
@@ -85,47 +85,61 @@ pub(super) fn shown(url: &Uri) -> String {
     format!("{scheme}://{host}{}", url.path())
 }
 
-/// A request as it is kept until its reply is final: redirects and resends are built from it.
-#[derive(Debug, Clone)]
+/// A request on its way: redirects are built from it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Outgoing {
     /// Method.
     pub method: Method,
     /// Absolute URL.
     pub url: Uri,
-    /// Headers as given.
+    /// Headers as given, until they leave.
     pub headers: HeaderMap,
+    /// The same after they have left, where a redirect may want them; a list is less work than a map.
+    pub kept: Vec<(HeaderName, HeaderValue)>,
     /// Body, whole.
     pub body: Bytes,
 }
 
 impl Outgoing {
     /// The request as hyper writes it: origin-form target, `Host` first (RFC 9110 §7.2), framing left
-    /// to hyper.
-    pub fn on_wire(&self, host: &HeaderValue, user_agent: Option<&HeaderValue>) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.url.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
-        *request.headers_mut() = self.wire_headers(host, user_agent);
-        request
-    }
-
-    fn wire_headers(&self, host: &HeaderValue, user_agent: Option<&HeaderValue>) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(self.headers.len() + 3);
-        headers.insert(HOST, self.headers.get(HOST).unwrap_or(host).clone());
-        for (name, value) in &self.headers {
-            if *name != HOST && *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
-                headers.append(name, value.clone());
-            }
+    /// to hyper. The headers leave with it; `keep`: [`Outgoing::given`] is asked for them later.
+    pub fn on_wire(&mut self, host: &HeaderValue, keep: bool) -> Request<Full<Bytes>> {
+        let mut headers = std::mem::take(&mut self.headers);
+        if keep {
+            self.kept = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         }
-        if let Some(agent) = user_agent
-            && !self.headers.contains_key(USER_AGENT)
-        {
-            headers.insert(USER_AGENT, agent.clone());
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(TRANSFER_ENCODING);
+        if !headers.contains_key(HOST) {
+            put_first(&mut headers, HOST, host.clone());
         }
         if self.body.is_empty() && expects_body(&self.method) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        headers
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.url.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+        *request.headers_mut() = headers;
+        request
+    }
+
+    /// The headers as they were given.
+    pub fn given(&self) -> HeaderMap {
+        if self.kept.is_empty() { self.headers.clone() } else { self.kept.iter().cloned().collect() }
+    }
+}
+
+/// Puts a new header first, without a second map: the one that stood there goes to the end. A map that
+/// removes fills the gap with what it has last. Where the first has several values it stays, and ours
+/// comes last, which is allowed.
+fn put_first(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    let first = headers.keys().next().cloned();
+    headers.insert(name, value);
+    if let Some(first) = first
+        && headers.get_all(&first).iter().nth(1).is_none()
+        && let Some(value) = headers.remove(&first)
+    {
+        headers.insert(first, value);
     }
 }
 
@@ -177,18 +191,35 @@ mod tests {
         headers.insert("accept", HeaderValue::from_static("*/*"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("77"));
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        let outgoing = Outgoing {
-            method: Method::POST,
-            url: Uri::from_static("http://a.example?q=1"),
-            headers,
-            body: Bytes::new(),
+        headers.insert("user-agent", HeaderValue::from_static("test/1"));
+        let url = Uri::from_static("http://a.example?q=1");
+        let given = Outgoing { method: Method::POST, url, headers, ..Outgoing::default() };
+        for keep in [false, true] {
+            let mut outgoing = given.clone();
+            let request = outgoing.on_wire(&HeaderValue::from_static("a.example"), keep);
+            let mut names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+            assert_eq!(names.remove(0), "host");
+            names.sort_unstable();
+            assert_eq!(names, ["accept", "content-length", "user-agent"]);
+            assert_eq!(request.headers()[CONTENT_LENGTH], "0");
+            assert_eq!(request.uri().to_string(), "/?q=1");
+            assert!(!keep || outgoing.given() == given.headers);
+        }
+    }
+
+    #[test]
+    fn a_given_host_and_values_that_belong_together_stay() {
+        let named = |names: &[(&'static str, &'static str)]| {
+            let pairs =
+                names.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let mut outgoing = Outgoing { headers: pairs.collect(), ..Outgoing::default() };
+            outgoing.on_wire(&HeaderValue::from_static("a.example"), true).headers().clone()
         };
-        let agent = HeaderValue::from_static("test/1");
-        let request = outgoing.on_wire(&HeaderValue::from_static("a.example"), Some(&agent));
-        let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
-        assert_eq!(names, ["host", "accept", "user-agent", "content-length"]);
-        assert_eq!(request.headers()[CONTENT_LENGTH], "0");
-        assert_eq!(request.uri().to_string(), "/?q=1");
+        assert_eq!(named(&[("accept", "a"), ("host", "given")])[HOST], "given");
+        let several = named(&[("accept", "a"), ("accept", "b")]);
+        assert_eq!(several[HOST], "a.example");
+        assert_eq!(several.get_all("accept").iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(named(&[]).len(), 1);
     }
 
     #[test]

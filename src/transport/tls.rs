@@ -9,9 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
@@ -87,14 +89,14 @@ fn versions(lowest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
 }
 
 fn verifier(plan: &TlsPlan, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, OpenError> {
-    let extra = match &plan.ca {
+    let named = match &plan.ca {
         Some(path) => certificates(path, "client.tls.ca")?,
         None => Vec::new(),
     };
     if !plan.verify {
         return Ok(Arc::new(Unverified { provider }));
     }
-    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider);
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(named.clone(), provider);
     let verifier = verifier.map_err(|error| match &plan.ca {
         Some(path) => OpenError::new(format!("client.tls.ca: `{}` can't be used: {error}", path.display())),
         None => OpenError::new(format!(
@@ -102,7 +104,10 @@ fn verifier(plan: &TlsPlan, provider: Arc<CryptoProvider>) -> Result<Arc<dyn Ser
              (Debian: ca-certificates), set SSL_CERT_FILE, or name a file in client.tls.ca"
         )),
     })?;
-    Ok(Arc::new(verifier))
+    Ok(match named {
+        named if named.is_empty() => Arc::new(verifier),
+        named => Arc::new(Naming { named, rest: verifier }),
+    })
 }
 
 fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>, OpenError> {
@@ -120,6 +125,72 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, OpenError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| {
         OpenError::new(format!("client.tls.key: `{}` can't be read as a PEM private key: {error}", path.display()))
     })
+}
+
+/// Accepts what the machine accepts, what certificates of `client.tls.ca` have signed, and a server's own
+/// certificate that is named there: a self-signed one as `openssl req -x509` makes it calls itself an
+/// authority's, and no server's may by the book. Whoever named it means that very one; its time and its
+/// names are checked all the same.
+struct Naming {
+    named: Vec<CertificateDer<'static>>,
+    rest: rustls_platform_verifier::Verifier,
+}
+
+impl fmt::Debug for Naming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Naming")
+    }
+}
+
+impl ServerCertVerifier for Naming {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.rest.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        // The time was checked before this was found, the name would have been afterwards.
+        if matches!(&verified, Err(error) if is_authority(error)) && self.named.iter().any(|named| named == end_entity)
+        {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.rest.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.rest.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.rest.supported_verify_schemes()
+    }
+}
+
+/// Whether a server showed the certificate of an authority. rustls has no variant of its own for that,
+/// and passes on its verifier's error, whose name is its text.
+fn is_authority(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string() == "CaUsedAsEndEntity",
+        _ => false,
+    }
 }
 
 /// Accepts any certificate; the handshake is still checked to be the certificate holder's.
@@ -196,6 +267,10 @@ pub(super) fn words(host: &str, error: &io::Error) -> String {
 
 fn tls_words(host: &str, error: &Error) -> String {
     match error {
+        _ if is_authority(error) => format!(
+            "the certificate of `{host}` is self-signed, or an authority's, and not known; if you trust it, name \
+             that very certificate in client.tls.ca"
+        ),
         Error::InvalidCertificate(error) => certificate_words(host, error),
         Error::InvalidMessage(_) => {
             format!("`{host}` does not speak TLS on this port; is its URL an http:// one?")
@@ -223,6 +298,12 @@ fn tls_words(host: &str, error: &Error) -> String {
     }
 }
 
+/// A certificate's name without the kind that rustls writes around it: `DnsName("a.example")`.
+fn bare_name(presented: &str) -> &str {
+    let inner = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(presented).trim_matches('"')
+}
+
 fn certificate_words(host: &str, error: &CertificateError) -> String {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -231,9 +312,16 @@ fn certificate_words(host: &str, error: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the certificate of `{host}` is not valid yet; is this machine's clock right?")
         }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
+            "the certificate of `{host}` names no host (a common name alone does not count); have it made \
+             anew with a subject alternative name: openssl req -x509 -addext \"subjectAltName=DNS:...\" or \"IP:...\""
+        ),
         CertificateError::NotValidForName => format!("the certificate of `{host}` is for another name"),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("the certificate of `{host}` is for other names: {}", presented.join(", "))
+            format!(
+                "the certificate of `{host}` is for other names: {}",
+                presented.iter().map(|name| bare_name(name)).collect::<Vec<_>>().join(", ")
+            )
         }
         // A bad signature is what an unknown issuer looks like that has the name of a known one.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(

@@ -296,7 +296,6 @@ fn a_second_process_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-#[ignore = "shows: an output that holds no record yet is taken over although its run is alive"]
 fn two_runs_that_write_one_file_do_not_both_begin() {
     let oracle = Oracle::start(|_| Answer::Stall);
     let job = job(&oracle);

@@ -152,6 +152,23 @@ trait NowOrNever: Future<Output = ()> + Sized {
 
 impl<F: Future<Output = ()>> NowOrNever for F {}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn heads_on_several_threads_do_not_hang() {
+    let all = limits(&[(20_000, 1), (30_000, 20), (40_000, 400)]);
+    let start = clock::now();
+    let sets = [vec![0, 1], vec![2, 1], vec![0, 2], vec![2, 0, 1], vec![0], vec![1]];
+    let sets: Vec<Vec<_>> =
+        sets.iter().map(|set| set.iter().map(|position| Arc::clone(&all[*position])).collect()).collect();
+    let tasks: Vec<_> = sets.iter().flat_map(|set| backlog(set, start, 4, 400)).collect();
+    let leavers: Vec<_> = sets.iter().flat_map(|set| backlog(set, start, 4, 400_000)).collect();
+    for (number, task) in leavers.into_iter().enumerate() {
+        take_all(&sets[number % sets.len()]).await;
+        task.abort();
+    }
+    let left = tokio::time::timeout(SECOND * 120, departures(tasks)).await.expect("hangs");
+    assert_eq!(left.len(), 2400);
+}
+
 /// Endpoints that take from some of the limits, and what servers say meanwhile.
 #[derive(Debug, Clone)]
 struct Scene {

@@ -66,6 +66,8 @@ fn headers_that_nobody_named() {
         plain.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     let agent = concat!("paceline/", env!("CARGO_PKG_VERSION"));
     assert_eq!(shown, [("user-agent", agent), ("accept", "*/*")]);
+    let silent = request("url = \"demo:/x\"\nclient.user-agent = \"\"", "");
+    assert!(!silent.headers().contains_key("user-agent"), "an empty one is none");
     let json = request(
         "url = \"demo:/x\"\nmethod = \"POST\"\njson = { n = 1 }\nheaders = { accept = \"text/csv\", User-Agent = \"me\" }",
         "",

@@ -28,10 +28,12 @@ async fn chain() -> Server {
 async fn every_hop_passes_the_gate_and_reuses_the_connection() {
     let server = chain().await;
     let (transport, gate) = (client(|_| {}), Open::default());
-    let request = with(Method::POST, &server.url("/1"), HeaderMap::new(), "body");
+    let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("mine"))]);
+    let request = with(Method::POST, &server.url("/1"), headers, "body");
     let reply = transport.exchange(Call { request, gate: &gate, timeouts: &patient() }).await.unwrap();
     let text = String::from_utf8_lossy(&reply.body).into_owned();
     assert!(text.starts_with("GET /3 HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+    assert!(text.contains("authorization: mine\r\n"), "its headers stay with it in its origin: {text}");
     assert_eq!(reply.url.to_string(), server.url("/3"));
     assert_eq!((gate.passed.load(Ordering::SeqCst), server.accepted()), (3, 1));
 }

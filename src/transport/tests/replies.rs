@@ -14,7 +14,7 @@ async fn a_request_is_written_as_it_should_be() {
     let request = with(Method::POST, &server.url("/a%20b?x=1"), headers, "hello");
     let reply = send(&transport, request, &patient()).await.unwrap();
     let expected = format!(
-        "POST /a%20b?x=1 HTTP/1.1\r\nhost: {}\r\naccept: */*\r\nuser-agent: paceline/test\r\ncontent-length: 5\r\n\r\nhello",
+        "POST /a%20b?x=1 HTTP/1.1\r\nhost: {}\r\naccept: */*\r\ncontent-length: 5\r\n\r\nhello",
         server.address
     );
     assert_eq!(String::from_utf8_lossy(&reply.body), expected);
@@ -23,12 +23,14 @@ async fn a_request_is_written_as_it_should_be() {
 }
 
 #[tokio::test]
-async fn a_given_user_agent_stays() {
+async fn nothing_is_added_that_is_the_callers_to_say() {
     let server = Server::answering(ok).await;
+    let transport = client(|_| {});
+    let text = String::from_utf8_lossy(&fetch(&transport, &server.url("/")).await.unwrap().body).into_owned();
+    assert_eq!(text, format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", server.address));
     let headers = HeaderMap::from_iter([(http::header::USER_AGENT, HeaderValue::from_static("mine"))]);
-    let reply = send(&client(|_| {}), with(Method::GET, &server.url("/"), headers, ""), &patient()).await.unwrap();
-    let text = String::from_utf8_lossy(&reply.body).into_owned();
-    assert!(text.contains("user-agent: mine\r\n") && !text.contains("paceline"), "{text}");
+    let reply = send(&transport, with(Method::GET, &server.url("/"), headers, ""), &patient()).await.unwrap();
+    assert!(String::from_utf8_lossy(&reply.body).contains("user-agent: mine\r\n"));
 }
 
 #[tokio::test]

@@ -98,5 +98,6 @@ async fn tokens_of_one_host_are_no_excuse_for_another() {
     let impatient = TimeoutPlan { pool: Duration::from_millis(30), ..patient() };
     let failure = send(&transport, get(&silent.url("/")), &impatient).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::PoolTimeout);
-    (stands.abort(), hangs.abort());
+    stands.abort();
+    hangs.abort();
 }

@@ -169,6 +169,63 @@ async fn certificates_out_of_their_time_are_refused() {
     }
 }
 
+/// A self-signed certificate for some names, and the file that holds it.
+fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Setup, PathBuf, TempDir) {
+    let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("self.pem");
+    std::fs::write(&path, certificate.pem()).unwrap();
+    (Setup::new((certificate.der().clone(), key)), path, folder)
+}
+
+// What `openssl req -x509` makes says that it is an authority.
+fn as_openssl_does(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_trusted_when_it_is_named() {
+    for change in [as_openssl_does, |_: &mut CertificateParams| {}] {
+        for versions in [&BOTH[..], &OLD] {
+            let (setup, path, _folder) = self_signed(&["api.example"], change);
+            let server = Setup { versions, ..setup }.serve().await;
+            ask(&server, |plan| plan.tls.ca = Some(path)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_named_self_signed_certificate_is_still_checked() {
+    type Change = fn(&mut CertificateParams);
+    let expired: Change = |params| {
+        as_openssl_does(params);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    };
+    let cases: [(&[&str], Change, &str); 3] = [
+        (&["api.example"], expired, "has expired"),
+        (&["other.example"], as_openssl_does, "for other names: other.example"),
+        (&[], as_openssl_does, "subjectAltName"),
+    ];
+    for (names, change, words) in cases {
+        let (setup, path, _folder) = self_signed(names, change);
+        let told = ask(&setup.serve().await, |plan| plan.tls.ca = Some(path)).await.unwrap_err();
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_not_named_is_refused_and_the_way_out_told() {
+    let (_, another, _kept) = self_signed(&["api.example"], as_openssl_does);
+    for ca in [None, Some(another)] {
+        let (setup, _path, _folder) = self_signed(&["api.example"], as_openssl_does);
+        let told = ask(&setup.serve().await, |plan| plan.tls.ca = ca).await.unwrap_err();
+        assert!(told.contains("self-signed") && told.contains("client.tls.ca") && !told.contains("Error"), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn verification_can_be_switched_off() {
     let authority = Authority::new();
