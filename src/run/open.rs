@@ -240,7 +240,7 @@ fn open_sinks(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSink>, RunError
         let mut open = open.map_err(|error| RunError::Open(format!("sinks.{}: {}", sink.name, error.message)))?;
         let cursor = open.commit().map_err(|error| cannot(error.message))?;
         state.cursors[position] = Some(cursor);
-        sinks.push(OpenSink { sink: open, from: sink.from.clone(), rows: sink.rows, records: 0 });
+        sinks.push(OpenSink::new(open, sink));
     }
     Ok(sinks)
 }

@@ -3,7 +3,7 @@
 //! Data before its note: sink bytes are synced first, then the journal. Must never note a row whose
 //! records are not durable, and never write a record twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::clock::{self, Instant};
 use crate::journal::{Commit, Counts, FailedRow, Span, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
-use crate::sink::{RowChoice, Sink};
+use crate::sink::{RowChoice, Sink, SinkPlan};
 
 use super::control::Cause;
 use super::feeder::Intake;
@@ -38,6 +38,10 @@ pub struct OpenSink {
     pub rows: RowChoice,
     /// Records written in this session.
     pub records: u64,
+    /// Whether records can be taken out of it again: those of a stream can't.
+    is_file: bool,
+    /// Rows whose records have no known place yet, in the order of writing.
+    unplaced: VecDeque<(usize, u64)>,
 }
 
 /// Records that wait for those before them.
@@ -157,10 +161,31 @@ impl Scribe {
                 open.sink.write(outcome.endpoint, record).map_err(|error| error.message)?;
             }
             open.records += outcome.records.len() as u64;
-            spans.push(Span { sink: position, bytes: start.zip(open.sink.position()) });
+            let end = open.sink.position();
+            if start.is_none() && open.is_file {
+                open.unplaced.extend(outcome.records.iter().map(|_| (outcome.endpoint, outcome.ordinal)));
+            }
+            spans.push(Span { sink: position, bytes: start.zip(end) });
         }
         self.note(outcome, spans);
+        self.place();
         Ok(())
+    }
+
+    /// Fills in where records stand that a sink held back. They are released by its next commit at the
+    /// latest, so that their rows still wait for theirs.
+    fn place(&mut self) {
+        for (position, open) in self.sinks.iter_mut().enumerate().filter(|(_, open)| !open.unplaced.is_empty()) {
+            for bytes in open.sink.released() {
+                let Some((endpoint, row)) = open.unplaced.pop_front() else { break };
+                let failed =
+                    self.state.failed.iter_mut().find(|failed| (failed.endpoint, failed.row) == (endpoint, row));
+                let span = failed.and_then(|failed| failed.spans.iter_mut().find(|span| span.sink == position));
+                if let Some(span) = span {
+                    span.bytes = Some(bytes);
+                }
+            }
+        }
     }
 
     fn note(&mut self, outcome: &Outcome, spans: Vec<Span>) {
@@ -185,6 +210,7 @@ impl Scribe {
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
         }
+        self.place();
         self.writer.commit(&self.state).map_err(|error| error.message)?;
         self.state.failed.clear();
         self.state.healed = false;
@@ -198,6 +224,13 @@ impl Scribe {
 }
 
 impl OpenSink {
+    /// A sink at the beginning of a session.
+    #[must_use]
+    pub fn new(sink: Box<dyn Sink>, plan: &SinkPlan) -> Self {
+        let is_file = plan.kind.path().is_some();
+        Self { sink, from: plan.from.clone(), rows: plan.rows, records: 0, is_file, unplaced: VecDeque::new() }
+    }
+
     fn takes(&self, outcome: &Outcome) -> bool {
         let wanted = match self.rows {
             RowChoice::Ok => outcome.ending == Ending::Ok,

@@ -22,7 +22,7 @@ use crate::journal::{Commit, Opening, Recovered, RowSet, StateFolder, VERSION};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::{Fields, Row};
 use crate::secret::Secrets;
-use crate::sink::{Cursor, RowChoice, Sink, SinkError};
+use crate::sink::{Cursor, Sink, SinkError};
 
 fn plan(order: &str) -> Plan {
     let text = format!(
@@ -136,7 +136,7 @@ fn stage(order: &str, sink: Memory) -> Stage {
     let home = tempfile::tempdir().unwrap();
     let folder = StateFolder::lock(&home.path().join(".paceline/job")).unwrap();
     let (shared, desk) = share(order);
-    let open = OpenSink { sink: Box::new(sink.clone()), from: vec![0], rows: RowChoice::All, records: 0 };
+    let open = OpenSink::new(Box::new(sink.clone()), &shared.plan.sinks[0]);
     let state = Commit {
         done: vec![RowSet::default()],
         cursors: vec![None],
