@@ -35,7 +35,7 @@ pub enum Event {
         /// One-based number of the batch in this session.
         batch: u64,
     },
-    /// Every row of a batch has ended.
+    /// Every row of a batch has ended, or the run drains.
     BatchFinished {
         /// The endpoint.
         endpoint: String,

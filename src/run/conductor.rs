@@ -118,8 +118,11 @@ impl Conductor {
         let all = conductor.is_complete();
         complete.store(all, Ordering::Release);
         conductor.finish().await;
-        let unended = if all { RunEnding::Complete } else { RunEnding::Partial };
-        let ending = conductor.ending.unwrap_or(unended);
+        // What was committed decides: a signal that comes during the last commit interrupts nothing.
+        let ending = match conductor.is_committed_whole() {
+            true => RunEnding::Complete,
+            false => conductor.ending.take().unwrap_or(RunEnding::Partial),
+        };
         summing::report(&conductor.shared, &opened.facts, ending, conductor.written.as_ref(), began.elapsed())
     }
 
@@ -284,9 +287,14 @@ impl Conductor {
         self.ending.is_none() && self.intakes.iter().zip(&self.lanes).all(|(intake, lane)| once(intake, lane))
     }
 
+    /// Whether the last commit says that every row has ended.
+    fn is_committed_whole(&self) -> bool {
+        self.written.as_ref().is_some_and(|written| written.complete)
+    }
+
     /// Ends the scribe, and with it the session.
     async fn finish(&mut self) {
-        self.feeders.abort_all();
+        self.feeders.shutdown().await;
         self.shared.outbox.close();
         while self.written.is_none() {
             tokio::select! {
@@ -309,8 +317,7 @@ impl Conductor {
                 self.tell(&Event::EndpointFinished { endpoint });
             }
         }
-        let complete = self.ending.is_none();
-        self.tell(&Event::RunFinished { complete });
+        self.tell(&Event::RunFinished { complete: self.is_committed_whole() });
         self.telling.end().await;
     }
 }

@@ -102,6 +102,12 @@ impl Intake {
                 return Ok(());
             }
         }
+        // A limit of as many rows as there are leaves nothing over. Standard input is not asked: it would
+        // wait for a line that nobody wants.
+        if selection.only.is_none() && !plan.is_read_once() && source.next().map_err(|error| error.message)?.is_none() {
+            unchanged(plan, selection)?;
+            self.exhausted.store(true, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -177,20 +183,40 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
         }
         // The pause counts from the end of the batch before; nobody waits after the last one.
         tokio::time::sleep_until(start).await;
-        let endpoint = lane.plan().name.clone();
-        let number = batches.fetch_add(1, Ordering::Relaxed) + 1;
-        lane.shared.control.tell(Event::BatchStarted { endpoint: endpoint.clone(), batch: number });
+        let mut begun = Begun::new(lane, batches.fetch_add(1, Ordering::Relaxed) + 1);
         let batch = Batch::default();
-        let mut taken = 0;
         while !rows.is_empty() {
-            taken += rows.len() as u64;
+            begun.rows += rows.len() as u64;
             add(lane, intake, rows, batch.ticket()).await;
-            rows = if taken < size { intake.take(&mut sequence, (size - taken).min(CHUNK)).await } else { Vec::new() };
+            let left = size.saturating_sub(begun.rows);
+            rows = if left > 0 { intake.take(&mut sequence, left.min(CHUNK)).await } else { Vec::new() };
         }
         drop(sequence);
         batch.ended().await;
-        lane.shared.control.tell(Event::BatchFinished { endpoint, batch: number, rows: taken });
+        drop(begun);
         start = clock::now() + lane.plan().batch.pause;
+    }
+}
+
+/// A batch that was told to have begun; tells its end, however it comes.
+struct Begun<'a> {
+    lane: &'a Lane,
+    number: u64,
+    rows: u64,
+}
+
+impl<'a> Begun<'a> {
+    fn new(lane: &'a Lane, number: u64) -> Self {
+        let endpoint = lane.plan().name.clone();
+        lane.shared.control.tell(Event::BatchStarted { endpoint, batch: number });
+        Self { lane, number, rows: 0 }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let endpoint = self.lane.plan().name.clone();
+        self.lane.shared.control.tell(Event::BatchFinished { endpoint, batch: self.number, rows: self.rows });
     }
 }
 

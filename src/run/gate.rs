@@ -2,7 +2,10 @@
 //!
 //! Must never let a request leave once the run drains.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
 use crate::limit::{Limiter, take_all};
@@ -16,13 +19,18 @@ pub struct LaneGate<'a> {
     limiters: &'a [Arc<Limiter>],
     control: &'a Control,
     passed: Mutex<Option<Instant>>,
+    /// Whether the request, or the next hop of a redirect, stands before the gate.
+    stands: AtomicBool,
+    /// Raised when it comes to stand there again.
+    came: Notify,
 }
 
 impl<'a> LaneGate<'a> {
     /// A gate that takes a token of each limiter, all at once.
     #[must_use]
     pub fn new(limiters: &'a [Arc<Limiter>], control: &'a Control) -> Self {
-        Self { limiters, control, passed: Mutex::new(None) }
+        let (stands, came) = (AtomicBool::new(true), Notify::new());
+        Self { limiters, control, passed: Mutex::new(None), stands, came }
     }
 
     /// When the request was first let through.
@@ -31,12 +39,17 @@ impl<'a> LaneGate<'a> {
         *self.passed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends when the run drains while the request still stands before the gate; never ends after it
-    /// has passed, for what is on the wire may end.
+    /// Ends when the run drains and the request stands before the gate; what is on the wire may end.
     pub async fn drained_before(&self) {
         self.control.drained().await;
-        if self.passed().is_some() {
-            std::future::pending::<()>().await;
+        loop {
+            let came = self.came.notified();
+            tokio::pin!(came);
+            came.as_mut().enable();
+            if self.stands.load(Ordering::Acquire) {
+                return;
+            }
+            came.await;
         }
     }
 }
@@ -44,12 +57,45 @@ impl<'a> LaneGate<'a> {
 impl Gate for LaneGate<'_> {
     fn pass(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            self.stands.store(true, Ordering::Release);
+            self.came.notify_waiters();
             take_all(self.limiters).await;
-            if self.control.is_drained() && self.passed().is_none() {
+            if self.control.is_drained() {
                 std::future::pending::<()>().await;
             }
+            self.stands.store(false, Ordering::Release);
             let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
             passed.get_or_insert_with(clock::now);
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::control::{Phase, line};
+    use super::*;
+    use crate::limit::LimitPlan;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_ends_what_stands_before_the_gate_also_at_a_second_hop() {
+        let (control, desk) = line();
+        let limiters = [Arc::new(Limiter::open(LimitPlan::hold_only("a")))];
+        let gate = LaneGate::new(&limiters, &control);
+        gate.pass().await;
+        desk.phase.send_replace(Phase::Draining);
+        let mut drained = std::pin::pin!(gate.drained_before());
+        assert!(futures_now(drained.as_mut()).await.is_none(), "on the wire");
+        let mut hop = gate.pass();
+        assert!(futures_now(hop.as_mut()).await.is_none(), "no request leaves after the drain");
+        drained.await;
+    }
+
+    /// What a future gives at once.
+    async fn futures_now<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = std::future::ready(()) => None,
+        }
     }
 }

@@ -12,15 +12,17 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::{Commit, FailedRow, Opening, Rename, Writer};
 use crate::plan::Plan;
-use crate::sink::{Cursor, tail_crc};
+use crate::sink::{Cursor, claim, tail_crc};
 
 /// Rows to send again, by endpoint of the plan, ascending. Their records are gone from the outputs.
+/// `was_complete`: the run had ended, so that its outputs end where it left them.
 ///
 /// # Errors
 /// When an output can't be rewritten; all are untouched then.
 pub fn begin(
     plan: &Plan,
     failed: &[FailedRow],
+    was_complete: bool,
     state: &mut Commit,
     writer: &mut Writer,
 ) -> Result<Vec<Vec<u64>>, String> {
@@ -28,17 +30,16 @@ pub fn begin(
     for (position, sink) in plan.sinks.iter().enumerate() {
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
         let spans = spans_of(failed, position, path)?;
-        if !spans.is_empty() {
-            // All are looked at before any is rewritten.
-            verify(path, cursor, &spans)?;
-            outputs.push((position, path, cursor, spans));
-        }
+        // All are looked at before any is rewritten, and are ours until the renames are done.
+        let file = verify(path, cursor, &spans, was_complete)?;
+        outputs.push((position, path, cursor, spans, file));
     }
     let mut renames = Vec::new();
-    for (position, path, cursor, spans) in outputs {
-        let (rename, cursor) = rewrite(path, cursor, &spans).map_err(|error| unreadable(path, &error))?;
+    for (position, path, cursor, spans, _) in outputs.iter().filter(|(_, _, _, spans, _)| !spans.is_empty()) {
+        let rewritten = rewrite(path, *cursor, spans).inspect_err(|_| remove(path));
+        let (rename, cursor) = rewritten.map_err(|error| unreadable(path, &error))?;
         renames.push(rename);
-        state.cursors[position] = Some(cursor);
+        state.cursors[*position] = Some(cursor);
     }
     let rows = take_back(plan, failed, state);
     state.renames = renames;
@@ -68,10 +69,12 @@ pub fn finish(state: &mut Commit, writer: &mut Writer) -> Result<(), String> {
 
 /// Removes what a kill left of a healing that was never decided.
 pub fn clean(plan: &Plan) {
-    for path in plan.sinks.iter().filter_map(|sink| sink.kind.path()) {
-        // Nothing depends on it: where it can't be removed, the next healing writes over it.
-        let _ = std::fs::canonicalize(path).and_then(|path| std::fs::remove_file(beside(&path)));
-    }
+    plan.sinks.iter().filter_map(|sink| sink.kind.path()).for_each(remove);
+}
+
+fn remove(output: &Path) {
+    // Nothing depends on it: where it can't be removed, the next healing writes over it.
+    let _ = std::fs::canonicalize(output).and_then(|path| std::fs::remove_file(beside(&path)));
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
@@ -136,8 +139,9 @@ pub fn still_there(plan: &Plan, opening: &Opening) -> Result<(), String> {
     ))
 }
 
-/// Whether the output is as the run left it: cutting at noted places of an edited file would tear records.
-fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> Result<(), String> {
+/// Takes the output for us alone, and looks whether it is as the run left it: cutting at noted places of an
+/// edited file would tear records, and what others wrote behind it is not ours to cut.
+fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)], was_complete: bool) -> Result<File, String> {
     let edited = || {
         format!(
             "{} was edited since the run wrote it, so the records of failed rows can't be found in it; put back the \
@@ -145,9 +149,11 @@ fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> Result<(), Strin
             path.display()
         )
     };
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = File::options().read(true).write(true).open(path).map_err(|error| unreadable(path, &error))?;
+    claim(&file, path).map_err(|error| error.message)?;
     let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
     if length < cursor.offset
+        || (was_complete && length != cursor.offset)
         || tail_crc(&file, cursor.offset).map_err(|error| unreadable(path, &error))? != cursor.tail_crc
     {
         return Err(edited());
@@ -157,7 +163,7 @@ fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> Result<(), Strin
         at == 0 || (file.read_exact_at(&mut byte, at - 1).is_ok() && byte == [b'\n'])
     };
     let whole = spans.iter().all(|(start, end)| *end <= cursor.offset && ends_line(*start) && ends_line(*end));
-    if whole { Ok(()) } else { Err(edited()) }
+    if whole { Ok(file) } else { Err(edited()) }
 }
 
 /// Writes the output without `spans` beside itself and makes it durable. Keeps the file's mode, and a link
@@ -179,6 +185,8 @@ fn rewrite(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> io::Result<(Ren
     }
     new.flush()?;
     new.sync_all()?;
+    // Its name must be there after a power cut as well: the commit that comes next counts on it.
+    sync_folder(&from)?;
     let offset = new.stream_position()?;
     let cursor = Cursor { offset, tail_crc: tail_crc(&new, offset)? };
     Ok((Rename { from, to: path.to_path_buf() }, cursor))
@@ -235,12 +243,13 @@ mod tests {
         let path = folder.path().join("out.csv");
         std::fs::write(&path, TEXT).unwrap();
         let good = cursor(&path, 19);
-        assert_eq!(verify(&path, good, &[(5, 9), (9, 13)]), Ok(()));
-        assert!(verify(&path, good, &[(6, 9)]).is_err(), "no line begins there");
-        assert!(verify(&path, good, &[(13, 24)]).is_err(), "behind the last commit");
+        assert!(verify(&path, good, &[(5, 9), (9, 13)], false).is_ok());
+        assert!(verify(&path, good, &[(5, 9)], true).is_err(), "somebody wrote behind a complete run");
+        assert!(verify(&path, good, &[(6, 9)], false).is_err(), "no line begins there");
+        assert!(verify(&path, good, &[(13, 24)], false).is_err(), "behind the last commit");
         for edited in ["head\ntwo\none\nthree\n", "head\n"] {
             std::fs::write(&path, edited).unwrap();
-            assert!(verify(&path, good, &[(5, 9)]).unwrap_err().contains("was edited"));
+            assert!(verify(&path, good, &[(5, 9)], false).unwrap_err().contains("was edited"));
         }
     }
 }

@@ -151,6 +151,7 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Se
     let sinks = open_sinks(plan, &mut state)?;
     let opening = opening(plan, identity);
     let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
+    heal::clean(plan);
     writer.commit(&state).map_err(|error| cannot(error.message))?;
     let selections = selections(plan, &opening.identity, &state, None);
     Ok(Session { run: opening.run, sinks, writer, state, selections, torn: 0 })
@@ -183,17 +184,20 @@ fn resume_run(
     send_failed: bool,
 ) -> Result<Session, RunError> {
     let Recovered { opening, last, torn } = recovered;
-    // Of a run that was complete, all rows that are not done now are failed ones.
-    let again = last.again || (send_failed && last.complete);
-    let mut state = resume::fit(plan, &opening, last);
-    state.again = again;
-    let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
-    heal::finish(&mut state, &mut writer).map_err(RunError::Open)?;
-    heal::clean(plan);
     if send_failed {
         heal::still_there(plan, &opening).map_err(RunError::Open)?;
     }
+    let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
+    // In the journal's own positions; the failed rows of its last commit are noted already.
+    let mut last = Commit { failed: Vec::new(), healed: false, ..last };
+    heal::finish(&mut last, &mut writer).map_err(RunError::Open)?;
+    heal::clean(plan);
     let now = opening_of(plan, &opening, identity);
+    let was_complete = last.complete;
+    // Of a run that was complete, and whose job is the same, all rows that are not done now are failed ones.
+    let again = (last.again || (send_failed && was_complete)) && now == opening;
+    let mut state = resume::fit(plan, &opening, last);
+    state.again = again;
     let mut failed = Vec::new();
     if send_failed || now != opening {
         failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
@@ -204,7 +208,7 @@ fn resume_run(
         writer.reopen(&now, &carried).map_err(|error| cannot(error.message))?;
     }
     let only = if send_failed {
-        let rows = heal::begin(plan, &failed, &mut state, &mut writer).map_err(RunError::Open)?;
+        let rows = heal::begin(plan, &failed, was_complete, &mut state, &mut writer).map_err(RunError::Open)?;
         Some(rows).filter(|_| !again)
     } else {
         None

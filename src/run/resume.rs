@@ -78,8 +78,8 @@ pub fn changes(before: &Identity, now: &Identity) -> Vec<Change> {
 /// Decides what a session does.
 ///
 /// # Errors
-/// When a run can't go on: the job or an input changed, an input can't be read again, or there is
-/// nothing that failed.
+/// When a run can't go on: the job or an input changed, an input can't be read again, or there is no run
+/// whose failed rows could be sent.
 pub fn decide(
     plan: &Plan,
     recovered: Option<Recovered>,

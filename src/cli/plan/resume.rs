@@ -43,6 +43,7 @@ impl Resume {
     pub fn gather(plan: &Plan, options: RunOptions) -> Result<Self, String> {
         let recovered = match journal::peek(&plan.state) {
             Ok(recovered) => recovered,
+            Err(_) if options.fresh => None,
             Err(error) => return Ok(Self::new(Action::Refuse, format!("refused: {}", error.message))),
         };
         let identity = resume::identity(plan)?;
