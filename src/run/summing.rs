@@ -71,10 +71,10 @@ fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<St
     for (sink, names) in shared.plan.sinks.iter().zip(dropped) {
         if !names.is_empty() {
             warnings.push(format!(
-                "sinks.{}: values named {} had no column, for the header was fixed by the first record; name them in sinks.{}.columns",
+                "sinks.{0}: values of the input named {1} are not in its records: an extracted column has their name, \
+                 or they came after the header was fixed; rename the column, or name them in sinks.{0}.columns",
                 sink.name,
-                names.join(", "),
-                sink.name
+                names.join(", ")
             ));
         }
     }
