@@ -136,18 +136,15 @@ impl Secrets {
         self.values.iter().find(|(known, _)| known == name).map(|(_, secret)| secret)
     }
 
-    /// A masker for these secrets.
+    /// A masker for these secrets, and one for records. That leaves out secrets of less than
+    /// [`SHORTEST_IN_RECORDS`] bytes, which would be found in data that has nothing to do with them; it learns what
+    /// the first learns.
     #[must_use]
-    pub fn masker(&self) -> Masker {
-        Masker::new(self.values.iter().map(|(_, secret)| secret.reveal()))
-    }
-
-    /// A masker for records: it leaves out secrets of less than [`SHORTEST_IN_RECORDS`] bytes, which would
-    /// be found in data that has nothing to do with them.
-    #[must_use]
-    pub fn record_masker(&self) -> Masker {
-        let values = self.values.iter().map(|(_, secret)| secret.reveal());
-        Masker::new(values.filter(|value| value.len() >= SHORTEST_IN_RECORDS))
+    pub fn maskers(&self) -> (Masker, Masker) {
+        let records = Masker::above(SHORTEST_IN_RECORDS);
+        let all = Masker::default().with(&records);
+        self.values.iter().for_each(|(_, secret)| all.learn(secret.reveal()));
+        (all, records)
     }
 }
 
@@ -158,7 +155,7 @@ mod tests {
     #[test]
     fn nothing_prints_a_secret() {
         let secrets = Secrets::new(vec![("token".to_owned(), Secret::new("hunter2".to_owned()))]);
-        let shown = format!("{secrets:?} {:?} {}", secrets.masker(), secrets.get("token").unwrap());
+        let shown = format!("{secrets:?} {:?} {}", secrets.maskers().0, secrets.get("token").unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 

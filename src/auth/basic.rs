@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
+use http::Request;
 use serde_json::Value;
 
 use super::{AuthKind, AuthPlan, authorize, secret_template};
@@ -12,6 +12,7 @@ use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::template::{Context, RenderError, Scope, Spot, Template};
+use crate::transport::RequestBody;
 
 /// The row of [`KINDS`](super::KINDS).
 pub(super) const KIND: AuthKind = AuthKind {
@@ -80,7 +81,7 @@ impl AuthPlan for Basic {
         format!("basic {:?} {:?}", self.user.source(), self.password.source())
     }
 
-    fn apply(&self, context: &Context<'_>, headers: &mut HeaderMap) -> Result<(), RenderError> {
+    fn apply(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), RenderError> {
         let mut pair = String::new();
         self.user.render(context, &mut pair)?;
         if pair.contains(':') {
@@ -95,6 +96,6 @@ impl AuthPlan for Basic {
         }
         let mut text = "Basic ".to_owned();
         STANDARD.encode_string(pair, &mut text);
-        authorize(&text, KIND.name, headers)
+        authorize(&text, KIND.name, request.headers_mut())
     }
 }

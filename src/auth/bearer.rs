@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::Request;
 use serde_json::Value;
 
 use super::{AuthKind, AuthPlan, authorize, secret_template};
@@ -10,6 +10,7 @@ use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::template::{Context, RenderError, Scope, Template};
+use crate::transport::RequestBody;
 
 /// The row of [`KINDS`](super::KINDS).
 pub(super) const KIND: AuthKind = AuthKind {
@@ -48,13 +49,13 @@ impl AuthPlan for Bearer {
         format!("bearer {}", self.token.source())
     }
 
-    fn apply(&self, context: &Context<'_>, headers: &mut HeaderMap) -> Result<(), RenderError> {
+    fn apply(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), RenderError> {
         let mut text = "Bearer ".to_owned();
         let start = text.len();
         self.token.render(context, &mut text)?;
         if text.len() == start {
             return Err(RenderError { message: "auth.bearer is empty for this row".to_owned() });
         }
-        authorize(&text, KIND.name, headers)
+        authorize(&text, KIND.name, request.headers_mut())
     }
 }

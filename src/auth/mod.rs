@@ -12,13 +12,16 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Request};
 use serde_json::Value;
 
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
+use crate::retry::Failure;
+use crate::secret::{Masker, Secrets};
 use crate::template::{Context, RenderError, Scope, Spot, Template};
+use crate::transport::{BoxFuture, Gate, RequestBody, Signer, TimeoutPlan, Transport};
 
 /// An auth kind, decided and printable (secrets are templates, not values).
 pub trait AuthPlan: Debug + Send + Sync {
@@ -28,11 +31,70 @@ pub trait AuthPlan: Debug + Send + Sync {
     /// What a change of it would send otherwise: part of the job's identity, templates unrendered.
     fn identity(&self) -> String;
 
-    /// Adds the headers that prove who asks; values are marked sensitive.
+    /// Adds to a request what proves who asks, as far as the row and the secrets tell it; header values are
+    /// marked sensitive. Kinds that need more than that (a token that is fetched) add a mask in its place,
+    /// for `plan`, and do the rest in [`AuthPlan::open`].
     ///
     /// # Errors
     /// When a template can't be rendered for this row or gives no valid header value.
-    fn apply(&self, context: &Context<'_>, headers: &mut HeaderMap) -> Result<(), RenderError>;
+    fn apply(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), RenderError>;
+
+    /// What the kind needs while a run goes on; `None`: nothing beyond [`AuthPlan::apply`].
+    ///
+    /// # Errors
+    /// In words, when a template that is the same for every row can't be rendered.
+    fn open(&self, _opening: &Opening<'_>) -> Result<Option<Arc<dyn Auth>>, String> {
+        Ok(None)
+    }
+}
+
+/// What an auth is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// The secrets.
+    pub secrets: &'a Secrets,
+    /// Learns what is fetched at run time: that is secret too.
+    pub masker: &'a Masker,
+    /// What stands for `demo:`.
+    pub demo: Option<&'a str>,
+}
+
+/// How a live auth reaches its server: as the endpoint does, limits included.
+#[derive(Clone, Copy)]
+pub struct Wire<'a> {
+    /// The endpoint's transport.
+    pub transport: &'a dyn Transport,
+    /// The endpoint's limits; each request of an auth takes their tokens.
+    pub gate: &'a dyn Gate,
+    /// The endpoint's timeouts.
+    pub timeouts: &'a TimeoutPlan,
+}
+
+/// An auth at work, shared by all rows of its endpoint.
+pub trait Auth: Send + Sync {
+    /// Adds what was fetched to a request; fetches it first where there is none, or where it is about to
+    /// end: once for all who wait for it.
+    ///
+    /// # Errors
+    /// Never `sent`: nothing of the row's own request has left.
+    fn prove<'a>(
+        &'a self,
+        _wire: Wire<'a>,
+        _request: &'a mut Request<RequestBody>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The server answered 401 to a request that was proved. `true`: what was fetched is given up, and the row
+    /// may be sent once more with what is fetched anew.
+    fn renews(&self, _refused: &HeaderMap) -> bool {
+        false
+    }
+
+    /// What signs requests as they leave.
+    fn signer(&self) -> Option<Arc<dyn Signer>> {
+        None
+    }
 }
 
 /// Decides an auth from its value in the job; reports what is wrong.

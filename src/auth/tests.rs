@@ -36,9 +36,9 @@ fn apply(plan: &dyn AuthPlan, row: &Value) -> Result<HeaderMap, RenderError> {
     let secrets = [("token", "s3cret"), ("password", "pä:ss")];
     let secrets = secrets.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())));
     let row = Row { ordinal: 0, line: 0, fields: Fields::Object(row.as_object().unwrap().clone()) };
-    let mut headers = HeaderMap::new();
+    let mut request = Request::new(RequestBody::default());
     let context = Context { row: Some(&row), secrets: &Secrets::new(secrets.to_vec()), reply: None };
-    plan.apply(&context, &mut headers).map(|()| headers)
+    plan.apply(&context, &mut request).map(|()| request.into_parts().0.headers)
 }
 
 #[test]

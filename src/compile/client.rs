@@ -10,7 +10,7 @@ use crate::diagnostic::codes;
 use crate::spec::settings::{ClientSpec, ConnectionsSpec, TlsSpec, TlsVersionSpec};
 use crate::spec::text::{DurationSpec, PositiveDurationSpec, SizeSpec};
 use crate::spec::{EndpointSpec, JobSpec};
-use crate::transport::{ClientPlan, TimeoutPlan, TlsPlan, TlsVersion};
+use crate::transport::{ClientPlan, ProxyPlan, TimeoutPlan, TlsPlan, TlsVersion};
 
 /// What a request says of its sender.
 pub const USER_AGENT: &str = concat!("paceline/", env!("CARGO_PKG_VERSION"));
@@ -62,6 +62,15 @@ pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &Jo
     let duration =
         |given: &Option<DurationSpec>, seconds| given.as_ref().map_or(Duration::from_secs(seconds), DurationSpec::get);
     ClientPlan {
+        engine: spec.engine.unwrap_or_default(),
+        http: spec.http.unwrap_or_default(),
+        cookies: spec.cookies.unwrap_or(false),
+        compression: spec.compression.unwrap_or(true),
+        proxy: match spec.proxy.as_deref() {
+            None => ProxyPlan::Environment,
+            Some("none") => ProxyPlan::None,
+            Some(url) => ProxyPlan::Url(url.to_owned()),
+        },
         connections_total: count(total),
         connections_per_host: count(per_host),
         idle_timeout: duration(&idle_timeout, 90),

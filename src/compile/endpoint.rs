@@ -12,12 +12,12 @@ use super::{Site, batch, client, columns, exposure, input, limits, request, retr
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
-use crate::plan::{BatchPlan, ColumnPlan, EndpointPlan, Meta, StatusSet};
+use crate::plan::{BatchPlan, BodyPlan, ColumnPlan, EndpointPlan, Meta, StatusSet};
 use crate::record::Layout;
 use crate::retry::RetryPlan;
 use crate::source::{Columns, SourcePlan};
 use crate::spec::{EndpointSpec, JobSpec};
-use crate::template::{JsonTemplate, RowScope, Scope, Spot, Template};
+use crate::template::{RowScope, Scope, Spot, Template};
 use crate::transport::{ClientPlan, TimeoutPlan};
 
 /// What every endpoint is compiled with.
@@ -69,7 +69,7 @@ struct Request {
     query: Vec<(String, Vec<Template>)>,
     headers: Vec<(HeaderName, Template)>,
     auth: Option<Arc<dyn AuthPlan>>,
-    json: Option<JsonTemplate>,
+    body: BodyPlan,
 }
 
 /// How it is sent.
@@ -103,8 +103,8 @@ impl Written<'_> {
         let query = request::query(site, path, spec, scope);
         let headers = request::headers(site, path, spec, scope);
         let auth = auth(site, path, spec, scope);
-        let json = request::json(site, path, spec, scope);
-        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, json })
+        let body = request::body(site, path, spec, scope);
+        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body })
     }
 
     fn settings(&self, site: &mut Site<'_>, buckets: &mut Vec<LimitPlan>) -> Settings {
@@ -129,7 +129,7 @@ impl Written<'_> {
     }
 
     fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
-        let Request { method, url, query, headers, auth, json } = request;
+        let Request { method, url, query, headers, auth, body } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
         let Output { columns, meta, layout } = output;
         EndpointPlan {
@@ -139,7 +139,7 @@ impl Written<'_> {
             query,
             headers,
             auth,
-            json,
+            body,
             source,
             limits,
             concurrency: self.spec.concurrency.unwrap_or(10) as usize,

@@ -3,7 +3,7 @@
 use super::{Site, url};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
-use crate::plan::EndpointPlan;
+use crate::plan::{BodyPlan, EndpointPlan};
 use crate::template::{JsonTemplate, Template};
 
 /// Reports a secret that would go wherever the data says.
@@ -38,7 +38,10 @@ fn bearer(site: &Site<'_>, path: &KeyPath, plan: &EndpointPlan) -> Option<KeyPat
     if secret(&plan.url) {
         return Some(path.key("url"));
     }
-    plan.json.as_ref().is_some_and(in_json).then(|| path.key("json"))
+    match &plan.body {
+        BodyPlan::Json(json) if in_json(json) => Some(path.key("json")),
+        BodyPlan::None | BodyPlan::Json(_) => None,
+    }
 }
 
 fn in_json(json: &JsonTemplate) -> bool {

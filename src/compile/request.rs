@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Site, names};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::document::KeyPath;
+use crate::plan::BodyPlan;
 use crate::spec::EndpointSpec;
 use crate::template::{JsonTemplate, Scope, Spot, Template};
 
@@ -110,8 +111,12 @@ fn header_name(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<Hea
     Some(name)
 }
 
-/// Compiles the JSON body.
-pub fn json(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Option<JsonTemplate> {
+/// Compiles the body.
+pub fn body(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> BodyPlan {
+    json(site, path, spec, scope).map_or(BodyPlan::None, BodyPlan::Json)
+}
+
+fn json(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Option<JsonTemplate> {
     let body = spec.json.as_ref()?;
     let path = path.key("json");
     let method = spec.method.as_deref().unwrap_or("GET");

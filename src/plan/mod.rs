@@ -81,8 +81,8 @@ pub struct EndpointPlan {
     pub headers: Vec<(HeaderName, Template)>,
     /// What proves who asks.
     pub auth: Option<Arc<dyn AuthPlan>>,
-    /// JSON body.
-    pub json: Option<JsonTemplate>,
+    /// Body.
+    pub body: BodyPlan,
     /// Where rows come from.
     pub source: Arc<dyn SourcePlan>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
@@ -107,6 +107,15 @@ pub struct EndpointPlan {
     pub meta: Vec<Meta>,
     /// Shape of the records.
     pub layout: Layout,
+}
+
+/// What a request's body is made of.
+#[derive(Debug, Clone)]
+pub enum BodyPlan {
+    /// None.
+    None,
+    /// JSON, built by its structure.
+    Json(JsonTemplate),
 }
 
 /// A column of the output.

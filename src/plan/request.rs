@@ -11,9 +11,10 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{EndpointPlan, Plan};
+use super::{BodyPlan, EndpointPlan, Plan};
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, JsonTemplate, RenderError, Template};
+use crate::transport::RequestBody;
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
@@ -87,7 +88,7 @@ impl RequestPlan {
             headers,
             varying,
             auth: endpoint.auth.clone(),
-            body: body(endpoint.json.as_ref()),
+            body: body(&endpoint.body),
             demo: demo.map(|base| base.trim_end_matches('/').to_owned()),
         };
         if let Some(url) = plan.url.constant()
@@ -103,7 +104,7 @@ impl RequestPlan {
     ///
     /// # Errors
     /// A [`FailureKind::Request`] when the row gives no URL, header or body that can be sent.
-    pub fn build(&self, context: &Context<'_>) -> Result<Request<Bytes>, Failure> {
+    pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
         let uri = match &self.constant {
             Some(uri) => uri.clone(),
             None => {
@@ -116,23 +117,23 @@ impl RequestPlan {
         for Varying { name, template, secret } in &self.varying {
             headers.append(name, varying(name, template, *secret, context)?);
         }
-        if let Some(auth) = &self.auth {
-            auth.apply(context, &mut headers).map_err(|error| unbuildable("auth", &error))?;
-        }
         let mut request = Request::new(self.body(context)?);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        if let Some(auth) = &self.auth {
+            auth.apply(context, &mut request).map_err(|error| unbuildable("auth", &error))?;
+        }
         Ok(request)
     }
 
-    fn body(&self, context: &Context<'_>) -> Result<Bytes, Failure> {
+    fn body(&self, context: &Context<'_>) -> Result<RequestBody, Failure> {
         match &self.body {
-            Body::None => Ok(Bytes::new()),
-            Body::Constant(bytes) => Ok(bytes.clone()),
+            Body::None => Ok(RequestBody::default()),
+            Body::Constant(bytes) => Ok(bytes.clone().into()),
             Body::Json(template) => {
                 let value = template.render(context).map_err(|error| unbuildable("the JSON body", &error))?;
-                Ok(Bytes::from(value.to_string()))
+                Ok(Bytes::from(value.to_string()).into())
             }
         }
     }
@@ -227,11 +228,11 @@ fn pieces(query: &[(String, Vec<Template>)]) -> Vec<Piece> {
     pieces
 }
 
-fn body(json: Option<&JsonTemplate>) -> Body {
-    match json {
-        None => Body::None,
-        Some(JsonTemplate::Constant(value)) => Body::Constant(Bytes::from(value.to_string())),
-        Some(template) => Body::Json(template.clone()),
+fn body(plan: &BodyPlan) -> Body {
+    match plan {
+        BodyPlan::None => Body::None,
+        BodyPlan::Json(JsonTemplate::Constant(value)) => Body::Constant(Bytes::from(value.to_string())),
+        BodyPlan::Json(template) => Body::Json(template.clone()),
     }
 }
 
@@ -259,7 +260,7 @@ fn headers(endpoint: &EndpointPlan) -> Result<(HeaderMap, Vec<Varying>), Failure
         default(USER_AGENT, &endpoint.client.user_agent)?;
     }
     default(ACCEPT, "*/*")?;
-    if endpoint.json.is_some() {
+    if matches!(endpoint.body, BodyPlan::Json(_)) {
         default(CONTENT_TYPE, "application/json")?;
     }
     Ok((fixed, varying))

@@ -33,6 +33,10 @@ pub enum FailureKind {
     /// The server's certificate is not to be trusted (expired, unknown issuer, wrong host), or it
     /// does not trust ours. The next attempt would meet the same one, so it is never tried again.
     Certificate,
+    /// The proxy refuses us (407), or can't be used as it is given.
+    Proxy,
+    /// A token could not be had: the server that gives it refused us.
+    Auth,
     /// No free connection within `timeout.pool`.
     PoolTimeout,
     /// DNS, TCP and TLS took longer than `timeout.connect`.
@@ -57,6 +61,8 @@ pub enum FailureKind {
     Decode,
     /// A status that is not accepted.
     Status,
+    /// The reply's body could not be saved to a file.
+    Save,
     /// The request can't be built from this row.
     Request,
     /// A required value could not be extracted.
@@ -79,6 +85,9 @@ impl FailureKind {
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
             Self::Decode => Some(ErrorClass::Decode),
             Self::Certificate
+            | Self::Proxy
+            | Self::Auth
+            | Self::Save
             | Self::RowTimeout
             | Self::TooLarge
             | Self::Redirect

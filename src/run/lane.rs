@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::auth::Auth;
 use crate::extract::Wanted;
 use crate::limit::Limiter;
 use crate::plan::request::RequestPlan;
@@ -48,6 +49,8 @@ pub struct Lane {
     pub slots: usize,
     /// Prepared requests.
     pub request: RequestPlan,
+    /// An auth that works while the run goes on: it fetches, or signs.
+    pub auth: Option<Arc<dyn Auth>>,
     /// Connections.
     pub transport: Arc<dyn Transport>,
     /// Buckets; at least one, so that a server's word always has something to hold.

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::auth;
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
 use crate::extract::{Need, Wanted};
@@ -17,7 +18,7 @@ use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
 use crate::secret::Secrets;
 use crate::sink::Start;
-use crate::transport::{ClientPlan, HyperTransport, Transport};
+use crate::transport::{self, ClientPlan, HyperTransport, Transport};
 
 use super::control::{self, Desk};
 use super::feeder::Selection;
@@ -99,16 +100,17 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     };
     let identity = resume::identity(&plan).map_err(RunError::Open)?;
     let decision = resume::decide(&plan, recovered, &identity, options).map_err(RunError::Open)?;
-    let transports = transports(&plan)?;
+    let transports = transports(&plan, &secrets)?;
     let demo = demo(&plan).await?;
     let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
     let session = begin(&plan, &folder, decision, identity)?;
 
     let (control, desk) = control::line();
     let facts = facts(&plan, &folder, &session);
+    let (masker, record_masker) = secrets.maskers();
     let shared = Arc::new(Shared {
-        masker: secrets.masker(),
-        record_masker: secrets.record_masker(),
+        masker,
+        record_masker,
         secrets,
         outbox: Mailbox::new(OUTBOX),
         live: live(&plan, &facts, &session.state),
@@ -296,7 +298,7 @@ fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
 }
 
 /// One transport for each distinct setting, so that endpoints share connections.
-fn transports(plan: &Plan) -> Result<Vec<Arc<dyn Transport>>, RunError> {
+fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>, RunError> {
     let mut known: Vec<(ClientPlan, bool, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     for endpoint in &plan.endpoints {
@@ -305,7 +307,8 @@ fn transports(plan: &Plan) -> Result<Vec<Arc<dyn Transport>>, RunError> {
         let transport = match same {
             Some((_, _, transport)) => transport.clone(),
             None => {
-                let opened = HyperTransport::open(&endpoint.client, tls)
+                let opening = transport::Opening { needs_tls: tls, secrets };
+                let opened = HyperTransport::open(&endpoint.client, &opening)
                     .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
                 let opened: Arc<dyn Transport> = Arc::new(opened);
                 known.push((endpoint.client.clone(), tls, opened.clone()));
@@ -356,8 +359,12 @@ fn lanes(
         }
         let request = RequestPlan::new(endpoint, demo)
             .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
+        let opening = auth::Opening { secrets: &shared.secrets, masker: &shared.masker, demo };
+        let auth = endpoint.auth.as_ref().map(|auth| auth.open(&opening)).transpose();
+        let auth = auth.map_err(|words| RunError::Open(format!("endpoints.{}: {words}", endpoint.name)))?.flatten();
         Ok(Arc::new(Lane {
             index,
+            auth,
             slots: slots(endpoint),
             request,
             transport: transports[index].clone(),

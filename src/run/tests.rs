@@ -21,7 +21,7 @@ use crate::document::{Document, Overlays};
 use crate::journal::{Commit, Opening, Recovered, RowSet, StateFolder, VERSION};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::{Fields, Row};
-use crate::secret::Secrets;
+use crate::secret::{Masker, Secrets};
 use crate::sink::{Cursor, Sink, SinkError};
 
 fn plan(order: &str) -> Plan {
@@ -122,8 +122,8 @@ fn share(order: &str) -> (Arc<Shared>, Desk) {
     let shared = Shared {
         plan: Arc::new(plan(order)),
         secrets: Secrets::default(),
-        masker: Secrets::default().masker(),
-        record_masker: Secrets::default().record_masker(),
+        masker: Masker::default(),
+        record_masker: Masker::default(),
         outbox: Mailbox::new(100),
         live: Live::default(),
         meter: Meter::default(),

@@ -6,14 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 
+use crate::auth::Wire;
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Attempted, Failure, FailureKind, Verdict, verdict};
 use crate::template::Context;
-use crate::transport::{Call as Request, Reply};
+use crate::transport::{self, Reply, RequestBody};
 
 use super::control::Cause;
 use super::gate::LaneGate;
@@ -101,10 +102,9 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
         Err(failure) => return Some(Tried { reply: Err(failure), wire: None }),
     };
     let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
-    let exchange = lane.transport.exchange(Request { request, gate: &gate, timeouts: &lane.plan().timeout });
     let reply = tokio::select! {
         biased;
-        reply = exchange => reply,
+        reply = exchange(lane, request, &gate) => reply,
         () = gate.drained_before() => return None,
         failure = out_of_time(lane, deadline) => Err(failure),
     };
@@ -113,6 +113,25 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
         Err(_) => gate.passed().map(|passed| clock::now() - passed),
     };
     Some(Tried { reply, wire })
+}
+
+async fn exchange(lane: &Lane, mut request: Request<RequestBody>, gate: &LaneGate<'_>) -> Result<Reply, Failure> {
+    let timeouts = &lane.plan().timeout;
+    let Some(auth) = &lane.auth else {
+        return lane.transport.exchange(transport::Call::new(request, gate, timeouts)).await;
+    };
+    let asked = LaneGate::new(&lane.limiters, &lane.shared.control);
+    let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts };
+    let again = request.clone();
+    auth.prove(wire, &mut request).await?;
+    let call = |request| transport::Call { signer: auth.signer(), ..transport::Call::new(request, gate, timeouts) };
+    let reply = lane.transport.exchange(call(request)).await?;
+    if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(&reply.headers) {
+        return Ok(reply);
+    }
+    let mut request = again;
+    auth.prove(wire, &mut request).await?;
+    lane.transport.exchange(call(request)).await
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {

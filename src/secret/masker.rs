@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -17,17 +18,20 @@ use super::MASK;
 /// The plain form is masked however short it is: a text that is hard to read is better than a secret
 /// that can be read. Encoded forms shorter than four bytes are left alone,
 /// since they are found in any text by chance.
+///
+/// Clones share what they know: a secret that is [learned](Masker::learn) by one is masked by all.
 #[derive(Clone, Default)]
 pub struct Masker {
-    /// Longest first.
-    needles: Vec<String>,
-    /// Bytes that a needle begins with.
-    first: Vec<u8>,
+    known: Arc<RwLock<Arc<Needles>>>,
+    /// Values of fewer bytes are left alone.
+    shortest: usize,
+    /// Another masker that learns what this one learns.
+    twin: Option<Box<Masker>>,
 }
 
 impl fmt::Debug for Masker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Masker({} forms)", self.needles.len())
+        write!(f, "Masker({} forms)", self.needles().forms.len())
     }
 }
 
@@ -37,18 +41,70 @@ const SHORTEST_ENCODED: usize = 4;
 impl Masker {
     /// A masker of these values.
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
-        let mut needles: Vec<String> = values.into_iter().flat_map(forms).collect();
-        needles.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-        needles.dedup();
-        let mut first: Vec<u8> = needles.iter().map(|needle| needle.as_bytes()[0]).collect();
-        first.sort_unstable();
-        first.dedup();
-        Self { needles, first }
+        let masker = Self::default();
+        values.into_iter().for_each(|value| masker.learn(value));
+        masker
+    }
+
+    /// The same, which leaves values of fewer bytes than `shortest` alone.
+    pub(super) fn above(shortest: usize) -> Self {
+        Self { shortest, ..Self::default() }
+    }
+
+    /// The same; `other` learns what this one learns.
+    pub(super) fn with(self, other: &Self) -> Self {
+        Self { twin: Some(Box::new(other.clone())), ..self }
+    }
+
+    /// Masks this value too from now on: a token that was fetched.
+    pub fn learn(&self, value: &str) {
+        if value.len() >= self.shortest {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let forms = known.forms.iter().cloned().chain(forms(value)).collect();
+            *known = Arc::new(Needles::new(forms));
+        }
+        if let Some(twin) = &self.twin {
+            twin.learn(value);
+        }
     }
 
     /// Masks the texts in a JSON value, names of members left alone.
     pub fn mask_value(&self, value: &mut serde_json::Value) {
-        if self.needles.is_empty() {
+        self.needles().mask_value(value);
+    }
+
+    /// `text` without secrets; what overlaps is masked as one.
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.needles().mask(text)
+    }
+
+    fn needles(&self) -> Arc<Needles> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is looked for.
+#[derive(Default)]
+struct Needles {
+    /// Longest first.
+    forms: Vec<String>,
+    /// Bytes that a form begins with.
+    first: Vec<u8>,
+}
+
+impl Needles {
+    fn new(mut forms: Vec<String>) -> Self {
+        forms.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        forms.dedup();
+        let mut first: Vec<u8> = forms.iter().map(|form| form.as_bytes()[0]).collect();
+        first.sort_unstable();
+        first.dedup();
+        Self { forms, first }
+    }
+
+    fn mask_value(&self, value: &mut serde_json::Value) {
+        if self.forms.is_empty() {
             return;
         }
         match value {
@@ -63,10 +119,8 @@ impl Masker {
         }
     }
 
-    /// `text` without secrets; what overlaps is masked as one.
-    #[must_use]
-    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.needles.is_empty() {
+    fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.forms.is_empty() {
             return Cow::Borrowed(text);
         }
         let mut out = String::new();
@@ -88,10 +142,10 @@ impl Masker {
         Cow::Owned(out)
     }
 
-    /// Bytes of the longest needle that `text` begins with.
+    /// Bytes of the longest form that `text` begins with.
     fn match_at(&self, text: &[u8]) -> Option<usize> {
         self.first.binary_search(text.first()?).ok()?;
-        self.needles.iter().find(|needle| text.starts_with(needle.as_bytes())).map(String::len)
+        self.forms.iter().find(|form| text.starts_with(form.as_bytes())).map(String::len)
     }
 }
 
@@ -209,6 +263,19 @@ mod tests {
     fn a_short_secret_is_masked_in_its_plain_form_alone() {
         assert_eq!(masker(&["1"]).mask("a1b MQ"), "a***b MQ");
         assert_eq!(masker(&[""]).mask("abc"), "abc");
+    }
+
+    #[test]
+    fn what_one_learns_its_clones_and_its_twin_mask() {
+        let records = Masker::above(6);
+        let all = Masker::default().with(&records);
+        let clone = all.clone();
+        all.learn("late-token");
+        all.learn("short");
+        assert_eq!(
+            (clone.mask("late-token short"), records.mask("late-token short")),
+            ("*** ***".into(), "*** short".into())
+        );
     }
 
     proptest! {

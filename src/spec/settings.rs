@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{AddressSpec, DurationSpec, JitterSpec, ListSpec, Named, PositiveDurationSpec, SizeSpec, StatusSpec};
 use crate::retry::{BackoffShape, ErrorClass};
+use crate::transport::{Engine, HttpVersion};
 
 /// How rows are cut into batches.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +88,21 @@ pub struct TimeoutSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClientSpec {
+    /// What requests go through: hyper, or a surf client over it.
+    #[schemars(extend("default" = "hyper"))]
+    pub engine: Option<Engine>,
+    /// Which HTTP is spoken: "auto" lets a TLS server choose, "2" without TLS is by prior knowledge.
+    #[schemars(extend("default" = "auto"))]
+    pub http: Option<HttpVersion>,
+    /// Whether cookies are kept and sent, for the time of a run's session.
+    #[schemars(extend("default" = false))]
+    pub cookies: Option<bool>,
+    /// Whether gzip, br, zstd and deflate are asked for and decoded.
+    #[schemars(extend("default" = true))]
+    pub compression: Option<bool>,
+    /// A proxy: http://, https:// or socks5://; "none" ignores the environment's. Absent: HTTP(S)_PROXY and NO_PROXY.
+    #[schemars(length(min = 1), extend("examples" = ["http://proxy.example.com:3128"]))]
+    pub proxy: Option<String>,
     /// How many connections there may be, and how long they are kept.
     pub connections: Option<ConnectionsSpec>,
     /// How long a resolved address is believed.

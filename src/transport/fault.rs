@@ -7,8 +7,9 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::connection::MAX_HEAD;
-use super::{TimeoutPlan, tls};
+use super::TimeoutPlan;
+use super::connect::tls;
+use super::pool::http1::MAX_HEAD;
 use crate::clock::human;
 use crate::retry::{Failure, FailureKind};
 

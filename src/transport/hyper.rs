@@ -7,18 +7,21 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Request};
-use http_body_util::Full;
 
+use super::body::SendBody;
 use super::connect::Connector;
 use super::exchange::{self, Ended, Received, Terms};
 use super::fault;
+use super::pool::http1::Http1Connection;
 use super::pool::{Host, Lease, Pool};
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
-use super::{BoxFuture, Call, ClientPlan, Gate, OpenError, Reply, TimeoutPlan, Timings, Transport};
+use super::{
+    BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, TimeoutPlan, Timings, Transport,
+    lend,
+};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
@@ -37,36 +40,51 @@ impl fmt::Debug for HyperTransport {
 }
 
 impl HyperTransport {
-    /// Opens the engine: no connection yet. `needs_tls`: some endpoint surely uses https, so that missing
-    /// roots are told now; files named in the plan are read in any case.
+    /// Opens the engine: no connection yet. Files named in the plan are read.
     ///
     /// # Errors
     /// When a certificate, a key or the machine's roots can't be used.
-    pub fn open(plan: &ClientPlan, needs_tls: bool) -> Result<Self, OpenError> {
+    pub fn open(plan: &ClientPlan, opening: &Opening<'_>) -> Result<Self, OpenError> {
         Ok(Self {
             pool: Pool::new(plan.connections_total, plan.connections_per_host, plan.idle_timeout),
-            connector: Connector::open(plan, needs_tls)?,
+            connector: Connector::open(plan, opening)?,
             redirects: plan.redirects,
             max_body: plan.max_body,
         })
     }
 
-    async fn follow(&self, call: Call<'_>) -> Result<Reply, Failure> {
+    async fn follow(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
         let (parts, body) = call.request.into_parts();
         let mut outgoing =
             Outgoing { method: parts.method, url: parts.uri, headers: parts.headers, kept: Vec::new(), body };
         let mut trail = Trail::new(self.redirects);
         let mut timings = Timings::default();
         loop {
-            let hop = Hop { transport: self, gate: call.gate, timeouts: call.timeouts, timings: &mut timings };
+            let hop = Hop {
+                transport: self,
+                gate: call.gate,
+                timeouts: call.timeouts,
+                timings: &mut timings,
+                signer: call.signer.as_deref(),
+                writer: lend(&mut call.writer),
+            };
             let received =
                 hop.run(&mut outgoing, trail.follows()).await.map_err(|failure| on_trail(&trail, failure))?;
             match trail.next(&outgoing, received.head.status, &received.head.headers)? {
-                Some(next) => outgoing = next,
+                Some(next) => {
+                    if call.signer.is_some() && !same_origin(&outgoing, &next) {
+                        call.signer = None;
+                    }
+                    outgoing = next;
+                }
                 None => return reply(received, outgoing, timings),
             }
         }
     }
+}
+
+fn same_origin(one: &Outgoing, other: &Outgoing) -> bool {
+    Origin::of(&one.url).is_ok_and(|one| Origin::of(&other.url).is_ok_and(|other| one == other))
 }
 
 // After a redirect something has been sent, whatever became of the next request.
@@ -102,6 +120,8 @@ struct Hop<'a> {
     gate: &'a dyn Gate,
     timeouts: &'a TimeoutPlan,
     timings: &'a mut Timings,
+    signer: Option<&'a dyn Signer>,
+    writer: Option<&'a mut dyn BodyWriter>,
 }
 
 impl Hop<'_> {
@@ -123,8 +143,12 @@ impl Hop<'_> {
             timeouts: self.timeouts,
             start,
             total: self.timeouts.total.saturating_sub(self.timings.exchange()),
+            follows: keep,
             max_body: self.transport.max_body,
         };
+        if let Some(signer) = self.signer {
+            signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
+        }
         let request = outgoing.on_wire(&lease.host.header, keep);
         let ended = match self.send(&mut lease, request, &terms).await {
             Err(Ended::Unsent(_, request)) if lease.connection.as_ref().is_some_and(|old| old.used) => {
@@ -170,18 +194,21 @@ impl Hop<'_> {
         lease.discard();
         lease.reserve();
         let connector = &self.transport.connector;
-        lease.connection = Some(connector.connect(lease.host, self.timeouts.connect, self.timings).await?);
+        let link = connector.connect(lease.host, self.timeouts.connect, self.timings).await?;
+        lease.connection = Some(Http1Connection::open(link.wire).await.map_err(|error| {
+            Failure::unsent(FailureKind::Connect, format!("connecting to `{}`: {error}", lease.host.label))
+        })?);
         Ok(())
     }
 
     async fn send(
-        &self,
+        &mut self,
         lease: &mut Lease<'_>,
-        request: Request<Full<Bytes>>,
+        request: Request<SendBody>,
         terms: &Terms<'_>,
     ) -> Result<Received, Ended> {
         match &mut lease.connection {
-            Some(connection) => exchange::run(connection, request, terms).await,
+            Some(connection) => exchange::run(connection, request, terms, lend(&mut self.writer)).await,
             None => Err(Ended::Failed(Failure::unsent(FailureKind::Connect, "no connection"))),
         }
     }

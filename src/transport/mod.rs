@@ -14,20 +14,16 @@
 //! never retry (but for a resend on a connection that died before a byte was sent), never pace, and
 //! never see a row.
 
+pub mod body;
 mod connect;
-mod connection;
 mod exchange;
 mod fault;
 mod hyper;
 mod pool;
 mod redirect;
 mod reference;
-mod resolve;
 pub mod scripted;
-mod standing;
 mod target;
-mod tls;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -37,13 +33,16 @@ use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, response};
 
 use crate::retry::Failure;
+use crate::secret::Secrets;
 
+pub use body::{BodyPart, RequestBody};
 pub use hyper::HyperTransport;
 
 /// A boxed future, as trait objects need it.
@@ -67,6 +66,16 @@ pub struct TimeoutPlan {
 /// Settings of connections. Endpoints with equal settings share a transport and its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientPlan {
+    /// What requests go through.
+    pub engine: Engine,
+    /// Which HTTP is spoken.
+    pub http: HttpVersion,
+    /// Whether cookies are kept and sent, for the time of a session.
+    pub cookies: bool,
+    /// Whether encoded replies are asked for and decoded.
+    pub compression: bool,
+    /// Through whom connections are made.
+    pub proxy: ProxyPlan,
     /// Connections in all.
     pub connections_total: usize,
     /// Connections to one origin.
@@ -86,6 +95,47 @@ pub struct ClientPlan {
     pub resolve: BTreeMap<String, std::net::SocketAddr>,
     /// TLS.
     pub tls: TlsPlan,
+}
+
+/// What requests go through.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// hyper's connections alone.
+    #[default]
+    Hyper,
+    /// A surf client over the same connections.
+    Surf,
+}
+
+/// Which HTTP is spoken.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+pub enum HttpVersion {
+    /// HTTP/2 where a TLS server chooses it (ALPN), else HTTP/1.1.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// HTTP/1.1 alone.
+    #[serde(rename = "1.1")]
+    One,
+    /// HTTP/2 alone; without TLS by prior knowledge.
+    #[serde(rename = "2")]
+    Two,
+}
+
+/// Through whom connections are made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ProxyPlan {
+    /// What HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+    Environment,
+    /// Nobody.
+    None,
+    /// This one, always: a URL, as written; a template over vars and secrets.
+    Url(String),
 }
 
 /// TLS settings.
@@ -117,16 +167,74 @@ pub trait Gate: Send + Sync {
     fn pass(&self) -> BoxFuture<'_, ()>;
 }
 
+/// Signs a request as it is about to leave: behind the gate, so that a signature that names the time does
+/// not grow old before it.
+pub trait Signer: Send + Sync {
+    /// Adds the headers that sign the request; their values are marked sensitive.
+    fn sign<'a>(
+        &'a self,
+        method: &'a Method,
+        url: &'a Uri,
+        headers: &'a mut HeaderMap,
+        body: &'a RequestBody,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// Where a reply's body goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Into [`Reply::body`].
+    Memory,
+    /// To the writer; [`Reply::body`] stays empty.
+    Writer,
+    /// To both.
+    Both,
+}
+
+/// Takes a reply's body elsewhere than into memory, piece by piece, decoded.
+///
+/// `begin` comes first and begins anew: an attempt may meet a redirect or a connection that has died.
+pub trait BodyWriter: Send {
+    /// A reply begins. Not called for redirects that are followed.
+    fn begin(&mut self, head: &response::Parts) -> Keep;
+
+    /// Takes a piece; nothing more is read from the server until it is done.
+    fn write(&mut self, piece: Bytes) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// The body is complete.
+    fn end(&mut self) -> BoxFuture<'_, Result<(), Failure>>;
+}
+
+/// The writer for another try; a trait object behind a mutable reference lends itself only by hand.
+fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn BodyWriter> {
+    match writer {
+        Some(writer) => Some(&mut **writer),
+        None => None,
+    }
+}
+
 /// One request and what it needs on its way.
 pub struct Call<'a> {
     /// The request, with an absolute `http` or `https` URI. `Content-Length` and `Transfer-Encoding`
     /// are the transport's to set, and so is `Host` where it is not given; all others are the caller's.
-    pub request: Request<Bytes>,
+    pub request: Request<RequestBody>,
     /// Where tokens are taken. On a redirect to another origin every header marked sensitive and
     /// `authorization`, `cookie` and `proxy-authorization` stay behind.
     pub gate: &'a dyn Gate,
     /// Timeouts.
     pub timeouts: &'a TimeoutPlan,
+    /// Signs the request, and those of redirects within its origin.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// Where the reply's body goes; `None`: into memory.
+    pub writer: Option<&'a mut dyn BodyWriter>,
+}
+
+impl<'a> Call<'a> {
+    /// A request whose reply is kept in memory.
+    #[must_use]
+    pub fn new(request: Request<RequestBody>, gate: &'a dyn Gate, timeouts: &'a TimeoutPlan) -> Self {
+        Self { request, gate, timeouts, signer: None, writer: None }
+    }
 }
 
 /// How long each stage took; zero where there was none.
@@ -173,6 +281,15 @@ pub struct Reply {
 pub trait Transport: Send + Sync {
     /// Makes one attempt. Dropping the future ends it; its connection is not reused then.
     fn exchange<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>>;
+}
+
+/// What a transport is opened with, beside its plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// Some endpoint surely uses https, so that missing roots are told now.
+    pub needs_tls: bool,
+    /// For a proxy's user and password.
+    pub secrets: &'a Secrets,
 }
 
 /// Why a transport could not be opened: a certificate file, a key, or no root certificates.

@@ -2,13 +2,13 @@
 //!
 //! Pure. Must never let a credential cross an origin or a request leave https for http.
 
-use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST,
     LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, response};
 
+use super::body::RequestBody;
 use super::reference;
 use super::target::{Origin, Outgoing, shown};
 use crate::retry::{Failure, FailureKind};
@@ -69,6 +69,11 @@ impl Trail {
     }
 }
 
+/// Whether a reply is a redirect that could be followed.
+pub(super) fn is_one(head: &response::Parts) -> bool {
+    follows(head.status) && head.headers.contains_key(LOCATION)
+}
+
 fn follows(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -92,7 +97,7 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     }
     let mut body = sent.body.clone();
     if method != sent.method {
-        body = Bytes::new();
+        body = RequestBody::default();
         for name in OF_THE_BODY {
             headers.remove(name);
         }
@@ -117,6 +122,7 @@ fn method_after(method: &Method, status: StatusCode) -> Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use http::HeaderValue;
 
     fn sent(method: Method, url: &str) -> Outgoing {
@@ -128,7 +134,7 @@ mod tests {
         let mut key = HeaderValue::from_static("k");
         key.set_sensitive(true);
         headers.insert("x-key", key);
-        let body = Bytes::from_static(b"{}");
+        let body = RequestBody::from(Bytes::from_static(b"{}"));
         Outgoing { method, url: url.parse().unwrap(), headers, body, ..Outgoing::default() }
     }
 
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn credentials_stay_in_their_origin() {
-        let request = Outgoing { body: Bytes::new(), ..sent(Method::GET, "http://a.example/x") };
+        let request = Outgoing { body: RequestBody::default(), ..sent(Method::GET, "http://a.example/x") };
         for elsewhere in ["http://b.example/", "https://a.example/", "http://a.example:81/", "//b.example/y"] {
             let after = next(&request, 302, elsewhere).unwrap().unwrap();
             assert_eq!(names(&after), ["accept", "content-type"], "{elsewhere}");

@@ -10,10 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 
-use super::{BoxFuture, Call, Reply, Timings, Transport};
+use super::{BoxFuture, Call, Reply, RequestBody, Timings, Transport};
 use crate::retry::{Failure, FailureKind};
 
-type Script = Box<dyn Fn(&Request<Bytes>) -> Result<Reply, Failure> + Send + Sync>;
+type Script = Box<dyn Fn(&Request<RequestBody>) -> Result<Reply, Failure> + Send + Sync>;
 
 /// A request that was made.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Recorded {
     /// Headers as given to the transport.
     pub headers: HeaderMap,
     /// Body.
-    pub body: Bytes,
+    pub body: RequestBody,
 }
 
 /// The test double.
@@ -43,7 +43,7 @@ impl fmt::Debug for ScriptedTransport {
 impl ScriptedTransport {
     /// Answers each request with what `script` makes of it.
     #[must_use]
-    pub fn new(script: impl Fn(&Request<Bytes>) -> Result<Reply, Failure> + Send + Sync + 'static) -> Self {
+    pub fn new(script: impl Fn(&Request<RequestBody>) -> Result<Reply, Failure> + Send + Sync + 'static) -> Self {
         Self { script: Box::new(script), calls: Mutex::default() }
     }
 

@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use http_body_util::Full;
+
+use super::body::{RequestBody, SendBody};
 
 /// Scheme, host and port (RFC 9110 §4.3.1): connections and credentials never leave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,14 +96,14 @@ pub(super) struct Outgoing {
     pub headers: HeaderMap,
     /// The same after they have left, where a redirect may want them; a list is less work than a map.
     pub kept: Vec<(HeaderName, HeaderValue)>,
-    /// Body, whole.
-    pub body: Bytes,
+    /// Body.
+    pub body: RequestBody,
 }
 
 impl Outgoing {
     /// The request as hyper writes it: origin-form target, `Host` first (RFC 9110 §7.2), framing left
     /// to hyper. The headers leave with it; `keep`: [`Outgoing::given`] is asked for them later.
-    pub fn on_wire(&mut self, host: &HeaderValue, keep: bool) -> Request<Full<Bytes>> {
+    pub fn on_wire(&mut self, host: &HeaderValue, keep: bool) -> Request<SendBody> {
         let mut headers = std::mem::take(&mut self.headers);
         if keep {
             self.kept = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -116,7 +116,7 @@ impl Outgoing {
         if self.body.is_empty() && expects_body(&self.method) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let mut request = Request::new(Full::new(self.body.clone()));
+        let mut request = Request::new(SendBody::new(&self.body));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.url.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
         *request.headers_mut() = headers;

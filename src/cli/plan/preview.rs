@@ -12,6 +12,7 @@ use crate::plan::{EndpointPlan, Plan};
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
+use crate::transport::RequestBody;
 
 /// Most characters of a body that are shown.
 const LONGEST_BODY: usize = 2_000;
@@ -74,13 +75,13 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
 }
 
 impl ShownRequest {
-    fn of(request: &Request<Bytes>) -> Self {
+    fn of(request: &Request<RequestBody>) -> Self {
         let header = |(name, value): (&http::HeaderName, &HeaderValue)| (name.to_string(), shown_value(value));
         Self {
             method: request.method().to_string(),
             url: shown_url(&request.uri().to_string()),
             headers: request.headers().iter().map(header).collect(),
-            body: shown_body(request.body()),
+            body: request.body().whole().and_then(shown_body),
         }
     }
 }

@@ -274,7 +274,8 @@ async fn a_connection_that_died_at_the_gate_is_replaced_and_the_gate_passed_once
         fetch(&transport, &server.url("/")).await.unwrap();
         assert_eq!(transport.pool().open(), 1);
         let gate = Late { close, closed, passed: AtomicUsize::new(0), exhaust };
-        let call = Call { request: get(&server.url("/")), gate: &gate, timeouts: &patient() };
+        let timeouts = patient();
+        let call = Call::new(get(&server.url("/")), &gate, &timeouts);
         let reply = transport.exchange(call).await.unwrap();
         assert_eq!((&reply.body[..], server.accepted()), (&b"hi"[..], 2), "exhaust: {exhaust}");
         assert_eq!((gate.passed.load(Ordering::SeqCst), transport.pool().open()), (1, 1));
@@ -312,7 +313,8 @@ async fn one_gate_pass_for_each_request() {
     let transport = client(|_| {});
     let gate = Open::default();
     for passes in 1..4 {
-        let call = Call { request: get(&server.url("/")), gate: &gate, timeouts: &patient() };
+        let timeouts = patient();
+        let call = Call::new(get(&server.url("/")), &gate, &timeouts);
         transport.exchange(call).await.unwrap();
         assert_eq!(gate.passed.load(Ordering::SeqCst), passes);
     }

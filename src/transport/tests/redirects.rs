@@ -30,7 +30,7 @@ async fn every_hop_passes_the_gate_and_reuses_the_connection() {
     let (transport, gate) = (client(|_| {}), Open::default());
     let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("mine"))]);
     let request = with(Method::POST, &server.url("/1"), headers, "body");
-    let reply = transport.exchange(Call { request, gate: &gate, timeouts: &patient() }).await.unwrap();
+    let reply = transport.exchange(Call::new(request, &gate, &patient())).await.unwrap();
     let text = String::from_utf8_lossy(&reply.body).into_owned();
     assert!(text.starts_with("GET /3 HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     assert!(text.contains("authorization: mine\r\n"), "its headers stay with it in its origin: {text}");

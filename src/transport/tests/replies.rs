@@ -111,7 +111,7 @@ async fn a_reply_before_the_request_is_read_ends_the_connection() {
     let transport = client(|_| {});
     let mut large = get(&server.url("/"));
     *large.method_mut() = Method::PUT;
-    *large.body_mut() = Bytes::from(vec![b'x'; 32 << 20]);
+    *large.body_mut() = Bytes::from(vec![b'x'; 32 << 20]).into();
     let reply = send(&transport, large, &patient()).await.unwrap();
     assert_eq!((reply.status.as_u16(), &reply.body[..], transport.pool().open()), (413, &b"no"[..], 0));
 }
@@ -126,7 +126,7 @@ async fn large_requests_arrive_whole() {
     .await;
     let mut large = get(&server.url("/"));
     *large.method_mut() = Method::PUT;
-    *large.body_mut() = Bytes::from(vec![b'x'; 1 << 20]);
+    *large.body_mut() = Bytes::from(vec![b'x'; 1 << 20]).into();
     let reply = send(&client(|_| {}), large, &patient()).await.unwrap();
     assert_eq!(&reply.body[..], (1 << 20).to_string().as_bytes());
 }

@@ -14,7 +14,7 @@ async fn it_passes_the_gate_answers_and_remembers() {
         _ => Err(Failure::sent(FailureKind::Reset, "broken")),
     });
     let gate = Open::default();
-    let answer = async |url| transport.exchange(Call { request: get(url), gate: &gate, timeouts: &patient() }).await;
+    let answer = async |url| transport.exchange(Call::new(get(url), &gate, &patient())).await;
     let fine = answer("http://a.example/ok").await.unwrap();
     assert_eq!((fine.status.as_u16(), &fine.body[..]), (200, &b"fine"[..]));
     assert_eq!(fine.url, "http://a.example/ok");
@@ -29,7 +29,8 @@ async fn answers_in_order_end_with_a_failure() {
     let transport = ScriptedTransport::in_order([Ok(reply(503, "")), Ok(reply(200, ""))]);
     let gate = Open::default();
     let answer = async || {
-        let call = Call { request: get("http://a.example/"), gate: &gate, timeouts: &patient() };
+        let timeouts = patient();
+        let call = Call::new(get("http://a.example/"), &gate, &timeouts);
         transport.exchange(call).await.map(|reply| reply.status.as_u16())
     };
     assert_eq!((answer().await, answer().await), (Ok(503), Ok(200)));

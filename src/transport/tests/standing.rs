@@ -64,9 +64,7 @@ async fn who_waits_behind_those_that_wait_for_tokens_does_not_time_out() {
             .map(|_| {
                 let (transport, tokens, url) = (Arc::clone(&transport), Arc::clone(&tokens), server.url("/"));
                 let timeouts = impatient.clone();
-                tokio::spawn(async move {
-                    transport.exchange(Call { request: get(&url), gate: &*tokens, timeouts: &timeouts }).await
-                })
+                tokio::spawn(async move { transport.exchange(Call::new(get(&url), &*tokens, &timeouts)).await })
             })
             .collect();
         outlast(&impatient).await;
@@ -88,7 +86,7 @@ async fn tokens_of_one_host_are_no_excuse_for_another() {
     let url = other.url("/");
     let stands = tokio::spawn(async move {
         let tokens = Tokens(Semaphore::new(0));
-        standing.exchange(Call { request: get(&url), gate: &tokens, timeouts: &patient() }).await
+        standing.exchange(Call::new(get(&url), &tokens, &patient())).await
     });
     let (holder, url) = (Arc::clone(&transport), silent.url("/"));
     let hangs = tokio::spawn(async move { fetch(&holder, &url).await });

@@ -14,8 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::retry::Failure;
+use crate::secret::Secrets;
 use crate::transport::{
-    BoxFuture, Call, ClientPlan, Gate, HyperTransport, Reply, TimeoutPlan, TlsPlan, TlsVersion, Transport,
+    BoxFuture, Call, ClientPlan, Engine, Gate, HttpVersion, HyperTransport, Opening, ProxyPlan, Reply, RequestBody,
+    TimeoutPlan, TlsPlan, TlsVersion, Transport,
 };
 
 /// A server on loopback; ends when dropped.
@@ -121,6 +123,11 @@ pub fn ok(body: &str) -> String {
 /// Client settings that a test starts from.
 pub fn plan() -> ClientPlan {
     ClientPlan {
+        engine: Engine::Hyper,
+        http: HttpVersion::Auto,
+        cookies: false,
+        compression: true,
+        proxy: ProxyPlan::None,
         connections_total: 100,
         connections_per_host: 100,
         idle_timeout: Duration::from_secs(90),
@@ -133,11 +140,17 @@ pub fn plan() -> ClientPlan {
     }
 }
 
+/// What clients are opened with: no secrets, and TLS only if it comes to it.
+pub fn opening() -> Opening<'static> {
+    static NONE: std::sync::LazyLock<Secrets> = std::sync::LazyLock::new(Secrets::default);
+    Opening { needs_tls: false, secrets: &NONE }
+}
+
 /// A client with settings.
 pub fn client(change: impl FnOnce(&mut ClientPlan)) -> HyperTransport {
     let mut plan = plan();
     change(&mut plan);
-    HyperTransport::open(&plan, false).unwrap()
+    HyperTransport::open(&plan, &opening()).unwrap()
 }
 
 /// Timeouts that no test should meet.
@@ -160,17 +173,17 @@ impl Gate for Open {
 }
 
 /// A GET request.
-pub fn get(url: &str) -> Request<Bytes> {
-    Request::get(url).body(Bytes::new()).unwrap()
+pub fn get(url: &str) -> Request<RequestBody> {
+    Request::get(url).body(RequestBody::default()).unwrap()
 }
 
 /// Makes an attempt with an open gate.
 pub async fn send(
     transport: &HyperTransport,
-    request: Request<Bytes>,
+    request: Request<RequestBody>,
     timeouts: &TimeoutPlan,
 ) -> Result<Reply, Failure> {
-    transport.exchange(Call { request, gate: &Open::default(), timeouts }).await
+    transport.exchange(Call::new(request, &Open::default(), timeouts)).await
 }
 
 /// GETs a URL with patience.
@@ -179,10 +192,10 @@ pub async fn fetch(transport: &HyperTransport, url: &str) -> Result<Reply, Failu
 }
 
 /// A request with headers and a body.
-pub fn with(method: Method, url: &str, headers: HeaderMap, body: &'static str) -> Request<Bytes> {
+pub fn with(method: Method, url: &str, headers: HeaderMap, body: &'static str) -> Request<RequestBody> {
     let mut request = get(url);
     *request.method_mut() = method;
     *request.headers_mut() = headers;
-    *request.body_mut() = Bytes::from_static(body.as_bytes());
+    *request.body_mut() = Bytes::from_static(body.as_bytes()).into();
     request
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
-use super::support::{Server, client, fetch, ok, plan, request};
+use super::support::{Server, client, fetch, ok, opening, plan, request};
 use crate::retry::FailureKind;
 use crate::transport::{ClientPlan, HyperTransport, TlsVersion};
 
@@ -315,7 +315,7 @@ fn files_that_hold_no_certificates_are_told_when_opening() {
         let mut plan = plan();
         plan.tls.ca = ca.cloned();
         plan.tls.identity = identity.map(|(certificate, key)| (certificate.clone(), key.clone()));
-        let error = HyperTransport::open(&plan, false).unwrap_err();
+        let error = HyperTransport::open(&plan, &opening()).unwrap_err();
         assert!(error.message.contains(words), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::{self, Instant};
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Standing(Mutex<State>);
+pub(in crate::transport) struct Standing(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -60,7 +60,7 @@ impl State {
 }
 
 /// A lease that stands before its gate.
-pub(super) struct Stood<'s>(&'s Standing);
+pub(in crate::transport) struct Stood<'s>(&'s Standing);
 
 impl Drop for Stood<'_> {
     fn drop(&mut self) {
@@ -69,7 +69,7 @@ impl Drop for Stood<'_> {
 }
 
 /// One who waits for a slot.
-pub(super) struct Waiting<'s>(&'s Standing);
+pub(in crate::transport) struct Waiting<'s>(&'s Standing);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {

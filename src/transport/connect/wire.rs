@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 /// What has moved over a wire. Written and read by the one task that uses the connection.
 #[derive(Debug, Default)]
-pub(super) struct Traffic {
+pub(in crate::transport) struct Traffic {
     moves: AtomicU64,
     written: AtomicU64,
 }
@@ -51,7 +51,7 @@ enum Stream {
 }
 
 /// A connected byte stream.
-pub(super) struct Wire {
+pub(in crate::transport) struct Wire {
     stream: Stream,
     traffic: Arc<Traffic>,
 }

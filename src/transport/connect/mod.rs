@@ -2,6 +2,10 @@
 //!
 //! Must never send a byte of a request.
 
+mod resolve;
+pub(in crate::transport) mod tls;
+pub(in crate::transport) mod wire;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -12,24 +16,30 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::connection::Http1Connection;
 use super::fault;
 use super::pool::Host;
-use super::resolve::Resolver;
 use super::target::bare_host;
-use super::tls::{self, Tls};
-use super::wire::Wire;
-use super::{ClientPlan, OpenError, Timings};
+use super::{ClientPlan, OpenError, Opening, Timings};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
+
+use resolve::Resolver;
+use tls::Tls;
+use wire::Wire;
 
 /// The next address is tried this long after the one before (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Makes connections.
-pub(super) struct Connector {
+pub(in crate::transport) struct Connector {
     resolver: Arc<Resolver>,
     tls: Tls,
+}
+
+/// What a connection attempt gives.
+pub(in crate::transport) struct Link {
+    /// The byte stream, ready for requests.
+    pub wire: Wire,
 }
 
 /// How far a connection attempt has come.
@@ -55,20 +65,16 @@ impl Connector {
     ///
     /// # Errors
     /// When certificates or keys can't be used.
-    pub fn open(plan: &ClientPlan, needs_tls: bool) -> Result<Self, OpenError> {
-        Ok(Self { resolver: Resolver::new(&plan.resolve, plan.dns_ttl), tls: Tls::open(&plan.tls, needs_tls)? })
+    pub fn open(plan: &ClientPlan, opening: &Opening<'_>) -> Result<Self, OpenError> {
+        let resolver = Resolver::new(&plan.resolve, plan.dns_ttl);
+        Ok(Self { resolver, tls: Tls::open(&plan.tls, opening.needs_tls)? })
     }
 
     /// Connects within `limit` and adds the time of each stage to `timings`.
     ///
     /// # Errors
     /// [`FailureKind::Dns`], [`FailureKind::Connect`], [`FailureKind::Tls`], [`FailureKind::ConnectTimeout`].
-    pub async fn connect(
-        &self,
-        host: &Host,
-        limit: Duration,
-        timings: &mut Timings,
-    ) -> Result<Box<Http1Connection>, Failure> {
+    pub async fn connect(&self, host: &Host, limit: Duration, timings: &mut Timings) -> Result<Link, Failure> {
         let mut stage = Stage::Name;
         match tokio::time::timeout(limit, self.stages(host, &mut stage, timings)).await {
             Ok(connected) => connected,
@@ -76,12 +82,7 @@ impl Connector {
         }
     }
 
-    async fn stages(
-        &self,
-        host: &Host,
-        stage: &mut Stage,
-        timings: &mut Timings,
-    ) -> Result<Box<Http1Connection>, Failure> {
+    async fn stages(&self, host: &Host, stage: &mut Stage, timings: &mut Timings) -> Result<Link, Failure> {
         let mut clock = Lap::start();
         let found = self.resolver.resolve(&host.origin).await;
         timings.dns += clock.lap();
@@ -101,9 +102,7 @@ impl Connector {
         } else {
             Wire::plain(stream)
         };
-        let opened = Http1Connection::open(wire).await;
-        opened
-            .map_err(|error| Failure::unsent(FailureKind::Connect, format!("connecting to `{}`: {error}", host.label)))
+        Ok(Link { wire })
     }
 
     async fn handshake(&self, host: &Host, stream: TcpStream) -> Result<Wire, Failure> {

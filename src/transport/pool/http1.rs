@@ -8,24 +8,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Sleep;
 
-use super::wire::{Traffic, Wire};
 use crate::clock::{self, Instant};
+use crate::transport::body::SendBody;
+use crate::transport::connect::wire::{Traffic, Wire};
 
 /// Longest head of a reply, in bytes; hyper allows 100 headers in it.
-pub(super) const MAX_HEAD: usize = 256 * 1024;
+pub(in crate::transport) const MAX_HEAD: usize = 256 * 1024;
 
 /// A connection and what belongs to it.
-pub(super) struct Http1Connection {
+pub(in crate::transport) struct Http1Connection {
     /// Takes requests.
-    pub sender: SendRequest<Full<Bytes>>,
+    pub sender: SendRequest<SendBody>,
     // `None` once the connection has ended.
-    driver: Option<Connection<TokioIo<Wire>, Full<Bytes>>>,
+    driver: Option<Connection<TokioIo<Wire>, SendBody>>,
     /// What moves over the wire.
     pub traffic: Arc<Traffic>,
     /// The one timer of the connection, re-armed instead of made anew.

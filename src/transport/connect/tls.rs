@@ -21,11 +21,11 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{OpenError, TlsPlan, TlsVersion};
 use crate::retry::FailureKind;
+use crate::transport::{OpenError, TlsPlan, TlsVersion};
 
 /// TLS settings and, once it was needed, the configuration made of them.
-pub(super) struct Tls {
+pub(in crate::transport) struct Tls {
     plan: TlsPlan,
     made: OnceLock<Result<TlsConnector, OpenError>>,
 }
@@ -54,7 +54,7 @@ impl Tls {
 }
 
 /// The name a certificate must be for.
-pub(super) fn server_name(host: &str) -> Option<ServerName<'static>> {
+pub(in crate::transport) fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).ok()
 }
 
@@ -242,12 +242,12 @@ impl ServerCertVerifier for Unverified {
 }
 
 /// rustls' error inside an I/O error, if there is one.
-pub(super) fn inner(error: &io::Error) -> Option<&Error> {
+pub(in crate::transport) fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 /// Whether trying again can help: a certificate does not change from one attempt to the next.
-pub(super) fn kind(error: &io::Error) -> FailureKind {
+pub(in crate::transport) fn kind(error: &io::Error) -> FailureKind {
     match inner(error) {
         Some(Error::InvalidCertificate(_)) => FailureKind::Certificate,
         Some(_) | None => FailureKind::Tls,
@@ -255,13 +255,13 @@ pub(super) fn kind(error: &io::Error) -> FailureKind {
 }
 
 /// What went wrong with TLS to `host`, and how to mend it.
-pub(super) fn words(host: &str, error: &io::Error) -> String {
+pub(in crate::transport) fn words(host: &str, error: &io::Error) -> String {
     match inner(error) {
         Some(error) => tls_words(host, error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             format!("`{host}` closed the connection during the TLS handshake")
         }
-        None => format!("the TLS handshake with `{host}` failed: {}", super::fault::io_words(error)),
+        None => format!("the TLS handshake with `{host}` failed: {}", crate::transport::fault::io_words(error)),
     }
 }
 

@@ -6,6 +6,9 @@
 //! it is dropped or the server closes them. Must never let more connections be open than the caps allow,
 //! and never hold its lock over an await.
 
+pub(in crate::transport) mod http1;
+mod standing;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
@@ -15,13 +18,14 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::connection::Http1Connection;
-use super::standing::{Standing, Stood};
-use super::target::Origin;
 use crate::clock::{self, Instant};
+use crate::transport::target::Origin;
+
+use http1::Http1Connection;
+use standing::{Standing, Stood};
 
 /// An origin that connections are made to.
-pub(super) struct Host {
+pub(in crate::transport) struct Host {
     place: usize,
     /// Scheme, host and port.
     pub origin: Origin<'static>,
@@ -52,7 +56,7 @@ struct State {
 }
 
 /// The pool.
-pub(super) struct Pool {
+pub(in crate::transport) struct Pool {
     state: Mutex<State>,
     slots: Semaphore,
     standing: Standing,
@@ -236,7 +240,7 @@ impl State {
 ///
 /// Dropped, it gives a reusable connection back to the pool, closes any other, and only then lets the
 /// next in.
-pub(super) struct Lease<'p> {
+pub(in crate::transport) struct Lease<'p> {
     pool: &'p Pool,
     /// Whose connection.
     pub host: &'p Host,

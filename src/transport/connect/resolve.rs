@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::target::{Origin, bare_host};
 use crate::clock::{self, Instant};
+use crate::transport::target::{Origin, bare_host};
 
 /// Addresses, or why there are none, in words.
-pub(super) type Answer = Result<Arc<[IpAddr]>, String>;
+pub(in crate::transport) type Answer = Result<Arc<[IpAddr]>, String>;
 
 type LookUp = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
@@ -30,7 +30,7 @@ enum Entry {
 }
 
 /// The resolver.
-pub(super) struct Resolver {
+pub(in crate::transport) struct Resolver {
     overrides: BTreeMap<String, SocketAddr>,
     ttl: Duration,
     look_up: LookUp,
