@@ -30,6 +30,7 @@ jobs! {
     quickstart: "quickstart.toml",
     range: "range.toml",
     retry: "retry.toml",
+    two_apis: "two-apis.toml",
     values: "values.toml",
 }
 
@@ -245,6 +246,19 @@ mod check {
             );
             assert!(record["error"].as_str().is_some_and(|error| error.contains("404")), "{record}");
         }
+    }
+
+    pub(super) fn two_apis(file: &str) {
+        let (job, _) = run(file);
+        let stock = by("value", csv(&job.path("jobs/out/stock.csv")));
+        let mut truth = Truth::start();
+        for value in (1..=400).step_by(50) {
+            let (item, _) = truth.ask(&format!("/items/{value}"));
+            assert_eq!(stock[&value.to_string()]["name"], text(&item["name"]));
+        }
+        let forecast = by("ms", csv(&job.path("jobs/out/forecast.csv")));
+        assert_eq!((stock.len(), forecast.keys().map(String::as_str).collect()), (400, vec!["120", "160", "40", "80"]));
+        assert!(forecast.values().all(|record| record["waited"] == record["ms"]), "{forecast:?}");
     }
 
     pub(super) fn values(file: &str) {
