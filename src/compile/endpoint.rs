@@ -8,7 +8,7 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 use super::sinks::Target;
-use super::{Site, batch, client, columns, exposure, input, limits, request, retry, url};
+use super::{Site, batch, body, client, columns, exposure, input, limits, request, retry, url};
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
@@ -103,7 +103,7 @@ impl Written<'_> {
         let query = request::query(site, path, spec, scope);
         let headers = request::headers(site, path, spec, scope);
         let auth = auth(site, path, spec, scope);
-        let body = request::body(site, path, spec, scope);
+        let body = body::body(site, path, spec, scope, &headers);
         method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body })
     }
 

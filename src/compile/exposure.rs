@@ -3,7 +3,7 @@
 use super::{Site, url};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
-use crate::plan::{BodyPlan, EndpointPlan};
+use crate::plan::{BodyPlan, EndpointPlan, PartContent, PartPlan};
 use crate::template::{JsonTemplate, Template};
 
 /// Reports a secret that would go wherever the data says.
@@ -38,10 +38,34 @@ fn bearer(site: &Site<'_>, path: &KeyPath, plan: &EndpointPlan) -> Option<KeyPat
     if secret(&plan.url) {
         return Some(path.key("url"));
     }
-    match &plan.body {
-        BodyPlan::Json(json) if in_json(json) => Some(path.key("json")),
-        BodyPlan::None | BodyPlan::Json(_) => None,
+    in_body(&plan.body, path)
+}
+
+fn in_body(body: &BodyPlan, path: &KeyPath) -> Option<KeyPath> {
+    let secret = |template: &Template| !template.secrets().is_empty();
+    match body {
+        BodyPlan::None => None,
+        BodyPlan::Json(json) => in_json(json).then(|| path.key("json")),
+        BodyPlan::Form(pairs) => {
+            let (name, _) = pairs.iter().find(|(_, values)| values.iter().any(secret))?;
+            Some(path.key("form").key(name.as_str()))
+        }
+        BodyPlan::Multipart(parts) => {
+            let part = parts.iter().find(|part| in_part(part))?;
+            Some(path.key("multipart").key(part.name.as_str()))
+        }
+        BodyPlan::Text(text) => secret(text).then(|| path.key("body")),
+        BodyPlan::File(file) => secret(file.template()).then(|| path.key("body-file")),
     }
+}
+
+fn in_part(part: &PartPlan) -> bool {
+    let content = match &part.content {
+        PartContent::Text(text) => !text.secrets().is_empty(),
+        PartContent::Json(json) => in_json(json),
+        PartContent::File(file) => !file.template().secrets().is_empty(),
+    };
+    content || part.content_type.iter().chain(&part.filename).any(|template| !template.secrets().is_empty())
 }
 
 fn in_json(json: &JsonTemplate) -> bool {
@@ -54,7 +78,7 @@ fn in_json(json: &JsonTemplate) -> bool {
 }
 
 /// The path of a header as written: capitals may differ.
-fn header_path(site: &Site<'_>, path: &KeyPath, name: &str) -> KeyPath {
+pub(super) fn header_path(site: &Site<'_>, path: &KeyPath, name: &str) -> KeyPath {
     let headers = path.key("headers");
     let written = match site.document.get(&headers).map(|node| &node.value) {
         Some(crate::document::NodeValue::Table(entries)) => {

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{Site, input};
+use super::{Site, body, input};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::spec::JobSpec;
@@ -49,7 +49,9 @@ fn real(path: &Path) -> PathBuf {
 /// Checks every file and standard stream against every other, and against the folder of the job's state.
 pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
     let endpoints = &spec.endpoints.0;
-    let read = endpoints.iter().filter_map(|(name, endpoint)| input::file(site, name, endpoint));
+    let read = endpoints.iter().flat_map(|(name, endpoint)| {
+        input::file(site, name, endpoint).into_iter().chain(body::files(site, name, endpoint))
+    });
     let inputs: Vec<_> = read.map(|(file, place)| (real(&file), place)).collect();
     let sinks = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
     let mut outputs: Vec<(PathBuf, KeyPath)> = Vec::new();

@@ -69,6 +69,18 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(json) = &written.json {
         put("json", json.to_string());
     }
+    for (name, values) in written.form.iter().flat_map(|form| &form.0) {
+        put(&format!("form.{name}"), text(values));
+    }
+    for (name, values) in written.multipart.iter().flat_map(|parts| &parts.0) {
+        put(&format!("multipart.{name}"), text(values));
+    }
+    if let Some(body) = &written.body {
+        put("body", text(body));
+    }
+    if let Some(file) = &written.body_file {
+        put("body-file", text(file));
+    }
     if let Some(auth) = &plan.auth {
         put("auth", format!("{} {}", auth.kind(), auth.identity()));
     }

@@ -1,4 +1,4 @@
-//! What an endpoint sends: method, query, headers, body.
+//! What an endpoint sends: method, query, headers.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method};
@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Site, names};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::document::KeyPath;
-use crate::plan::BodyPlan;
 use crate::spec::EndpointSpec;
+use crate::spec::text::{ListSpec, Named, TextSpec};
 use crate::template::{JsonTemplate, Scope, Spot, Template};
 
 /// Methods of the IANA registry that clients send.
@@ -49,18 +49,27 @@ pub fn method(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<Meth
 
 /// Compiles the query.
 pub fn query(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Vec<(String, Vec<Template>)> {
-    let path = path.key("query");
-    let mut query = Vec::new();
-    for (name, values) in spec.query.iter().flat_map(|query| &query.0) {
+    spec.query.as_ref().map(|query| pairs(site, &path.key("query"), query, scope)).unwrap_or_default()
+}
+
+/// Compiles names and their values, of which a list gives the name several times.
+pub fn pairs(
+    site: &mut Site<'_>,
+    path: &KeyPath,
+    spec: &Named<ListSpec<TextSpec>>,
+    scope: &Scope,
+) -> Vec<(String, Vec<Template>)> {
+    let mut pairs = Vec::new();
+    for (name, values) in &spec.0 {
         let here = path.key(name.as_str());
-        let compile = |(index, value): (usize, &crate::spec::text::TextSpec)| {
+        let compile = |(index, value): (usize, &TextSpec)| {
             let place = names::item(site, &here, index);
             site.template(&place, &value.0, Spot::Text, scope)
         };
         let templates: Vec<_> = values.0.iter().enumerate().map(compile).collect();
-        query.push((name.clone(), templates.into_iter().flatten().collect()));
+        pairs.push((name.clone(), templates.into_iter().flatten().collect()));
     }
-    query
+    pairs
 }
 
 /// Compiles the headers.
@@ -111,23 +120,8 @@ fn header_name(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<Hea
     Some(name)
 }
 
-/// Compiles the body.
-pub fn body(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> BodyPlan {
-    json(site, path, spec, scope).map_or(BodyPlan::None, BodyPlan::Json)
-}
-
-fn json(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Option<JsonTemplate> {
-    let body = spec.json.as_ref()?;
-    let path = path.key("json");
-    let method = spec.method.as_deref().unwrap_or("GET");
-    if matches!(method, "GET" | "HEAD") {
-        let message = format!("a {method} request with a body: many servers ignore it or refuse it");
-        site.warning(codes::SUSPICIOUS, &path, message, "write `method = \"POST\"`, or send the values as `query`");
-    }
-    json_template(site, &path, body, scope)
-}
-
-fn json_template(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<JsonTemplate> {
+/// Compiles a JSON body.
+pub fn json_template(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<JsonTemplate> {
     match value {
         Value::String(text) if is_template(text) => {
             site.template(path, text, Spot::Text, scope).map(JsonTemplate::Text)

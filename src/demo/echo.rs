@@ -33,7 +33,7 @@ fn echo(_: &World, asked: &Asked<'_>) -> Answer {
 }
 
 /// Pairs as an object; a name that comes twice has a list.
-fn gather(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
+pub(super) fn gather(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
     let mut object = Map::new();
     for (name, value) in pairs {
         match object.get_mut(&name) {

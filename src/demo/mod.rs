@@ -16,6 +16,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod upload;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};

@@ -326,3 +326,28 @@ async fn dropping_it_ends_every_connection() {
     assert!(rest.is_empty(), "a reply came after the end");
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn uploads_are_told_back() {
+    let demo = start(1).await;
+    let send = |kind: &'static str, body: String| {
+        let demo = &demo;
+        async move { send(demo, "POST", "/upload", &[("content-type", kind)], &body).await.unwrap() }
+    };
+    let form = send("application/x-www-form-urlencoded", "a=1&b=x+y&b=z".to_owned()).await.json();
+    assert_eq!(form, json!({ "fields": { "a": "1", "b": ["x y", "z"] }, "files": [] }));
+    let raw = send("text/csv; charset=utf-8", "123456789".to_owned()).await.json();
+    let file = json!({ "name": null, "filename": null, "content_type": "text/csv; charset=utf-8", "size": 9, "crc32": "cbf43926" });
+    assert_eq!(raw, json!({ "fields": {}, "files": [file] }), "the CRC-32 that every book gives");
+    let parts = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--b\r\n\
+        Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n123456789\r\n--b--\r\n";
+    let told = send("multipart/form-data; boundary=b", parts.to_owned()).await.json();
+    let file =
+        json!({ "name": "f", "filename": "a.txt", "content_type": "text/plain", "size": 9, "crc32": "cbf43926" });
+    assert_eq!(told, json!({ "fields": { "note": "hello" }, "files": [file] }));
+    let torn = send("multipart/form-data; boundary=c", parts.to_owned()).await;
+    assert_eq!(torn.status, 400);
+    assert_eq!(torn.json()["error"], "the multipart body can't be read: it does not begin with its boundary");
+    assert_eq!(send("text/plain", "x".repeat(1 << 20)).await.json()["files"][0]["size"], 1 << 20);
+    assert_eq!(send("text/plain", "x".repeat((1 << 20) + 1)).await.status, 413);
+}

@@ -2,6 +2,7 @@
 //!
 //! `check` and `plan` end here; a run opens it. Must never hold a live resource or a secret's value.
 
+pub mod body;
 pub mod display;
 pub mod estimate;
 pub mod fail_if;
@@ -22,8 +23,10 @@ use crate::retry::RetryPlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
 use crate::source::SourcePlan;
-use crate::template::{JsonTemplate, Template};
+use crate::template::Template;
 use crate::transport::{ClientPlan, TimeoutPlan};
+
+pub use body::{BodyPlan, FilePlan, PartContent, PartPlan};
 
 /// A job, decided.
 #[derive(Debug, Clone)]
@@ -107,15 +110,6 @@ pub struct EndpointPlan {
     pub meta: Vec<Meta>,
     /// Shape of the records.
     pub layout: Layout,
-}
-
-/// What a request's body is made of.
-#[derive(Debug, Clone)]
-pub enum BodyPlan {
-    /// None.
-    None,
-    /// JSON, built by its structure.
-    Json(JsonTemplate),
 }
 
 /// A column of the output.

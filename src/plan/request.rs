@@ -1,7 +1,11 @@
-//! From an endpoint's plan and a row to a request. Pure; whatever is the same for every row is
-//! prepared once.
+//! From an endpoint's plan and a row to a request. Pure, but for a look at the length of files that are sent;
+//! whatever is the same for every row is prepared once.
 //!
 //! Must never send anything, and never clean what can't be sent: such a row fails.
+
+mod body;
+pub mod media;
+mod multipart;
 
 use std::fmt::Write as _;
 
@@ -11,9 +15,12 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use self::body::Body;
+pub use self::body::{Contents, Data, Part};
 use super::{BodyPlan, EndpointPlan, Plan};
+use crate::random;
 use crate::retry::{Failure, FailureKind};
-use crate::template::{Context, JsonTemplate, RenderError, Template};
+use crate::template::{Context, RenderError, Template};
 use crate::transport::RequestBody;
 
 /// How URLs of the API built into the program begin.
@@ -32,8 +39,8 @@ impl Plan {
     }
 }
 
-/// A piece of a query, behind its `?`.
-#[derive(Debug)]
+/// A piece of a query, behind its `?`, or of a form.
+#[derive(Debug, Clone)]
 enum Piece {
     /// Escaped text.
     Text(String),
@@ -49,14 +56,6 @@ struct Varying {
     secret: bool,
 }
 
-/// A JSON body.
-#[derive(Debug)]
-enum Body {
-    None,
-    Constant(Bytes),
-    Json(JsonTemplate),
-}
-
 /// What an endpoint sends, prepared for a run.
 #[derive(Debug)]
 pub struct RequestPlan {
@@ -69,6 +68,8 @@ pub struct RequestPlan {
     varying: Vec<Varying>,
     auth: Option<std::sync::Arc<dyn crate::auth::AuthPlan>>,
     body: Body,
+    /// Where boundaries come from.
+    draw: fn() -> u64,
     demo: Option<String>,
 }
 
@@ -84,11 +85,12 @@ impl RequestPlan {
             method: endpoint.method.clone(),
             url: endpoint.url.clone(),
             constant: None,
-            query: pieces(&endpoint.query),
+            query: pieces(&endpoint.query, escape),
             headers,
             varying,
             auth: endpoint.auth.clone(),
-            body: body(&endpoint.body),
+            body: Body::new(endpoint),
+            draw: random::bits,
             demo: demo.map(|base| base.trim_end_matches('/').to_owned()),
         };
         if let Some(url) = plan.url.constant()
@@ -98,6 +100,20 @@ impl RequestPlan {
             plan.constant = Some(plan.finish(url, None)?);
         }
         Ok(plan)
+    }
+
+    /// With boundaries of multipart bodies made of what `draw` gives: the same requests every time.
+    #[must_use]
+    pub fn drawing(self, draw: fn() -> u64) -> Self {
+        Self { draw, ..self }
+    }
+
+    /// What the body holds for a row.
+    ///
+    /// # Errors
+    /// As [`RequestPlan::build`].
+    pub fn contents(&self, context: &Context<'_>) -> Result<Contents, Failure> {
+        self.body.contents(context)
     }
 
     /// The request for a row.
@@ -117,7 +133,11 @@ impl RequestPlan {
         for Varying { name, template, secret } in &self.varying {
             headers.append(name, varying(name, template, *secret, context)?);
         }
-        let mut request = Request::new(self.body(context)?);
+        let (body, content_type) = self.body.build(context, self.draw)?;
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
+        let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
@@ -125,17 +145,6 @@ impl RequestPlan {
             auth.apply(context, &mut request).map_err(|error| unbuildable("auth", &error))?;
         }
         Ok(request)
-    }
-
-    fn body(&self, context: &Context<'_>) -> Result<RequestBody, Failure> {
-        match &self.body {
-            Body::None => Ok(RequestBody::default()),
-            Body::Constant(bytes) => Ok(bytes.clone().into()),
-            Body::Json(template) => {
-                let value = template.render(context).map_err(|error| unbuildable("the JSON body", &error))?;
-                Ok(Bytes::from(value.to_string()).into())
-            }
-        }
     }
 
     /// A rendered URL with its query, parsed. Texts name no part of the URL: it may hold a secret.
@@ -174,20 +183,31 @@ impl RequestPlan {
             Some(_) if url.ends_with(['?', '&']) => {}
             Some(_) => url.push('&'),
         }
-        let mut value = String::new();
-        for piece in &self.query {
-            match (piece, context) {
-                (Piece::Text(text), _) => url.push_str(text),
-                (Piece::Value(template), Some(context)) => {
-                    value.clear();
-                    template.render(context, &mut value).map_err(|error| unbuildable("the query", &error))?;
-                    escape(&value, url);
-                }
-                (Piece::Value(_), None) => return Err(failure("the query depends on the row")),
-            }
-        }
-        Ok(())
+        render_pairs(&self.query, escape, context, "the query", url)
     }
+}
+
+/// Writes names and values; without a row, only such as need none.
+fn render_pairs(
+    pieces: &[Piece],
+    escape: fn(&str, &mut String),
+    context: Option<&Context<'_>>,
+    what: &str,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let mut value = String::new();
+    for piece in pieces {
+        match (piece, context) {
+            (Piece::Text(text), _) => out.push_str(text),
+            (Piece::Value(template), Some(context)) => {
+                value.clear();
+                template.render(context, &mut value).map_err(|error| unbuildable(what, &error))?;
+                escape(&value, out);
+            }
+            (Piece::Value(_), None) => return Err(failure(&format!("{what} depends on the row"))),
+        }
+    }
+    Ok(())
 }
 
 fn failure(message: &str) -> Failure {
@@ -203,11 +223,11 @@ fn escape(text: &str, out: &mut String) {
     let _ = write!(out, "{}", utf8_percent_encode(text, QUERY));
 }
 
-/// The query as escaped texts and values between them.
-fn pieces(query: &[(String, Vec<Template>)]) -> Vec<Piece> {
+/// Names and values as escaped texts and values between them.
+fn pieces(pairs: &[(String, Vec<Template>)], escape: fn(&str, &mut String)) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut text = String::new();
-    for (name, values) in query {
+    for (name, values) in pairs {
         for value in values {
             if !(text.is_empty() && pieces.is_empty()) {
                 text.push('&');
@@ -226,14 +246,6 @@ fn pieces(query: &[(String, Vec<Template>)]) -> Vec<Piece> {
         pieces.push(Piece::Text(text));
     }
     pieces
-}
-
-fn body(plan: &BodyPlan) -> Body {
-    match plan {
-        BodyPlan::None => Body::None,
-        BodyPlan::Json(JsonTemplate::Constant(value)) => Body::Constant(Bytes::from(value.to_string())),
-        BodyPlan::Json(template) => Body::Json(template.clone()),
-    }
 }
 
 /// The headers that are the same for every row, and those that are not.
@@ -260,10 +272,20 @@ fn headers(endpoint: &EndpointPlan) -> Result<(HeaderMap, Vec<Varying>), Failure
         default(USER_AGENT, &endpoint.client.user_agent)?;
     }
     default(ACCEPT, "*/*")?;
-    if matches!(endpoint.body, BodyPlan::Json(_)) {
-        default(CONTENT_TYPE, "application/json")?;
+    if let Some(kind) = content_type(&endpoint.body) {
+        default(CONTENT_TYPE, kind)?;
     }
     Ok((fixed, varying))
+}
+
+/// The content type of a body, where it is the same for every row.
+fn content_type(body: &BodyPlan) -> Option<&'static str> {
+    match body {
+        BodyPlan::Json(_) => Some("application/json"),
+        BodyPlan::Form(_) => Some("application/x-www-form-urlencoded"),
+        BodyPlan::Text(_) => Some("text/plain; charset=utf-8"),
+        BodyPlan::None | BodyPlan::Multipart(_) | BodyPlan::File(_) => None,
+    }
 }
 
 fn varying(

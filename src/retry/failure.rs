@@ -63,7 +63,7 @@ pub enum FailureKind {
     Status,
     /// The reply's body could not be saved to a file.
     Save,
-    /// The request can't be built from this row.
+    /// The request can't be built from this row, or a file that it sends can't be read as it was announced.
     Request,
     /// A required value could not be extracted.
     Extract,

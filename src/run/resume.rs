@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span};
 use crate::plan::{EndpointPlan, Plan};
+use crate::source::file;
 
 use super::RunOptions;
 
@@ -24,15 +25,22 @@ pub enum Decision {
     Again(Recovered),
 }
 
-/// What would be sent and written, inputs included.
+/// What would be sent and written, inputs and files that go with every row included.
 ///
 /// # Errors
-/// When an input can't be read.
+/// When an input or a file can't be read.
 pub fn identity(plan: &Plan) -> Result<Identity, String> {
     let mut identity = plan.identity.clone();
     for endpoint in &plan.endpoints {
         let content = endpoint.source.identity().map_err(|error| error.message)?;
         identity.insert(content_key(endpoint), content.unwrap_or_else(|| ONCE.to_owned()));
+        for sent in endpoint.body.files() {
+            // Named as in the job: where the program was started makes no other file of it.
+            if let (Some(name), Some(path)) = (sent.template().constant(), sent.constant()) {
+                let content = file::identity(&path).map_err(|error| error.message)?;
+                identity.insert(format!("endpoints.{}.{name} (content)", endpoint.name), content);
+            }
+        }
     }
     Ok(identity)
 }

@@ -79,7 +79,7 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
 
 /// Counts the attempt, unless the row gave no request that could have been sent.
 fn count(lane: &Lane, call: &mut Call, tried: &Tried) {
-    if matches!(&tried.reply, Err(failure) if failure.kind == FailureKind::Request) {
+    if matches!(&tried.reply, Err(failure) if failure.kind == FailureKind::Request && !failure.sent) {
         return;
     }
     call.attempts += 1;

@@ -30,6 +30,36 @@ pub(super) fn survey(path: &Path) -> Result<File, Problem> {
     })
 }
 
+/// What is wrong with a file that is to be sent, and the way out; `None`: nothing.
+pub(crate) fn objection(path: &Path) -> Option<(String, String)> {
+    let reason = regular(path).err()?;
+    let help = if path.is_dir() {
+        "name a file in it, or let each row name one: `path = \"docs/{{ row.file }}\"`".to_owned()
+    } else if path.is_file() {
+        advice(path)
+    } else if path.exists() {
+        "only a regular file can be sent: its length must be known before".to_owned()
+    } else {
+        missing(path, near)
+    };
+    Some((format!("{} can't be sent: {reason}", path.display()), help))
+}
+
+/// What is wrong with a folder in which rows name files, and the way out; `None`: nothing.
+pub(crate) fn no_folder(path: &Path) -> Option<(String, String)> {
+    if path.is_dir() {
+        return None;
+    }
+    // Without its last slash.
+    let shown = path.components().as_path().display();
+    Some(match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (format!("there is no folder {shown}"), missing(path, near))
+        }
+        Ok(_) | Err(_) => (format!("{shown} is no folder"), "name the folder that the files are in".to_owned()),
+    })
+}
+
 fn regular(path: &Path) -> Result<File, String> {
     let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
     if metadata.is_dir() {
@@ -42,7 +72,7 @@ fn regular(path: &Path) -> Result<File, String> {
 }
 
 /// An I/O error in words.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -87,7 +117,7 @@ fn near(wanted: &str, names: &[String]) -> Option<String> {
 }
 
 /// Size and checksums of both ends of a file, such as `1234 bytes, head 89ab..., tail 0123...`.
-pub(super) fn identity(path: &Path) -> Result<String, SourceError> {
+pub(crate) fn identity(path: &Path) -> Result<String, SourceError> {
     let failed = |error: io::Error| SourceError::new(format!("{} can't be read: {}", path.display(), reason(&error)));
     let file = open(path)?;
     let size = file.metadata().map_err(failed)?.len();

@@ -4,7 +4,7 @@
 //! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
 
 pub mod csv;
-mod file;
+pub(crate) mod file;
 pub mod jsonl;
 mod lines;
 mod problem;

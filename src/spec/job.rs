@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::body::PartSpec;
 use super::kind::{AuthSpec, ColumnSpec, InputSpec, SinkSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::text::{ListSpec, Named, RateSpec, StatusSpec, TextSpec};
@@ -105,6 +106,18 @@ pub struct EndpointSpec {
     #[schemars(extend("examples" = [{ "id": "{{ row.id | int }}" }]))]
     #[schemars(extend("additionalProperties" = true))]
     pub json: Option<Value>,
+    /// Form body, application/x-www-form-urlencoded; values are templates, a list gives the name several times.
+    #[schemars(extend("minProperties" = 1, "examples" = [{ "user": "{{ row.user }}", "tag": ["a", "b"] }]))]
+    pub form: Option<Named<ListSpec<TextSpec>>>,
+    /// Body of parts, multipart/form-data; a part is a text (a template), or a table with a file, a text or JSON; a list gives the name several times.
+    #[schemars(extend("minProperties" = 1, "examples" = [{ "note": "hello", "file": { "path": "docs/{{ row.file }}" } }]))]
+    pub multipart: Option<Named<ListSpec<PartSpec>>>,
+    /// Body as plain text, a template, sent as it is rendered: nothing is escaped; text/plain unless a header says otherwise.
+    #[schemars(extend("examples" = ["raw text {{ row.x }}"]))]
+    pub body: Option<String>,
+    /// File that is the body, a template, relative to the job file; sent as it is read. With `{{ }}` in it, the folder before the first one is where files may lie: a value may name folders below it (`a/b.bin`), and never leads out of it. Its ending tells the content type, unless a header does.
+    #[schemars(length(min = 1), extend("examples" = ["payload.bin"]))]
+    pub body_file: Option<String>,
     /// Where rows come from: a file whose ending tells its kind, or a kind.
     #[schemars(extend("examples" = ["products.csv"]))]
     pub input: InputSpec,

@@ -4,6 +4,7 @@
 //! is walked over the spanned document (`shape`), which reports everything that does not fit; what
 //! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
 
+pub mod body;
 pub mod job;
 pub mod kind;
 pub mod scalar;

@@ -5,21 +5,22 @@
 //! announced: a file that changed meanwhile breaks the request off.
 
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::fs::File;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::JoinHandle;
 
+use super::fault::io_words;
+
 /// Bytes that are read of a file at once.
-const AT_ONCE: usize = 64 * 1024;
+const AT_ONCE: u64 = 128 * 1024;
 
 /// A request's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,9 +122,9 @@ impl fmt::Debug for SendBody {
 
 impl Body for SendBody {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = Unreadable;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unreadable>>> {
         let piece = match &mut self.source {
             Source::Whole(bytes) => bytes.take().map(Ok),
             Source::Parts { parts, at, open } => ready!(poll_part(parts, at, open, cx)),
@@ -145,14 +146,23 @@ impl Body for SendBody {
 
 /// A file that is being sent.
 struct Reading {
-    file: FileState,
-    path: PathBuf,
+    file: Arc<Announced>,
     left: u64,
+    state: State,
 }
 
-enum FileState {
-    Opening(JoinHandle<io::Result<std::fs::File>>),
-    Open(Pin<Box<File>>),
+/// A file and the length that was announced of it.
+struct Announced {
+    path: PathBuf,
+    length: u64,
+}
+
+/// Reading blocks, so it is done elsewhere, a piece at a time.
+enum State {
+    Waiting(JoinHandle<Result<(File, Bytes), Unreadable>>),
+    Resting(File),
+    /// It could not be read, or all of it was.
+    Over,
 }
 
 fn poll_part(
@@ -160,7 +170,7 @@ fn poll_part(
     at: &mut usize,
     open: &mut Option<Reading>,
     cx: &mut Context<'_>,
-) -> Poll<Option<io::Result<Bytes>>> {
+) -> Poll<Option<Result<Bytes, Unreadable>>> {
     loop {
         match parts.get(*at) {
             None => return Poll::Ready(None),
@@ -171,9 +181,13 @@ fn poll_part(
                 }
             }
             Some(BodyPart::File { path, length }) => {
-                let reading = open.get_or_insert_with(|| Reading::new(path.clone(), *length));
+                let reading = open.get_or_insert_with(|| Reading::begin(path, *length));
                 match ready!(reading.poll(cx)) {
-                    Some(piece) => return Poll::Ready(Some(piece)),
+                    Some(Ok(piece)) => return Poll::Ready(Some(Ok(piece))),
+                    Some(Err(error)) => {
+                        *at = parts.len();
+                        return Poll::Ready(Some(Err(error)));
+                    }
                     None => (*open, *at) = (None, *at + 1),
                 }
             }
@@ -182,52 +196,98 @@ fn poll_part(
 }
 
 impl Reading {
-    fn new(path: PathBuf, length: u64) -> Self {
-        let opened = path.clone();
-        let file = FileState::Opening(tokio::task::spawn_blocking(move || std::fs::File::open(opened)));
-        Self { file, path, left: length }
+    fn begin(path: &Path, length: u64) -> Self {
+        let file = Arc::new(Announced { path: path.to_owned(), length });
+        let announced = Arc::clone(&file);
+        let first =
+            tokio::task::spawn_blocking(move || announced.open().and_then(|file| announced.piece(file, length)));
+        Self { file, left: length, state: State::Waiting(first) }
     }
 
-    // `None`: all of it was read.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
+    // `None`: all of it was read. An empty file is opened too: it may be gone, or not be empty any more.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Unreadable>>> {
+        loop {
+            match &mut self.state {
+                State::Waiting(reading) => {
+                    let read = ready!(Pin::new(reading).poll(cx));
+                    let read = read.unwrap_or_else(|gone| Err(self.file.unreadable(&gone.to_string())));
+                    self.state = State::Over;
+                    match read {
+                        Ok((file, bytes)) => {
+                            self.left -= bytes.len() as u64;
+                            self.state = State::Resting(file);
+                            if !bytes.is_empty() {
+                                return Poll::Ready(Some(Ok(bytes)));
+                            }
+                        }
+                        Err(error) => return Poll::Ready(Some(Err(error))),
+                    }
+                }
+                State::Resting(_) if self.left > 0 => self.read_on(),
+                State::Resting(_) | State::Over => return Poll::Ready(None),
+            }
         }
-        let read = loop {
-            match &mut self.file {
-                FileState::Opening(opening) => match ready!(Pin::new(opening).poll(cx)) {
-                    Ok(Ok(file)) => self.file = FileState::Open(Box::pin(File::from_std(file))),
-                    Ok(Err(error)) => break Err(error),
-                    Err(gone) => break Err(io::Error::other(gone)),
-                },
-                FileState::Open(file) => break ready!(poll_read(file.as_mut(), self.left, cx)),
-            }
-        };
-        let piece = read.and_then(|bytes| match bytes.len() as u64 {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was sent")),
-            count => {
-                self.left -= count;
-                Ok(bytes)
-            }
-        });
-        Poll::Ready(Some(piece.map_err(|error| unreadable(&self.path, &error))))
+    }
+
+    fn read_on(&mut self) {
+        if let State::Resting(file) = std::mem::replace(&mut self.state, State::Over) {
+            let (announced, left) = (Arc::clone(&self.file), self.left);
+            self.state = State::Waiting(tokio::task::spawn_blocking(move || announced.piece(file, left)));
+        }
     }
 }
 
-fn poll_read(file: Pin<&mut File>, most: u64, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-    let size = usize::try_from(most).unwrap_or(AT_ONCE).min(AT_ONCE);
-    let mut buffer = BytesMut::zeroed(size);
-    let mut into = ReadBuf::new(&mut buffer);
-    ready!(file.poll_read(cx, &mut into))?;
-    let count = into.filled().len();
-    buffer.truncate(count);
-    Poll::Ready(Ok(buffer.freeze()))
+impl Announced {
+    fn open(&self) -> Result<File, Unreadable> {
+        let open = || {
+            let file = File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        match open() {
+            Ok((file, length)) if length == self.length => Ok(file),
+            Ok((_, length)) => {
+                Err(self.unreadable(&format!("it changed: it had {} bytes and has {length}", self.length)))
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// The next piece of the `left` bytes that are still to come. With the last one the file must end: it
+    /// is held back until that is sure, so that nobody takes a body for whole that is not.
+    fn piece(&self, mut file: File, left: u64) -> Result<(File, Bytes), Unreadable> {
+        let most = left.min(AT_ONCE);
+        let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+        let read = (&mut file).take(most).read_to_end(&mut bytes).map_err(|error| self.failed(&error))? as u64;
+        if read < most {
+            return Err(self.unreadable("it became shorter while it was sent"));
+        }
+        if read == left && file.read(&mut [0]).map_err(|error| self.failed(&error))? > 0 {
+            return Err(self.unreadable("it became longer while it was sent"));
+        }
+        Ok((file, bytes.into()))
+    }
+
+    fn failed(&self, error: &io::Error) -> Unreadable {
+        self.unreadable(&io_words(error))
+    }
+
+    fn unreadable(&self, why: &str) -> Unreadable {
+        Unreadable(format!("the file {} could not be sent: {why}", self.path.display()))
+    }
 }
 
-/// A file of the request's body that could not be read: an error of our own making, told from those of
-/// the connection.
-#[derive(Debug)]
+/// A file of the request's body that could not be read as it was announced: an error of our own making,
+/// told from those of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unreadable(pub String);
+
+impl Unreadable {
+    /// The one that an error of the connection was caused by.
+    pub fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    }
+}
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,9 +297,5 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-fn unreadable(path: &std::path::Path, error: &io::Error) -> io::Error {
-    io::Error::new(
-        error.kind(),
-        Unreadable(format!("{} could not be read: {}", path.display(), super::fault::io_words(error))),
-    )
-}
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use super::TimeoutPlan;
+use super::body::Unreadable;
 use super::connect::tls;
 use super::pool::http1::MAX_HEAD;
 use crate::clock::human;
@@ -56,7 +57,9 @@ pub(super) fn connect_timeout(host: &str, limit: Duration, stage: &str) -> Failu
 
 /// hyper failed before the reply's head was there. `sent`: whether bytes of the request have left.
 pub(super) fn before_head(host: &str, error: &hyper::Error, sent: bool) -> Failure {
-    let (kind, message) = if error.is_parse_too_large() {
+    let (kind, message) = if let Some(unreadable) = Unreadable::within(error) {
+        (FailureKind::Request, unreadable.0.clone())
+    } else if error.is_parse_too_large() {
         let head = format!(
             "the head of the reply from `{host}` is larger than {} KiB or has more than 100 headers",
             MAX_HEAD / 1024

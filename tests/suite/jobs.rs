@@ -31,6 +31,7 @@ jobs! {
     range: "range.toml",
     retry: "retry.toml",
     two_apis: "two-apis.toml",
+    upload_files: "upload-files.toml",
     values: "values.toml",
 }
 
@@ -283,6 +284,40 @@ mod check {
             job.run(&arguments).expect_code(0);
             let records = jsonl_file(&job.path("jobs/out/quotes.jsonl"));
             assert!(records.iter().all(|record| record["currency"] == currency), "{records:?}");
+        }
+    }
+
+    pub(super) fn upload_files(file: &str) {
+        let (job, _) = run(file);
+        let records = jsonl_file(&job.path("jobs/out/uploads.jsonl"));
+        let rows = csv(&job.path("jobs/data/documents.csv"));
+        assert_eq!((records.len(), rows.len()), (5, 5));
+        for row in rows {
+            let record = records.iter().find(|record| record["file"] == row["file"].as_str()).expect("a record");
+            let path = job.path("jobs/data/documents").join(&row["file"]);
+            let content = std::fs::read(&path).expect("a file of jobs/");
+            let types = [
+                ("csv", "text/csv"),
+                ("json", "application/json"),
+                ("log", "text/plain"),
+                ("svg", "image/svg+xml"),
+                ("txt", "text/plain"),
+            ];
+            let ending = path.extension().and_then(|ending| ending.to_str()).expect("an ending");
+            let (_, kind) = types.iter().find(|(known, _)| *known == ending).expect("a known ending");
+            let about = json!({ "path": row["file"], "copies": 2 }).to_string();
+            let tags = json!(["demo", format!("{} letters", row["file"].chars().count())]);
+            let expected = [
+                ("name", json!(path.file_name().and_then(|name| name.to_str()))),
+                ("type", json!(kind)),
+                ("size", json!(content.len())),
+                ("checksum", json!(format!("{:08x}", crc32fast::hash(&content)))),
+                ("told", json!({ "title": row["title"], "tags": tags, "about": about })),
+                ("status", json!(200)),
+            ];
+            for (column, value) in expected {
+                assert_eq!(record[column], value, "{column} of {}", row["file"]);
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 /// Batches, in flight and apart, seen from the server.
 mod batches;
+/// Bodies from rows and files, seen from the server.
+mod bodies;
 /// The commands, their flags, exit codes and output.
 mod cli;
 /// Sending again what failed.

@@ -18,7 +18,7 @@ const GROWTH: u64 = 12 * 1024;
 const ROWS: u64 = 200_000;
 
 /// The most memory that was resident so far, in KiB; `None` when the process is gone.
-fn peak(pid: u32) -> Option<u64> {
+pub(crate) fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()

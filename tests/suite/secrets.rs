@@ -52,8 +52,18 @@ columns.got = "$.id"
 meta = ["status", "error", "url"]
 
 [endpoints.bearer]
+method = "PUT"
+form = { token = "{{ secrets.canary }}", both = ["a {{ secrets.canary }} b", "{{ secrets.header }}"] }
 url = "ORACLE/bearer/{{ row.value }}"
 auth.bearer = "{{ secrets.header }}"
+input.range = { from = 1, to = 30 }
+columns.got = "$.id"
+meta = ["status", "error", "url"]
+
+[endpoints.parts]
+method = "PUT"
+url = "ORACLE/parts/{{ row.value }}"
+multipart = { token = "{{ secrets.canary }}", file = { text = "x", filename = "{{ secrets.canary }}" } }
 input.range = { from = 1, to = 30 }
 columns.got = "$.id"
 meta = ["status", "error", "url"]
@@ -129,7 +139,7 @@ fn what_was_sent_is_the_secret_and_what_is_left_behind_is_not() {
         job.command(&["plan", "job.toml", "--output", "json"]),
     ];
     let requests = oracle.requests();
-    let put = requests.iter().find(|request| request.method == "PUT").expect("a request");
+    let put = requests.iter().find(|request| request.path.starts_with("/basic")).expect("a request");
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&put.body).expect("JSON")["token"], CANARY);
     assert_eq!(put.header("x-token"), Some(HEADER_CANARY));
     let basic = format!("Basic {}", STANDARD.encode(format!("user:{CANARY}")));
@@ -138,7 +148,7 @@ fn what_was_sent_is_the_secret_and_what_is_left_behind_is_not() {
     nowhere(&job, &done);
     let errors: Vec<String> =
         jsonl_file(&job.path("out/lines.jsonl")).iter().map(|record| record["error"].to_string()).collect();
-    assert!(errors.len() == 60 && errors.iter().any(|error| error.contains("***")), "{errors:?}");
+    assert!(errors.len() == 90 && errors.iter().any(|error| error.contains("***")), "{errors:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The facts of a plan as text.
 
 use super::facts::{EndpointFacts, Facts, SinkFacts, human_seconds};
-use super::preview::{Shown, ShownRequest};
+use super::preview::{Shown, ShownPart, ShownRequest};
 use super::resume::{Action, Resume};
 use crate::report::text::{clean, counted, thousands};
 use crate::run::resume::Change;
@@ -155,6 +155,29 @@ fn request_lines(request: &ShownRequest, page: &mut Page) {
             page.line(4, &line);
         }
     }
+    if let Some(file) = &request.body_file {
+        page.line(0, "");
+        page.line(4, &format!("body: the file {}, {}", clean(&file.path), counted(file.size, "byte")));
+    }
+    if !request.parts.is_empty() {
+        page.line(0, "");
+        request.parts.iter().for_each(|part| page.line(4, &part_line(part)));
+    }
+}
+
+fn part_line(part: &ShownPart) -> String {
+    let mut line = format!("part {}: ", clean(&part.name));
+    line += &match (&part.path, &part.text) {
+        (Some(path), _) => format!("the file {}", clean(path)),
+        (None, text) => format!("{:?}", text.as_deref().unwrap_or_default()),
+    };
+    if let Some(filename) = &part.filename {
+        line += &format!(" as {}", clean(filename));
+    }
+    if let Some(kind) = &part.content_type {
+        line += &format!(", {}", clean(kind));
+    }
+    line + &format!(", {}", counted(part.size, "byte"))
 }
 
 fn sink_line(sink: &SinkFacts) -> String {
@@ -194,6 +217,7 @@ mod tests {
             url: "demo:/products/1".into(),
             headers: vec![("authorization".into(), "Bearer ***".into())],
             body: Some("{\n  \"id\": 1\n}".into()),
+            ..ShownRequest::default()
         };
         EndpointFacts {
             name: "price".into(),

@@ -7,7 +7,7 @@ use http::{HeaderValue, Request};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::plan::request::RequestPlan;
+use crate::plan::request::{Contents, Data, Part, RequestPlan};
 use crate::plan::{EndpointPlan, Plan};
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
@@ -16,6 +16,9 @@ use crate::transport::RequestBody;
 
 /// Most characters of a body that are shown.
 const LONGEST_BODY: usize = 2_000;
+
+/// Most characters of a part that are shown.
+const LONGEST_PART: usize = 200;
 
 /// Where `demo:` leads while nothing runs; shown as `demo:` again. A name that can't exist (RFC 6761).
 const DEMO: &str = "http://demo.invalid";
@@ -35,12 +38,41 @@ pub struct Shown {
 }
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ShownRequest {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
+    /// The body, where it is text.
     pub body: Option<String>,
+    /// The file that is the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_file: Option<ShownFile>,
+    /// The parts of a multipart body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ShownPart>,
+}
+
+/// A file that is sent; its content is not shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownFile {
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A part of a multipart body: a text or a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownPart {
+    pub name: String,
+    pub filename: Option<String>,
+    pub content_type: Option<String>,
+    /// Bytes.
+    pub size: u64,
+    /// The text, cut where it is long.
+    pub text: Option<String>,
+    /// The path of the file.
+    pub path: Option<String>,
 }
 
 /// Renders the requests of the first rows.
@@ -52,7 +84,8 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         return Ok(Vec::new());
     }
     let failed = |failure: crate::retry::Failure| SourceError::new(format!("endpoints.{}: {failure}", endpoint.name));
-    let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?;
+    // A plan is the same whenever it is asked for, boundaries too.
+    let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?.drawing(|| 0);
     let secrets = Secrets::masked(&plan.secrets);
     let mut source = endpoint.source.open()?;
     let mut shown = Vec::new();
@@ -62,12 +95,16 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         let outcome = match read {
             Read::Row(row) => {
                 let context = Context { row: Some(&row), secrets: &secrets, reply: None };
-                requests.build(&context).map_err(|failure| failure.message)
+                let request = requests.build(&context).map_err(|failure| failure.message);
+                request
+                    .and_then(|request| Ok((request, requests.contents(&context).map_err(|failure| failure.message)?)))
             }
             Read::Bad { reason, .. } => Err(reason),
         };
         shown.push(match outcome {
-            Ok(request) => Shown { row: number, request: Some(ShownRequest::of(&request)), error: None },
+            Ok((request, contents)) => {
+                Shown { row: number, request: Some(ShownRequest::of(&request, contents)), error: None }
+            }
             Err(error) => Shown { row: number, request: None, error: Some(error) },
         });
     }
@@ -75,14 +112,34 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
 }
 
 impl ShownRequest {
-    fn of(request: &Request<RequestBody>) -> Self {
+    fn of(request: &Request<RequestBody>, contents: Contents) -> Self {
         let header = |(name, value): (&http::HeaderName, &HeaderValue)| (name.to_string(), shown_value(value));
+        let (body, body_file, parts) = match contents {
+            Contents::Bytes(bytes) => (shown_body(&bytes), None, Vec::new()),
+            Contents::File(file) => {
+                (None, Some(ShownFile { path: file.shown.display().to_string(), size: file.length }), Vec::new())
+            }
+            Contents::Parts(parts) => (None, None, parts.into_iter().map(ShownPart::of).collect()),
+        };
         Self {
             method: request.method().to_string(),
             url: shown_url(&request.uri().to_string()),
             headers: request.headers().iter().map(header).collect(),
-            body: request.body().whole().and_then(shown_body),
+            body,
+            body_file,
+            parts,
         }
+    }
+}
+
+impl ShownPart {
+    fn of(part: Part) -> Self {
+        let Part { name, filename, content_type, data } = part;
+        let (size, text, path) = match data {
+            Data::Text(text) => (text.len() as u64, Some(cut(text)), None),
+            Data::File(file) => (file.length, None, Some(file.shown.display().to_string())),
+        };
+        Self { name, filename, content_type, size, text, path }
     }
 }
 
@@ -115,6 +172,14 @@ fn shown_body(body: &Bytes) -> Option<String> {
         Some((cut, _)) => format!("{}... ({} bytes)", &text[..cut], body.len()),
         None => text,
     })
+}
+
+/// The text of a part, which has its size beside it.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(LONGEST_PART) {
+        Some((cut, _)) => format!("{}...", &text[..cut]),
+        None => text,
+    }
 }
 
 /// The hosts of an endpoint, and whether rows decide about them: by the constant start of its URL
@@ -171,7 +236,7 @@ mod tests {
         assert_eq!(hosts("demo:/products/", false, &[]), only(DEMO_HOST));
         assert_eq!(hosts("https://api.", false, &[]), (Vec::new(), true), "the rest of the host is in the row");
         let url = "https://api.b/x".to_owned();
-        let request = ShownRequest { method: "GET".into(), url, headers: Vec::new(), body: None };
+        let request = ShownRequest { url, ..ShownRequest::default() };
         let shown = Shown { row: 1, request: Some(request), error: None };
         assert_eq!(hosts("https://api.", false, &[shown.clone(), shown]), (vec!["api.b".to_owned()], true));
     }
@@ -188,5 +253,6 @@ mod tests {
         assert_eq!(shown_body(&Bytes::from_static(b"{\"a\":1}")).as_deref(), Some("{\n  \"a\": 1\n}"));
         let long = shown_body(&Bytes::from("x".repeat(5000))).unwrap();
         assert!(long.ends_with("x... (5000 bytes)"));
+        assert_eq!(cut("ü".repeat(201)), format!("{}...", "ü".repeat(200)));
     }
 }

@@ -54,22 +54,42 @@ enum Stream {
 pub(in crate::transport) struct Wire {
     stream: Stream,
     traffic: Arc<Traffic>,
+    /// The peer takes nothing any more.
+    deaf: bool,
 }
 
 impl Wire {
     /// Over TCP alone.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { stream: Stream::Plain(stream), traffic: Arc::default() }
+        Self { stream: Stream::Plain(stream), traffic: Arc::default(), deaf: false }
     }
 
     /// Over TLS.
     pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), traffic: Arc::default() }
+        Self { stream: Stream::Tls(Box::new(stream)), traffic: Arc::default(), deaf: false }
     }
 
     /// What moves over it.
     pub fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
+    }
+
+    // A server that refuses a request and leaves before it has read all of it resets the connection
+    // behind its reply. The reply can still be read, and whoever writes is told before whoever reads; so
+    // writing waits, and reading says what it was: a reply, or the end.
+    fn outlive<T>(&mut self, outcome: Poll<io::Result<T>>, cx: &Context<'_>) -> Poll<io::Result<T>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match outcome {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) && !self.deaf =>
+            {
+                self.deaf = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(_) if self.deaf => Poll::Pending,
+            outcome => outcome,
+        }
     }
 }
 
@@ -94,7 +114,7 @@ impl AsyncWrite for Wire {
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
         };
         self.traffic.note_write(&written);
-        written
+        self.outlive(written, cx)
     }
 
     fn poll_write_vectored(
@@ -111,7 +131,7 @@ impl AsyncWrite for Wire {
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, slices),
         };
         self.traffic.note_write(&written);
-        written
+        self.outlive(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -122,10 +142,11 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let flushed = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
+        };
+        self.outlive(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
