@@ -69,6 +69,9 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(json) = &written.json {
         put("json", json.to_string());
     }
+    if let Some(save) = &plan.save {
+        put("save", save.written().to_owned());
+    }
     if let Some(auth) = &plan.auth {
         put("auth", format!("{} {}", auth.kind(), auth.identity()));
     }

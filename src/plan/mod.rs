@@ -19,6 +19,7 @@ use crate::extract::Extractor;
 use crate::limit::LimitPlan;
 use crate::record::Layout;
 use crate::retry::RetryPlan;
+use crate::save::SavePlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
 use crate::source::SourcePlan;
@@ -105,6 +106,8 @@ pub struct EndpointPlan {
     pub columns: Vec<ColumnPlan>,
     /// Meta columns, in order; they stand behind the extracted ones.
     pub meta: Vec<Meta>,
+    /// Where bodies are saved; `None`: they are not.
+    pub save: Option<SavePlan>,
     /// Shape of the records.
     pub layout: Layout,
 }
@@ -171,6 +174,8 @@ pub enum Meta {
     Endpoint,
     /// The body of the reply: JSON as it is, anything else as text.
     Body,
+    /// The file that the reply was saved to, relative to the job file; null when nothing was saved.
+    Saved,
 }
 
 impl Meta {
@@ -187,6 +192,7 @@ impl Meta {
             Self::Row => "row",
             Self::Endpoint => "endpoint",
             Self::Body => "body",
+            Self::Saved => "saved",
         }
     }
 }

@@ -128,6 +128,7 @@ fn share(order: &str) -> (Arc<Shared>, Desk) {
         live: Live::default(),
         meter: Meter::default(),
         control,
+        saves: Arc::default(),
     };
     (Arc::new(shared), desk)
 }
