@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
-use super::{access, echo, limited, lists, products, trouble};
+use super::{access, echo, files, limited, lists, products, trouble};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -32,8 +32,16 @@ pub(super) struct Route {
 /// The method of routes that take all methods.
 pub(super) const ANY: &str = "ANY";
 
-const GROUPS: &[&[Route]] =
-    &[INDEX, products::ROUTES, lists::ROUTES, access::ROUTES, echo::ROUTES, limited::ROUTES, trouble::ROUTES];
+const GROUPS: &[&[Route]] = &[
+    INDEX,
+    products::ROUTES,
+    files::ROUTES,
+    lists::ROUTES,
+    access::ROUTES,
+    echo::ROUTES,
+    limited::ROUTES,
+    trouble::ROUTES,
+];
 
 const INDEX: &[Route] = &[Route { method: "GET", pattern: "/", doc: "this list, as JSON", handle: index }];
 

@@ -5,7 +5,6 @@
 //! files lie in a hidden folder of the root, on the same file system, where one rename gives them their
 //! name. Must never follow a link below the root, nor touch a file that it was not told to.
 
-use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -38,6 +37,15 @@ pub(super) struct Root {
     closed: AtomicBool,
 }
 
+/// A folder on the way to a file.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    /// From the root; empty: the root itself.
+    pub below: PathBuf,
+    /// `None`: the root's own.
+    pub handle: Option<File>,
+}
+
 /// Why a file could not get its name.
 #[derive(Debug)]
 pub(super) enum NotPlaced {
@@ -45,6 +53,21 @@ pub(super) enum NotPlaced {
     Path(String),
     /// The disk, or who may write to it: it would be the same for every row.
     Disk(String),
+    /// The process, or the machine, has no file handle left.
+    Handles(String),
+}
+
+impl NotPlaced {
+    /// An error that is not about the path alone, in words.
+    pub fn of(path: &str, error: &io::Error) -> Self {
+        let words = format!("{path} can't be saved: {error}");
+        match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => {
+                Self::Handles(format!("{words}; allow more with `ulimit -n`, or lower `concurrency`"))
+            }
+            _ => Self::Disk(words),
+        }
+    }
 }
 
 impl Root {
@@ -88,13 +111,9 @@ impl Root {
         Ok(Unfinished { file: Some(file.into()), name, root: Arc::clone(self) })
     }
 
-    /// Makes the names of a folder below the root durable; an empty path is the root.
-    pub fn sync(&self, below: &Path) -> io::Result<()> {
-        let mut folder = self.folder.try_clone()?;
-        for name in below {
-            folder = openat(&folder, name, FOLDER, Mode::empty())?.into();
-        }
-        folder.sync_all()
+    /// Makes the names in a folder durable.
+    pub fn sync(&self, folder: &Folder) -> io::Result<()> {
+        self.handle(folder).sync_all()
     }
 
     /// Removes the hidden folder with all that is in it.
@@ -113,11 +132,6 @@ impl Root {
         self.path.join(below).display().to_string()
     }
 
-    /// Whether the process, or the machine, has no file handle left.
-    pub fn is_out_of_handles(error: &io::Error) -> bool {
-        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-    }
-
     fn clear(&self) -> io::Result<()> {
         for entry in Dir::read_from(&self.unfinished)? {
             let entry = entry?;
@@ -131,17 +145,19 @@ impl Root {
         Ok(())
     }
 
-    /// The folder that a file goes to, made if it is not there, and all folders on the way: another row may
-    /// have made one of them a moment ago, and not have synced its name yet.
-    fn folder_for(&self, names: &[&str]) -> Result<(File, Vec<PathBuf>), (Errno, PathBuf)> {
-        let mut way = vec![PathBuf::new()];
-        let mut folder = self.folder.try_clone().map_err(|error| (errno(&error), PathBuf::new()))?;
+    /// Opens the folders on the way to a file, made where they are not there; the last is the file's own.
+    fn way(&self, names: &[&str]) -> Result<Vec<Folder>, (Errno, PathBuf)> {
+        let mut way = vec![Folder::default()];
         for (depth, name) in names.iter().enumerate() {
-            let below = way[depth].join(name);
-            folder = enter(&folder, name).map_err(|error| (error, below.clone()))?;
-            way.push(below);
+            let below = way[depth].below.join(name);
+            let entered = enter(self.handle(&way[depth]), name).map_err(|error| (error, below.clone()))?;
+            way.push(Folder { below, handle: Some(entered) });
         }
-        Ok((folder, way))
+        Ok(way)
+    }
+
+    fn handle<'f>(&'f self, folder: &'f Folder) -> &'f File {
+        folder.handle.as_ref().unwrap_or(&self.folder)
     }
 
     /// Whether an error is about this one path, in words.
@@ -161,7 +177,7 @@ impl Root {
                 "{path} can't be saved: it lies on another disk than {}; begin `save.path` with its folder",
                 self.path.display()
             )),
-            error => NotPlaced::Disk(format!("{path} can't be saved: {}", io::Error::from(error))),
+            error => NotPlaced::of(&path, &error.into()),
         }
     }
 }
@@ -209,10 +225,6 @@ fn claim(folder: &File, hidden: &str) -> io::Result<Option<File>> {
     }
 }
 
-fn errno(error: &io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
-}
-
 /// A file without its name.
 #[derive(Debug)]
 pub(super) struct Unfinished {
@@ -231,15 +243,16 @@ impl Unfinished {
         }
     }
 
-    /// Gives the file its name; a file of that name is replaced. The folders from the root to it come with
-    /// it; none of them is synced.
-    pub fn place(mut self, path: &SavePath) -> Result<(File, Vec<PathBuf>), NotPlaced> {
+    /// Gives the file its name; a file of that name is replaced. The folders on the way come with it, as some
+    /// other row may have made one of them a moment ago; nothing is synced.
+    pub fn place(&mut self, path: &SavePath) -> Result<(File, Vec<Folder>), NotPlaced> {
         let mut names: Vec<&str> = path.names().collect();
         let name = names.pop().unwrap_or_default();
         let root = Arc::clone(&self.root);
-        let (folder, way) = root.folder_for(&names).map_err(|(error, at)| root.judge(error, &at))?;
-        let at = || names.iter().map(OsStr::new).chain([OsStr::new(name)]).collect::<PathBuf>();
-        renameat(&root.unfinished, &self.name, &folder, name).map_err(|error| root.judge(error, &at()))?;
+        let way = root.way(&names).map_err(|(error, at)| root.judge(error, &at))?;
+        let folder = way.last().map_or(&root.folder, |folder| root.handle(folder));
+        let at = || names.iter().chain([&name]).collect::<PathBuf>();
+        renameat(&root.unfinished, &self.name, folder, name).map_err(|error| root.judge(error, &at()))?;
         match self.file.take() {
             Some(file) => Ok((file, way)),
             None => Err(root.judge(Errno::BADF, &at())),

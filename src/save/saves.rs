@@ -10,14 +10,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::root::{NotPlaced, Root, Unfinished};
+use super::root::{Folder, NotPlaced, Root, Unfinished};
 use super::{SavePath, SavePlan};
 use crate::plan::{Plan, StatusSet};
 use crate::retry::{Failure, FailureKind};
 use crate::template::Context;
 
-/// Most files that stay open for the next commit, and most folders that wait for it.
+/// Most files and folders that stay open for the next commit.
 const MOST_WAITING: usize = 64;
+/// How often an attempt asks for a handle that others may take as soon as it is free.
+const TRIES: usize = 20;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -32,7 +34,7 @@ pub struct Saves {
 #[derive(Debug, Default)]
 struct Waiting {
     files: VecDeque<(File, String)>,
-    folders: VecDeque<(Arc<Root>, PathBuf)>,
+    folders: VecDeque<(Arc<Root>, Folder)>,
     /// What could not be made durable: nothing is noted any more.
     broken: Option<String>,
 }
@@ -89,30 +91,17 @@ impl Saves {
     }
 
     /// A file has its name: it waits for the next commit, with the folders on the way to it.
-    fn add(&self, root: &Arc<Root>, file: File, path: &SavePath, way: Vec<PathBuf>) {
+    fn add(&self, root: &Arc<Root>, file: File, path: &SavePath, way: Vec<Folder>) {
         let _syncing = self.syncing.read().unwrap_or_else(PoisonError::into_inner);
-        let (late_file, late_folders) = {
-            let mut waiting = self.lock();
-            waiting.files.push_back((file, path.as_str().to_owned()));
-            for below in way {
-                let is_known = |(known, at): &(Arc<Root>, PathBuf)| Arc::ptr_eq(known, root) && *at == below;
-                if !waiting.folders.iter().any(is_known) {
-                    waiting.folders.push_back((Arc::clone(root), below));
-                }
-            }
-            let surplus = waiting.folders.len().saturating_sub(MOST_WAITING);
-            let folders: Vec<_> = waiting.folders.drain(..surplus).collect();
-            let is_full = waiting.files.len() > MOST_WAITING;
-            (is_full.then(|| waiting.files.pop_front()).flatten(), folders)
-        };
-        self.sync_these(late_file, late_folders);
+        let (files, folders) = self.lock().add(root, file, path, way);
+        self.sync_these(files, folders);
     }
 
     /// Syncs files and folders; an error is kept for the commit.
     fn sync_these(
         &self,
         files: impl IntoIterator<Item = (File, String)>,
-        folders: impl IntoIterator<Item = (Arc<Root>, PathBuf)>,
+        folders: impl IntoIterator<Item = (Arc<Root>, Folder)>,
     ) {
         let words = |path: &str, error: &io::Error| format!("{path} could not be made durable: {error}");
         for (file, path) in files {
@@ -120,25 +109,55 @@ impl Saves {
                 self.lock().broken.get_or_insert(words(&path, &error));
             }
         }
-        for (root, below) in folders {
-            if let Err(error) = root.sync(&below) {
-                self.lock().broken.get_or_insert(words(&root.shown(&below), &error));
+        for (root, folder) in folders {
+            if let Err(error) = root.sync(&folder) {
+                self.lock().broken.get_or_insert(words(&root.shown(&folder.below), &error));
             }
         }
     }
 
-    /// Begins an unfinished file. Where the process has no handle left, those that wait give theirs.
-    fn begin(&self, root: &Arc<Root>) -> io::Result<Unfinished> {
-        root.begin().or_else(|error| {
-            if !Root::is_out_of_handles(&error) {
-                return Err(error);
+    /// Does what takes a handle. Where there is none left, those that wait give theirs first.
+    fn with_handles<T>(&self, mut work: impl FnMut() -> Result<T, NotPlaced>) -> Result<T, NotPlaced> {
+        for _ in 0..TRIES {
+            match work() {
+                Err(NotPlaced::Handles(_)) => {
+                    let syncing = self.syncing.read().unwrap_or_else(PoisonError::into_inner);
+                    self.sync_waiting();
+                    drop(syncing);
+                    // Others give theirs too.
+                    drop(self.syncing.write().unwrap_or_else(PoisonError::into_inner));
+                }
+                done => return done,
             }
-            let _syncing = self.syncing.read().unwrap_or_else(PoisonError::into_inner);
-            self.sync_waiting();
-            root.begin()
-        })
+        }
+        work()
     }
 }
+
+impl Waiting {
+    /// Adds a file and its folders, and takes out what is one too many, the oldest first.
+    fn add(&mut self, root: &Arc<Root>, file: File, path: &SavePath, way: Vec<Folder>) -> Surplus {
+        self.files.push_back((file, path.as_str().to_owned()));
+        for folder in way {
+            let is_known = |(known, at): &(Arc<Root>, Folder)| Arc::ptr_eq(known, root) && at.below == folder.below;
+            if !self.folders.iter().any(is_known) {
+                self.folders.push_back((Arc::clone(root), folder));
+            }
+        }
+        let (mut files, mut folders) = Surplus::default();
+        while self.files.len() + self.folders.len() > MOST_WAITING {
+            if self.files.len() >= self.folders.len() {
+                files.extend(self.files.pop_front());
+            } else {
+                folders.extend(self.folders.pop_front());
+            }
+        }
+        (files, folders)
+    }
+}
+
+/// Files and folders to be synced at once.
+type Surplus = (Vec<(File, String)>, Vec<(Arc<Root>, Folder)>);
 
 fn open(path: &Path, job: &str, known: &mut Vec<(PathBuf, Arc<Root>)>) -> Result<Arc<Root>, String> {
     let real = Root::make(path)?;
@@ -178,18 +197,29 @@ impl Saver {
         path: &SavePath,
         pieces: [&[u8]; 2],
     ) -> Result<Unfinished, NotPlaced> {
-        let written = file.map_or_else(|| self.saves.begin(&self.root), Ok).and_then(|mut file| {
-            pieces.iter().try_for_each(|piece| file.write(piece))?;
-            Ok(file)
-        });
-        written.map_err(|error| NotPlaced::Disk(format!("{} can't be saved: {error}", path.as_str())))
+        let failed = |error: io::Error| NotPlaced::of(path.as_str(), &error);
+        let mut file = match file {
+            Some(file) => file,
+            None => self.saves.with_handles(|| self.root.begin().map_err(failed))?,
+        };
+        pieces.iter().try_for_each(|piece| file.write(piece)).map_err(failed)?;
+        Ok(file)
     }
 
     /// Gives a file its name. Blocking.
-    pub(super) fn place(&self, file: Unfinished, path: &SavePath) -> Result<(), NotPlaced> {
-        let (file, way) = file.place(path)?;
+    pub(super) fn place(&self, mut file: Unfinished, path: &SavePath) -> Result<(), NotPlaced> {
+        let (file, way) = self.saves.with_handles(|| file.place(path))?;
         self.saves.add(&self.root, file, path, way);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Saves {
+    /// With something that could not be made durable.
+    pub fn lost(words: &str) -> Self {
+        let waiting = Waiting { broken: Some(words.to_owned()), ..Waiting::default() };
+        Self { waiting: Mutex::new(waiting), ..Self::default() }
     }
 }
 
@@ -202,7 +232,7 @@ impl Saves {
     }
 
     /// As an attempt of an endpoint does.
-    pub(super) fn add_to(&self, endpoint: usize, file: File, path: &SavePath, way: Vec<PathBuf>) {
-        self.roots[endpoint].iter().for_each(|root| self.add(root, file.try_clone().unwrap(), path, way.clone()));
+    pub(super) fn add_to(&self, endpoint: usize, file: File, path: &SavePath, way: Vec<Folder>) {
+        self.add(self.roots[endpoint].as_ref().unwrap(), file, path, way);
     }
 }

@@ -101,7 +101,7 @@ impl Saving {
     fn fail(&mut self, error: NotPlaced) -> Failure {
         let (stage, words) = match error {
             NotPlaced::Path(words) => (Stage::Nothing, words),
-            NotPlaced::Disk(words) => (Stage::Broken(words.clone()), words),
+            NotPlaced::Disk(words) | NotPlaced::Handles(words) => (Stage::Broken(words.clone()), words),
         };
         self.stage = stage;
         Failure::sent(FailureKind::Save, words)
