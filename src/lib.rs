@@ -29,6 +29,7 @@ pub mod report;
 pub mod retry;
 pub mod row;
 pub mod run;
+pub mod save;
 pub mod secret;
 pub mod sink;
 pub mod source;

@@ -8,13 +8,14 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 use super::sinks::Target;
-use super::{Site, batch, body, client, columns, exposure, input, limits, request, retry, url};
+use super::{Site, batch, body, client, columns, exposure, input, limits, request, retry, save, url};
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
 use crate::plan::{BatchPlan, BodyPlan, ColumnPlan, EndpointPlan, Meta, StatusSet};
 use crate::record::Layout;
 use crate::retry::RetryPlan;
+use crate::save::SavePlan;
 use crate::source::{Columns, SourcePlan};
 use crate::spec::{EndpointSpec, JobSpec};
 use crate::template::{RowScope, Scope, Spot, Template};
@@ -44,7 +45,8 @@ pub fn endpoint(
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let request = written.request(site, &scope(around, &known));
     let settings = written.settings(site, buckets);
-    let output = written.output(site, &known);
+    let mut output = written.output(site, &known);
+    output.save = written.save(site, source.as_deref(), &scope(around, &known), &output);
 
     let target = Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()) };
     let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
@@ -85,6 +87,7 @@ struct Settings {
 struct Output {
     columns: Vec<ColumnPlan>,
     meta: Vec<Meta>,
+    save: Option<SavePlan>,
     layout: Layout,
 }
 
@@ -125,13 +128,24 @@ impl Written<'_> {
         let meta = columns::meta(site, path, spec);
         let keep = columns::keep(site, path, spec, known);
         let layout = columns::layout(site, path, spec, keep, &meta);
-        Output { columns, meta, layout }
+        Output { columns, meta, save: None, layout }
+    }
+
+    fn save(
+        &self,
+        site: &mut Site<'_>,
+        source: Option<&dyn SourcePlan>,
+        scope: &Scope,
+        output: &Output,
+    ) -> Option<SavePlan> {
+        let taken = save::Taken { columns: &output.columns, meta: &output.meta, accepted: expect(self.spec) };
+        save::save(site, &self.path, self.spec, source, scope, taken)
     }
 
     fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
         let Request { method, url, query, headers, auth, body } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
-        let Output { columns, meta, layout } = output;
+        let Output { columns, meta, save, layout } = output;
         EndpointPlan {
             name: self.name.to_owned(),
             method,
@@ -151,6 +165,7 @@ impl Written<'_> {
             expect: expect(self.spec),
             columns,
             meta,
+            save,
             layout,
         }
     }

@@ -20,7 +20,7 @@ pub fn of(site: &Site<'_>, path: &KeyPath, target: &ShortOrKind) -> Option<(Path
 }
 
 /// A path without `.` and, as far as the text alone can tell, without `..`.
-fn plain(path: &Path) -> PathBuf {
+pub fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {
@@ -37,7 +37,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 /// Where a path leads: without links, as far as it exists.
-fn real(path: &Path) -> PathBuf {
+pub fn real(path: &Path) -> PathBuf {
     let deepest = |path: &Path| {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let there = path.file_name().filter(|_| path != Path::new("."));

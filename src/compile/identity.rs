@@ -81,6 +81,9 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(file) = &written.body_file {
         put("body-file", text(file));
     }
+    if let Some(save) = &plan.save {
+        put("save", save.written().to_owned());
+    }
     if let Some(auth) = &plan.auth {
         put("auth", format!("{} {}", auth.kind(), auth.identity()));
     }

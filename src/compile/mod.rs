@@ -21,6 +21,7 @@ mod name;
 mod names;
 mod request;
 mod retry;
+mod save;
 mod secrets;
 mod sinks;
 mod unsendable;
@@ -72,6 +73,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let sinks = sinks::sinks(site, spec, &targets, whole);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());
+    save::conflicts(site, spec, &endpoints, state.as_deref());
     let fail_if = fail_if::fail_if(site, spec);
     // What is idle may be idle only because of an error.
     if whole && !site.diagnostics.has_errors() {

@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod echo;
+mod files;
 mod limited;
 mod lists;
 mod products;

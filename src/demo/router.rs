@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
-use super::{access, echo, limited, lists, products, trouble, upload};
+use super::{access, echo, files, limited, lists, products, trouble, upload};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(super) const ANY: &str = "ANY";
 const GROUPS: &[&[Route]] = &[
     INDEX,
     products::ROUTES,
+    files::ROUTES,
     lists::ROUTES,
     access::ROUTES,
     echo::ROUTES,

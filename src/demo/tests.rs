@@ -351,3 +351,45 @@ async fn uploads_are_told_back() {
     assert_eq!(send("text/plain", "x".repeat(1 << 20)).await.json()["files"][0]["size"], 1 << 20);
     assert_eq!(send("text/plain", "x".repeat((1 << 20) + 1)).await.status, 413);
 }
+
+/// Head and body of a reply, as they came.
+async fn raw(demo: &Demo, target: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(demo.address()).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nhost: demo.test\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await.unwrap();
+    let end = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    (String::from_utf8_lossy(&reply[..end]).to_lowercase(), reply[end + 4..].to_vec())
+}
+
+#[tokio::test]
+async fn files_are_the_same_bytes_by_seed_name_and_size() {
+    let (demo, other) = (start(1).await, start(2).await);
+    let (head, body) = raw(&demo, "/files/a.bin?size=100003").await;
+    for header in ["content-length: 100003", "content-type: application/octet-stream", "etag: \""] {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    assert_eq!(body.len(), 100_003);
+    assert!(raw(&demo, "/files/a.bin?size=100003").await.1 == body);
+    assert!(raw(&demo, "/files/a.bin?size=50").await.1 == body[..50]);
+    assert!(raw(&other, "/files/a.bin?size=100003").await.1 != body);
+    assert!(raw(&demo, "/files/b.bin?size=100003").await.1 != body);
+    let (_, own) = raw(&demo, "/files/a.bin").await;
+    assert!((1024..=64 * 1024).contains(&own.len()) && own[..1024] == body[..1024]);
+    assert_eq!(raw(&demo, "/files/a.bin?size=0").await.1, b"");
+    for size in ["-1", "x", "16777217"] {
+        assert_eq!(get(&demo, &format!("/files/a.bin?size={size}")).await.status, 400, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn files_come_in_chunks_when_asked() {
+    let demo = start(1).await;
+    let (_, whole) = raw(&demo, "/files/a.bin?size=1000").await;
+    let (head, body) = raw(&demo, "/files/a.bin?size=1000&chunked=true").await;
+    assert!(head.contains("transfer-encoding: chunked") && !head.contains("content-length"), "{head}");
+    let line = body.windows(2).position(|two| two == b"\r\n").unwrap();
+    assert_eq!(&body[..line], b"3E8");
+    assert!(body[line + 2..line + 1002] == whole && body.ends_with(b"\r\n0\r\n\r\n"));
+}

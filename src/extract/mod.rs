@@ -39,6 +39,11 @@ pub trait Extractor: Debug + Send + Sync {
     /// What of a JSON body it looks at; the body must be JSON if that is anything.
     fn needs(&self) -> Need<'_>;
 
+    /// Whether it looks at the body at all, so that one that is saved to a file is kept in memory too.
+    fn reads_body(&self) -> bool {
+        true
+    }
+
     /// The value; `context.reply` is always there. `item` is the JSON body, of which only what is needed
     /// is there.
     ///

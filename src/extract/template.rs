@@ -56,6 +56,10 @@ impl Extractor for Rendered {
         format!("template {}", self.template.source())
     }
 
+    fn reads_body(&self) -> bool {
+        self.template.uses_json() || self.template.uses_text()
+    }
+
     fn needs(&self) -> Need<'_> {
         if self.template.uses_json() { Need::Whole } else { Need::Nothing }
     }

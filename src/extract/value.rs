@@ -37,6 +37,10 @@ impl Extractor for Constant {
         format!("value {}", self.value)
     }
 
+    fn reads_body(&self) -> bool {
+        false
+    }
+
     fn needs(&self) -> Need<'_> {
         Need::Nothing
     }

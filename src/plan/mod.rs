@@ -20,6 +20,7 @@ use crate::extract::Extractor;
 use crate::limit::LimitPlan;
 use crate::record::Layout;
 use crate::retry::RetryPlan;
+use crate::save::SavePlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
 use crate::source::SourcePlan;
@@ -108,6 +109,8 @@ pub struct EndpointPlan {
     pub columns: Vec<ColumnPlan>,
     /// Meta columns, in order; they stand behind the extracted ones.
     pub meta: Vec<Meta>,
+    /// Where bodies are saved; `None`: they are not.
+    pub save: Option<SavePlan>,
     /// Shape of the records.
     pub layout: Layout,
 }
@@ -165,6 +168,8 @@ pub enum Meta {
     Endpoint,
     /// The body of the reply: JSON as it is, anything else as text.
     Body,
+    /// The file that the reply was saved to, relative to the job file; null when nothing was saved.
+    Saved,
 }
 
 impl Meta {
@@ -181,6 +186,7 @@ impl Meta {
             Self::Row => "row",
             Self::Endpoint => "endpoint",
             Self::Body => "body",
+            Self::Saved => "saved",
         }
     }
 }

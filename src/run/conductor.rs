@@ -303,6 +303,7 @@ impl Conductor {
                 () = tokio::time::sleep(TICK) => self.tick(),
             }
         }
+        self.shared.saves.close();
         while let Ok(cause) = self.desk.causes.try_recv() {
             self.end(cause);
         }

@@ -11,6 +11,7 @@ use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::Row;
+use crate::save::{Saver, Saves};
 use crate::secret::{Masker, Secrets};
 use crate::transport::{Reply, Transport};
 
@@ -39,6 +40,8 @@ pub struct Shared {
     pub meter: Meter,
     /// To the conductor.
     pub control: Control,
+    /// What is saved to files, and waits for the next commit.
+    pub saves: Arc<Saves>,
 }
 
 /// See the module.
@@ -59,6 +62,8 @@ pub struct Lane {
     pub queue: Queue,
     /// What the columns want of a JSON body; `None`: the body need not be JSON.
     pub wanted: Option<Wanted>,
+    /// What attempts save with; `None`: bodies are not saved.
+    pub saver: Option<Arc<Saver>>,
     /// Whether columns see `meta`.
     pub needs_meta: bool,
     /// What the lanes share.
@@ -78,6 +83,8 @@ pub struct LastAttempt<'a> {
     pub error: Option<&'a str>,
     /// Attempts made.
     pub attempts: u32,
+    /// Where the body is saved.
+    pub saved: Option<&'a str>,
 }
 
 impl Lane {
@@ -108,6 +115,7 @@ impl Lane {
             Meta::Row => Value::from(row.ordinal + 1),
             Meta::Endpoint => Value::from(self.plan().name.as_str()),
             Meta::Body => body(last),
+            Meta::Saved => last.saved.map_or(Value::Null, Value::from),
         }
     }
 
@@ -116,7 +124,8 @@ impl Lane {
     pub fn meta_object(&self, row: &Row, last: &LastAttempt<'_>) -> Map<String, Value> {
         const SEEN: [Meta; 7] =
             [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Url, Meta::ReceivedAt, Meta::Row, Meta::Endpoint];
-        SEEN.iter().map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
+        let saved = self.saver.is_some().then_some(Meta::Saved);
+        SEEN.iter().chain(&saved).map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
     }
 
     /// The outcome of a row that failed: one record, its extracted columns null.

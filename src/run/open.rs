@@ -16,6 +16,7 @@ use crate::limit::{LimitPlan, Limiter};
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
+use crate::save::Saves;
 use crate::secret::Secrets;
 use crate::sink::Start;
 use crate::transport::{self, ClientPlan, HyperTransport, Transport};
@@ -103,6 +104,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     let transports = transports(&plan, &secrets)?;
     let demo = demo(&plan).await?;
     let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
+    let saves = Arc::new(Saves::open(&plan).map_err(RunError::Open)?);
     let session = begin(&plan, &folder, decision, identity)?;
 
     let (control, desk) = control::line();
@@ -116,6 +118,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         live: live(&plan, &facts, &session.state),
         meter: Meter::default(),
         control,
+        saves,
         plan: Arc::new(plan),
     });
     let lanes = lanes(&shared, &transports, base.as_deref())?;
@@ -371,6 +374,7 @@ fn lanes(
             limiters,
             queue: Queue::new(slots(endpoint) * READY_PER_SLOT, slots(endpoint) * SLEEPERS_PER_SLOT),
             wanted: wanted(endpoint),
+            saver: endpoint.save.as_ref().and_then(|save| shared.saves.saver(index, save)),
             needs_meta: endpoint.columns.iter().any(|column| column.extractor.kind() == "template"),
             shared: shared.clone(),
         }))

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::extract::Wanted;
 use crate::retry::{Failure, FailureKind};
+use crate::save::Saving;
 use crate::secret::Masker;
 use crate::template::{Context, ReplyView};
 use crate::transport::Reply;
@@ -34,6 +35,7 @@ pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>
         json: json.as_ref(),
         error: None,
         attempts: call.attempts,
+        saved: tried.saving.as_ref().and_then(Saving::saved),
     };
     let mut cells = extract(lane, call, reply, &last)?;
     cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, &call.row, &last)));

@@ -1,6 +1,6 @@
 //! The scribe: the one thread that writes records and notes them.
 //!
-//! Data before its note: sink bytes are synced first, then the journal. Must never note a row whose
+//! Data before its note: sink bytes and saved files are synced first, then the journal. Must never note a row whose
 //! records are not durable, and never write a record twice.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -210,6 +210,7 @@ impl Scribe {
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
         }
+        self.shared.saves.sync()?;
         self.place();
         self.writer.commit(&self.state).map_err(|error| error.message)?;
         self.state.failed.clear();

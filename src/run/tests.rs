@@ -21,6 +21,7 @@ use crate::document::{Document, Overlays};
 use crate::journal::{Commit, Opening, Recovered, RowSet, StateFolder, VERSION};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::{Fields, Row};
+use crate::save::Saves;
 use crate::secret::{Masker, Secrets};
 use crate::sink::{Cursor, Sink, SinkError};
 
@@ -118,6 +119,10 @@ pub fn shared() -> Arc<Shared> {
 }
 
 fn share(order: &str) -> (Arc<Shared>, Desk) {
+    share_with(order, Saves::default())
+}
+
+fn share_with(order: &str, saves: Saves) -> (Arc<Shared>, Desk) {
     let (control, desk) = control::line();
     let shared = Shared {
         plan: Arc::new(plan(order)),
@@ -128,6 +133,7 @@ fn share(order: &str) -> (Arc<Shared>, Desk) {
         live: Live::default(),
         meter: Meter::default(),
         control,
+        saves: Arc::new(saves),
     };
     (Arc::new(shared), desk)
 }
@@ -200,4 +206,16 @@ fn a_sink_that_fails_ends_the_run_and_nothing_more_is_noted() {
     assert!(shared.outbox.push_blocking(outcome(3, 3, Ending::Ok)).is_err());
     assert_eq!(folder.recover().unwrap().unwrap().last, Commit::default(), "no commit was made");
     assert_eq!((written.complete, written.counts[0].ok), (false, 0));
+}
+
+#[test]
+fn a_file_that_is_not_durable_keeps_its_row_from_being_noted() {
+    let Stage { mut scribe, folder, _home, .. } = stage("finished", Memory::default());
+    let (shared, mut desk) = share_with("finished", Saves::lost("pages/1 could not be made durable"));
+    scribe.shared = shared.clone();
+    post(&shared, [outcome(0, 0, Ending::Ok)]);
+    let written = scribe.run();
+    assert_eq!(desk.causes.try_recv().unwrap(), Cause::Broken("pages/1 could not be made durable".to_owned()));
+    assert_eq!(folder.recover().unwrap().unwrap().last, Commit::default(), "no commit was made");
+    assert_eq!(written.counts[0].ok, 0);
 }

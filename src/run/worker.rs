@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
+use serde_json::Value;
 
 use crate::auth::Wire;
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Attempted, Failure, FailureKind, Verdict, verdict};
+use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::{self, Reply, RequestBody};
+use crate::transport::{self, BodyWriter, Reply, RequestBody, TimeoutPlan};
 
 use super::control::Cause;
 use super::gate::LaneGate;
@@ -38,6 +40,8 @@ pub(super) struct Tried {
     pub reply: Result<Reply, Failure>,
     /// Time on the wire; `None` when nothing left.
     pub wire: Option<Duration>,
+    /// What takes the body to its file.
+    pub saving: Option<Saving>,
 }
 
 impl Tried {
@@ -66,15 +70,30 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     live::raise(&lane.live().in_flight);
     let tried = attempt(lane, call, deadline).await;
     live::lower(&lane.live().in_flight);
-    let Some(tried) = tried else { return Step::Abandoned };
+    let Some(mut tried) = tried else { return Step::Abandoned };
     count(lane, call, &tried);
     if let Some(wire) = tried.wire {
         lane.shared.meter.attempt(wire, tried.reply.as_ref().ok().map(|reply| reply.status.as_u16()));
     }
-    match reading::read(lane, call, &tried) {
+    let accepted = accept(lane, call, &mut tried).await;
+    if let Some(words) = tried.saving.as_ref().and_then(Saving::broken) {
+        // It would be the same for every row: none of them fails for it.
+        lane.shared.control.end(Cause::Broken(words.to_owned()));
+        return Step::Abandoned;
+    }
+    match accepted {
         Ok(cells) => Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells)),
         Err(failure) => judge(lane, call, &tried, &failure),
     }
+}
+
+/// The cells of an accepted attempt, whose file has its name then.
+async fn accept(lane: &Lane, call: &Call, tried: &mut Tried) -> Result<Vec<Value>, Failure> {
+    let cells = reading::read(lane, call, tried)?;
+    if let Some(saving) = &mut tried.saving {
+        saving.keep().await?;
+    }
+    Ok(cells)
 }
 
 /// Counts the attempt, unless the row gave no request that could have been sent.
@@ -97,14 +116,15 @@ fn row_deadline(lane: &Lane, call: &mut Call) -> Option<Instant> {
 /// Makes one attempt. `None`: the run drained before the request left.
 async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<Tried> {
     let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: None };
-    let request = match lane.request.build(&context) {
-        Ok(request) => request,
-        Err(failure) => return Some(Tried { reply: Err(failure), wire: None }),
+    let prepared = lane.request.build(&context).and_then(|request| Ok((request, saving(lane, &context)?)));
+    let (request, mut saving) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return Some(Tried { reply: Err(failure), wire: None, saving: None }),
     };
     let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
     let reply = tokio::select! {
         biased;
-        reply = exchange(lane, request, &gate) => reply,
+        reply = exchange(lane, request, &gate, saving.as_mut()) => reply,
         () = gate.drained_before() => return None,
         failure = out_of_time(lane, deadline) => Err(failure),
     };
@@ -112,26 +132,48 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
         Ok(reply) => Some(reply.timings.exchange()),
         Err(_) => gate.passed().map(|passed| clock::now() - passed),
     };
-    Some(Tried { reply, wire })
+    Some(Tried { reply, wire, saving })
 }
 
-async fn exchange(lane: &Lane, mut request: Request<RequestBody>, gate: &LaneGate<'_>) -> Result<Reply, Failure> {
+/// What takes the body to the file of this row.
+fn saving(lane: &Lane, context: &Context<'_>) -> Result<Option<Saving>, Failure> {
+    let Some((saver, save)) = lane.saver.as_ref().zip(lane.plan().save.as_ref()) else { return Ok(None) };
+    saver.attempt(save, context).map(Some)
+}
+
+async fn exchange(
+    lane: &Lane,
+    mut request: Request<RequestBody>,
+    gate: &LaneGate<'_>,
+    mut saving: Option<&mut Saving>,
+) -> Result<Reply, Failure> {
     let timeouts = &lane.plan().timeout;
     let Some(auth) = &lane.auth else {
-        return lane.transport.exchange(transport::Call::new(request, gate, timeouts)).await;
+        return lane.transport.exchange(wire_call(request, gate, timeouts, saving)).await;
     };
     let asked = LaneGate::new(&lane.limiters, &lane.shared.control);
     let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts };
     let again = request.clone();
     auth.prove(wire, &mut request).await?;
-    let call = |request| transport::Call { signer: auth.signer(), ..transport::Call::new(request, gate, timeouts) };
-    let reply = lane.transport.exchange(call(request)).await?;
+    let call = wire_call(request, gate, timeouts, saving.as_deref_mut());
+    let reply = lane.transport.exchange(transport::Call { signer: auth.signer(), ..call }).await?;
     if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(&reply.headers) {
         return Ok(reply);
     }
     let mut request = again;
     auth.prove(wire, &mut request).await?;
-    lane.transport.exchange(call(request)).await
+    let call = wire_call(request, gate, timeouts, saving);
+    lane.transport.exchange(transport::Call { signer: auth.signer(), ..call }).await
+}
+
+fn wire_call<'c>(
+    request: Request<RequestBody>,
+    gate: &'c LaneGate<'_>,
+    timeouts: &'c TimeoutPlan,
+    saving: Option<&'c mut Saving>,
+) -> transport::Call<'c> {
+    let writer = saving.map(|saving| saving as &mut dyn BodyWriter);
+    transport::Call { writer, ..transport::Call::new(request, gate, timeouts) }
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {
@@ -216,6 +258,7 @@ fn fail(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         json: None,
         error: Some(&error),
         attempts: call.attempts,
+        saved: None,
     };
     Step::Ended(lane.failed(call.row.clone(), call.sequence, &last))
 }

@@ -13,6 +13,7 @@ mod target;
 
 pub(crate) use appender::tail_crc;
 pub use target::claim;
+pub(crate) use target::make_folder;
 
 #[cfg(test)]
 mod tests;

@@ -262,7 +262,7 @@ fn is_beginning(file: &File, length: u64, head: &[u8]) -> io::Result<bool> {
 }
 
 /// Makes a folder and those above it, each durable in the one that holds it.
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

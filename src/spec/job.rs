@@ -130,6 +130,10 @@ pub struct EndpointSpec {
     /// Columns about the call, behind the others.
     #[schemars(extend("default" = ["status", "attempts", "duration_ms", "error"]))]
     pub meta: Option<Vec<Meta>>,
+    /// Saves the body of each accepted reply to a file, as it comes; of two rows with the same path the later
+    /// one stands.
+    #[schemars(extend("examples" = [{ "path": "pages/{{ row.sku }}.html" }]))]
+    pub save: Option<SaveSpec>,
     /// What a good reply is; any other is a failed attempt.
     pub expect: Option<ExpectSpec>,
     /// How rows are cut into batches; over the top level, key by key.
@@ -149,6 +153,16 @@ pub struct ExpectSpec {
     /// Statuses that are accepted.
     #[schemars(extend("default" = ["2xx"]))]
     pub status: Option<ListSpec<StatusSpec>>,
+}
+
+/// Where bodies are saved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SaveSpec {
+    /// The file, relative to the job file: a template over row and vars. A value is a part of one name, and
+    /// nothing is saved outside of the folder that stands before the first `{{`.
+    #[schemars(length(min = 1), extend("examples" = ["pages/{{ row.sku }}.html"]))]
+    pub path: String,
 }
 
 /// The run as a whole.

@@ -16,7 +16,7 @@ mod value;
 
 use serde::Deserialize;
 
-pub use job::{EndpointSpec, ExpectSpec, JobSpec, RunSpec, SecretSpec};
+pub use job::{EndpointSpec, ExpectSpec, JobSpec, RunSpec, SaveSpec, SecretSpec};
 pub use schema::schema;
 pub use shape::{check, check_profiles};
 pub use value::to_value;

@@ -63,6 +63,7 @@ fn parse(source: &str, start: usize, names: &mut Names<'_>) -> Option<Environmen
     let mut environment = match names.spot {
         Spot::Text => engine::TEXT.clone(),
         Spot::Url => engine::URL.clone(),
+        Spot::File => engine::FILE.clone(),
     };
     match environment.add_template_owned(NAME, source[start..].to_owned()) {
         Ok(()) => Some(environment),

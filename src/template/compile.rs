@@ -32,6 +32,8 @@ pub(super) struct Compiled {
     pub secrets: Vec<String>,
     /// Whether it uses `json`.
     pub uses_json: bool,
+    /// Whether it uses `text`.
+    pub uses_text: bool,
     /// The value of a template that is one constant `{{ }}`.
     pub constant: Option<Value>,
     /// Whether it is one `{{ }}` and nothing else.
@@ -61,6 +63,8 @@ pub(super) struct Slot {
 pub(super) enum Place {
     /// Not at all.
     Plain,
+    /// Not at all, but looked at: it is a part of a file's name.
+    Name,
     /// For this part of a URL.
     Url(Part),
     /// For a part of a URL that depends on the values before it.
@@ -99,7 +103,11 @@ pub(super) struct Tail {
 pub(super) fn compile(source: &str, spot: Spot, scope: &Scope) -> Result<Compiled, Vec<TemplateError>> {
     let pieces = pieces(source).map_err(|error| vec![error])?;
     let names = Names { scope, spot, locals: std::collections::BTreeSet::new(), errors: Vec::new() };
-    let place = if spot == Spot::Url { Place::Url(Part::Start) } else { Place::Plain };
+    let place = match spot {
+        Spot::Url => Place::Url(Part::Start),
+        Spot::Text => Place::Plain,
+        Spot::File => Place::Name,
+    };
     let mut builder = Builder { source, names, place, compiled: Compiled::empty(source, spot) };
     let head = pieces.iter().position(|piece| matches!(piece, Piece::Block(_))).unwrap_or(pieces.len());
     let is_whole = |tag: &Tag| tag.outer == (0..source.len());
@@ -126,6 +134,7 @@ impl Compiled {
             tail: None,
             secrets: Vec::new(),
             uses_json: false,
+            uses_text: false,
             constant: None,
             is_single: false,
         }
@@ -150,7 +159,7 @@ impl Builder<'_> {
             // Nothing varies yet: the part follows from all of the text.
             (Place::Url(_), [Segment::Literal(before)]) => Place::Url(url::part_at_end(before)),
             (Place::Url(part), _) => Place::Url(url::advance(part, text)),
-            (place @ (Place::Plain | Place::Unknown), _) => place,
+            (place @ (Place::Plain | Place::Name | Place::Unknown), _) => place,
         };
     }
 
@@ -235,7 +244,7 @@ impl Builder<'_> {
         let mut text = String::new();
         render::push_found(&Found::Json(&value), &mut text);
         let escaped = match self.place {
-            Place::Plain | Place::Url(Part::Start | Part::Scheme) => Ok(text),
+            Place::Plain | Place::Name | Place::Url(Part::Start | Part::Scheme) => Ok(text),
             Place::Unknown => Ok(url::encode(&text).collect()),
             Place::Url(part) => {
                 let mut out = String::new();
@@ -268,7 +277,10 @@ impl Builder<'_> {
     }
 
     fn tail(&mut self, first: Range<usize>, pieces: &[Piece<'_>]) {
-        let behind_host = matches!(self.place, Place::Plain | Place::Url(Part::Path | Part::Query | Part::Fragment));
+        let behind_host = match self.place {
+            Place::Plain | Place::Name | Place::Url(Part::Path | Part::Query | Part::Fragment) => true,
+            Place::Unknown | Place::Url(Part::Start | Part::Scheme | Part::Authority) => false,
+        };
         if !behind_host {
             let help = "begin the url with text such as `https://api.example.com/`, or with a variable that holds it";
             let message = "a block in a URL must stand behind a scheme and host that are written out";
@@ -299,6 +311,7 @@ impl Builder<'_> {
 
     fn note(&mut self, uses: &Uses) {
         self.compiled.uses_json |= uses.json != Members::None;
+        self.compiled.uses_text |= uses.text;
         for name in &uses.secrets {
             if !self.compiled.secrets.contains(name) {
                 self.compiled.secrets.push(name.clone());

@@ -9,8 +9,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, ErrorKind, Output, State, UndefinedBehavior};
 
-use super::filters;
 use super::url::encode;
+use super::{file, filters};
 
 /// Instructions one rendering may take; a runaway loop ends as an error of its row.
 const FUEL: u64 = 1_000_000;
@@ -116,6 +116,18 @@ pub(super) static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub(super) static URL: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = common();
     environment.set_formatter(format_encoded);
+    environment
+});
+
+/// For paths of files: every printed value is a part of one name.
+pub(super) static FILE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = common();
+    environment.set_formatter(|out, _state, value| {
+        let text = text(value)?;
+        let wrong = |what: String| minijinja::Error::new(ErrorKind::InvalidOperation, format!("a value {what}"));
+        file::check(&text).map_err(wrong)?;
+        write(out, &text)
+    });
     environment
 });
 

@@ -9,6 +9,7 @@ mod blocks;
 mod compile;
 mod concat;
 mod engine;
+mod file;
 mod filters;
 mod json;
 mod names;
@@ -31,6 +32,7 @@ use serde_json::Value;
 
 use crate::row::{Header, Row};
 use crate::secret::Secrets;
+pub(crate) use file::Piece;
 pub(crate) use path::written;
 
 /// The place a template stands in, which decides how its values are escaped.
@@ -41,6 +43,9 @@ pub enum Spot {
     /// Plain text: values stand as they are (headers, query values, columns; whoever places the
     /// text encodes it as a whole).
     Text,
+    /// The path of a file: a value is a part of one name; one that holds a separator or a control character
+    /// is an error.
+    File,
 }
 
 /// What is known about the rows a template will see.
@@ -188,6 +193,12 @@ impl Template {
     #[must_use]
     pub fn uses_json(&self) -> bool {
         self.compiled.uses_json
+    }
+
+    /// Whether the template uses `text`, the body as it came.
+    #[must_use]
+    pub fn uses_text(&self) -> bool {
+        self.compiled.uses_text
     }
 
     /// Appends the rendered text to `out`, which is left as it was after an error.

@@ -11,7 +11,7 @@ use super::compile::{Compiled, Formula, Place, Segment, Slot, SlotValue, Tail};
 use super::path::{Found, Root};
 use super::url::{self, Part};
 use super::values::Uses;
-use super::{Context, RenderError, Spot, blocks, engine};
+use super::{Context, RenderError, Spot, blocks, engine, file};
 use crate::secret::{MASK, Secrets};
 
 /// Appends a rendered template to `out`; `out` is as it was after an error.
@@ -69,6 +69,13 @@ impl Slot {
         is_secret && text == MASK
     }
 
+    fn push_name(&self, found: &Found<'_>, out: &mut String) -> Result<bool, RenderError> {
+        let start = out.len();
+        push_found(found, out);
+        file::check(&out[start..]).map_err(|what| error(format!("`{}` {what}", self.source)))?;
+        Ok(false)
+    }
+
     /// Writes the value; says whether it might make a dot segment.
     fn render(&self, context: &Context<'_>, start: usize, out: &mut String) -> Result<bool, RenderError> {
         let formula_text;
@@ -84,6 +91,7 @@ impl Slot {
                 push_found(&found, out);
                 return Ok(false);
             }
+            Place::Name => return self.push_name(&found, out),
             Place::Url(part) => part,
             Place::Unknown => url::part_at_end(&out[start..]),
         };

@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
-use super::{BoxFuture, Call, Reply, RequestBody, Timings, Transport};
+use super::{BodyWriter, BoxFuture, Call, Keep, Reply, RequestBody, Timings, Transport};
 use crate::retry::{Failure, FailureKind};
 
 type Script = Box<dyn Fn(&Request<RequestBody>) -> Result<Reply, Failure> + Send + Sync>;
@@ -69,7 +69,7 @@ impl ScriptedTransport {
 
     async fn answer(&self, call: Call<'_>) -> Result<Reply, Failure> {
         call.gate.pass().await;
-        let request = call.request;
+        let (request, writer) = (call.request, call.writer);
         self.lock().push(Recorded {
             method: request.method().clone(),
             url: request.uri().clone(),
@@ -80,8 +80,24 @@ impl ScriptedTransport {
         if reply.url == Uri::default() {
             reply.url = request.into_parts().0.uri;
         }
+        if let Some(writer) = writer {
+            hand_over(&mut reply, writer).await?;
+        }
         Ok(reply)
     }
+}
+
+/// Gives the body to the writer, as an engine does.
+async fn hand_over(reply: &mut Reply, writer: &mut dyn BodyWriter) -> Result<(), Failure> {
+    let mut head = Response::new(()).into_parts().0;
+    (head.status, head.headers) = (reply.status, reply.headers.clone());
+    let body = match writer.begin(&head) {
+        Keep::Memory => return Ok(()),
+        Keep::Writer => std::mem::take(&mut reply.body),
+        Keep::Both => reply.body.clone(),
+    };
+    writer.write(body).await?;
+    writer.end().await
 }
 
 impl Transport for ScriptedTransport {

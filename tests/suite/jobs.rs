@@ -22,6 +22,7 @@ macro_rules! jobs {
 
 jobs! {
     auth: "auth.toml",
+    download_files: "download-files.toml",
     failed_rows: "failed-rows.toml",
     jsonl_typed: "jsonl-typed.toml",
     limits: "limits.toml",
@@ -219,6 +220,29 @@ mod check {
         for secret in ["demo-token", "demo-password"] {
             assert!(!done.stdout.contains(secret) && !done.stderr.contains(secret), "{secret} was printed");
         }
+    }
+
+    pub(super) fn download_files(file: &str) {
+        let (job, _) = run(file);
+        let records = by("name", csv(&job.path("jobs/out/files.csv")));
+        let mut truth = Truth::start();
+        let files = [
+            ("empty.bin", "empty.bin?size=0"),
+            ("small.bin", "small.bin?size=1000"),
+            ("two words & ü.bin", "two%20words%20%26%20%C3%BC.bin?size=70000"),
+            ("stream.bin", "stream.bin?size=3000000"),
+            ("large.bin", "large.bin?size=16000000"),
+        ];
+        for (name, target) in files {
+            let received = truth.client.get(&format!("/files/{target}")).expect("the demo answers");
+            let saved = std::fs::read(job.path(&format!("jobs/out/files/{name}"))).expect(name);
+            assert!(saved == received.body, "{name}: {} bytes are not {}", saved.len(), received.body.len());
+            let record = &records[name];
+            let expected = (format!("out/files/{name}"), received.header("etag").expect("an etag").to_owned());
+            assert_eq!((&record["saved"], &record["etag"]), (&expected.0, &expected.1));
+        }
+        let left = std::fs::read_dir(job.path("jobs/out/files")).expect("a folder").count();
+        assert_eq!((left, records.len()), (files.len(), files.len()), "nothing unfinished is left");
     }
 
     pub(super) fn ordered(file: &str) {

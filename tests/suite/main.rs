@@ -32,6 +32,8 @@ mod readme;
 mod resume;
 /// What is tried again, how often, and what the record says of it.
 mod retries;
+/// Replies in files of their own: whole, in their place, or not there.
+mod saves;
 /// What the schema says of good jobs and of broken ones.
 mod schema;
 /// No secret in anything that is left behind.

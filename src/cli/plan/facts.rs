@@ -12,6 +12,7 @@ use crate::plan::display;
 use crate::plan::estimate::{Binding, Estimate, estimate};
 use crate::plan::{EndpointPlan, Plan};
 use crate::run::RunOptions;
+use crate::save::SavePlan;
 use crate::secret::{Origin, SecretPlan};
 use crate::sink::{RowChoice, SinkPlan};
 use crate::source::SourceError;
@@ -55,7 +56,18 @@ pub struct EndpointFacts {
     /// Hosts that requests go to; only those of the rows shown when `hosts_vary`.
     pub hosts: Vec<String>,
     pub hosts_vary: bool,
+    /// Where replies are saved; `None`: they are not.
+    pub save: Option<SaveFacts>,
     pub preview: Vec<Shown>,
+}
+
+/// Where replies are saved.
+#[derive(Debug, Serialize)]
+pub struct SaveFacts {
+    /// As written in the job.
+    pub path: String,
+    /// The folder that nothing is saved outside of, as the program reaches it.
+    pub folder: String,
 }
 
 /// A token bucket.
@@ -147,6 +159,7 @@ impl EndpointFacts {
             bound_by: None,
             hosts,
             hosts_vary,
+            save: endpoint.save.as_ref().map(SaveFacts::of),
             preview,
         })
     }
@@ -175,6 +188,12 @@ fn bound_by(plan: &Plan, binding: Binding) -> String {
             format!("limit {} ({})", limit.name, display::rate(&limit.windows[window]))
         }
         Binding::Pause => "the pause between batches".to_owned(),
+    }
+}
+
+impl SaveFacts {
+    fn of(save: &SavePlan) -> Self {
+        Self { path: save.written().to_owned(), folder: save.root().display().to_string() }
     }
 }
 

@@ -76,6 +76,9 @@ fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
         page.labelled(2, "duration", &duration(seconds, endpoint.bound_by.as_deref()));
     }
     page.labelled(2, "hosts", &hosts(endpoint));
+    if let Some(save) = &endpoint.save {
+        page.labelled(2, "saves", &format!("{}, all below {}", clean(&save.path), save.folder));
+    }
     for shown in &endpoint.preview {
         page.line(0, "");
         example(shown, page);
@@ -137,7 +140,8 @@ fn example(shown: &Shown, page: &mut Page) {
         page.line(2, &format!("row {}: fails: {}", thousands(shown.row), clean(error)));
     }
     if let Some(request) = &shown.request {
-        page.line(2, &format!("row {}", thousands(shown.row)));
+        let saved = shown.saved.as_ref().map(|path| format!(", saved as {}", clean(path))).unwrap_or_default();
+        page.line(2, &format!("row {}{saved}", thousands(shown.row)));
         request_lines(request, page);
     }
 }
@@ -207,7 +211,7 @@ fn change_line(change: &Change) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{LimitFacts, SecretFacts};
+    use super::super::facts::{LimitFacts, SaveFacts, SecretFacts};
     use super::super::resume::tests::change;
     use super::*;
 
@@ -235,9 +239,10 @@ mod tests {
             bound_by: Some("limit api".into()),
             hosts: vec!["api.example.com".into()],
             hosts_vary: false,
+            save: None,
             preview: vec![
-                Shown { row: 1, request: Some(request), error: None },
-                Shown { row: 2, request: None, error: Some("line 3 has 2 cells".into()) },
+                Shown { row: 1, request: Some(request), saved: None, error: None },
+                Shown { row: 2, request: None, saved: None, error: Some("line 3 has 2 cells".into()) },
             ],
         }
     }
@@ -316,6 +321,18 @@ next      run r7 is unfinished: a run goes on with it, 412 rows done of 1,000
           endpoints.price.url: http://a -> http://b
 ";
         assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn where_replies_are_saved_is_said_for_all_and_for_each() {
+        let path = "pages/{{ row.sku }}.html".to_owned();
+        let save = Some(SaveFacts { path, folder: "jobs/pages/".to_owned() });
+        let mut saving = EndpointFacts { save, ..endpoint() };
+        saving.preview[0].saved = Some("pages/A-1.html".to_owned());
+        let text = text(&Facts { endpoints: vec![saving], ..facts(begin()) });
+        assert!(text.contains("\n  saves     pages/{{ row.sku }}.html, all below jobs/pages/\n"), "{text}");
+        assert!(text.contains("\n  row 1, saved as pages/A-1.html\n    POST "), "{text}");
+        assert!(text.contains("\n  row 2: fails: "), "{text}");
     }
 
     #[test]

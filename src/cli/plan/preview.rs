@@ -33,6 +33,8 @@ pub struct Shown {
     pub row: u64,
     /// The request; `None` when the row would fail without one.
     pub request: Option<ShownRequest>,
+    /// The file its reply would be saved to, relative to the job file.
+    pub saved: Option<String>,
     /// Why the row would fail.
     pub error: Option<String>,
 }
@@ -96,16 +98,21 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
             Read::Row(row) => {
                 let context = Context { row: Some(&row), secrets: &secrets, reply: None };
                 let request = requests.build(&context).map_err(|failure| failure.message);
+                let contents = requests.contents(&context).map_err(|failure| failure.message);
+                let saved = endpoint.save.as_ref().map(|save| save.place(&context)).transpose();
                 request
-                    .and_then(|request| Ok((request, requests.contents(&context).map_err(|failure| failure.message)?)))
+                    .and_then(|request| Ok((request, contents?, saved.map_err(|what| format!("save.path: {what}"))?)))
             }
             Read::Bad { reason, .. } => Err(reason),
         };
         shown.push(match outcome {
-            Ok((request, contents)) => {
-                Shown { row: number, request: Some(ShownRequest::of(&request, contents)), error: None }
-            }
-            Err(error) => Shown { row: number, request: None, error: Some(error) },
+            Ok((request, contents, saved)) => Shown {
+                row: number,
+                request: Some(ShownRequest::of(&request, contents)),
+                saved: saved.map(|path| path.as_str().to_owned()),
+                error: None,
+            },
+            Err(error) => Shown { row: number, request: None, saved: None, error: Some(error) },
         });
     }
     Ok(shown)
@@ -237,7 +244,7 @@ mod tests {
         assert_eq!(hosts("https://api.", false, &[]), (Vec::new(), true), "the rest of the host is in the row");
         let url = "https://api.b/x".to_owned();
         let request = ShownRequest { url, ..ShownRequest::default() };
-        let shown = Shown { row: 1, request: Some(request), error: None };
+        let shown = Shown { row: 1, request: Some(request), saved: None, error: None };
         assert_eq!(hosts("https://api.", false, &[shown.clone(), shown]), (vec!["api.b".to_owned()], true));
     }
 

@@ -49,6 +49,8 @@ pub(in crate::transport) struct Received {
     pub head: response::Parts,
     /// The body.
     pub body: Bytes,
+    /// Bytes that came of it, kept or not.
+    pub length: u64,
     /// When the head was there.
     pub head_at: Instant,
     /// When the body was complete.
@@ -110,9 +112,10 @@ pub(in crate::transport) async fn run(
     let (head, incoming) = reply.into_parts();
     let writer = writer.filter(|_| !(terms.follows && redirect::is_one(&head)));
     let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(Ended::Failed)?;
-    let body = receive(connection, incoming, intake, &mut watch, terms).await.map_err(Ended::Failed)?;
+    let received = receive(connection, incoming, intake, &mut watch, terms).await;
+    let (body, length) = received.map_err(Ended::Failed)?;
     connection.settle(watch.last);
-    Ok(Received { head, body, head_at, end: watch.last })
+    Ok(Received { head, body, length, head_at, end: watch.last })
 }
 
 async fn receive(
@@ -121,9 +124,9 @@ async fn receive(
     mut intake: Intake<'_>,
     watch: &mut Watch,
     terms: &Terms<'_>,
-) -> Result<Bytes, Failure> {
+) -> Result<(Bytes, u64), Failure> {
     if incoming.is_end_stream() {
-        return intake.end().await;
+        return Ok((intake.end().await?, 0));
     }
     // Often the body came with the head.
     let mut ended = drain(&mut incoming, &mut intake, terms)?;
@@ -152,7 +155,8 @@ async fn receive(
         })
         .await?;
     }
-    intake.end().await
+    let length = intake.length();
+    Ok((intake.end().await?, length))
 }
 
 /// Takes what is there; tells whether it was the end of the body.

@@ -1,0 +1,405 @@
+//! Tests of saving: where files go, and what is left when something is in the way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, response};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::root::{Folder, NotPlaced, Root};
+use super::*;
+use crate::compile::{Options, compile};
+use crate::diagnostic::Diagnostics;
+use crate::document::{Document, Overlays};
+use crate::plan::Plan;
+use crate::retry::FailureKind;
+use crate::row::{Fields, Row};
+use crate::secret::Secrets;
+use crate::template::{RowScope, Scope, Spot};
+use crate::transport::{BodyWriter, Keep};
+
+fn plan(folder: &Path, path: &str) -> SavePlan {
+    let vars = [("day".to_owned(), json!("2026/11"))].into();
+    let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false };
+    let template = Template::compile(path, Spot::File, &scope).unwrap();
+    SavePlan::new(template, folder.join(folder_of(path)), StatusSet::new(vec![(200, 299)]), false)
+}
+
+fn row(values: &[(&str, &str)]) -> Row {
+    let fields = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    Row { ordinal: 0, line: 0, fields: Fields::Object(fields) }
+}
+
+fn place(plan: &SavePlan, values: &[(&str, &str)]) -> Result<SavePath, String> {
+    let secrets = Secrets::default();
+    plan.place(&Context { row: Some(&row(values)), secrets: &secrets, reply: None })
+}
+
+/// Every file and link below a folder with what it holds; links are not followed.
+fn tree(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let kind = entry.file_type().unwrap();
+        if kind.is_symlink() {
+            found.insert(name, format!("-> {}", fs::read_link(path).unwrap().display()));
+        } else if kind.is_dir() {
+            found.extend(tree(&path).into_iter().map(|(below, text)| (format!("{name}/{below}"), text)));
+        } else {
+            found.insert(name, fs::read_to_string(path).unwrap());
+        }
+    }
+    found
+}
+
+fn pairs(tree: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    tree.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+}
+
+#[test]
+fn the_folder_is_what_stands_before_the_first_tag() {
+    for (written, folder) in [
+        ("pages/{{ row.a }}.html", "pages/"),
+        ("pages/x-{{ row.a }}/y/{{ row.b }}", "pages/"),
+        ("{{ row.a }}", ""),
+        ("a{{ row.a }}", ""),
+        ("../a/b/{% if row.a %}c{% endif %}", "../a/b/"),
+        ("/{# x #}{{ row.a }}", "/"),
+        ("a/b.html", "a/"),
+    ] {
+        assert_eq!(folder_of(written), folder, "{written}");
+    }
+}
+
+#[test]
+fn a_row_is_placed_by_its_values() {
+    let plan = plan(Path::new("jobs"), "pages/{{ vars.day }}/{{ row.a }}-{{ row.b }}.html");
+    assert_eq!(plan.root(), Path::new("jobs/pages"));
+    let path = place(&plan, &[("a", "x y"), ("b", "ü")]).unwrap();
+    assert_eq!(path.as_str(), "pages/2026/11/x y-ü.html");
+    assert_eq!(path.names().collect::<Vec<_>>(), ["2026", "11", "x y-ü.html"]);
+    let separator = place(&plan, &[("a", "x/y"), ("b", "z")]).unwrap_err();
+    assert!(separator.contains("`row.a` holds a `/`") && separator.contains("replace"), "{separator}");
+    let long = "x".repeat(300);
+    let long = place(&plan, &[("a", &long), ("b", "z")]).unwrap_err();
+    assert!(long.contains("307 bytes long") && long.contains("change the value, or `save.path`"), "{long}");
+}
+
+#[test]
+fn a_value_that_is_a_way_or_a_device_is_refused() {
+    let plan = plan(Path::new(""), "a/{{ row.a }}/{{ row.b }}");
+    for (a, b) in [("..", "x"), (".", "x"), ("", "x"), ("x", ".."), ("x", ""), ("NUL", "x"), (".paceline-job", "0")] {
+        assert!(place(&plan, &[("a", a), ("b", b)]).is_err(), "{a:?} {b:?}");
+    }
+    assert!(place(&plan, &[("a", "..."), ("b", "x")]).is_ok());
+}
+
+#[test]
+fn a_constant_part_that_can_not_be_written_is_found_without_a_row() {
+    for (path, words) in [
+        ("a/../{{ row.a }}", None),
+        ("a/{{ row.a }}/../b", Some("no name but a way")),
+        ("a/{{ row.a }}//b", Some("is empty")),
+        ("a/{{ row.a }}/", Some("is empty")),
+        ("a/", Some("is empty")),
+        ("{{ row.a }}\\b/c", None),
+        ("a/{{ vars.day }}/con/{{ row.a }}", Some("a device")),
+        ("a/.paceline-x/{{ row.a }}", None),
+        ("{{ vars.day }}/b", None),
+    ] {
+        let flaw = plan(Path::new(""), path).flaw();
+        assert_eq!(flaw.is_some(), words.is_some(), "{path}: {flaw:?}");
+        assert!(flaw.unwrap_or_default().contains(words.unwrap_or_default()), "{path}");
+    }
+}
+
+#[test]
+fn what_a_row_could_be_saved_over_is_known() {
+    for (path, names, file, folder) in [
+        ("{{ row.a }}.html", &["out.csv"][..], false, false),
+        ("{{ row.a }}.html", &["out.html"], true, false),
+        ("{{ row.a }}", &["out.csv"], true, false),
+        ("{{ row.a }}", &["a", "out.csv"], false, false),
+        ("{{ row.a }}/{{ row.b }}", &["a", "out.csv"], true, false),
+        ("{{ row.a }}/{{ row.b }}", &["a"], false, true),
+        ("{{ row.a }}/{{ row.b }}", &[".paceline", "job"], false, false),
+        ("x-{{ row.a }}-{{ row.b }}.c", &["x-1-2.c"], true, false),
+        ("x-{{ row.a }}-{{ row.b }}.c", &["x-12.c"], false, false),
+        ("{{ row.a }}/x", &["a", "y"], false, false),
+        ("{% if row.a %}x{% endif %}", &["a", "b"], true, true),
+        ("{{ row.b }}/x{% if row.a %}x{% endif %}", &["a", "b"], true, true),
+    ] {
+        let plan = plan(Path::new(""), path);
+        assert_eq!((plan.may_write(names), plan.may_write_in(names)), (file, folder), "{path} {names:?}");
+    }
+}
+
+/// A value, most likely one that tries to be a path.
+fn value() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("/".to_owned()),
+        Just("\\".to_owned()),
+        Just("..".to_owned()),
+        Just(".".to_owned()),
+        Just("\0".to_owned()),
+        Just("con".to_owned()),
+        Just(".paceline-job".to_owned()),
+        Just("link".to_owned()),
+        "[a-c]{0,3}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_value_leads_out_of_the_root(
+        a in value(),
+        b in value(),
+        path in prop::sample::select(vec![
+            "root/{{ row.a }}", "root/{{ row.a }}{{ row.b }}.x", "root/{{ row.a }}/{{ row.b }}",
+            "root/{{ row.a | trim }}/x/{% if row.b %}{{ row.b }}{% endif %}", "root/.{{ row.a }}",
+        ]),
+    ) {
+        let world = tempfile::tempdir().unwrap();
+        fs::create_dir_all(world.path().join("outside")).unwrap();
+        fs::create_dir_all(world.path().join("root")).unwrap();
+        symlink("../outside", world.path().join("root/link")).unwrap();
+        let plan = plan(world.path(), path);
+        let Ok(path) = place(&plan, &[("a", &a), ("b", &b)]) else { return Ok(()) };
+        for name in path.names() {
+            prop_assert!(!name.contains(['/', '\\', '\0']) && !["", ".", ".."].contains(&name) && name.len() <= 255);
+        }
+        let root = Arc::new(Root::open(plan.root(), "job").unwrap());
+        let mut file = root.begin().unwrap();
+        file.write(b"x").unwrap();
+        let placed = file.place(&path);
+        root.close();
+        let found = tree(world.path());
+        prop_assert_eq!(found.len(), 1 + usize::from(placed.is_ok() && path.names().next() != Some("link")));
+        prop_assert!(found.keys().all(|file| file.starts_with("root/")), "{:?}", found);
+    }
+}
+
+/// A root with a folder beside it that nothing may reach.
+fn world() -> (tempfile::TempDir, Arc<Root>) {
+    let world = tempfile::tempdir().unwrap();
+    fs::create_dir_all(world.path().join("outside")).unwrap();
+    fs::write(world.path().join("outside/kept"), "kept").unwrap();
+    fs::create_dir_all(world.path().join("root")).unwrap();
+    let root = Root::open(&world.path().join("root"), "job").unwrap();
+    (world, Arc::new(root))
+}
+
+fn put(root: &Arc<Root>, world: &Path, a: &str, b: &str) -> Result<Vec<PathBuf>, NotPlaced> {
+    let path = place(&plan(world, "root/{{ row.a }}/{{ row.b }}"), &[("a", a), ("b", b)]).unwrap();
+    let mut file = root.begin().unwrap();
+    file.write(b"new").unwrap();
+    file.place(&path).map(|(_, way)| way.into_iter().map(|folder| folder.below).collect())
+}
+
+#[test]
+fn links_are_never_followed() {
+    let (world, root) = world();
+    symlink("../outside", world.path().join("root/away")).unwrap();
+    fs::create_dir(world.path().join("root/a")).unwrap();
+    symlink("../../outside/kept", world.path().join("root/a/file")).unwrap();
+    let Err(NotPlaced::Path(words)) = put(&root, world.path(), "away", "kept") else { panic!("a link was followed") };
+    assert!(words.contains("root/away is a file or a link"), "{words}");
+    put(&root, world.path(), "a", "file").unwrap();
+    root.close();
+    let found = tree(world.path());
+    assert_eq!(pairs(&found), [("outside/kept", "kept"), ("root/a/file", "new"), ("root/away", "-> ../outside")]);
+}
+
+#[test]
+fn a_folder_swapped_for_a_link_while_the_body_comes_changes_nothing() {
+    let (world, root) = world();
+    let mut file = root.begin().unwrap();
+    file.write(b"new").unwrap();
+    // The root itself is moved, and a link put in its place.
+    fs::rename(world.path().join("root"), world.path().join("moved")).unwrap();
+    symlink("outside", world.path().join("root")).unwrap();
+    let path = place(&plan(world.path(), "root/{{ row.a }}"), &[("a", "kept")]).unwrap();
+    file.place(&path).unwrap();
+    root.close();
+    let found = tree(world.path());
+    assert_eq!(pairs(&found), [("moved/kept", "new"), ("outside/kept", "kept"), ("root", "-> outside")]);
+}
+
+#[test]
+fn a_file_gets_its_folders_and_replaces_what_was_there() {
+    let (world, root) = world();
+    assert_eq!(put(&root, world.path(), "a", "b").unwrap(), [Path::new(""), Path::new("a")]);
+    fs::write(world.path().join("root/a/b"), "what was there, and longer").unwrap();
+    put(&root, world.path(), "a", "b").unwrap();
+    fs::create_dir(world.path().join("root/a/folder")).unwrap();
+    let Err(NotPlaced::Path(words)) = put(&root, world.path(), "a", "folder") else { panic!("a folder was replaced") };
+    assert!(words.contains("root/a/folder is a folder"), "{words}");
+    fs::write(world.path().join("root/f"), "f").unwrap();
+    let Err(NotPlaced::Path(words)) = put(&root, world.path(), "f", "x") else { panic!("a file took a file") };
+    assert!(words.contains("root/f is a file or a link"), "{words}");
+    root.close();
+    assert_eq!(pairs(&tree(&world.path().join("root"))), [("a/b", "new"), ("f", "f")]);
+}
+
+#[test]
+fn one_session_has_the_root_and_clears_what_another_left() {
+    let (world, root) = world();
+    let path = world.path().join("root");
+    let refused = Root::open(&path, "job").unwrap_err();
+    assert!(refused.contains("another run"), "{refused}");
+    Root::open(&path, "other").unwrap();
+    std::mem::forget(root.begin().unwrap());
+    assert!(path.join(".paceline-job/0").exists());
+    // A kill closes the handles, and removes nothing.
+    let left = path.join(".paceline-later");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("7"), "torn").unwrap();
+    let next = Root::open(&path, "later").unwrap();
+    assert!(!left.join("7").exists() && left.is_dir());
+    drop(next);
+    assert!(!left.exists());
+}
+
+/// A job that saves, and what its attempts save with.
+fn saver(folder: &Path, more: &str) -> (Plan, Arc<Saves>, Arc<Saver>) {
+    let text = format!(
+        "[endpoints.a]\nurl = \"demo:/items/{{{{ row.value }}}}\"\ninput.range = {{ from = 1, to = 9 }}\n\
+         save = {{ path = \"root/{{{{ row.value }}}}\" }}\n{more}"
+    );
+    let mut diagnostics = Diagnostics::default();
+    let document = Document::parse(&folder.join("job.toml"), text, &Overlays::default(), &mut diagnostics).unwrap();
+    let plan = compile(&document, &Options::default(), &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let saves = Arc::new(Saves::open(&plan).unwrap());
+    let saver = saves.saver(0, plan.endpoints[0].save.as_ref().unwrap()).unwrap();
+    (plan, saves, saver)
+}
+
+fn attempt(plan: &Plan, saver: &Arc<Saver>, value: i64) -> Saving {
+    let row = Row { ordinal: 0, line: 0, fields: Fields::Integer(value) };
+    let secrets = Secrets::default();
+    let context = Context { row: Some(&row), secrets: &secrets, reply: None };
+    saver.attempt(plan.endpoints[0].save.as_ref().unwrap(), &context).unwrap()
+}
+
+fn head(status: u16) -> response::Parts {
+    Response::builder().status(status).body(()).unwrap().into_parts().0
+}
+
+async fn take(saving: &mut Saving, status: u16, pieces: &[Bytes]) {
+    assert_eq!(saving.begin(&head(status)), Keep::Writer);
+    for piece in pieces {
+        saving.write(piece.clone()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_its_name_when_it_is_kept_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, saves, saver) = saver(folder.path(), "");
+    for (value, pieces) in [(1, vec!["small"; 1]), (2, vec![]), (3, vec!["0123456789abcdef"; 30_000])] {
+        let pieces: Vec<Bytes> = pieces.into_iter().map(|piece: &str| Bytes::from_static(piece.as_bytes())).collect();
+        let mut saving = attempt(&plan, &saver, value);
+        take(&mut saving, 200, &pieces).await;
+        assert_eq!(saving.saved(), None);
+        saving.end().await.unwrap();
+        assert_eq!(saving.saved(), Some(format!("root/{value}").as_str()));
+        assert!(!folder.path().join(format!("root/{value}")).exists());
+        saving.keep().await.unwrap();
+        assert!(fs::read(folder.path().join(format!("root/{value}"))).unwrap() == pieces.concat());
+    }
+    saves.sync().unwrap();
+    saves.close();
+    assert_eq!(tree(&folder.path().join("root")).len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_not_kept_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, saves, saver) = saver(folder.path(), "");
+    let large = Bytes::from(vec![b'x'; 100_000]);
+    let mut saving = attempt(&plan, &saver, 1);
+    take(&mut saving, 200, &[large.clone(), large.clone()]).await;
+    assert_eq!(tree(&folder.path().join("root")).len(), 1, "large bodies do not wait in memory");
+    // A redirect or a dead connection: the next reply begins anew.
+    take(&mut saving, 200, &[Bytes::from_static(b"second")]).await;
+    saving.end().await.unwrap();
+    saving.keep().await.unwrap();
+    assert_eq!(fs::read_to_string(folder.path().join("root/1")).unwrap(), "second");
+    let mut cut = attempt(&plan, &saver, 2);
+    take(&mut cut, 200, &[large]).await;
+    cut.keep().await.unwrap();
+    drop(cut);
+    for status in [404, 204, 205, 304, 500] {
+        let mut other = attempt(&plan, &saver, 3);
+        assert_eq!(other.begin(&head(status)), Keep::Memory, "{status}");
+        other.keep().await.unwrap();
+    }
+    saves.close();
+    assert_eq!(pairs(&tree(&folder.path().join("root"))), [("1", "second")]);
+}
+
+#[tokio::test]
+async fn columns_that_look_at_the_body_have_it_in_memory_too() {
+    for (more, keep) in [
+        ("columns.a = \"$.a\"", Keep::Both),
+        ("columns.a = \"{{ text }}\"", Keep::Both),
+        ("columns.a = \"{% if text %}x{% endif %}\"", Keep::Both),
+        ("meta = [\"body\"]", Keep::Both),
+        ("columns.a = \"{{ headers.etag }}-{{ status }}\"", Keep::Writer),
+        ("columns.a = { value = 1 }\nmeta = [\"saved\"]", Keep::Writer),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (plan, _saves, saver) = saver(folder.path(), more);
+        assert_eq!(attempt(&plan, &saver, 1).begin(&head(200)), keep, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_no_fault_of_the_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, _saves, saver) = saver(folder.path(), "");
+    fs::remove_dir(folder.path().join("root/.paceline-job")).unwrap();
+    let mut saving = attempt(&plan, &saver, 1);
+    take(&mut saving, 200, &[Bytes::from_static(b"x")]).await;
+    saving.end().await.unwrap();
+    let failure = saving.keep().await.unwrap_err();
+    assert_eq!((failure.kind, saving.saved()), (FailureKind::Save, None));
+    assert!(saving.broken().unwrap().contains("root/1 can't be saved"), "{failure}");
+    let mut large = attempt(&plan, &saver, 2);
+    take(&mut large, 200, &[]).await;
+    large.write(Bytes::from(vec![0; 100_000])).await.unwrap_err();
+    assert!(large.broken().is_some());
+}
+
+#[tokio::test]
+async fn few_files_wait_for_the_commit_and_what_is_lost_stops_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, saves, saver) = saver(folder.path(), "");
+    for value in 0..200 {
+        let mut saving = attempt(&plan, &saver, value);
+        take(&mut saving, 200, &[Bytes::from_static(b"x")]).await;
+        saving.end().await.unwrap();
+        saving.keep().await.unwrap();
+    }
+    assert_eq!(saves.waiting(), (63, 1));
+    saves.sync().unwrap();
+    assert_eq!(saves.waiting(), (0, 0));
+    let path = SavePath { whole: "gone/x".to_owned(), root: 0 };
+    let file = fs::File::open(folder.path().join("root/1")).unwrap();
+    // A pipe can't be synced.
+    let pipe = std::io::pipe().unwrap().0;
+    let folder = Folder { below: PathBuf::from("gone"), handle: Some(std::os::fd::OwnedFd::from(pipe).into()) };
+    saves.add_to(0, file, &path, vec![folder]);
+    let words = saves.sync().unwrap_err();
+    assert!(words.contains("root/gone could not be made durable"), "{words}");
+    assert_eq!(saves.sync().unwrap_err(), words, "it stays lost");
+}
