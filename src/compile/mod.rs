@@ -4,7 +4,7 @@
 //! never use the network, the clock or a runtime.
 
 mod batch;
-pub(crate) mod body;
+mod body;
 mod client;
 mod columns;
 mod connections;

@@ -124,6 +124,13 @@ fn what_would_be_sent_or_written_is_the_identity() {
     for (more, keys) in [
         ("method = \"PUT\"\n", vec!["endpoints.price.method"]),
         ("query.a = 1\n", vec!["endpoints.price.query.a"]),
+        ("method = \"PUT\"\nform.a = 1\n", vec!["endpoints.price.form.a", "endpoints.price.method"]),
+        ("method = \"PUT\"\nmultipart.a = 1\n", vec!["endpoints.price.method", "endpoints.price.multipart.a"]),
+        ("method = \"PUT\"\nbody = \"a\"\n", vec!["endpoints.price.body", "endpoints.price.method"]),
+        (
+            "method = \"PUT\"\nbody-file = \"{{ row.sku }}\"\n",
+            vec!["endpoints.price.body-file", "endpoints.price.method"],
+        ),
         ("headers.X-A = \"b\"\n", vec!["endpoints.price.headers.x-a"]),
         ("keep = [\"sku\"]\n", vec!["endpoints.price.keep"]),
         ("meta = [\"status\"]\n", vec!["endpoints.price.meta"]),

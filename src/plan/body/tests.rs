@@ -112,10 +112,29 @@ fn what_the_job_itself_names_may_lie_anywhere() {
     assert!(find(&plan("/dev/null", folder.path()), "").unwrap_err().ends_with("it is not a regular file"));
 }
 
+/// What paths that lead astray are made of.
+const PIECES: &[&str] = &[
+    "..",
+    ".",
+    "/",
+    "a.pdf",
+    "sub",
+    "secret.txt",
+    "away",
+    "docs",
+    "out.pdf",
+    "away/b.pdf",
+    "../",
+    "\0",
+    "//",
+    "~",
+    "\\",
+];
+
 proptest! {
     #[test]
     fn no_value_reaches_what_lies_beside(pieces in prop::collection::vec(
-        prop::sample::select(vec!["..", ".", "/", "a.pdf", "sub", "secret.txt", "away", "docs", "\0", "//", "b.pdf", "~", "\\"]),
+        prop::sample::select(PIECES),
         0..8,
     )) {
         let folder = folder();
