@@ -12,7 +12,7 @@ use crate::auth::Wire;
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::record::{Ending, Outcome};
-use crate::retry::{Attempted, Failure, FailureKind, Verdict, verdict};
+use crate::retry::{Attempted, Failure, FailureKind, Reach, Verdict, verdict};
 use crate::template::Context;
 use crate::transport::{self, Reply, RequestBody};
 
@@ -123,15 +123,23 @@ async fn exchange(lane: &Lane, mut request: Request<RequestBody>, gate: &LaneGat
     let asked = LaneGate::new(&lane.limiters, &lane.shared.control);
     let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts };
     let again = request.clone();
-    auth.prove(wire, &mut request).await?;
+    auth.prove(wire, &mut request).await.map_err(of_auth)?;
     let call = |request| transport::Call { signer: auth.signer(), ..transport::Call::new(request, gate, timeouts) };
     let reply = lane.transport.exchange(call(request)).await?;
     if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(&reply.headers) {
         return Ok(reply);
     }
     let mut request = again;
-    auth.prove(wire, &mut request).await?;
+    auth.prove(wire, &mut request).await.map_err(of_auth)?;
     lane.transport.exchange(call(request)).await
+}
+
+// The server that gives tokens is the same for every row, whatever host the rows name.
+fn of_auth(failure: Failure) -> Failure {
+    match failure.kind.reach() {
+        Reach::Origin => Failure { kind: FailureKind::Auth, ..failure },
+        Reach::Row | Reach::Endpoint => failure,
+    }
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {
@@ -149,6 +157,11 @@ fn row_timeout(lane: &Lane) -> Failure {
 
 /// Decides what a failed attempt means for the row.
 fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
+    if is_doom(lane, failure) {
+        let reason = lane.shared.masker.mask(&failure.message).into_owned();
+        lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason });
+        return Step::Abandoned;
+    }
     let attempted = match &tried.reply {
         Ok(reply) if failure.kind == FailureKind::Status => {
             Attempted::Refused { status: reply.status.as_u16(), headers: &reply.headers }
@@ -170,6 +183,15 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         }
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
         Verdict::Fail | Verdict::Accept => fail(lane, call, tried, failure),
+    }
+}
+
+/// Whether every other row of the endpoint would meet the same.
+fn is_doom(lane: &Lane, failure: &Failure) -> bool {
+    match failure.kind.reach() {
+        Reach::Row => false,
+        Reach::Origin => lane.plan().one_origin,
+        Reach::Endpoint => true,
     }
 }
 
