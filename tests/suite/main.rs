@@ -38,3 +38,5 @@ mod secrets;
 mod support;
 /// Certificates, believed and not.
 mod tls;
+/// What the wire can do to a row.
+mod wire_faults;
