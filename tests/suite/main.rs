@@ -10,6 +10,8 @@ mod failed;
 mod faults;
 /// What is said of wrong job files, letter by letter.
 mod golden;
+/// Everything httpbin says back.
+mod httpbin;
 /// Rows of every source, good and bad, and what becomes of them on the wire.
 mod inputs;
 /// Every job in `jobs/` runs and writes what the demo said.
@@ -20,7 +22,7 @@ mod kill;
 mod limits;
 /// Many rows, little memory.
 mod memory;
-/// Ten thousand rows against a server that nobody here wrote.
+/// Rows against a server that nobody here wrote, plain and with TLS.
 mod nginx;
 /// What stands in the records, where, and in which order.
 mod outputs;

@@ -8,6 +8,7 @@ pub mod job;
 pub mod machine;
 pub mod oracle;
 pub mod output;
+pub mod peers;
 pub mod tls;
 pub mod wait;
 

@@ -20,7 +20,20 @@ pub struct Authority {
 /// A certificate and its key.
 pub struct Certified {
     der: CertificateDer<'static>,
+    pem: String,
     key: KeyPair,
+}
+
+impl Certified {
+    /// The certificate, PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Its key, PEM.
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
 }
 
 impl Authority {
@@ -49,7 +62,7 @@ impl Authority {
         change(&mut params);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Certified { der: certificate.der().clone(), key }
+        Certified { der: certificate.der().clone(), pem: certificate.pem(), key }
     }
 }
 
