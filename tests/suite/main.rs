@@ -2,6 +2,8 @@
 
 /// Batches, in flight and apart, seen from the server.
 mod batches;
+/// A unique secret in every slot, every failure, every artefact.
+mod canary;
 /// The commands, their flags, exit codes and output.
 mod cli;
 /// Sending again what failed.
