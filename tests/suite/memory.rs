@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use paceline::demo::{Demo, DemoPlan};
 
-use crate::support::machine::peak;
 use crate::support::{Job, wait};
 
 /// Most memory that may ever be resident, in KiB.
@@ -17,6 +16,13 @@ const GROWTH: u64 = 12 * 1024;
 
 /// Rows, unless `PACELINE_MEMORY_ROWS` says otherwise.
 const ROWS: u64 = 200_000;
+
+/// The most memory that was resident so far, in KiB; `None` when the process is gone.
+pub(crate) fn peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
 
 fn rows() -> u64 {
     let asked = paceline::environment::variable("PACELINE_MEMORY_ROWS");

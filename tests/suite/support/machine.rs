@@ -54,10 +54,3 @@ impl Drop for Alone {
         CHANGED.notify_all();
     }
 }
-
-/// The most memory that was resident so far, in KiB; `None` when the process is gone.
-pub fn peak(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
-}

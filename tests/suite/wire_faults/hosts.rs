@@ -26,7 +26,7 @@ path = "out.csv"
 "#;
 
 /// Rows 2 and 3 of four go to `base`: they fail with these words after so many attempts, the others are fine.
-fn beside(base: &str, method: &str, words: &str, attempts: &str) {
+fn beside(base: &str, method: &str, words: &str, attempts: &[&str]) {
     let oracle = Oracle::start(item);
     let good = oracle.url();
     let rows = format!("id,base\n1,{good}\n2,{base}\n3,{base}\n4,{good}\n");
@@ -36,7 +36,8 @@ fn beside(base: &str, method: &str, words: &str, attempts: &str) {
     for record in csv(&job.path("out.csv")) {
         let bad = record["base"] == base;
         assert_eq!(bad, record["error"].contains(words), "{base}: {record:?}");
-        assert_eq!(record["attempts"], if bad { attempts } else { "1" }, "{base}: {record:?}");
+        let attempts = if bad { attempts } else { &["1"] };
+        assert!(attempts.contains(&record["attempts"].as_str()), "{base}: {record:?}");
     }
     assert_eq!(oracle.count(), 2, "{base}");
 }
@@ -46,7 +47,7 @@ fn a_refused_connection_is_tried_again_whatever_the_method() {
     told(&Fault::new(1, "a connection that is refused", "Connect", Answer::Reset, ""));
     let refusing = Refusing::new();
     for method in ["", "method = \"POST\""] {
-        beside(&refusing.url(), method, "refused", "2");
+        beside(&refusing.url(), method, "refused", &["2"]);
     }
 }
 
@@ -67,7 +68,8 @@ fn rows_wait_out_a_server_that_is_not_there_yet() {
 fn a_name_that_nobody_knows_fails_its_rows() {
     // Later: the policy that keeps private addresses out.
     told(&Fault::new(8, "a name that nobody knows", "Dns", Answer::Reset, ""));
-    beside("http://nobody.invalid", "", "`nobody.invalid`", "2");
+    // Once where a resolver knows that there is none, twice where it can't say.
+    beside("http://nobody.invalid", "", "`nobody.invalid`", &["1", "2"]);
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn a_handshake_that_stalls_is_a_connect_timeout() {
     told(&Fault::new(10, "a handshake that stalls", "ConnectTimeout", Answer::Reset, ""));
     let silent = Oracle::greeting(|_| vec![Piece::Silence], item);
     let base = silent.url().replace("http:", "https:");
-    beside(&base, "", "timeout.connect): the TLS handshake", "2");
+    beside(&base, "", "timeout.connect): the TLS handshake", &["2"]);
     wait::until("the end of its connections", Duration::from_secs(20), || {
         (silent.connections().open == 0).then_some(())
     });

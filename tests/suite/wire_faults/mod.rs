@@ -76,7 +76,7 @@ mod streams;
 
 use std::time::Duration;
 
-use crate::support::machine::peak;
+use crate::memory::peak;
 use crate::support::oracle::SeenRequest;
 use crate::support::oracle::script::item;
 use crate::support::output::{Line, csv};
