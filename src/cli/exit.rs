@@ -12,7 +12,7 @@ Exit codes:
   0    fine
   1    the run ended, but a condition of run.fail-if held
   2    bad usage or job file, or a secret that is not set; nothing was sent
-  3    could not start or go on: input, output, state folder, TLS
+  3    could not start or go on: input, output, state folder, TLS, proxy
   4    stopped by itself, resumable
   130  interrupted by SIGINT (Ctrl-C), resumable
   143  interrupted by SIGTERM, resumable";

@@ -149,6 +149,7 @@ impl Written<'_> {
         EndpointPlan {
             name: self.name.to_owned(),
             method,
+            one_origin: url::is_one_for_all(&url),
             url,
             query,
             headers,

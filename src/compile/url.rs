@@ -64,6 +64,11 @@ pub fn origin_is_fixed(template: &Template) -> bool {
     }
 }
 
+/// Whether every request goes to one origin, whoever names it.
+pub fn is_one_for_all(template: &Template) -> bool {
+    origin_is_fixed(template) || !mention::uses_table(template.source(), "row")
+}
+
 /// Checks what is known of a URL before any row.
 pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     let (text, constant) = known(template);

@@ -79,6 +79,8 @@ pub struct EndpointPlan {
     pub method: Method,
     /// The URL; `demo:` stays in it and is resolved when the run begins.
     pub url: Template,
+    /// Whether every row's request goes to one origin: then what the origin does to one, it does to all.
+    pub one_origin: bool,
     /// Query parameters, in order; a list gives the name several times.
     pub query: Vec<(String, Vec<Template>)>,
     /// Headers, in order.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock;
 
 /// Most characters shown of a text that came from outside.
-pub const LONGEST: usize = 160;
+pub const LONGEST: usize = 240;
 
 /// A count with thousands separators: `1,000`.
 #[must_use]

@@ -28,8 +28,11 @@ pub enum FailureKind {
     Dns,
     /// TCP refused or unreachable.
     Connect,
-    /// The TLS handshake broke off or could not be agreed on.
+    /// The TLS handshake broke off.
     Tls,
+    /// Client and server have no TLS version, cipher or protocol in common. It does not change from one
+    /// attempt to the next, so it is never tried again.
+    TlsMismatch,
     /// The server's certificate is not to be trusted (expired, unknown issuer, wrong host), or it
     /// does not trust ours. The next attempt would meet the same one, so it is never tried again.
     Certificate,
@@ -85,6 +88,7 @@ impl FailureKind {
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
             Self::Decode => Some(ErrorClass::Decode),
             Self::Certificate
+            | Self::TlsMismatch
             | Self::Proxy
             | Self::Auth
             | Self::Save
@@ -97,6 +101,45 @@ impl FailureKind {
             | Self::Input => None,
         }
     }
+
+    /// Whom else it will meet, as surely as the row that met it.
+    #[must_use]
+    pub fn reach(self) -> Reach {
+        match self {
+            Self::Certificate | Self::TlsMismatch | Self::Proxy => Reach::Origin,
+            Self::Auth => Reach::Endpoint,
+            Self::Dns
+            | Self::Connect
+            | Self::Tls
+            | Self::PoolTimeout
+            | Self::ConnectTimeout
+            | Self::ReadTimeout
+            | Self::TotalTimeout
+            | Self::RowTimeout
+            | Self::Reset
+            | Self::Truncated
+            | Self::TooLarge
+            | Self::Protocol
+            | Self::Redirect
+            | Self::Decode
+            | Self::Status
+            | Self::Save
+            | Self::Request
+            | Self::Extract
+            | Self::Input => Reach::Row,
+        }
+    }
+}
+
+/// Whom a failure meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// This row; the next may fare better.
+    Row,
+    /// Every request to the same origin, until somebody mends the server, the proxy or the job.
+    Origin,
+    /// Every request of the endpoint, wherever it goes.
+    Endpoint,
 }
 
 /// A failed attempt, as a value.

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method};
 use crate::plan::StatusSet;
 
 pub use backoff::backoff;
-pub use failure::{ErrorClass, Failure, FailureKind};
+pub use failure::{ErrorClass, Failure, FailureKind, Reach};
 pub use retry_after::retry_after;
 
 /// Shape of the growing wait.

@@ -32,11 +32,14 @@ pub(super) fn plan() -> RetryPlan {
     }
 }
 
-const KINDS: [FailureKind; 19] = [
+const KINDS: [FailureKind; 23] = [
     FailureKind::Dns,
     FailureKind::Connect,
     FailureKind::Tls,
+    FailureKind::TlsMismatch,
     FailureKind::Certificate,
+    FailureKind::Proxy,
+    FailureKind::Auth,
     FailureKind::PoolTimeout,
     FailureKind::ConnectTimeout,
     FailureKind::ReadTimeout,
@@ -49,6 +52,7 @@ const KINDS: [FailureKind; 19] = [
     FailureKind::Redirect,
     FailureKind::Decode,
     FailureKind::Status,
+    FailureKind::Save,
     FailureKind::Request,
     FailureKind::Extract,
     FailureKind::Input,
@@ -208,7 +212,16 @@ fn only_named_classes_and_methods_are_repeated() {
 #[test]
 fn a_certificate_is_never_tried_again_and_a_broken_handshake_is() {
     assert_eq!(FailureKind::Certificate.class(), None);
+    assert_eq!(FailureKind::TlsMismatch.class(), None);
     assert_eq!(FailureKind::Tls.class(), Some(ErrorClass::Connect));
+}
+
+#[test]
+fn what_meets_every_row_is_never_tried_again() {
+    let doomed: Vec<_> = KINDS.into_iter().filter(|kind| kind.reach() != Reach::Row).collect();
+    let expected = [FailureKind::TlsMismatch, FailureKind::Certificate, FailureKind::Proxy, FailureKind::Auth];
+    assert_eq!(doomed, expected);
+    assert!(doomed.iter().all(|kind| kind.class().is_none()));
 }
 
 fn methods() -> impl Strategy<Value = Method> {

@@ -209,6 +209,10 @@ impl Conductor {
     fn end(&mut self, cause: Cause) {
         let (ending, reason) = match cause {
             Cause::Broken(message) => (RunEnding::Broken(message.clone()), message),
+            Cause::Doomed { endpoint, reason } => {
+                let reason = format!("every row of {endpoint} would fail: {reason}");
+                (RunEnding::Broken(reason.clone()), reason)
+            }
             Cause::ServerWait { endpoint, wait } => {
                 let reason =
                     format!("{endpoint}: the server asks to wait {}, longer than retry.max-wait", clock::human(wait));

@@ -27,6 +27,13 @@ pub enum Cause {
         /// The wait.
         wait: Duration,
     },
+    /// An endpoint met something that every row would meet.
+    Doomed {
+        /// The endpoint.
+        endpoint: String,
+        /// What, masked.
+        reason: String,
+    },
     /// An input, an output or the journal can't go on.
     Broken(String),
 }

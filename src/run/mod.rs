@@ -69,7 +69,8 @@ pub enum RunEnding {
         /// When going on makes sense.
         resume_after: Option<Duration>,
     },
-    /// A sink, an input or the journal failed while running; what was committed is safe.
+    /// A sink, an input or the journal failed while running, or a server can't be worked with by any row;
+    /// what was committed is safe.
     Broken(String),
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A retry covers the whole attempt, so everything here is part of it and fails with a `Failure`.
 
+use http::StatusCode;
+use http::header::RANGE;
 use serde_json::{Map, Value};
 
 use crate::extract::Wanted;
@@ -27,6 +29,10 @@ pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>
     let reply = tried.reply.as_ref().map_err(Clone::clone)?;
     if !lane.plan().expect.contains(reply.status.as_u16()) {
         return Err(Failure::sent(FailureKind::Status, status_words(reply.status)));
+    }
+    if reply.status == StatusCode::PARTIAL_CONTENT && !lane.plan().headers.iter().any(|(name, _)| *name == RANGE) {
+        let words = "206 Partial Content, though no part was asked for (with a header `range`)";
+        return Err(Failure::sent(FailureKind::Protocol, words));
     }
     let json = lane.wanted.as_ref().map(|wanted| parse(wanted, &lane.shared.masker, reply)).transpose()?;
     let last = LastAttempt {

@@ -13,7 +13,7 @@ use crate::auth::Wire;
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::record::{Ending, Outcome};
-use crate::retry::{Attempted, Failure, FailureKind, Verdict, verdict};
+use crate::retry::{Attempted, Failure, FailureKind, Reach, Verdict, verdict};
 use crate::save::Saving;
 use crate::template::Context;
 use crate::transport::{self, BodyWriter, Reply, RequestBody, TimeoutPlan};
@@ -154,14 +154,14 @@ async fn exchange(
     let asked = LaneGate::new(&lane.limiters, &lane.shared.control);
     let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts };
     let again = request.clone();
-    auth.prove(wire, &mut request).await?;
+    auth.prove(wire, &mut request).await.map_err(of_auth)?;
     let call = wire_call(request, gate, timeouts, saving.as_deref_mut());
     let reply = lane.transport.exchange(transport::Call { signer: auth.signer(), ..call }).await?;
     if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(&reply.headers) {
         return Ok(reply);
     }
     let mut request = again;
-    auth.prove(wire, &mut request).await?;
+    auth.prove(wire, &mut request).await.map_err(of_auth)?;
     let call = wire_call(request, gate, timeouts, saving);
     lane.transport.exchange(transport::Call { signer: auth.signer(), ..call }).await
 }
@@ -174,6 +174,14 @@ fn wire_call<'c>(
 ) -> transport::Call<'c> {
     let writer = saving.map(|saving| saving as &mut dyn BodyWriter);
     transport::Call { writer, ..transport::Call::new(request, gate, timeouts) }
+}
+
+// The server that gives tokens is the same for every row, whatever host the rows name.
+fn of_auth(failure: Failure) -> Failure {
+    match failure.kind.reach() {
+        Reach::Origin => Failure { kind: FailureKind::Auth, ..failure },
+        Reach::Row | Reach::Endpoint => failure,
+    }
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {
@@ -191,6 +199,11 @@ fn row_timeout(lane: &Lane) -> Failure {
 
 /// Decides what a failed attempt means for the row.
 fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
+    if is_doom(lane, failure) {
+        let reason = lane.shared.masker.mask(&failure.message).into_owned();
+        lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason });
+        return Step::Abandoned;
+    }
     let attempted = match &tried.reply {
         Ok(reply) if failure.kind == FailureKind::Status => {
             Attempted::Refused { status: reply.status.as_u16(), headers: &reply.headers }
@@ -212,6 +225,15 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         }
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
         Verdict::Fail | Verdict::Accept => fail(lane, call, tried, failure),
+    }
+}
+
+/// Whether every other row of the endpoint would meet the same.
+fn is_doom(lane: &Lane, failure: &Failure) -> bool {
+    match failure.kind.reach() {
+        Reach::Row => false,
+        Reach::Origin => lane.plan().one_origin,
+        Reach::Endpoint => true,
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     lend,
 };
 use crate::clock::{self, Instant};
-use crate::retry::{Failure, FailureKind};
+use crate::retry::{Failure, FailureKind, Reach};
 
 /// The default engine. Shared by every endpoint with the same [`ClientPlan`].
 pub struct HyperTransport {
@@ -87,9 +87,18 @@ fn same_origin(one: &Outgoing, other: &Outgoing) -> bool {
     Origin::of(&one.url).is_ok_and(|one| Origin::of(&other.url).is_ok_and(|other| one == other))
 }
 
-// After a redirect something has been sent, whatever became of the next request.
+// After a redirect something has been sent, whatever became of the next request; and what its target does
+// to everybody who comes it does only to rows that are sent there.
 fn on_trail(trail: &Trail, failure: Failure) -> Failure {
-    Failure { sent: failure.sent || trail.begun(), ..failure }
+    if !trail.begun() {
+        return failure;
+    }
+    match failure.kind.reach() {
+        Reach::Row => Failure { sent: true, ..failure },
+        Reach::Origin | Reach::Endpoint => {
+            Failure::sent(FailureKind::Redirect, format!("after a redirect: {}", failure.message))
+        }
+    }
 }
 
 fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {

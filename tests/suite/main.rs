@@ -4,6 +4,8 @@
 mod batches;
 /// Bodies from rows and files, seen from the server.
 mod bodies;
+/// A unique secret in every slot, every failure, every artefact.
+mod canary;
 /// The commands, their flags, exit codes and output.
 mod cli;
 /// Sending again what failed.
@@ -12,6 +14,8 @@ mod failed;
 mod faults;
 /// What is said of wrong job files, letter by letter.
 mod golden;
+/// Everything httpbin says back.
+mod httpbin;
 /// Rows of every source, good and bad, and what becomes of them on the wire.
 mod inputs;
 /// Every job in `jobs/` runs and writes what the demo said.
@@ -22,7 +26,7 @@ mod kill;
 mod limits;
 /// Many rows, little memory.
 mod memory;
-/// Ten thousand rows against a server that nobody here wrote.
+/// Rows against a server that nobody here wrote, plain and with TLS.
 mod nginx;
 /// What stands in the records, where, and in which order.
 mod outputs;
@@ -42,3 +46,5 @@ mod secrets;
 mod support;
 /// Certificates, believed and not.
 mod tls;
+/// What the wire can do to a row.
+mod wire_faults;

@@ -246,12 +246,37 @@ pub(in crate::transport) fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
-/// Whether trying again can help: a certificate does not change from one attempt to the next.
+/// Whether trying again can help: certificates and settings do not change from one attempt to the next.
 pub(in crate::transport) fn kind(error: &io::Error) -> FailureKind {
     match inner(error) {
         Some(Error::InvalidCertificate(_)) => FailureKind::Certificate,
+        Some(Error::AlertReceived(alert)) if is_about_ours(*alert) => FailureKind::Certificate,
+        Some(
+            Error::PeerIncompatible(_)
+            | Error::NoApplicationProtocol
+            | Error::AlertReceived(
+                AlertDescription::ProtocolVersion
+                | AlertDescription::HandshakeFailure
+                | AlertDescription::NoApplicationProtocol,
+            ),
+        ) => FailureKind::TlsMismatch,
         Some(_) | None => FailureKind::Tls,
     }
+}
+
+/// Whether a server says with this alert that it wants another client certificate, or one at all.
+fn is_about_ours(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
 }
 
 /// What went wrong with TLS to `host`, and how to mend it.
@@ -285,15 +310,9 @@ fn tls_words(host: &str, error: &Error) -> String {
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
             format!("`{host}` asks for a client certificate: set client.tls.cert and client.tls.key")
         }
-        Error::AlertReceived(
-            AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied,
-        ) => format!("`{host}` refuses the client certificate; see client.tls.cert ({error})"),
+        Error::AlertReceived(alert) if is_about_ours(*alert) => {
+            format!("`{host}` refuses the client certificate; see client.tls.cert ({error})")
+        }
         other => format!("TLS with `{host}` failed: {other}"),
     }
 }

@@ -8,6 +8,8 @@ pub mod job;
 pub mod machine;
 pub mod oracle;
 pub mod output;
+pub mod peers;
+pub mod tls;
 pub mod wait;
 
 pub use dice::Dice;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Piece;
+
 /// A reply, whole and honest unless its answer says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -35,6 +37,8 @@ pub enum Answer {
     Garbage(Vec<u8>),
     /// Keeps the connection and never says anything.
     Stall,
+    /// Does these things, one after the other; if none ends the connection, it goes on with the next request.
+    Raw(Vec<Piece>),
 }
 
 impl Answer {
@@ -52,6 +56,11 @@ impl Answer {
     pub fn text(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let headers = Vec::new();
         Self::Reply(Reply { status, headers, body: body.into(), delay: Duration::ZERO, chunk: None, farewell: false })
+    }
+
+    /// This text as it stands, and then more.
+    pub fn raw(text: &str, more: impl IntoIterator<Item = Piece>) -> Self {
+        Self::Raw([Piece::text(text)].into_iter().chain(more).collect())
     }
 
     /// With one more header.
@@ -93,7 +102,7 @@ impl Answer {
     fn change(mut self, change: impl FnOnce(&mut Reply)) -> Self {
         match &mut self {
             Self::Reply(reply) | Self::ResetMidBody(reply, _) | Self::Short(reply, _) => change(reply),
-            Self::Reset | Self::Close | Self::Garbage(_) | Self::Stall => panic!("{self:?} is no reply"),
+            Self::Reset | Self::Close | Self::Garbage(_) | Self::Stall | Self::Raw(_) => panic!("{self:?} is no reply"),
         }
         self
     }

@@ -24,6 +24,28 @@ pub(super) struct Log {
     requests: Mutex<Vec<Arc<SeenRequest>>>,
     faults: Mutex<Vec<String>>,
     pulse: Mutex<Pulse>,
+    connections: Mutex<Connections>,
+}
+
+/// How many connections there were.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Accepted so far.
+    pub accepted: usize,
+    /// Open now.
+    pub open: usize,
+    /// Most that were open at once.
+    pub most: usize,
+}
+
+/// A connection that is open; it is counted until this is dropped.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Log>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        lock(&self.0.connections).open -= 1;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +96,19 @@ impl Log {
         let request = Arc::new(request);
         requests.push(Arc::clone(&request));
         request
+    }
+
+    /// Counts a connection.
+    pub(super) fn open(log: &Arc<Self>) -> Open {
+        let mut connections = lock(&log.connections);
+        connections.accepted += 1;
+        connections.open += 1;
+        connections.most = connections.most.max(connections.open);
+        Open(Arc::clone(log))
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        *lock(&self.connections)
     }
 
     pub(super) fn blame(&self, fault: String) {

@@ -5,7 +5,9 @@
 //! here. Must never lose a request: what was read whole is in the log before it is answered.
 
 pub mod answer;
+pub mod h2;
 mod log;
+pub mod raw;
 pub mod script;
 #[cfg(test)]
 mod tests;
@@ -17,12 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paceline::clock::Instant;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use answer::Answer;
 use log::Log;
-pub use log::{Arrival, window_violation};
+pub use log::{Arrival, Connections, window_violation};
+pub use raw::{Piece, Refusing};
 
 /// A request as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,9 @@ impl SeenRequest {
 /// What the oracle answers.
 pub type Script = dyn Fn(&SeenRequest) -> Answer + Send + Sync;
 
+/// What the oracle does with a new connection, by its number, before it reads a request.
+pub type Greet = dyn Fn(usize) -> Vec<Piece> + Send + Sync;
+
 /// A running oracle; ends when dropped.
 #[derive(Debug)]
 pub struct Oracle {
@@ -74,24 +79,43 @@ pub struct Oracle {
 impl Oracle {
     /// Starts on a free port of 127.0.0.1.
     pub fn start(script: impl Fn(&SeenRequest) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a non-blocking listener");
-        let address = listener.local_addr().expect("an address");
+        Self::greeting(|_| Vec::new(), script)
+    }
+
+    /// Starts on a free port of 127.0.0.1, and does something with connections before any request.
+    pub fn greeting(
+        greet: impl Fn(usize) -> Vec<Piece> + Send + Sync + 'static,
+        script: impl Fn(&SeenRequest) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::listening(Refusing::new(), greet, script)
+    }
+
+    /// Begins to listen where every connection was refused so far.
+    pub fn listening(
+        at: Refusing,
+        greet: impl Fn(usize) -> Vec<Piece> + Send + Sync + 'static,
+        script: impl Fn(&SeenRequest) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let address = at.address();
         let (end, ended) = oneshot::channel();
         let log = Arc::new(Log::default());
-        let (script, shared): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&log));
+        let (greet, script): (Arc<Greet>, Arc<Script>) = (Arc::new(greet), Arc::new(script));
+        let shared = Arc::clone(&log);
+        let (listens, listening) = std::sync::mpsc::channel();
         let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let listener = TcpListener::from_std(listener).expect("a listener");
+                let listener = at.into_socket().listen(1024).expect("a listener");
+                listens.send(()).expect("the test waits for it");
                 tokio::select! {
-                    () = wire::accept(listener, Arc::clone(&shared), script) => {}
+                    () = wire::accept(listener, Arc::clone(&shared), greet, script) => {}
                     () = log::keep_pulse(&shared) => {}
                     _ = ended => {}
                 }
             });
         };
         let thread = std::thread::Builder::new().name("oracle".to_owned()).spawn(serve).expect("a thread");
+        listening.recv().expect("the oracle listens");
         Self { address, log, end: Some(end), thread: Some(thread) }
     }
 
@@ -113,6 +137,11 @@ impl Oracle {
     /// Number of requests so far.
     pub fn count(&self) -> usize {
         self.log.count()
+    }
+
+    /// How many connections there were, and how many there are.
+    pub fn connections(&self) -> Connections {
+        self.log.connections()
     }
 
     /// Number of requests for each path.

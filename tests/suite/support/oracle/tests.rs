@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::script::{first, item, statuses, throttle};
-use super::{Answer, Oracle};
+use super::{Answer, Connections, Oracle, Piece, Refusing};
 use crate::support::client::Client;
 use crate::support::wait;
 
@@ -209,4 +209,58 @@ fn it_keeps_up_with_many_clients() {
     let counts = oracle.count_by_path();
     assert_eq!((oracle.count(), counts.len()), (2000, 2000));
     assert_eq!(oracle.faults(), Vec::<String>::new());
+}
+
+fn everything(oracle: &Oracle, id: &str) -> std::io::Result<String> {
+    let mut client = Client::connect(oracle.address());
+    client.send(format!("GET /{id} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+    client.rest().map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+#[test]
+fn raw_pieces_come_as_they_are_and_end_as_they_say() {
+    let oracle = Oracle::start(|request| match request.id() {
+        "close" => Answer::raw("a", [Piece::Times(3, b"bc".to_vec()), Piece::Pause(Duration::ZERO), Piece::Close]),
+        "reset" => Answer::raw("a", [Piece::Reset]),
+        _ => Answer::raw("HTTP/1.1 200 Raw\r\ncontent-length: 2\r\n\r\nok", []),
+    });
+    assert_eq!(everything(&oracle, "close").unwrap(), "abcbcbc");
+    assert_eq!(everything(&oracle, "reset").unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(statuses_of(&oracle, "/on", 3), [200, 200, 200]);
+}
+
+#[test]
+fn what_goes_on_for_ever_ends_when_the_client_leaves() {
+    let drip = Piece::drip(Duration::from_millis(1), "xy");
+    for piece in [Piece::endless("x: y\r\n"), drip, Piece::Silence, Piece::Pause(Duration::from_secs(3600))] {
+        let answer = Answer::Raw(vec![piece.clone()]);
+        let oracle = Oracle::start(move |_| answer.clone());
+        let mut client = Client::connect(oracle.address());
+        client.send(b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        wait::until("the request", Duration::from_secs(10), || (oracle.count() == 1).then_some(()));
+        assert_eq!(oracle.connections(), Connections { accepted: 1, open: 1, most: 1 });
+        drop(client);
+        wait::until("the end", Duration::from_secs(10), || (oracle.connections().open == 0).then_some(()));
+    }
+}
+
+#[test]
+fn connections_are_greeted_by_their_number_and_counted() {
+    let greet = |number| if number == 0 { vec![Piece::Reset] } else { Vec::new() };
+    let oracle = Oracle::greeting(greet, item);
+    let mut first = Client::connect(oracle.address());
+    let _ = first.send(b"GET /items/1 HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(first.receive().is_err());
+    let (mut two, mut three) = (Client::connect(oracle.address()), Client::connect(oracle.address()));
+    assert_eq!((two.get("/items/1").unwrap().status, three.get("/items/1").unwrap().status), (200, 200));
+    assert_eq!(oracle.connections(), Connections { accepted: 3, open: 2, most: 2 });
+}
+
+#[test]
+fn an_address_that_refuses_may_listen_later() {
+    let refusing = Refusing::new();
+    let address = refusing.address();
+    assert_eq!(std::net::TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let oracle = Oracle::listening(refusing, |_| Vec::new(), item);
+    assert_eq!((oracle.address(), statuses_of(&oracle, "/items/1", 1)), (address, vec![200]));
 }

@@ -8,17 +8,22 @@ use tokio::task::JoinSet;
 
 use super::answer::Reply;
 use super::log::Log;
-use super::{Answer, Script, SeenRequest};
+use super::{Answer, Greet, Script, SeenRequest, raw};
 
 /// Accepts for ever and owns every connection.
-pub(super) async fn accept(listener: TcpListener, log: Arc<Log>, script: Arc<Script>) {
+pub(super) async fn accept(listener: TcpListener, log: Arc<Log>, greet: Arc<Greet>, script: Arc<Script>) {
     let mut connections = JoinSet::new();
     let mut number = 0;
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let _ = stream.set_nodelay(true);
+        let open = Log::open(&log);
         let connection = Connection { stream, unread: Vec::new(), number, log: Arc::clone(&log) };
-        connections.spawn(connection.serve(Arc::clone(&script)));
+        let (script, greeting) = (Arc::clone(&script), greet(number));
+        connections.spawn(async move {
+            connection.serve(&greeting, script).await;
+            drop(open);
+        });
         number += 1;
         while connections.try_join_next().is_some() {}
     }
@@ -36,7 +41,10 @@ struct Connection {
 type NoRequest = Option<String>;
 
 impl Connection {
-    async fn serve(mut self, script: Arc<Script>) {
+    async fn serve(mut self, greeting: &[raw::Piece], script: Arc<Script>) {
+        if !raw::play(&mut self.stream, greeting).await {
+            return;
+        }
         loop {
             match self.request().await {
                 Ok(request) => {
@@ -135,6 +143,7 @@ impl Connection {
                 let _ = self.stream.write_all(&bytes).await;
                 false
             }
+            Answer::Raw(pieces) => raw::play(&mut self.stream, &pieces).await,
             Answer::Stall => {
                 // Until the client has enough of it.
                 while self.more().await {}

@@ -1,0 +1,129 @@
+//! Real servers that nobody here wrote: found, started on a free port of 127.0.0.1, and ended.
+//!
+//! Where a program is missing, [`find`] says `skipped: NAME not found` and the test passes; `.ci/run` installs
+//! them all and takes a skip for a failure. Must never leave a process behind.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::wait;
+
+/// Where programs from PyPI are, unless `PACELINE_PEERS_VENV` says otherwise.
+const VENV: &str = "target/peers-venv";
+
+/// A server that does not listen by then never will.
+const READY: Duration = Duration::from_secs(60);
+
+/// The program of this name, in PATH, in the folders of servers, or in the virtual environment; `None` is
+/// said, as a skip.
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+pub fn find(name: &str) -> Option<PathBuf> {
+    let found = folders().into_iter().map(|folder| folder.join(name)).find(|program| program.is_file());
+    if found.is_none() {
+        eprintln!("skipped: {name} not found");
+    }
+    found
+}
+
+fn folders() -> Vec<PathBuf> {
+    let venv = paceline::environment::variable("PACELINE_PEERS_VENV").unwrap_or_else(|| VENV.to_owned());
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join(venv).join("bin");
+    let path = paceline::environment::variable("PATH").unwrap_or_default();
+    let path = path.split(':').filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    [venv].into_iter().chain(path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from)).collect()
+}
+
+/// A running server in a folder of its own; killed when dropped.
+#[derive(Debug)]
+pub struct Peer {
+    process: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// Starts a server. `prepare` gets its folder and its port and gives the command that runs it in the
+    /// foreground. Another process may take the port between the look and the start, so that more than
+    /// one is tried.
+    pub fn start(prepare: impl Fn(&Path, u16) -> Command) -> Self {
+        let mut said = String::new();
+        for _ in 0..5 {
+            match Self::try_start(&prepare) {
+                Ok(peer) => return peer,
+                Err(words) => said = words,
+            }
+        }
+        panic!("a server is there but does not start:\n{said}");
+    }
+
+    fn try_start(prepare: impl Fn(&Path, u16) -> Command) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("paceline-peer-").tempdir().expect("a temporary folder");
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port");
+        let output = File::create(folder.path().join("output")).expect("a file for its output");
+        let mut command = prepare(folder.path(), address.port());
+        let errors = output.try_clone().expect("a file for its output");
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(output).stderr(errors);
+        let process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut peer = Self { process, folder, address };
+        let ready = wait::within(READY, || peer.ready());
+        if ready == Some(true) { Ok(peer) } else { Err(peer.read("output") + &peer.read("error.log")) }
+    }
+
+    /// `Some(true)` when it listens, `Some(false)` when it has ended.
+    fn ready(&mut self) -> Option<bool> {
+        if self.process.try_wait().expect("a child can be waited for").is_some() {
+            return Some(false);
+        }
+        TcpStream::connect(self.address).ok().map(|_| true)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A file of its folder; empty when there is none. Its output is in `output`.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Servers with workers end them only when they are asked to end.
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let ended = wait::within(Duration::from_secs(10), || self.process.try_wait().ok().flatten());
+        if ended.is_none() {
+            let _ = self.process.kill();
+        }
+        let _ = self.process.wait();
+    }
+}
+
+/// Starts nginx with these lines in its `http` block, in which `PORT` stands for its port, and these files
+/// in its folder.
+pub fn nginx(program: &Path, http: &str, files: &[(&str, &str)]) -> Peer {
+    Peer::start(|folder, port| {
+        let places =
+            ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {name};\n"));
+        let http = format!("{}{}", places.concat(), http.replace("PORT", &port.to_string()));
+        let head = "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log error.log;\nevents { worker_connections 512; }\n";
+        write(folder, "nginx.conf", &format!("{head}http {{\n{http}\n}}\n"));
+        for (name, text) in files {
+            write(folder, name, text);
+        }
+        let mut command = Command::new(program);
+        command.arg("-p").arg(folder).args(["-c", "nginx.conf", "-e", "error.log"]);
+        command
+    })
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let mut file = File::create(folder.join(name)).expect("a file");
+    file.write_all(text.as_bytes()).expect("a file");
+}
