@@ -7,8 +7,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, Request};
+use http::{Request, StatusCode};
 
 use super::body::SendBody;
 use super::connect::Connector;
@@ -31,6 +30,7 @@ pub struct HyperTransport {
     connector: Connector,
     redirects: u32,
     max_body: u64,
+    compression: bool,
 }
 
 impl fmt::Debug for HyperTransport {
@@ -50,6 +50,7 @@ impl HyperTransport {
             connector: Connector::open(plan, opening)?,
             redirects: plan.redirects,
             max_body: plan.max_body,
+            compression: plan.compression,
         })
     }
 
@@ -94,18 +95,10 @@ fn on_trail(trail: &Trail, failure: Failure) -> Failure {
 
 fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
     let Received { head, body, .. } = received;
-    if let Some(encoding) = unwanted_encoding(&head.headers).filter(|_| !body.is_empty()) {
-        let host = outgoing.url.host().unwrap_or_default();
-        let message = format!("the body from `{host}` is encoded as `{encoding}`, which was not asked for");
-        return Err(Failure::sent(FailureKind::Decode, message));
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(fault::switched(outgoing.url.host().unwrap_or_default()));
     }
     Ok(Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings })
-}
-
-fn unwanted_encoding(headers: &HeaderMap) -> Option<String> {
-    let values = headers.get_all(CONTENT_ENCODING).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let encodings = values.map(|value| value.trim().to_ascii_lowercase());
-    encodings.into_iter().find(|encoding| !encoding.is_empty() && encoding != "identity")
 }
 
 impl Transport for HyperTransport {
@@ -145,6 +138,7 @@ impl Hop<'_> {
             total: self.timeouts.total.saturating_sub(self.timings.exchange()),
             follows: keep,
             max_body: self.transport.max_body,
+            decodes: self.transport.compression,
         };
         if let Some(signer) = self.signer {
             signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
