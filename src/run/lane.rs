@@ -59,6 +59,12 @@ pub struct Lane {
     pub queue: Queue,
     /// What the columns want of a JSON body; `None`: the body need not be JSON.
     pub wanted: Option<Wanted>,
+    /// Whether columns need a body.
+    pub needs_body: bool,
+    /// Whether anything reads the body as text.
+    pub reads_body: bool,
+    /// Whether the job asks for a part of a body, so that 206 is an answer.
+    pub asks_part: bool,
     /// Whether columns see `meta`.
     pub needs_meta: bool,
     /// What the lanes share.

@@ -190,6 +190,12 @@ impl Template {
         self.compiled.uses_json
     }
 
+    /// Whether the template uses `text`, so that the reply must have a body.
+    #[must_use]
+    pub fn uses_text(&self) -> bool {
+        self.compiled.uses_text
+    }
+
     /// Appends the rendered text to `out`, which is left as it was after an error.
     ///
     /// # Errors
