@@ -11,6 +11,7 @@ use http::{Request, StatusCode};
 
 use super::body::SendBody;
 use super::connect::Connector;
+use super::cookies::Jar;
 use super::exchange::{self, Ended, Received, Terms};
 use super::fault;
 use super::pool::http1::Http1Connection;
@@ -31,6 +32,7 @@ pub struct HyperTransport {
     redirects: u32,
     max_body: u64,
     compression: bool,
+    cookies: Option<Jar>,
 }
 
 impl fmt::Debug for HyperTransport {
@@ -51,6 +53,7 @@ impl HyperTransport {
             redirects: plan.redirects,
             max_body: plan.max_body,
             compression: plan.compression,
+            cookies: plan.cookies.then(Jar::default),
         })
     }
 
@@ -143,7 +146,11 @@ impl Hop<'_> {
         if let Some(signer) = self.signer {
             signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
         }
-        let request = outgoing.on_wire(&lease.host.header, keep);
+        let mut request = outgoing.on_wire(&lease.host.header, keep);
+        // Chosen anew for each hop: what is put here is not among the headers that a redirect keeps.
+        if let Some(jar) = &self.transport.cookies {
+            jar.send(&outgoing.url, request.headers_mut());
+        }
         let ended = match self.send(&mut lease, request, &terms).await {
             Err(Ended::Unsent(_, request)) if lease.connection.as_ref().is_some_and(|old| old.used) => {
                 Box::pin(self.connect(&mut lease)).await?;
@@ -153,6 +160,9 @@ impl Hop<'_> {
             ended => ended,
         };
         let received = ended.map_err(Ended::into_failure)?;
+        if let Some(jar) = &self.transport.cookies {
+            jar.receive(&outgoing.url, &received.head.headers);
+        }
         self.timings.first_byte += received.head_at - terms.start;
         self.timings.body += received.end - received.head_at;
         Ok(received)

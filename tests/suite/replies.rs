@@ -169,3 +169,42 @@ fn charsets_are_understood_and_bytes_that_mean_nothing_are_told() {
     let (_, record, _) = one_row(move |_| answer.clone(), "meta = [\"error\", \"body\"]");
     assert_eq!((&record["error"], &record["body"]), (&json!("404 Not Found"), &json!("café")), "refused ones too");
 }
+
+/// Sets a cookie with every reply, and says back the one it was sent.
+fn counting(request: &SeenRequest) -> Answer {
+    let seen = request.header("cookie").unwrap_or("none").to_owned();
+    Answer::json(&json!({ "seen": seen })).header("set-cookie", "sid=canary-7f3a; Path=/; Max-Age=600")
+}
+
+#[test]
+fn cookies_last_for_a_session_and_are_written_nowhere() {
+    for (client, second) in
+        [("", "none"), ("client.cookies = false", "none"), ("client.cookies = true", "sid=canary-7f3a")]
+    {
+        let oracle = Oracle::start(counting);
+        let more = format!("{client}\nconcurrency = 1\norder = \"input\"\nmeta = [\"status\", \"error\"]");
+        let job = Job::at(&oracle.url(), &JOB.replace("to = 1", "to = 3").replace("MORE", &more));
+        job.run(&["--limit", "2", "-v"]).expect_code(0);
+        let sent = |number: usize| oracle.requests()[number].header("cookie").unwrap_or("none").to_owned();
+        assert_eq!((sent(0), sent(1)), ("none".to_owned(), second.to_owned()), "{client}");
+        let done = job.run(&["-v"]).expect_code(0);
+        assert_eq!((oracle.count(), sent(2)), (3, "none".to_owned()), "another session begins without: {client}");
+        assert!(!done.stderr.contains("canary") && !done.stdout.contains("canary"), "{}", done.stderr);
+        let plan = job.command(&["plan", "job.toml"]);
+        assert!(!plan.stdout.contains("canary"), "{}", plan.stdout);
+        let grep = job.shell("grep -ra canary .");
+        assert_eq!(grep.stdout, "", "{client}");
+    }
+}
+
+#[test]
+fn a_run_does_not_go_on_with_other_cookies() {
+    let oracle = Oracle::start(counting);
+    let job = Job::at(&oracle.url(), &JOB.replace("to = 1", "to = 3").replace("MORE", "client.redirects = 3"));
+    job.run(&["--limit", "1"]).expect_code(0);
+    job.change("job.toml", "client.redirects = 3", "client.cookies = true");
+    let done = job.run(&[]).expect_code(3);
+    assert!(done.stderr.contains("client.cookies"), "{}", done.stderr);
+    job.run(&["--accept-changes"]).expect_code(0);
+    assert_eq!(oracle.count(), 3);
+}

@@ -1,5 +1,6 @@
 //! The engine against servers that behave and servers that do not.
 
+mod cookies;
 mod encodings;
 mod faults;
 mod flood;
