@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
+use http::header::COOKIE;
 
 use super::{Site, flow};
 use crate::diagnostic::codes;
+use crate::document::KeyPath;
 use crate::spec::settings::{ClientSpec, ConnectionsSpec, TlsSpec, TlsVersionSpec};
 use crate::spec::text::{DurationSpec, PositiveDurationSpec, SizeSpec};
 use crate::spec::{EndpointSpec, JobSpec};
@@ -56,6 +58,7 @@ fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key
 /// Decides the connections of an endpoint.
 pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> ClientPlan {
     let spec = flow::settle(endpoint.client.as_ref(), job.client.as_ref());
+    cookies(site, name, endpoint, &spec);
     let connections = spec.connections.clone().unwrap_or_default();
     let ConnectionsSpec { total, per_host, idle_timeout } = connections;
     let count = |given: Option<std::num::NonZeroU32>| given.map_or(100, |count| count.get() as usize);
@@ -85,6 +88,19 @@ pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &Jo
             .map(|(host, to)| (host.to_lowercase(), to.get()))
             .collect(),
         tls: tls(site, name, spec.tls.unwrap_or_default()),
+    }
+}
+
+/// One of the two decides what a request is sent with, and a reader should see which.
+fn cookies(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, spec: &ClientSpec) {
+    let mut headers = endpoint.headers.iter().flat_map(|headers| headers.names());
+    let Some(header) = headers.find(|header| header.eq_ignore_ascii_case(COOKIE.as_str())) else { return };
+    if spec.cookies == Some(true) {
+        let header = KeyPath::of(["endpoints", name, "headers", header]);
+        let other = flow::origin(site, name, &["client", "cookies"]);
+        let message = "the header `cookie` and `client.cookies` both say which cookies are sent".to_owned();
+        let help = "take the header out, or write `client.cookies = false` at the endpoint";
+        site.conflict(&header, "these", &other, "those that servers set", message, help);
     }
 }
 

@@ -87,6 +87,10 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(auth) = &plan.auth {
         put("auth", format!("{} {}", auth.kind(), auth.identity()));
     }
+    // A run whose journal is older than this key has none.
+    if plan.client.cookies {
+        put("client.cookies", "true".to_owned());
+    }
     let names: Vec<&str> = plan.columns.iter().map(|column| column.name.as_str()).collect();
     put("columns", text(&names));
     for column in &plan.columns {

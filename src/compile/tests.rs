@@ -135,6 +135,8 @@ fn what_would_be_sent_or_written_is_the_identity() {
         ("keep = [\"sku\"]\n", vec!["endpoints.price.keep"]),
         ("meta = [\"status\"]\n", vec!["endpoints.price.meta"]),
         ("order = \"input\"\n", vec!["endpoints.price.order"]),
+        ("client.cookies = true\n", vec!["endpoints.price.client.cookies"]),
+        ("client.cookies = false\n", vec![]),
         ("expect.status = [200]\n", vec!["endpoints.price.expect.status"]),
         ("columns.price = \"$.price\"\n", vec!["endpoints.price.columns", "endpoints.price.columns.price"]),
         (

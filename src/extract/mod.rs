@@ -2,6 +2,7 @@
 //!
 //! Expressions are compiled once; a value that is not there is null unless the column says otherwise.
 
+pub mod charset;
 mod json;
 mod template;
 mod value;

@@ -61,7 +61,13 @@ impl Extractor for Rendered {
     }
 
     fn needs(&self) -> Need<'_> {
-        if self.template.uses_json() { Need::Whole } else { Need::Nothing }
+        if self.template.uses_json() {
+            Need::Whole
+        } else if self.template.uses_text() {
+            Need::Text
+        } else {
+            Need::Nothing
+        }
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

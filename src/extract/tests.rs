@@ -82,10 +82,15 @@ fn values_keep_their_type() {
 }
 
 #[test]
-fn what_needs_json_says_so() {
-    let needs = |kind, value| compile(kind, &value).unwrap().needs() != Need::Nothing;
-    assert!(needs("json", json!("$.a")) && needs("template", json!("{{ json.a ~ '' }}")));
-    assert!(!needs("template", json!("{{ status }}{{ text }}")) && !needs("value", json!("{{ json.a }}")));
+fn what_needs_json_or_a_body_says_so() {
+    let needs = |kind, value: &str| {
+        let extractor = compile(kind, &json!(value)).unwrap();
+        let wanted = Wanted::of([extractor.needs()]).is_some();
+        (wanted, extractor.needs() != Need::Nothing)
+    };
+    assert_eq!((needs("json", "$.a"), needs("template", "{{ json.a ~ '' }}")), ((true, true), (true, true)));
+    assert_eq!((needs("template", "{{ status }}"), needs("value", "{{ json.a }}")), ((false, false), (false, false)));
+    assert_eq!(needs("template", "{{ status }}{{ text }}"), (false, true), "a body, of any kind");
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod multipart;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RANGE, USER_AGENT};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,6 +25,9 @@ use crate::transport::RequestBody;
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
+
+/// The codings that replies are decoded from, in the order in which they are liked.
+const ENCODINGS: &str = "gzip, br, zstd, deflate";
 
 /// Everything but what RFC 3986 calls unreserved is escaped in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -272,6 +275,11 @@ fn headers(endpoint: &EndpointPlan) -> Result<(HeaderMap, Vec<Varying>), Failure
         default(USER_AGENT, &endpoint.client.user_agent)?;
     }
     default(ACCEPT, "*/*")?;
+    if endpoint.client.compression {
+        // A part of an encoded body can't be decoded.
+        let partial = endpoint.headers.iter().any(|(given, _)| *given == RANGE);
+        default(ACCEPT_ENCODING, if partial { "identity" } else { ENCODINGS })?;
+    }
     if let Some(kind) = content_type(&endpoint.body) {
         default(CONTENT_TYPE, kind)?;
     }

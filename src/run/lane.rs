@@ -64,6 +64,12 @@ pub struct Lane {
     pub wanted: Option<Wanted>,
     /// What attempts save with; `None`: bodies are not saved.
     pub saver: Option<Arc<Saver>>,
+    /// Whether columns need a body.
+    pub needs_body: bool,
+    /// Whether anything reads the body as text.
+    pub reads_body: bool,
+    /// Whether the job asks for a part of a body, so that 206 is an answer.
+    pub asks_part: bool,
     /// Whether columns see `meta`.
     pub needs_meta: bool,
     /// What the lanes share.

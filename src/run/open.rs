@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use http::header::RANGE;
+
 use crate::auth;
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
@@ -365,8 +367,12 @@ fn lanes(
         let opening = auth::Opening { secrets: &shared.secrets, masker: &shared.masker, demo };
         let auth = endpoint.auth.as_ref().map(|auth| auth.open(&opening)).transpose();
         let auth = auth.map_err(|words| RunError::Open(format!("endpoints.{}: {words}", endpoint.name)))?.flatten();
+        let needs_body = endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
         Ok(Arc::new(Lane {
             index,
+            needs_body,
+            reads_body: needs_body || endpoint.meta.contains(&Meta::Body),
+            asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
             auth,
             slots: slots(endpoint),
             request,

@@ -3,10 +3,9 @@
 //! A retry covers the whole attempt, so everything here is part of it and fails with a `Failure`.
 
 use http::StatusCode;
-use http::header::RANGE;
 use serde_json::{Map, Value};
 
-use crate::extract::Wanted;
+use crate::extract::{Wanted, charset};
 use crate::retry::{Failure, FailureKind};
 use crate::save::Saving;
 use crate::secret::Masker;
@@ -24,16 +23,23 @@ const SNIPPET: usize = 80;
 /// it is seen whole and masked whole.
 const LOOKED_AT: usize = 16 * 1024;
 
+/// The reply, its body in UTF-8 where something reads it.
+pub(super) fn as_text(lane: &Lane, mut reply: Reply) -> Reply {
+    if lane.reads_body
+        && let Some(text) = charset::converted(&reply.headers, &reply.body)
+    {
+        reply.body = text;
+    }
+    reply
+}
+
 /// The cells of the record, or why the attempt failed.
 pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>, Failure> {
     let reply = tried.reply.as_ref().map_err(Clone::clone)?;
     if !lane.plan().expect.contains(reply.status.as_u16()) {
         return Err(Failure::sent(FailureKind::Status, status_words(reply.status)));
     }
-    if reply.status == StatusCode::PARTIAL_CONTENT && !lane.plan().headers.iter().any(|(name, _)| *name == RANGE) {
-        let words = "206 Partial Content, though no part was asked for (with a header `range`)";
-        return Err(Failure::sent(FailureKind::Protocol, words));
-    }
+    odd(lane, reply)?;
     let json = lane.wanted.as_ref().map(|wanted| parse(wanted, &lane.shared.masker, reply)).transpose()?;
     let last = LastAttempt {
         reply: Some(reply),
@@ -48,6 +54,38 @@ pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>
     // A server may say a secret back.
     cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
     Ok(cells)
+}
+
+/// Accepted statuses that are no answer to what was asked (RFC 9110 §15.3.5-7, §15.4.5).
+fn odd(lane: &Lane, reply: &Reply) -> Result<(), Failure> {
+    let words = status_words(reply.status);
+    match reply.status {
+        StatusCode::PARTIAL_CONTENT if !lane.asks_part => {
+            let message = format!("the reply is {words}, a part of a body, and no part was asked for");
+            Err(Failure::sent(FailureKind::Protocol, message))
+        }
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+            if lane.needs_body && reply.body.is_empty() =>
+        {
+            let message = format!("the reply is {words}: it has no body, and the columns need one");
+            Err(Failure::sent(FailureKind::Decode, message))
+        }
+        _ if lane.reads_body && lane.wanted.is_none() => readable(reply),
+        _ => Ok(()),
+    }
+}
+
+/// Text in a charset that nobody knows is read only where it is UTF-8 all the same.
+fn readable(reply: &Reply) -> Result<(), Failure> {
+    match charset::unknown(&reply.headers) {
+        Some(label) if std::str::from_utf8(&reply.body).is_err() => Err(unreadable(&label)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn unreadable(label: &str) -> Failure {
+    let message = format!("the reply is in the charset `{label}`, which is not known, and it is not UTF-8");
+    Failure::sent(FailureKind::Decode, message)
 }
 
 fn extract(lane: &Lane, call: &Call, reply: &Reply, last: &LastAttempt<'_>) -> Result<Vec<Value>, Failure> {
@@ -72,7 +110,14 @@ fn extract(lane: &Lane, call: &Call, reply: &Reply, last: &LastAttempt<'_>) -> R
 }
 
 fn parse(wanted: &Wanted, masker: &Masker, reply: &Reply) -> Result<Value, Failure> {
-    wanted.read(&reply.body).map_err(|error| {
+    let text = std::str::from_utf8(&reply.body).map_err(|error| match charset::unknown(&reply.headers) {
+        Some(label) => unreadable(&label),
+        None => {
+            let message = format!("the reply is not JSON: {}", not_utf8(&reply.body, error.valid_up_to()));
+            Failure::sent(FailureKind::Decode, message)
+        }
+    })?;
+    wanted.read(text).map_err(|error| {
         let message = if reply.body.is_empty() {
             "the reply is empty and not JSON".to_owned()
         } else {
@@ -80,6 +125,15 @@ fn parse(wanted: &Wanted, masker: &Masker, reply: &Reply) -> Result<Value, Failu
         };
         Failure::sent(FailureKind::Decode, message)
     })
+}
+
+/// What is no UTF-8, and where: lines and columns from 1, columns in bytes, as in errors of JSON.
+fn not_utf8(body: &[u8], at: usize) -> String {
+    let before = &body[..at];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = at - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) + 1;
+    let byte = body.get(at).copied().unwrap_or_default();
+    format!("the byte 0x{byte:02X} at line {line} column {column} is not UTF-8")
 }
 
 /// The beginning of a body on one line, without secrets.
@@ -98,6 +152,12 @@ mod tests {
         let masker = Masker::new(["hunter2-hunter2"]);
         let body = format!("{}hunter2-hunter2 and more", "x".repeat(SNIPPET - 5));
         assert_eq!(snippet(&masker, body.as_bytes()), format!("{}*** a", "x".repeat(SNIPPET - 5)));
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_has_a_place() {
+        assert_eq!(not_utf8(b"{\n \"a\": \"\xe9\"}", 9), "the byte 0xE9 at line 2 column 8 is not UTF-8");
+        assert_eq!(not_utf8(b"\xff", 0), "the byte 0xFF at line 1 column 1 is not UTF-8");
     }
 
     #[test]

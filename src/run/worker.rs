@@ -124,7 +124,7 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
     let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
     let reply = tokio::select! {
         biased;
-        reply = exchange(lane, request, &gate, saving.as_mut()) => reply,
+        reply = exchange(lane, request, &gate, saving.as_mut()) => reply.map(|reply| reading::as_text(lane, reply)),
         () = gate.drained_before() => return None,
         failure = out_of_time(lane, deadline) => Err(failure),
     };

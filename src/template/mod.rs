@@ -195,7 +195,7 @@ impl Template {
         self.compiled.uses_json
     }
 
-    /// Whether the template uses `text`, the body as it came.
+    /// Whether the template uses `text`, so that the reply must have a body.
     #[must_use]
     pub fn uses_text(&self) -> bool {
         self.compiled.uses_text

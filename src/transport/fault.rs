@@ -78,6 +78,24 @@ pub(super) fn before_head(host: &str, error: &hyper::Error, sent: bool) -> Failu
     Failure { kind, sent, message }
 }
 
+/// Informational replies without end.
+pub(super) fn endless_head(host: &str) -> Failure {
+    let message = format!("`{host}` sent more than {} KiB and no reply yet", 2 * MAX_HEAD / 1024);
+    Failure::sent(FailureKind::Protocol, message)
+}
+
+/// Chunks that are nearly all framing.
+pub(super) fn endless_framing(host: &str, length: u64) -> Failure {
+    let message = format!("the body from `{host}` is malformed after {length} bytes: its chunks have no end");
+    Failure::sent(FailureKind::Protocol, message)
+}
+
+/// The server changed to another protocol, which nobody asked for.
+pub(super) fn switched(host: &str) -> Failure {
+    let message = format!("`{host}` changed to another protocol (101 Switching Protocols), which was not asked for");
+    Failure::sent(FailureKind::Protocol, message)
+}
+
 /// hyper failed within the reply's body, after `received` bytes of it.
 pub(super) fn in_body(host: &str, error: &hyper::Error, received: u64) -> Failure {
     match io_source(error) {

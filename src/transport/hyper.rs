@@ -7,11 +7,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, Request};
+use http::{Request, StatusCode};
 
 use super::body::SendBody;
 use super::connect::Connector;
+use super::cookies::Jar;
 use super::exchange::{self, Ended, Received, Terms};
 use super::fault;
 use super::pool::http1::Http1Connection;
@@ -31,6 +31,8 @@ pub struct HyperTransport {
     connector: Connector,
     redirects: u32,
     max_body: u64,
+    compression: bool,
+    cookies: Option<Jar>,
 }
 
 impl fmt::Debug for HyperTransport {
@@ -50,6 +52,8 @@ impl HyperTransport {
             connector: Connector::open(plan, opening)?,
             redirects: plan.redirects,
             max_body: plan.max_body,
+            compression: plan.compression,
+            cookies: plan.cookies.then(Jar::default),
         })
     }
 
@@ -102,19 +106,11 @@ fn on_trail(trail: &Trail, failure: Failure) -> Failure {
 }
 
 fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
-    let Received { head, body, length, .. } = received;
-    if let Some(encoding) = unwanted_encoding(&head.headers).filter(|_| length > 0) {
-        let host = outgoing.url.host().unwrap_or_default();
-        let message = format!("the body from `{host}` is encoded as `{encoding}`, which was not asked for");
-        return Err(Failure::sent(FailureKind::Decode, message));
+    let Received { head, body, .. } = received;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(fault::switched(outgoing.url.host().unwrap_or_default()));
     }
     Ok(Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings })
-}
-
-fn unwanted_encoding(headers: &HeaderMap) -> Option<String> {
-    let values = headers.get_all(CONTENT_ENCODING).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let encodings = values.map(|value| value.trim().to_ascii_lowercase());
-    encodings.into_iter().find(|encoding| !encoding.is_empty() && encoding != "identity")
 }
 
 impl Transport for HyperTransport {
@@ -154,11 +150,16 @@ impl Hop<'_> {
             total: self.timeouts.total.saturating_sub(self.timings.exchange()),
             follows: keep,
             max_body: self.transport.max_body,
+            decodes: self.transport.compression,
         };
         if let Some(signer) = self.signer {
             signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
         }
-        let request = outgoing.on_wire(&lease.host.header, keep);
+        let mut request = outgoing.on_wire(&lease.host.header, keep);
+        // Chosen anew for each hop: what is put here is not among the headers that a redirect keeps.
+        if let Some(jar) = &self.transport.cookies {
+            jar.send(&outgoing.url, request.headers_mut());
+        }
         let ended = match self.send(&mut lease, request, &terms).await {
             Err(Ended::Unsent(_, request)) if lease.connection.as_ref().is_some_and(|old| old.used) => {
                 Box::pin(self.connect(&mut lease)).await?;
@@ -168,6 +169,9 @@ impl Hop<'_> {
             ended => ended,
         };
         let received = ended.map_err(Ended::into_failure)?;
+        if let Some(jar) = &self.transport.cookies {
+            jar.receive(&outgoing.url, &received.head.headers);
+        }
         self.timings.first_byte += received.head_at - terms.start;
         self.timings.body += received.end - received.head_at;
         Ok(received)

@@ -16,6 +16,7 @@
 
 pub mod body;
 mod connect;
+mod cookies;
 mod exchange;
 mod fault;
 mod hyper;

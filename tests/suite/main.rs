@@ -32,6 +32,8 @@ mod nginx;
 mod outputs;
 /// What README.md says is true.
 mod readme;
+/// Encodings, charsets, odd statuses, cookies.
+mod replies;
 /// Interrupted, limited, changed, damaged: when a run goes on and when it does not.
 mod resume;
 /// What is tried again, how often, and what the record says of it.

@@ -60,12 +60,31 @@ fn urls_and_queries() {
 }
 
 #[test]
+fn encodings_are_asked_for_unless_the_job_says_otherwise() {
+    for (endpoint, expected) in [
+        ("", Some("gzip, br, zstd, deflate")),
+        ("client.compression = true", Some("gzip, br, zstd, deflate")),
+        ("client.compression = false", None),
+        ("headers = { Accept-Encoding = \"br\" }", Some("br")),
+        ("headers = { accept-encoding = \"{{ row.a }}\" }", Some("a")),
+        ("client.compression = false\nheaders = { accept-encoding = \"identity\" }", Some("identity")),
+        ("headers = { range = \"bytes=0-9\" }", Some("identity")),
+    ] {
+        let request = request(&format!("url = \"demo:/x\"\n{endpoint}"), "a");
+        let asked: Vec<&str> =
+            request.headers().get_all("accept-encoding").iter().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(asked, Vec::from_iter(expected), "{endpoint}");
+    }
+}
+
+#[test]
 fn headers_that_nobody_named() {
     let plain = request("url = \"demo:/x\"", "");
     let shown: Vec<(&str, &str)> =
         plain.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     let agent = concat!("paceline/", env!("CARGO_PKG_VERSION"));
-    assert_eq!(shown, [("user-agent", agent), ("accept", "*/*")]);
+    let encodings = ("accept-encoding", "gzip, br, zstd, deflate");
+    assert_eq!(shown, [("user-agent", agent), ("accept", "*/*"), encodings]);
     let silent = request("url = \"demo:/x\"\nclient.user-agent = \"\"", "");
     assert!(!silent.headers().contains_key("user-agent"), "an empty one is none");
     let json = request(
@@ -158,7 +177,7 @@ proptest! {
     fn no_row_makes_a_panic_or_a_second_header(a in any::<String>()) {
         let plan = prepared("url = \"https://h/{{ row.a }}\"\nheaders.x-a = \"{{ row.a }}\"");
         if let Ok(request) = built(&plan, &json!(a)) {
-            prop_assert_eq!(request.headers().len(), 3);
+            prop_assert_eq!(request.headers().len(), 4);
             prop_assert_eq!(request.uri().authority().unwrap().as_str(), "h");
         }
     }

@@ -16,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Traffic {
     moves: AtomicU64,
+    read: AtomicU64,
     written: AtomicU64,
 }
 
@@ -23,6 +24,11 @@ impl Traffic {
     /// Reads and writes that moved at least a byte.
     pub fn moves(&self) -> u64 {
         self.moves.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// Bytes handed to the operating system or to TLS.
@@ -100,8 +106,10 @@ impl AsyncRead for Wire {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
         };
-        if buffer.filled().len() > before {
+        let bytes = buffer.filled().len() - before;
+        if bytes > 0 {
             Traffic::count(&self.traffic.moves, 1);
+            Traffic::count(&self.traffic.read, bytes as u64);
         }
         read
     }

@@ -1,15 +1,18 @@
-//! A reply's body as it comes in: capped, kept in memory, handed to whoever writes it elsewhere.
+//! A reply's body as it comes in: decoded, capped, kept in memory, handed to whoever writes it elsewhere.
 //!
-//! Knows nothing of connections, so that every protocol brings its pieces here. Must never hold more
-//! than `client.max-body`, nor let a piece through that was not counted.
+//! Knows nothing of connections, so that every protocol brings its pieces here. An encoded body that is
+//! kept is decoded as it comes, and one that is written as it is handed on, so that what waits for the
+//! writer is never larger than it was on the wire. Must never hold more than `client.max-body`, nor let
+//! a piece through that was not counted.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::response;
 
 use super::Terms;
+use super::decode::Decoding;
 use crate::retry::Failure;
-use crate::transport::fault;
 use crate::transport::{BodyWriter, Keep};
+use crate::transport::{fault, redirect};
 
 /// Most memory that a `Content-Length` alone is trusted with.
 const MOST_RESERVED: u64 = 1024 * 1024;
@@ -20,12 +23,15 @@ pub(in crate::transport) struct Intake<'w> {
     length: u64,
     kept: Option<Collected>,
     writer: Option<&'w mut dyn BodyWriter>,
-    /// What the writer has not been given yet.
+    /// What the writer has not been given yet, as it came.
     queued: Vec<Bytes>,
+    /// Undoes the body's encodings, where it has any.
+    decoding: Option<Box<Decoding>>,
 }
 
 impl<'w> Intake<'w> {
-    /// Ready for the body behind `head`, of which `announced` bytes are promised.
+    /// Ready for the body behind `head`, of which `announced` bytes are promised. That of a redirect which
+    /// is followed is counted and goes nowhere.
     ///
     /// # Errors
     /// [`FailureKind::TooLarge`](crate::retry::FailureKind::TooLarge) when the promise is too large already.
@@ -38,23 +44,25 @@ impl<'w> Intake<'w> {
         if announced > terms.max_body {
             return Err(fault::too_large(terms.host, terms.max_body));
         }
-        let (writer, keep) = match writer {
+        let passed_over = terms.follows && redirect::is_one(head);
+        let (writer, keep) = match writer.filter(|_| !passed_over) {
             Some(writer) => match writer.begin(head) {
                 Keep::Memory => (None, true),
                 Keep::Writer => (Some(writer), false),
                 Keep::Both => (Some(writer), true),
             },
-            None => (None, true),
+            None => (None, !passed_over),
         };
-        let kept = keep.then(|| Collected::new(announced));
-        Ok(Self { limit: terms.max_body, length: 0, kept, writer, queued: Vec::new() })
+        let kept = keep.then(|| Collected::new(announced, terms.max_body));
+        let decoding = if passed_over { None } else { Decoding::of(head, terms) };
+        Ok(Self { limit: terms.max_body, length: 0, kept, writer, queued: Vec::new(), decoding })
     }
 
     /// Takes a piece.
     ///
     /// # Errors
-    /// When the body grows too large.
-    pub fn take(&mut self, piece: Bytes, terms: &Terms<'_>) -> Result<(), Failure> {
+    /// When the body grows too large, or can't be decoded.
+    pub fn take(&mut self, mut piece: Bytes, terms: &Terms<'_>) -> Result<(), Failure> {
         self.length += piece.len() as u64;
         if self.length > self.limit {
             return Err(fault::too_large(terms.host, self.limit));
@@ -62,13 +70,19 @@ impl<'w> Intake<'w> {
         if self.writer.is_some() {
             self.queued.push(piece.clone());
         }
-        if let Some(kept) = &mut self.kept {
-            kept.add(piece, self.length);
+        match (&mut self.kept, &mut self.decoding) {
+            (Some(kept), None) => kept.add(piece),
+            (Some(kept), Some(decoding)) if self.writer.is_none() => {
+                while let Some(decoded) = decoding.next(&mut piece)? {
+                    kept.extend(decoded);
+                }
+            }
+            (Some(_) | None, _) => {}
         }
         Ok(())
     }
 
-    /// Bytes that came.
+    /// Bytes that came over the wire.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -81,11 +95,21 @@ impl<'w> Intake<'w> {
     /// Hands what came to the writer.
     ///
     /// # Errors
-    /// The writer's.
+    /// The writer's, and those of [`Intake::take`].
     pub async fn flush(&mut self) -> Result<(), Failure> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        for piece in self.queued.drain(..) {
-            writer.write(piece).await?;
+        for mut piece in self.queued.drain(..) {
+            let Some(decoding) = &mut self.decoding else {
+                writer.write(piece).await?;
+                continue;
+            };
+            while let Some(decoded) = decoding.next(&mut piece)? {
+                let decoded = Bytes::copy_from_slice(decoded);
+                if let Some(kept) = &mut self.kept {
+                    kept.extend(&decoded);
+                }
+                writer.write(decoded).await?;
+            }
         }
         Ok(())
     }
@@ -93,9 +117,13 @@ impl<'w> Intake<'w> {
     /// The end of the body: what was kept of it.
     ///
     /// # Errors
-    /// The writer's.
+    /// The writer's, and [`FailureKind::Truncated`](crate::retry::FailureKind::Truncated) when it is encoded
+    /// and breaks off.
     pub async fn end(mut self) -> Result<Bytes, Failure> {
         self.flush().await?;
+        if let Some(decoding) = &self.decoding {
+            decoding.finish()?;
+        }
         if let Some(writer) = self.writer {
             writer.end().await?;
         }
@@ -106,30 +134,52 @@ impl<'w> Intake<'w> {
 /// The pieces of a body: none, one as it came, or many copied together.
 struct Collected {
     announced: u64,
+    limit: u64,
     first: Bytes,
-    rest: BytesMut,
+    rest: Vec<u8>,
 }
 
 impl Collected {
-    fn new(announced: u64) -> Self {
-        Self { announced, first: Bytes::new(), rest: BytesMut::new() }
+    fn new(announced: u64, limit: u64) -> Self {
+        Self { announced, limit, first: Bytes::new(), rest: Vec::new() }
     }
 
-    /// Adds a piece; `length`: bytes with it.
-    fn add(&mut self, piece: Bytes, length: u64) {
+    /// Adds a piece that may be kept as it is.
+    fn add(&mut self, piece: Bytes) {
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = piece;
-            return;
+        } else {
+            self.extend(&piece);
         }
-        if self.rest.is_empty() {
-            let expected = self.announced.min(MOST_RESERVED).max(length);
-            self.rest.reserve(usize::try_from(expected).unwrap_or(usize::MAX));
-            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+    }
+
+    /// Adds a copy.
+    fn extend(&mut self, piece: &[u8]) {
+        self.make_room(self.first.len() + piece.len());
+        self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        self.rest.extend_from_slice(piece);
+    }
+
+    // Twice as much each time, but never more than may come.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.rest.len() + more;
+        if needed > self.rest.capacity() {
+            let twice = self.announced.min(MOST_RESERVED).max(self.rest.capacity() as u64 * 2).min(self.limit);
+            let room = usize::try_from(twice).unwrap_or(usize::MAX).max(needed);
+            self.rest.reserve_exact(room - self.rest.len());
         }
-        self.rest.extend_from_slice(&piece);
     }
 
     fn finish(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+        if self.rest.is_empty() { self.first } else { self.rest.into() }
+    }
+}
+
+#[cfg(test)]
+impl Intake<'_> {
+    /// Bytes of the body in memory, decoded and not, and room for more.
+    pub fn held(&self) -> usize {
+        let kept = self.kept.as_ref().map_or(0, |kept| kept.first.len() + kept.rest.capacity());
+        kept + self.queued.iter().map(Bytes::len).sum::<usize>()
     }
 }

@@ -3,8 +3,13 @@
 //! Connection, reply and timer are polled together by the task that asked: nothing is spawned and no
 //! other task is woken. Must never decide about another attempt.
 
+mod coder;
+mod decode;
 mod intake;
 mod watch;
+
+#[cfg(test)]
+mod tests;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -18,14 +23,17 @@ use tokio::task::coop::unconstrained;
 
 use super::body::SendBody;
 use super::fault;
-use super::pool::http1::Http1Connection;
-use super::redirect;
+use super::pool::http1::{Http1Connection, MAX_HEAD};
 use super::{BodyWriter, TimeoutPlan};
 use crate::clock::Instant;
 use crate::retry::Failure;
 
 use intake::Intake;
 use watch::Watch;
+
+/// Bytes that may come before a reply's head is whole. hyper caps each head, but not the number of
+/// informational replies (100, 103) before it.
+const MOST_BEFORE_HEAD: u64 = 2 * MAX_HEAD as u64;
 
 /// What an exchange needs to know besides its request.
 pub(in crate::transport) struct Terms<'a> {
@@ -39,8 +47,10 @@ pub(in crate::transport) struct Terms<'a> {
     pub total: Duration,
     /// Whether redirects are followed: their bodies go nowhere.
     pub follows: bool,
-    /// Largest body, in bytes.
+    /// Largest body, in bytes: on the wire and decoded.
     pub max_body: u64,
+    /// Whether encoded bodies are decoded.
+    pub decodes: bool,
 }
 
 /// A whole reply, and when it came.
@@ -49,8 +59,6 @@ pub(in crate::transport) struct Received {
     pub head: response::Parts,
     /// The body.
     pub body: Bytes,
-    /// Bytes that came of it, kept or not.
-    pub length: u64,
     /// When the head was there.
     pub head_at: Instant,
     /// When the body was complete.
@@ -83,7 +91,7 @@ pub(in crate::transport) async fn run(
     writer: Option<&mut dyn BodyWriter>,
 ) -> Result<Received, Ended> {
     connection.reusable = false;
-    let written = connection.traffic.written();
+    let (read, written) = (connection.traffic.read(), connection.traffic.written());
     let mut watch = Watch::new(connection, terms);
     // hyper hands the reply over within our own poll of the connection, so nobody needs to be woken
     // for it; and tokio's task budget must not hide it, since only a waker would bring us back.
@@ -93,7 +101,10 @@ pub(in crate::transport) async fn run(
         if let Poll::Ready(reply) = reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return Poll::Ready(Ok(reply));
         }
-        overdue.map_or(Poll::Pending, |overdue| Poll::Ready(Err(overdue)))
+        if connection.traffic.read() - read > MOST_BEFORE_HEAD {
+            return Poll::Ready(Err(fault::endless_head(terms.host)));
+        }
+        overdue.map_or(Poll::Pending, |overdue| Poll::Ready(Err(overdue.failure(terms.host, terms.timeouts))))
     });
     let reply = match head.await {
         Ok(Ok(reply)) => reply,
@@ -106,27 +117,25 @@ pub(in crate::transport) async fn run(
                 None => Ended::Failed(failure),
             });
         }
-        Err(overdue) => return Err(Ended::Failed(overdue.failure(terms.host, terms.timeouts))),
+        Err(failure) => return Err(Ended::Failed(failure)),
     };
     let head_at = watch.last;
     let (head, incoming) = reply.into_parts();
-    let writer = writer.filter(|_| !(terms.follows && redirect::is_one(&head)));
     let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(Ended::Failed)?;
-    let received = receive(connection, incoming, intake, &mut watch, terms).await;
-    let (body, length) = received.map_err(Ended::Failed)?;
+    let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(Ended::Failed)?;
     connection.settle(watch.last);
-    Ok(Received { head, body, length, head_at, end: watch.last })
+    Ok(Received { head, body, head_at, end: watch.last })
 }
 
 async fn receive(
     connection: &mut Http1Connection,
     mut incoming: Incoming,
     mut intake: Intake<'_>,
-    watch: &mut Watch,
+    (watch, read): (&mut Watch, u64),
     terms: &Terms<'_>,
-) -> Result<(Bytes, u64), Failure> {
+) -> Result<Bytes, Failure> {
     if incoming.is_end_stream() {
-        return Ok((intake.end().await?, 0));
+        return intake.end().await;
     }
     // Often the body came with the head.
     let mut ended = drain(&mut incoming, &mut intake, terms)?;
@@ -148,6 +157,9 @@ async fn receive(
                     return Poll::Ready(Err(overdue.failure(terms.host, terms.timeouts)));
                 }
                 if intake.length() == moved {
+                    if connection.traffic.read() - read > most_read(moved) {
+                        return Poll::Ready(Err(fault::endless_framing(terms.host, moved)));
+                    }
                     let pause = intake.is_full() && moved != before;
                     return if pause { Poll::Ready(Ok(false)) } else { Poll::Pending };
                 }
@@ -155,8 +167,13 @@ async fn receive(
         })
         .await?;
     }
-    let length = intake.length();
-    Ok((intake.end().await?, length))
+    intake.end().await
+}
+
+/// Bytes that may come over the wire for a reply with so much body: chunks of one byte are six, and what
+/// hyper has read ahead counts too. hyper caps extensions of chunks, but not the digits of their sizes.
+fn most_read(length: u64) -> u64 {
+    length.saturating_mul(16) + 2 * MOST_BEFORE_HEAD
 }
 
 /// Takes what is there; tells whether it was the end of the body.

@@ -71,14 +71,6 @@ async fn replies_that_end_early_or_make_no_sense() {
 }
 
 #[tokio::test]
-async fn a_body_encoded_unasked_is_a_decode_failure() {
-    let server = Server::once("HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: 2\r\n\r\n\x1f\u{0}").await;
-    let failure = fetch(&client(|_| {}), &server.url("/")).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Decode);
-    assert!(failure.message.contains("`gzip`"), "{failure}");
-}
-
-#[tokio::test]
 async fn resets_before_and_within_the_reply() {
     for (reply, kind) in [
         ("", FailureKind::Reset),
@@ -114,21 +106,17 @@ async fn silence_is_a_read_timeout() {
 }
 
 #[tokio::test]
-async fn a_trickle_and_a_flood_without_end_meet_the_total_timeout() {
+async fn a_trickle_without_end_meets_the_total_timeout() {
     let short = TimeoutPlan { total: Duration::from_millis(150), ..patient() };
-    for (start, drop, every) in [
-        ("HTTP/1.1 200 OK\r\n", "x: y\r\n", 10),
-        ("HTTP/1.1 200 OK\r\n\r\n", "z", 10),
-        ("", "HTTP/1.1 100 Continue\r\n\r\n", 0),
-    ] {
+    for (start, drop) in
+        [("HTTP/1.1 200 OK\r\n", "x: y\r\n"), ("HTTP/1.1 200 OK\r\n\r\n", "z"), ("", "HTTP/1.1 100 Continue\r\n\r\n")]
+    {
         let server = Server::start(move |mut stream, _| async move {
             request(&mut stream).await;
             let _ = stream.write_all(start.as_bytes()).await;
-            let mut pace = tokio::time::interval(Duration::from_millis(every.max(1)));
+            let mut pace = tokio::time::interval(Duration::from_millis(10));
             while stream.write_all(drop.as_bytes()).await.is_ok() {
-                if every > 0 {
-                    pace.tick().await;
-                }
+                pace.tick().await;
             }
         })
         .await;

@@ -1,11 +1,14 @@
 //! The engine against servers that behave and servers that do not.
 
 mod bodies;
+mod cookies;
+mod encodings;
 mod faults;
+mod flood;
 mod pool;
 mod redirects;
 mod replies;
 mod scripted;
 mod standing;
-mod support;
+pub(super) mod support;
 mod tls;

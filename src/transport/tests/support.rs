@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -189,6 +190,28 @@ pub async fn send(
 /// GETs a URL with patience.
 pub async fn fetch(transport: &HyperTransport, url: &str) -> Result<Reply, Failure> {
     send(transport, get(url), &patient()).await
+}
+
+/// A body in a coding, by its name: `raw` is deflate without zlib's header.
+pub fn encoded(coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let level = flate2::Compression::default();
+    match coding {
+        "gzip" | "x-gzip" => flate2::read::GzEncoder::new(body, level).read_to_end(&mut out),
+        "deflate" => flate2::read::ZlibEncoder::new(body, level).read_to_end(&mut out),
+        "raw" => flate2::read::DeflateEncoder::new(body, level).read_to_end(&mut out),
+        "br" => brotli::CompressorReader::new(body, 4096, 5, 22).read_to_end(&mut out),
+        "zstd" => zstd::stream::copy_encode(body, &mut out, 3).map(|()| out.len()),
+        other => panic!("no encoder for {other}"),
+    }
+    .unwrap();
+    out
+}
+
+/// `200` with this body and these headers, each with its line break.
+pub fn reply(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
 }
 
 /// A request with headers and a body.
