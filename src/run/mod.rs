@@ -4,6 +4,7 @@
 //! messages. Its main loop has no `?`: whatever happens becomes a phase, and every phase ends in a
 //! commit.
 
+mod auths;
 mod batch;
 mod conductor;
 mod control;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 
-use crate::auth::Wire;
+use crate::auth::{Auth, Proof, Unproved, Wire};
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::record::{Ending, Outcome};
@@ -104,7 +104,7 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
     let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
     let reply = tokio::select! {
         biased;
-        reply = exchange(lane, request, &gate) => reply,
+        reply = exchange(lane, &context, request, &gate) => reply?,
         () = gate.drained_before() => return None,
         failure = out_of_time(lane, deadline) => Err(failure),
     };
@@ -115,23 +115,62 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
     Some(Tried { reply, wire })
 }
 
-async fn exchange(lane: &Lane, mut request: Request<RequestBody>, gate: &LaneGate<'_>) -> Result<Reply, Failure> {
-    let timeouts = &lane.plan().timeout;
-    let Some(auth) = &lane.auth else {
-        return lane.transport.exchange(transport::Call::new(request, gate, timeouts)).await;
+/// Makes the exchange, and once more where the server refused what proved the request and it could be renewed.
+/// `None`: the run ends first.
+async fn exchange(
+    lane: &Lane,
+    context: &Context<'_>,
+    request: Request<RequestBody>,
+    gate: &LaneGate<'_>,
+) -> Option<Result<Reply, Failure>> {
+    let Some(auth) = lane.auth.as_deref() else {
+        return Some(lane.transport.exchange(transport::Call::new(request, gate, &lane.plan().timeout)).await);
     };
-    let asked = LaneGate::new(&lane.limiters, &lane.shared.control);
-    let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts };
-    let again = request.clone();
-    auth.prove(wire, &mut request).await?;
-    let call = |request| transport::Call { signer: auth.signer(), ..transport::Call::new(request, gate, timeouts) };
-    let reply = lane.transport.exchange(call(request)).await?;
-    if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(&reply.headers) {
-        return Ok(reply);
+    let (proof, reply) = match proved(lane, auth, request, gate).await? {
+        Ok(answered) => answered,
+        Err(failure) => return Some(Err(failure)),
+    };
+    if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(proof) {
+        return Some(Ok(reply));
     }
-    let mut request = again;
-    auth.prove(wire, &mut request).await?;
-    lane.transport.exchange(call(request)).await
+    let again = match lane.request.build(context) {
+        Ok(request) => proved(lane, auth, request, gate).await?,
+        Err(failure) => Err(failure),
+    };
+    if let Ok((proof, reply)) = &again
+        && reply.status == StatusCode::UNAUTHORIZED
+    {
+        auth.refused_again(*proof);
+    }
+    Some(again.map(|(_, reply)| reply))
+}
+
+/// Proves a request and sends it. `None`: the run ends first; a token that is just being fetched is of no use then.
+async fn proved(
+    lane: &Lane,
+    auth: &dyn Auth,
+    mut request: Request<RequestBody>,
+    gate: &LaneGate<'_>,
+) -> Option<Result<(Proof, Reply), Failure>> {
+    let (control, plan) = (&lane.shared.control, lane.plan());
+    let asked = LaneGate::new(&lane.limiters, control);
+    let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts: &plan.timeout, retry: &plan.retry };
+    let proof = tokio::select! {
+        biased;
+        proof = auth.prove(wire, &mut request) => proof,
+        () = control.drained() => return None,
+    };
+    match proof {
+        Ok(proof) => {
+            let call = transport::Call { signer: auth.signer(), ..transport::Call::new(request, gate, &plan.timeout) };
+            Some(lane.transport.exchange(call).await.map(|reply| (proof, reply)))
+        }
+        Err(Unproved::Failed(failure)) => Some(Err(failure)),
+        Err(Unproved::Later(wait)) => {
+            control.end(Cause::ServerWait { endpoint: plan.name.clone(), wait });
+            None
+        }
+    }
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {
