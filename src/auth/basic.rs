@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use serde_json::Value;
 
-use super::{AuthKind, AuthPlan, authorize, secret_template};
+use super::fields::Fields;
+use super::{AuthKind, AuthPlan, authorization, authorize};
 use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
@@ -19,6 +20,7 @@ pub(super) const KIND: AuthKind = AuthKind {
     name: "basic",
     doc: "user and password in the Authorization header (RFC 7617)",
     example: "auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }",
+    owned: authorization,
     schema: |_| {
         schemars::json_schema!({
             "type": "object",
@@ -43,24 +45,10 @@ struct Basic {
 }
 
 fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<Arc<dyn AuthPlan>> {
-    let user = text(site, path, value, "user").and_then(|text| user(site, &path.key("user"), text, scope));
-    let password = text(site, path, value, "password")
-        .and_then(|text| secret_template(site, &path.key("password"), text, "password", scope));
+    let fields = Fields { kind: &KIND, path, table: value };
+    let user = fields.text(site, "user").and_then(|text| user(site, &path.key("user"), text, scope));
+    let password = fields.secret(site, "password", "password", scope);
     Some(Arc::new(Basic { user: user?, password: password? }))
-}
-
-fn text<'v>(site: &mut Site<'_>, path: &KeyPath, value: &'v Value, key: &str) -> Option<&'v str> {
-    let found = value.get(key);
-    let text = found.and_then(Value::as_str);
-    if text.is_none() {
-        let help = "write it as `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }`";
-        let (code, message) = match found {
-            Some(_) => (codes::WRONG_TYPE, format!("`{key}` must be a string")),
-            None => (codes::MISSING_KEY, format!("auth.basic needs `{key}`")),
-        };
-        site.error(code, &path.key(key), message, help);
-    }
-    text
 }
 
 fn user(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Option<Template> {

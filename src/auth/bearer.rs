@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::Request;
 use serde_json::Value;
 
-use super::{AuthKind, AuthPlan, authorize, secret_template};
+use super::fields::secret_template;
+use super::{AuthKind, AuthPlan, authorization, authorize};
 use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
@@ -17,6 +18,7 @@ pub(super) const KIND: AuthKind = AuthKind {
     name: "bearer",
     doc: "a token in the Authorization header (RFC 6750)",
     example: "auth.bearer = \"{{ secrets.token }}\"",
+    owned: authorization,
     schema: |_| {
         schemars::json_schema!({
             "type": "string",

@@ -1,26 +1,31 @@
 //! Auth: what proves to the server who asks. One file and one row of [`KINDS`] each.
 //!
-//! Must never put a secret anywhere but into headers marked sensitive.
+//! Must never put a secret anywhere but into headers marked sensitive, the form that asks for a token, and,
+//! where a job says so, the query.
 
+mod api_key;
+mod aws_sigv4;
 mod basic;
 mod bearer;
+mod fields;
+mod oauth2;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request};
 use serde_json::Value;
 
 use crate::compile::Site;
-use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
-use crate::retry::Failure;
+use crate::retry::{Failure, RetryPlan};
 use crate::secret::{Masker, Secrets};
-use crate::template::{Context, RenderError, Scope, Spot, Template};
+use crate::template::{Context, RenderError, Scope, Template};
 use crate::transport::{BoxFuture, Gate, RequestBody, Signer, TimeoutPlan, Transport};
 
 /// An auth kind, decided and printable (secrets are templates, not values).
@@ -39,7 +44,13 @@ pub trait AuthPlan: Debug + Send + Sync {
     /// When a template can't be rendered for this row or gives no valid header value.
     fn apply(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), RenderError>;
 
-    /// What the kind needs while a run goes on; `None`: nothing beyond [`AuthPlan::apply`].
+    /// Where it asks by itself, beside the URL of its endpoint; no row is needed to know it.
+    fn url(&self) -> Option<&Template> {
+        None
+    }
+
+    /// What the kind needs while a run goes on; `None`: nothing beyond [`AuthPlan::apply`]. Endpoints whose
+    /// kind and identity are the same share what is opened.
     ///
     /// # Errors
     /// In words, when a template that is the same for every row can't be rendered.
@@ -57,6 +68,8 @@ pub struct Opening<'a> {
     pub masker: &'a Masker,
     /// What stands for `demo:`.
     pub demo: Option<&'a str>,
+    /// `User-Agent` of its own requests; empty: none.
+    pub user_agent: &'a str,
 }
 
 /// How a live auth reaches its server: as the endpoint does, limits included.
@@ -68,28 +81,46 @@ pub struct Wire<'a> {
     pub gate: &'a dyn Gate,
     /// The endpoint's timeouts.
     pub timeouts: &'a TimeoutPlan,
+    /// The endpoint's retries: whatever asks for a token obeys the same waits and bounds.
+    pub retry: &'a RetryPlan,
 }
 
-/// An auth at work, shared by all rows of its endpoint.
+/// Which of the things that were fetched proved a request: they are numbered as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proof(pub u64);
+
+/// Why a request could not be proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unproved {
+    /// The attempt has failed. Never `sent`: nothing of the row's own request has left.
+    Failed(Failure),
+    /// The server asks for a wait beyond `retry.max-wait`: the run stops, to be resumed after it.
+    Later(Duration),
+}
+
+/// An auth at work, shared by all rows of its endpoints.
 pub trait Auth: Send + Sync {
     /// Adds what was fetched to a request; fetches it first where there is none, or where it is about to
-    /// end: once for all who wait for it.
+    /// end: once for all who wait for it. Dropping the future leaves the fetch to another who waits.
     ///
     /// # Errors
-    /// Never `sent`: nothing of the row's own request has left.
+    /// When there is nothing to prove with.
     fn prove<'a>(
         &'a self,
         _wire: Wire<'a>,
         _request: &'a mut Request<RequestBody>,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(std::future::ready(Ok(())))
+    ) -> BoxFuture<'a, Result<Proof, Unproved>> {
+        Box::pin(std::future::ready(Ok(Proof::default())))
     }
 
-    /// The server answered 401 to a request that was proved. `true`: what was fetched is given up, and the row
-    /// may be sent once more with what is fetched anew.
-    fn renews(&self, _refused: &HeaderMap) -> bool {
+    /// The server answered 401 to a request that was proved. `true`: the row may be sent once more, with
+    /// what was fetched since, or is fetched anew.
+    fn renews(&self, _refused: Proof) -> bool {
         false
     }
+
+    /// What was renewed was refused as well: it is not its age that the server minds.
+    fn refused_again(&self, _refused: Proof) {}
 
     /// What signs requests as they leave.
     fn signer(&self) -> Option<Arc<dyn Signer>> {
@@ -109,29 +140,37 @@ pub struct AuthKind {
     pub doc: &'static str,
     /// The smallest example, TOML.
     pub example: &'static str,
+    /// What it says in a request, by the value of `auth.KIND`.
+    pub owned: fn(&Value) -> Owned,
     /// Schema of the value of `auth.KIND`.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of `auth.KIND` (already valid by the schema). Pure.
     pub compile: Compile,
 }
 
-/// Every kind of auth.
-pub const KINDS: &[AuthKind] = &[bearer::KIND, basic::KIND];
+/// What a kind says in a request, so that nobody else may say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// Headers.
+    pub headers: Vec<String>,
+    /// Parameters of the query.
+    pub query: Vec<String>,
+}
 
-/// Compiles a template whose value must stay secret, so that it can't stand in the job file.
-fn secret_template(site: &mut Site<'_>, path: &KeyPath, text: &str, secret: &str, scope: &Scope) -> Option<Template> {
-    let template = site.template(path, text, Spot::Text, scope)?;
-    if template.constant().is_some() {
-        let help = format!(
-            "keep it out of the file: declare `{secret}.env = \"{}\"` under `[secrets]` and write `{{{{ secrets.{secret} }}}}` here",
-            secret.to_ascii_uppercase()
-        );
-        let message = format!("`{path}` holds a secret, and a job file holds none");
-        let place = site.document.place(path);
-        site.diagnostics.push(Diagnostic::error(codes::SECRET_IN_FILE, message).at_hidden(place).help(help));
-        return None;
-    }
-    Some(template)
+/// Every kind of auth.
+pub const KINDS: &[AuthKind] = &[bearer::KIND, basic::KIND, api_key::KIND, oauth2::KIND, aws_sigv4::KIND];
+
+/// Kinds that speak in the `Authorization` header alone.
+fn authorization(_: &Value) -> Owned {
+    Owned { headers: vec![AUTHORIZATION.to_string()], query: Vec::new() }
+}
+
+/// The text of a template that needs no row. What goes wrong says nothing of its value.
+fn fixed(template: &Template, what: &str, secrets: &Secrets) -> Result<String, String> {
+    let mut text = String::new();
+    let context = Context { row: None, secrets, reply: None };
+    template.render(&context, &mut text).map_err(|error| format!("{what} can't be built: {}", error.message))?;
+    if text.is_empty() { Err(format!("{what} is empty")) } else { Ok(text) }
 }
 
 /// Puts a sensitive `Authorization` header in the place of any other.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
 use serde_json::Value;
 
@@ -193,13 +192,23 @@ fn expect(spec: &EndpointSpec) -> StatusSet {
 
 fn auth(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Option<Arc<dyn AuthPlan>> {
     let written = &spec.auth.as_ref()?.0;
-    let path = path.key("auth");
-    let headers = spec.headers.iter().flat_map(|headers| headers.names());
-    if let Some(header) = headers.into_iter().find(|header| header.eq_ignore_ascii_case(AUTHORIZATION.as_str())) {
-        let other = KeyPath(path.0[..path.0.len() - 1].to_vec()).key("headers").key(header);
-        let message = "`auth` and the header `authorization` both say who asks".to_owned();
-        site.conflict(&other, "here", &path, "and here", message, "take one of the two out");
-    }
     let row = auth::KINDS.iter().find(|row| row.name == written.kind)?;
-    (row.compile)(site, &path.key(row.name), &written.value, scope)
+    let auth::Owned { headers, query } = (row.owned)(&written.value);
+    let names = spec.headers.iter().flat_map(|headers| headers.names());
+    let twice: Vec<&str> = names.filter(|name| headers.iter().any(|owned| owned.eq_ignore_ascii_case(name))).collect();
+    for name in twice {
+        let message = format!("`auth` and the header `{}` both say who asks", name.to_ascii_lowercase());
+        said_twice(site, path, &path.key("headers").key(name), message);
+    }
+    let names = spec.query.iter().flat_map(|query| query.names());
+    let twice: Vec<&str> = names.filter(|name| query.iter().any(|owned| owned == name)).collect();
+    for name in twice {
+        let message = format!("`auth` and the query parameter `{name}` both say who asks");
+        said_twice(site, path, &path.key("query").key(name), message);
+    }
+    (row.compile)(site, &path.key("auth").key(row.name), &written.value, scope)
+}
+
+fn said_twice(site: &mut Site<'_>, endpoint: &KeyPath, other: &KeyPath, message: String) {
+    site.conflict(other, "here", &endpoint.key("auth"), "and here", message, "take one of the two out");
 }

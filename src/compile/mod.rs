@@ -203,6 +203,21 @@ impl Site<'_> {
         }
     }
 
+    /// The value at `path` as the name of a header; reports why it can't be one.
+    pub fn header_name(&mut self, path: &KeyPath, text: &str) -> Option<http::HeaderName> {
+        let named = request::sendable(text);
+        let owned = http::HeaderName::from_bytes(text.as_bytes()).is_ok();
+        let help = |help| if owned { "name another header" } else { help };
+        named.map_err(|(message, why)| self.error(codes::HEADER, path, message, help(why))).ok()
+    }
+
+    /// Compiles the template of a whole URL and reports everything that is wrong with it.
+    pub fn url(&mut self, path: &KeyPath, text: &str, scope: &Scope) -> Option<Template> {
+        let template = self.template(path, text, Spot::Url, scope)?;
+        url::check(self, path, &template);
+        Some(template)
+    }
+
     /// Compiles the template at `path` and reports everything that is wrong with it, inside its string.
     pub fn template(&mut self, path: &KeyPath, text: &str, spot: Spot, scope: &Scope) -> Option<Template> {
         match Template::compile(text, spot, scope) {

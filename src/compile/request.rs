@@ -103,21 +103,20 @@ fn plain(value: &str) -> bool {
 }
 
 fn header_name(site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<HeaderName> {
+    let named = sendable(written);
+    named.map_err(|(message, help)| site.key_error(codes::HEADER, path, message, help)).ok()
+}
+
+/// The name of a header that a job may set, or what is wrong with it and the way out.
+pub fn sendable(written: &str) -> Result<HeaderName, (String, &'static str)> {
     let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
         let message = format!("`{}` can't be the name of a header", written.escape_debug());
-        site.key_error(
-            codes::HEADER,
-            path,
-            message,
-            "names are made of letters, digits and `-`, such as `x-request-id`",
-        );
-        return None;
+        return Err((message, "names are made of letters, digits and `-`, such as `x-request-id`"));
     };
-    if let Some((_, why)) = OWNED.iter().find(|(owned, _)| *owned == name) {
-        site.key_error(codes::HEADER, path, format!("the header `{name}` can't be set: {why}"), "take it out");
-        return None;
+    match OWNED.iter().find(|(owned, _)| *owned == name) {
+        Some((_, why)) => Err((format!("the header `{name}` can't be set: {why}"), "take it out")),
+        None => Ok(name),
     }
-    Some(name)
 }
 
 /// Compiles a JSON body.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -64,6 +65,8 @@ pub(super) struct World {
     pub(super) seed: u64,
     /// When it began; tokens are dated from here.
     pub(super) began: crate::clock::Instant,
+    /// Tokens given so far.
+    tokens: AtomicU64,
     /// How often something was refused or cut, by the hash of what it was.
     stumbles: Mutex<HashMap<u64, u32>>,
     /// The bucket of `/limited`.
@@ -81,10 +84,16 @@ impl World {
         Self {
             seed,
             began: crate::clock::now(),
+            tokens: AtomicU64::default(),
             stumbles: Mutex::default(),
             bucket: Bucket::full(),
             legacy_bucket: Bucket::full(),
         }
+    }
+
+    /// The number of one more token, from 1.
+    pub(super) fn next_token(&self) -> u64 {
+        self.tokens.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Counts one more stumble over `what` and says how many there were before.

@@ -209,6 +209,26 @@ async fn oauth_refuses_wrong_clients_and_tokens_that_are_over() {
 }
 
 #[tokio::test]
+async fn oauth_tokens_may_end_unannounced_and_are_numbered() {
+    let demo = start(1).await;
+    let form = "grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret";
+    for number in 1..=2 {
+        let given = send(&demo, "POST", "/oauth/token?uses=2", &[FORM], form).await.unwrap().json();
+        assert!(given.get("expires_in").is_none(), "{given}");
+        let token = format!("Bearer {}", given["access_token"].as_str().unwrap());
+        for status in [200, 200, 401, 401] {
+            let seen = send(&demo, "GET", "/oauth/items/7", &[("authorization", &token)], "").await.unwrap();
+            assert_eq!(seen.status, status);
+            if status == 200 {
+                assert_eq!(seen.json(), json!({ "id": "7", "token": number }));
+            }
+        }
+        let more = token.replace(".2.", ".9.");
+        assert_eq!(send(&demo, "GET", "/oauth/items/7", &[("authorization", &more)], "").await.unwrap().status, 401);
+    }
+}
+
+#[tokio::test]
 async fn bearer_and_basic_open_their_routes() {
     let demo = start(1).await;
     let open = [("/bearer/7", "Bearer demo-token"), ("/basic/7", "Basic ZGVtbzpkZW1vLXBhc3N3b3Jk")];

@@ -36,9 +36,9 @@ impl Plan {
     /// Whether any request goes to the API built into the program.
     #[must_use]
     pub fn uses_demo(&self) -> bool {
-        self.endpoints
-            .iter()
-            .any(|endpoint| endpoint.url.constant().unwrap_or_else(|| endpoint.url.literal_prefix()).starts_with(DEMO))
+        let is_demo = |url: &Template| url.literal_prefix().starts_with(DEMO);
+        let asks_demo = |auth: &std::sync::Arc<dyn crate::auth::AuthPlan>| auth.url().is_some_and(is_demo);
+        self.endpoints.iter().any(|endpoint| is_demo(&endpoint.url) || endpoint.auth.as_ref().is_some_and(asks_demo))
     }
 }
 

@@ -4,6 +4,7 @@
 //! messages. Its main loop has no `?`: whatever happens becomes a phase, and every phase ends in a
 //! commit.
 
+mod auths;
 mod batch;
 mod conductor;
 mod control;
@@ -19,6 +20,7 @@ mod queue;
 mod reading;
 pub mod resume;
 mod scribe;
+mod sending;
 mod summing;
 mod telling;
 #[cfg(test)]

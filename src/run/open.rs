@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use http::header::RANGE;
 
-use crate::auth;
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
 use crate::extract::{Need, Wanted};
@@ -21,8 +20,10 @@ use crate::random;
 use crate::save::Saves;
 use crate::secret::Secrets;
 use crate::sink::Start;
+use crate::template::Template;
 use crate::transport::{self, ClientPlan, HyperTransport, Transport};
 
+use super::auths::Auths;
 use super::control::{self, Desk};
 use super::feeder::Selection;
 use super::lane::{Lane, Shared};
@@ -326,8 +327,8 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
 }
 
 fn needs_tls(endpoint: &EndpointPlan) -> bool {
-    let prefix = endpoint.url.literal_prefix();
-    !prefix.starts_with("http://") && !prefix.starts_with("demo:")
+    let is_tls = |url: &Template| !["http://", "demo:"].iter().any(|plain| url.literal_prefix().starts_with(plain));
+    is_tls(&endpoint.url) || endpoint.auth.as_ref().and_then(|auth| auth.url()).is_some_and(is_tls)
 }
 
 async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
@@ -357,6 +358,7 @@ fn lanes(
 ) -> Result<Vec<Arc<Lane>>, RunError> {
     let plan = &shared.plan;
     let named: Vec<Arc<Limiter>> = plan.limits.iter().map(|limit| Arc::new(Limiter::open(limit.clone()))).collect();
+    let mut auths = Auths::default();
     let lane = |(index, endpoint): (usize, &EndpointPlan)| {
         let mut limiters: Vec<_> = endpoint.limits.iter().map(|position| named[*position].clone()).collect();
         if limiters.is_empty() {
@@ -364,10 +366,8 @@ fn lanes(
         }
         let request = RequestPlan::new(endpoint, demo)
             .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
-        let opening = auth::Opening { secrets: &shared.secrets, masker: &shared.masker, demo };
-        let auth = endpoint.auth.as_ref().map(|auth| auth.open(&opening)).transpose();
-        let auth = auth.map_err(|words| RunError::Open(format!("endpoints.{}: {words}", endpoint.name)))?.flatten();
         let needs_body = endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
+        let auth = auths.open(shared, endpoint, demo)?;
         Ok(Arc::new(Lane {
             index,
             needs_body,

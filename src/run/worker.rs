@@ -6,17 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
-use crate::auth::Wire;
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Attempted, Failure, FailureKind, Reach, Verdict, verdict};
 use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::{self, BodyWriter, Reply, RequestBody, TimeoutPlan};
+use crate::transport::Reply;
 
 use super::control::Cause;
 use super::gate::LaneGate;
@@ -24,6 +23,7 @@ use super::lane::{Lane, LastAttempt};
 use super::live;
 use super::queue::Call;
 use super::reading;
+use super::sending;
 
 /// What becomes of a call for now.
 enum Step {
@@ -116,7 +116,7 @@ fn row_deadline(lane: &Lane, call: &mut Call) -> Option<Instant> {
 /// Makes one attempt. `None`: the run drained before the request left.
 async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<Tried> {
     let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: None };
-    let prepared = lane.request.build(&context).and_then(|request| Ok((request, saving(lane, &context)?)));
+    let prepared = lane.request.build(&context).and_then(|request| Ok((request, sending::saving(lane, &context)?)));
     let (request, mut saving) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return Some(Tried { reply: Err(failure), wire: None, saving: None }),
@@ -124,7 +124,9 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
     let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
     let reply = tokio::select! {
         biased;
-        reply = exchange(lane, request, &gate, saving.as_mut()) => reply.map(|reply| reading::as_text(lane, reply)),
+        reply = sending::exchange(lane, &context, request, &gate, saving.as_mut()) => {
+            reply?.map(|reply| reading::as_text(lane, reply))
+        }
         () = gate.drained_before() => return None,
         failure = out_of_time(lane, deadline) => Err(failure),
     };
@@ -133,55 +135,6 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
         Err(_) => gate.passed().map(|passed| clock::now() - passed),
     };
     Some(Tried { reply, wire, saving })
-}
-
-/// What takes the body to the file of this row.
-fn saving(lane: &Lane, context: &Context<'_>) -> Result<Option<Saving>, Failure> {
-    let Some((saver, save)) = lane.saver.as_ref().zip(lane.plan().save.as_ref()) else { return Ok(None) };
-    saver.attempt(save, context).map(Some)
-}
-
-async fn exchange(
-    lane: &Lane,
-    mut request: Request<RequestBody>,
-    gate: &LaneGate<'_>,
-    mut saving: Option<&mut Saving>,
-) -> Result<Reply, Failure> {
-    let timeouts = &lane.plan().timeout;
-    let Some(auth) = &lane.auth else {
-        return lane.transport.exchange(wire_call(request, gate, timeouts, saving)).await;
-    };
-    let asked = LaneGate::new(&lane.limiters, &lane.shared.control);
-    let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts };
-    let again = request.clone();
-    auth.prove(wire, &mut request).await.map_err(of_auth)?;
-    let call = wire_call(request, gate, timeouts, saving.as_deref_mut());
-    let reply = lane.transport.exchange(transport::Call { signer: auth.signer(), ..call }).await?;
-    if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(&reply.headers) {
-        return Ok(reply);
-    }
-    let mut request = again;
-    auth.prove(wire, &mut request).await.map_err(of_auth)?;
-    let call = wire_call(request, gate, timeouts, saving);
-    lane.transport.exchange(transport::Call { signer: auth.signer(), ..call }).await
-}
-
-fn wire_call<'c>(
-    request: Request<RequestBody>,
-    gate: &'c LaneGate<'_>,
-    timeouts: &'c TimeoutPlan,
-    saving: Option<&'c mut Saving>,
-) -> transport::Call<'c> {
-    let writer = saving.map(|saving| saving as &mut dyn BodyWriter);
-    transport::Call { writer, ..transport::Call::new(request, gate, timeouts) }
-}
-
-// The server that gives tokens is the same for every row, whatever host the rows name.
-fn of_auth(failure: Failure) -> Failure {
-    match failure.kind.reach() {
-        Reach::Origin => Failure { kind: FailureKind::Auth, ..failure },
-        Reach::Row | Reach::Endpoint => failure,
-    }
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {

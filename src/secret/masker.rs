@@ -60,11 +60,26 @@ impl Masker {
     pub fn learn(&self, value: &str) {
         if value.len() >= self.shortest {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            let forms = known.forms.iter().cloned().chain(forms(value)).collect();
-            *known = Arc::new(Needles::new(forms));
+            let values = known.values.iter().map(String::as_str).chain([value]);
+            *known = Arc::new(Needles::new(values));
         }
         if let Some(twin) = &self.twin {
             twin.learn(value);
+        }
+    }
+
+    /// Masks a value that was learned no longer, unless it was learned more often: a token that has been over
+    /// for long. Without that, a run of days would look for thousands of them in every text.
+    pub fn forget(&self, value: &str) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(position) = known.values.iter().position(|known| known == value) {
+            let mut values: Vec<&str> = known.values.iter().map(String::as_str).collect();
+            values.remove(position);
+            *known = Arc::new(Needles::new(values));
+        }
+        drop(known);
+        if let Some(twin) = &self.twin {
+            twin.forget(value);
         }
     }
 
@@ -87,20 +102,24 @@ impl Masker {
 /// What is looked for.
 #[derive(Default)]
 struct Needles {
-    /// Longest first.
+    /// What was learned, in that order.
+    values: Vec<String>,
+    /// Its forms, longest first.
     forms: Vec<String>,
     /// Bytes that a form begins with.
     first: Vec<u8>,
 }
 
 impl Needles {
-    fn new(mut forms: Vec<String>) -> Self {
+    fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
+        let values: Vec<String> = values.into_iter().map(str::to_owned).collect();
+        let mut forms: Vec<String> = values.iter().flat_map(|value| forms(value)).collect();
         forms.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         forms.dedup();
         let mut first: Vec<u8> = forms.iter().map(|form| form.as_bytes()[0]).collect();
         first.sort_unstable();
         first.dedup();
-        Self { forms, first }
+        Self { values, forms, first }
     }
 
     fn mask_value(&self, value: &mut serde_json::Value) {
@@ -276,6 +295,23 @@ mod tests {
             (clone.mask("late-token short"), records.mask("late-token short")),
             ("*** ***".into(), "*** short".into())
         );
+    }
+
+    #[test]
+    fn what_is_forgotten_is_shown_again_unless_it_was_learned_twice() {
+        let records = Masker::above(6);
+        let all = Masker::default().with(&records);
+        for value in ["token-one", "token-two", "token-one"] {
+            all.learn(value);
+        }
+        all.forget("token-two");
+        all.forget("token-one");
+        all.forget("never learned");
+        for masker in [&all, &records] {
+            assert_eq!(masker.mask("token-one token-two"), "*** token-two");
+        }
+        all.forget("token-one");
+        assert_eq!((all.mask("token-one"), records.mask("token-one")), ("token-one".into(), "token-one".into()));
     }
 
     proptest! {

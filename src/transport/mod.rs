@@ -168,6 +168,15 @@ pub trait Gate: Send + Sync {
     fn pass(&self) -> BoxFuture<'_, ()>;
 }
 
+/// The `Host` that a request to this URL carries where none is given: what a [`Signer`] signs.
+///
+/// # Errors
+/// In words, when the URL is no place that can be asked over HTTP.
+pub(crate) fn host_header(url: &Uri) -> Result<http::HeaderValue, String> {
+    let label = target::Origin::of(url)?.label();
+    http::HeaderValue::from_str(&label).map_err(|_| "the host can't stand in a header".to_owned())
+}
+
 /// Signs a request as it is about to leave: behind the gate, so that a signature that names the time does
 /// not grow old before it.
 pub trait Signer: Send + Sync {

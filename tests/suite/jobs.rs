@@ -26,6 +26,7 @@ jobs! {
     failed_rows: "failed-rows.toml",
     jsonl_typed: "jsonl-typed.toml",
     limits: "limits.toml",
+    oauth: "oauth.toml",
     ordered: "ordered.toml",
     pipeline: "pipeline.toml",
     quickstart: "quickstart.toml",
@@ -243,6 +244,24 @@ mod check {
         }
         let left = std::fs::read_dir(job.path("jobs/out/files")).expect("a folder").count();
         assert_eq!((left, records.len()), (files.len(), files.len()), "nothing unfinished is left");
+    }
+
+    pub(super) fn oauth(file: &str) {
+        let (job, done) = run(file);
+        let records = by("value", csv(&job.path("jobs/out/oauth.csv")));
+        assert_eq!(records.len(), 100);
+        let mut uses = BTreeMap::<String, usize>::new();
+        for (value, record) in &records {
+            assert_eq!((&record["id"], record["status"].as_str()), (value, "200"));
+            assert_eq!(record["attempts"], "1", "a renewed token is no second attempt");
+            *uses.entry(record["token"].clone()).or_default() += 1;
+        }
+        // Each token to its last use, and none more than it takes.
+        let expected = [("1", 40), ("2", 40), ("3", 20)].map(|(token, uses)| (token.to_owned(), uses));
+        assert_eq!(uses, BTreeMap::from(expected));
+        for said in [&done.stdout, &done.stderr, &job.read("jobs/out/oauth.csv")] {
+            assert!(!said.contains("demo-secret") && !said.contains("Bearer demo-"), "{said}");
+        }
     }
 
     pub(super) fn ordered(file: &str) {

@@ -1,5 +1,7 @@
 //! The test suite: one binary, a module for each thing that must hold.
 
+/// Tokens and keys, from the file to the wire and no further.
+mod auth;
 /// Batches, in flight and apart, seen from the server.
 mod batches;
 /// Bodies from rows and files, seen from the server.
@@ -44,6 +46,8 @@ mod saves;
 mod schema;
 /// No secret in anything that is left behind.
 mod secrets;
+/// AWS signatures, against a verifier that nobody here wrote.
+mod sigv4;
 /// What the tests stand on.
 mod support;
 /// Certificates, believed and not.

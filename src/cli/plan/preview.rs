@@ -150,9 +150,10 @@ impl ShownPart {
     }
 }
 
-/// A URL as the job has it.
+/// A URL as the job has it. The mask of a secret was escaped as the secret would be.
 fn shown_url(url: &str) -> String {
-    url.strip_prefix(DEMO).map_or_else(|| url.to_owned(), |path| format!("demo:{path}"))
+    let url = url.replace("%2A%2A%2A", MASK);
+    url.strip_prefix(DEMO).map(|path| format!("demo:{path}")).unwrap_or(url)
 }
 
 /// Secrets are masked before they are rendered; what they were made into (base64) is masked here.
@@ -252,6 +253,7 @@ mod tests {
     fn demo_urls_are_shown_as_written() {
         assert_eq!(shown_url("http://demo.invalid/products/1?a=b"), "demo:/products/1?a=b");
         assert_eq!(shown_url("https://api.example.com/x"), "https://api.example.com/x");
+        assert_eq!(shown_url("https://api.example.com/x?key=%2A%2A%2A"), "https://api.example.com/x?key=***");
     }
 
     #[test]

@@ -1,0 +1,98 @@
+//! Fields of an auth's table: each is compiled for its place, and what is wrong is said at it.
+//!
+//! Must never let a secret stand in the job file.
+
+use serde_json::Value;
+
+use super::AuthKind;
+use crate::compile::Site;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::document::KeyPath;
+use crate::template::{RowScope, Scope, Spot, Template};
+
+/// The table of `auth.KIND` and where it stands.
+pub(super) struct Fields<'f> {
+    /// The kind, for its example.
+    pub kind: &'f AuthKind,
+    /// Path of the table.
+    pub path: &'f KeyPath,
+    /// The table, valid by the schema unless something was told already.
+    pub table: &'f Value,
+}
+
+impl<'f> Fields<'f> {
+    /// A text that must be there.
+    pub fn text(&self, site: &mut Site<'_>, key: &str) -> Option<&'f str> {
+        let found = self.table.get(key);
+        let text = found.and_then(Value::as_str);
+        if text.is_none() {
+            let (code, message) = match found {
+                Some(_) => (codes::WRONG_TYPE, format!("`{key}` must be a string")),
+                None => (codes::MISSING_KEY, format!("auth.{} needs `{key}`", self.kind.name)),
+            };
+            site.error(code, &self.path.key(key), message, format!("write it as `{}`", self.kind.example));
+        }
+        text
+    }
+
+    /// A template that must be there.
+    pub fn template(&self, site: &mut Site<'_>, key: &str, scope: &Scope) -> Option<Template> {
+        let text = self.text(site, key)?;
+        filled(site, &self.path.key(key), text, scope)
+    }
+
+    /// A template that may be left out; `None`: it is there and wrong.
+    pub fn maybe_template(&self, site: &mut Site<'_>, key: &str, scope: &Scope) -> Option<Option<Template>> {
+        match self.table.get(key) {
+            None => Some(None),
+            Some(_) => self.template(site, key, scope).map(Some),
+        }
+    }
+
+    /// A template of a secret that must be there; `secret` is a good name for it.
+    pub fn secret(&self, site: &mut Site<'_>, key: &str, secret: &str, scope: &Scope) -> Option<Template> {
+        let text = self.text(site, key)?;
+        secret_template(site, &self.path.key(key), text, secret, scope)
+    }
+}
+
+/// The names for what is the same for every row.
+pub(super) fn without_row(scope: &Scope) -> Scope {
+    Scope { row: RowScope::None, ..scope.clone() }
+}
+
+fn filled(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Option<Template> {
+    let template = site.template(path, text, Spot::Text, scope)?;
+    if template.constant().is_some_and(str::is_empty) {
+        site.error(
+            codes::BAD_VALUE,
+            path,
+            format!("{} is empty", path.named()),
+            "give it a value, or take the key out",
+        );
+        return None;
+    }
+    Some(template)
+}
+
+/// Compiles a template whose value must stay secret, so that it can't stand in the job file.
+pub(super) fn secret_template(
+    site: &mut Site<'_>,
+    path: &KeyPath,
+    text: &str,
+    secret: &str,
+    scope: &Scope,
+) -> Option<Template> {
+    let template = site.template(path, text, Spot::Text, scope)?;
+    if template.constant().is_some() {
+        let help = format!(
+            "keep it out of the file: declare `{secret}.env = \"{}\"` under `[secrets]` and write `{{{{ secrets.{secret} }}}}` here",
+            secret.to_ascii_uppercase()
+        );
+        let message = format!("`{path}` holds a secret, and a job file holds none");
+        let place = site.document.place(path);
+        site.diagnostics.push(Diagnostic::error(codes::SECRET_IN_FILE, message).at_hidden(place).help(help));
+        return None;
+    }
+    Some(template)
+}

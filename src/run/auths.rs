@@ -1,0 +1,52 @@
+//! The live auths of a run: endpoints that prove the same share one, and with it what it fetches.
+
+use std::sync::Arc;
+
+use crate::auth::{self, Auth};
+use crate::plan::EndpointPlan;
+
+use super::RunError;
+use super::lane::Shared;
+
+/// What was opened for a kind and an identity.
+struct Known {
+    kind: &'static str,
+    identity: String,
+    auth: Option<Arc<dyn Auth>>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Auths {
+    known: Vec<Known>,
+}
+
+impl Auths {
+    /// What proves the requests of an endpoint.
+    ///
+    /// # Errors
+    /// When something that is the same for every row can't be had.
+    pub fn open(
+        &mut self,
+        shared: &Shared,
+        endpoint: &EndpointPlan,
+        demo: Option<&str>,
+    ) -> Result<Option<Arc<dyn Auth>>, RunError> {
+        let Some(plan) = &endpoint.auth else { return Ok(None) };
+        let identity = plan.identity();
+        let same = |known: &&Known| known.kind == plan.kind() && known.identity == identity;
+        if let Some(known) = self.known.iter().find(same) {
+            return Ok(known.auth.clone());
+        }
+        let opening = auth::Opening {
+            secrets: &shared.secrets,
+            masker: &shared.masker,
+            demo,
+            user_agent: &endpoint.client.user_agent,
+        };
+        let auth = plan.open(&opening);
+        let auth = auth.map_err(|words| RunError::Open(format!("endpoints.{}: {words}", endpoint.name)))?;
+        self.known.push(Known { kind: plan.kind(), identity, auth: auth.clone() });
+        Ok(auth)
+    }
+}
