@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorClass {
-    /// The host's name did not resolve.
+    /// The host's name could not be looked up for now; a name that surely does not exist is never tried again.
     Dns,
     /// No connection could be made, TLS included.
     Connect,
@@ -24,8 +24,10 @@ pub enum ErrorClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// The name did not resolve.
+    /// The name could not be looked up.
     Dns,
+    /// There is no such name. The next attempt would be told the same, so it is never tried again.
+    UnknownHost,
     /// TCP refused or unreachable.
     Connect,
     /// The TLS handshake broke off or could not be agreed on.
@@ -84,7 +86,8 @@ impl FailureKind {
             Self::Reset => Some(ErrorClass::Reset),
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
             Self::Decode => Some(ErrorClass::Decode),
-            Self::Certificate
+            Self::UnknownHost
+            | Self::Certificate
             | Self::Proxy
             | Self::Auth
             | Self::Save

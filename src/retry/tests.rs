@@ -32,10 +32,11 @@ pub(super) fn plan() -> RetryPlan {
     }
 }
 
-const KINDS: [FailureKind; 19] = [
+const KINDS: [FailureKind; 20] = [
     FailureKind::Dns,
     FailureKind::Connect,
     FailureKind::Tls,
+    FailureKind::UnknownHost,
     FailureKind::Certificate,
     FailureKind::PoolTimeout,
     FailureKind::ConnectTimeout,
@@ -208,6 +209,7 @@ fn only_named_classes_and_methods_are_repeated() {
 #[test]
 fn a_certificate_is_never_tried_again_and_a_broken_handshake_is() {
     assert_eq!(FailureKind::Certificate.class(), None);
+    assert_eq!(FailureKind::UnknownHost.class(), None);
     assert_eq!(FailureKind::Tls.class(), Some(ErrorClass::Connect));
 }
 

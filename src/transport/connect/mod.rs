@@ -23,7 +23,7 @@ use super::{ClientPlan, OpenError, Opening, Timings};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
-use resolve::Resolver;
+use resolve::{Resolver, Unresolved};
 use tls::Tls;
 use wire::Wire;
 
@@ -73,7 +73,7 @@ impl Connector {
     /// Connects within `limit` and adds the time of each stage to `timings`.
     ///
     /// # Errors
-    /// [`FailureKind::Dns`], [`FailureKind::Connect`], [`FailureKind::Tls`], [`FailureKind::ConnectTimeout`].
+    /// [`FailureKind::Dns`], [`FailureKind::UnknownHost`], [`FailureKind::Connect`], [`FailureKind::Tls`], [`FailureKind::ConnectTimeout`].
     pub async fn connect(&self, host: &Host, limit: Duration, timings: &mut Timings) -> Result<Link, Failure> {
         let mut stage = Stage::Name;
         match tokio::time::timeout(limit, self.stages(host, &mut stage, timings)).await {
@@ -86,7 +86,7 @@ impl Connector {
         let mut clock = Lap::start();
         let found = self.resolver.resolve(&host.origin).await;
         timings.dns += clock.lap();
-        let addresses = found.map_err(|words| Failure::unsent(FailureKind::Dns, words))?;
+        let addresses = found.map_err(Unresolved::into_failure)?;
         *stage = Stage::Tcp;
         let connected = race(&addresses, TcpStream::connect).await;
         timings.connect += clock.lap();
