@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{BodyPlan, EndpointPlan, Plan};
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, JsonTemplate, RenderError, Template};
-use crate::transport::RequestBody;
+use crate::transport::{RequestBody, socket};
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
@@ -70,6 +70,8 @@ pub struct RequestPlan {
     auth: Option<std::sync::Arc<dyn crate::auth::AuthPlan>>,
     body: Body,
     demo: Option<String>,
+    /// How the URL begins where it names a socket, and what stands for that inside.
+    socket: Option<(String, String)>,
 }
 
 impl RequestPlan {
@@ -90,6 +92,7 @@ impl RequestPlan {
             auth: endpoint.auth.clone(),
             body: body(&endpoint.body),
             demo: demo.map(|base| base.trim_end_matches('/').to_owned()),
+            socket: socket::start(endpoint.url.constant().unwrap_or_else(|| endpoint.url.literal_prefix())),
         };
         if let Some(url) = plan.url.constant()
             && plan.query.iter().all(|piece| matches!(piece, Piece::Text(_)))
@@ -146,13 +149,19 @@ impl RequestPlan {
             };
             url.replace_range(..DEMO.len(), base);
         }
+        if let Some((written, carried)) = &self.socket
+            && url.starts_with(written)
+        {
+            url.replace_range(..written.len(), carried);
+        }
         if let Some(fragment) = url.find('#') {
             url.truncate(fragment);
         }
         self.append_query(&mut url, context)?;
         let uri = Uri::from_maybe_shared(Bytes::from(url))
             .map_err(|error| failure(&format!("the URL of this row can't be parsed: {error}")))?;
-        if !(uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS)) {
+        let is_socket = self.socket.is_some() && uri.scheme_str() == Some(socket::SCHEME);
+        if !(is_socket || uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS)) {
             return Err(failure("the URL of this row is neither http nor https"));
         }
         match uri.authority() {

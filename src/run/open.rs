@@ -322,7 +322,7 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
 
 fn needs_tls(endpoint: &EndpointPlan) -> bool {
     let prefix = endpoint.url.literal_prefix();
-    !prefix.starts_with("http://") && !prefix.starts_with("demo:")
+    !["http://", "demo:", "unix:"].iter().any(|plain| prefix.starts_with(plain))
 }
 
 async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {

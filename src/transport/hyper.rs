@@ -95,7 +95,7 @@ fn on_trail(trail: &Trail, failure: Failure) -> Failure {
 fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
     let Received { head, body, .. } = received;
     if let Some(encoding) = unwanted_encoding(&head.headers).filter(|_| !body.is_empty()) {
-        let host = outgoing.url.host().unwrap_or_default();
+        let host = Origin::of(&outgoing.url).map_or_else(|_| String::new(), |origin| origin.label());
         let message = format!("the body from `{host}` is encoded as `{encoding}`, which was not asked for");
         return Err(Failure::sent(FailureKind::Decode, message));
     }

@@ -34,6 +34,8 @@ mod retries;
 mod schema;
 /// No secret in anything that is left behind.
 mod secrets;
+/// A server at a Unix-domain socket.
+mod sockets;
 /// What the tests stand on.
 mod support;
 /// Certificates, believed and not.

@@ -12,7 +12,7 @@ use crate::plan::{EndpointPlan, Plan};
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
-use crate::transport::RequestBody;
+use crate::transport::{RequestBody, socket};
 
 /// Most characters of a body that are shown.
 const LONGEST_BODY: usize = 2_000;
@@ -79,7 +79,7 @@ impl ShownRequest {
         let header = |(name, value): (&http::HeaderName, &HeaderValue)| (name.to_string(), shown_value(value));
         Self {
             method: request.method().to_string(),
-            url: shown_url(&request.uri().to_string()),
+            url: shown_url(&socket::written(request.uri())),
             headers: request.headers().iter().map(header).collect(),
             body: request.body().whole().and_then(shown_body),
         }
@@ -133,6 +133,9 @@ fn host(url: &str, whole: bool) -> Option<String> {
     if url.starts_with("demo:") {
         return Some(DEMO_HOST.to_owned());
     }
+    if let Some(rest) = socket::behind_scheme(url) {
+        return socket::label_of(rest, whole);
+    }
     let (_, rest) = url.split_once("://")?;
     let authority = match rest.find(['/', '?', '#']) {
         Some(end) => &rest[..end],
@@ -168,6 +171,8 @@ mod tests {
         assert_eq!(hosts("https://api.example.com/products/", false, &[]), only("api.example.com"));
         assert_eq!(hosts("https://me:pw@h:8443?a=", false, &[]), only("h:8443"));
         assert_eq!(hosts("https://h", true, &[]), only("h"));
+        assert_eq!(hosts("unix:/run/x.sock:/a/", false, &[]), only("unix:/run/x.sock"));
+        assert_eq!(hosts("unix:%2Frun%2Fx.sock", true, &[]), only("unix:/run/x.sock"));
         assert_eq!(hosts("demo:/products/", false, &[]), only(DEMO_HOST));
         assert_eq!(hosts("https://api.", false, &[]), (Vec::new(), true), "the rest of the host is in the row");
         let url = "https://api.b/x".to_owned();

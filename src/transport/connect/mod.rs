@@ -1,4 +1,5 @@
-//! From an origin to a connection: name, TCP, TLS, each timed, all within `timeout.connect`.
+//! From an origin to a connection: name, TCP, TLS, each timed, all within `timeout.connect`; or a
+//! Unix-domain socket.
 //!
 //! Must never send a byte of a request.
 
@@ -14,12 +15,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::fault;
 use super::pool::Host;
 use super::target::bare_host;
-use super::{ClientPlan, OpenError, Opening, Timings};
+use super::{ClientPlan, OpenError, Opening, Timings, socket};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
@@ -47,6 +48,7 @@ pub(in crate::transport) struct Link {
 enum Stage {
     Name,
     Tcp,
+    Socket,
     Tls,
 }
 
@@ -55,6 +57,7 @@ impl Stage {
         match self {
             Self::Name => "name resolution",
             Self::Tcp => "TCP",
+            Self::Socket => "the socket",
             Self::Tls => "the TLS handshake",
         }
     }
@@ -84,6 +87,12 @@ impl Connector {
 
     async fn stages(&self, host: &Host, stage: &mut Stage, timings: &mut Timings) -> Result<Link, Failure> {
         let mut clock = Lap::start();
+        if host.origin.unix {
+            *stage = Stage::Socket;
+            let connected = UnixStream::connect(socket::path(&host.origin.host).unwrap_or_default()).await;
+            timings.connect += clock.lap();
+            return connected.map(Wire::unix).map(|wire| Link { wire }).map_err(|error| closed(&host.label, &error));
+        }
         let found = self.resolver.resolve(&host.origin).await;
         timings.dns += clock.lap();
         let addresses = found.map_err(Unresolved::into_failure)?;
@@ -113,6 +122,16 @@ impl Connector {
         let handshaken = connector.connect(name, stream).await;
         handshaken.map(Wire::tls).map_err(|error| Failure::unsent(tls::kind(&error), tls::words(&host.label, &error)))
     }
+}
+
+fn closed(label: &str, error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such socket; is its server running?".to_owned(),
+        io::ErrorKind::ConnectionRefused => "nobody listens at this socket; is its server running?".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied; whoever runs this must may write to it".to_owned(),
+        _ => fault::io_words(error),
+    };
+    Failure::unsent(FailureKind::Connect, format!("connecting to `{label}` failed: {why}"))
 }
 
 fn refused(label: &str, addresses: &[SocketAddr], error: &io::Error) -> Failure {

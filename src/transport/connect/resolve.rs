@@ -206,7 +206,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     fn origin(host: &str) -> Origin<'_> {
-        Origin { secure: false, host: host.into(), port: 80 }
+        Origin { secure: false, unix: false, host: host.into(), port: 80 }
     }
 
     // Each look-up waits for a permit of `gate` and counts itself.
@@ -323,7 +323,7 @@ mod tests {
         ]);
         let resolver = Resolver::new(&over, Duration::ZERO);
         let ask = async |host: &str, port| {
-            let found = resolver.resolve(&Origin { secure: true, host: host.into(), port }).await.unwrap();
+            let found = resolver.resolve(&Origin { secure: true, unix: false, host: host.into(), port }).await.unwrap();
             found[0].to_string()
         };
         assert_eq!(ask("a.example", 443).await, "127.0.0.1:1");

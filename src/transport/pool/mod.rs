@@ -191,7 +191,7 @@ impl State {
     fn add(&mut self, origin: Origin<'_>, slots: usize) -> Arc<Host> {
         let place = self.free.pop().unwrap_or(self.shelves.len());
         let label = origin.label();
-        let header = HeaderValue::from_str(&label).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let header = HeaderValue::from_str(&origin.header()).unwrap_or_else(|_| HeaderValue::from_static(""));
         let origin = origin.into_owned();
         self.places.entry(origin.host.clone().into_owned()).or_default().push(place);
         let host = Arc::new(Host {

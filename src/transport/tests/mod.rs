@@ -5,6 +5,7 @@ mod pool;
 mod redirects;
 mod replies;
 mod scripted;
+mod sockets;
 mod standing;
 mod support;
 mod tls;
