@@ -18,6 +18,7 @@ mod limits;
 mod mention;
 mod name;
 mod names;
+mod proxy;
 mod request;
 mod retry;
 mod secrets;

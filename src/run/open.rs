@@ -16,7 +16,7 @@ use crate::limit::{LimitPlan, Limiter};
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
-use crate::secret::Secrets;
+use crate::secret::{Masker, Secrets};
 use crate::sink::Start;
 use crate::transport::{self, ClientPlan, HyperTransport, Transport};
 
@@ -100,14 +100,14 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     };
     let identity = resume::identity(&plan).map_err(RunError::Open)?;
     let decision = resume::decide(&plan, recovered, &identity, options).map_err(RunError::Open)?;
-    let transports = transports(&plan, &secrets)?;
     let demo = demo(&plan).await?;
     let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
+    let (masker, record_masker) = secrets.maskers();
+    let transports = transports(&plan, &secrets, &masker, base.as_deref())?;
     let session = begin(&plan, &folder, decision, identity)?;
 
     let (control, desk) = control::line();
     let facts = facts(&plan, &folder, &session);
-    let (masker, record_masker) = secrets.maskers();
     let shared = Arc::new(Shared {
         masker,
         record_masker,
@@ -298,7 +298,12 @@ fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
 }
 
 /// One transport for each distinct setting, so that endpoints share connections.
-fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>, RunError> {
+fn transports(
+    plan: &Plan,
+    secrets: &Secrets,
+    masker: &Masker,
+    demo: Option<&str>,
+) -> Result<Vec<Arc<dyn Transport>>, RunError> {
     let mut known: Vec<(ClientPlan, bool, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     for endpoint in &plan.endpoints {
@@ -307,7 +312,7 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
         let transport = match same {
             Some((_, _, transport)) => transport.clone(),
             None => {
-                let opening = transport::Opening { needs_tls: tls, secrets };
+                let opening = transport::Opening { needs_tls: tls, secrets, masker, demo };
                 let opened = HyperTransport::open(&endpoint.client, &opening)
                     .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
                 let opened: Arc<dyn Transport> = Arc::new(opened);

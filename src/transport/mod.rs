@@ -20,6 +20,7 @@ mod exchange;
 mod fault;
 mod hyper;
 mod pool;
+pub(crate) mod proxy;
 mod redirect;
 mod reference;
 pub mod scripted;
@@ -41,10 +42,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, response};
 
 use crate::retry::Failure;
-use crate::secret::Secrets;
+use crate::secret::{Masker, Secrets};
 
 pub use body::{BodyPart, RequestBody};
 pub use hyper::HyperTransport;
+pub use proxy::{ProxyAddress, ProxyScheme, ProxyUrl};
 
 /// A boxed future, as trait objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -135,8 +137,8 @@ pub enum ProxyPlan {
     Environment,
     /// Nobody.
     None,
-    /// This one, always: a URL, as written; a template over vars and secrets.
-    Url(String),
+    /// This one, always, whatever NO_PROXY says.
+    Url(Box<ProxyUrl>),
 }
 
 /// TLS settings.
@@ -243,9 +245,9 @@ impl<'a> Call<'a> {
 pub struct Timings {
     /// Wait for a free connection.
     pub pool: Duration,
-    /// Name resolution.
+    /// Name resolution; with a proxy that resolves, that of its own name.
     pub dns: Duration,
-    /// TCP.
+    /// TCP; with a proxy, that to it, TLS with it and its tunnel.
     pub connect: Duration,
     /// TLS handshake.
     pub tls: Duration,
@@ -291,6 +293,10 @@ pub struct Opening<'a> {
     pub needs_tls: bool,
     /// For a proxy's user and password.
     pub secrets: &'a Secrets,
+    /// Learns passwords that the environment brings.
+    pub masker: &'a Masker,
+    /// What stands for `demo:`; never reached through a proxy.
+    pub demo: Option<&'a str>,
 }
 
 /// Why a transport could not be opened: a certificate file, a key, or no root certificates.

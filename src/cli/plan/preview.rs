@@ -117,6 +117,23 @@ fn shown_body(body: &Bytes) -> Option<String> {
     })
 }
 
+/// Where an endpoint's requests go, as far as its hosts are known: schemes and hosts, as URLs inside.
+pub fn origins(prefix: &str, constant: bool, preview: &[Shown]) -> Vec<String> {
+    if host(prefix, constant).is_some() {
+        return origin(prefix).into_iter().collect();
+    }
+    let urls = preview.iter().filter_map(|shown| shown.request.as_ref());
+    let origins: BTreeSet<String> = urls.filter_map(|request| origin(&request.url)).collect();
+    origins.into_iter().collect()
+}
+
+/// `https://api.example.com`; `None` of what no proxy is for.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = host(url, true)?;
+    (!rest.is_empty()).then(|| format!("{scheme}://{host}"))
+}
+
 /// The hosts of an endpoint, and whether rows decide about them: by the constant start of its URL
 /// where that holds a whole host, else by the requests that were rendered.
 pub fn hosts(prefix: &str, constant: bool, preview: &[Shown]) -> (Vec<String>, bool) {

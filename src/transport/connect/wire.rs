@@ -49,6 +49,8 @@ enum Stream {
     Plain(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// TLS with a target, through a tunnel within TLS with a proxy.
+    Nested(Box<TlsStream<Box<TlsStream<TcpStream>>>>),
 }
 
 /// Does the same with whichever stream it is.
@@ -58,6 +60,10 @@ macro_rules! each {
             Stream::Plain($stream) => $done,
             Stream::Unix($stream) => $done,
             Stream::Tls(boxed) => {
+                let $stream = boxed.as_mut();
+                $done
+            }
+            Stream::Nested(boxed) => {
                 let $stream = boxed.as_mut();
                 $done
             }
@@ -83,8 +89,13 @@ impl Wire {
     }
 
     /// Over TLS.
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), traffic: Arc::default() }
+    pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Self {
+        Self { stream: Stream::Tls(stream), traffic: Arc::default() }
+    }
+
+    /// Over TLS within TLS.
+    pub fn nested(stream: TlsStream<Box<TlsStream<TcpStream>>>) -> Self {
+        Self { stream: Stream::Nested(Box::new(stream)), traffic: Arc::default() }
     }
 
     /// What moves over it.
@@ -130,6 +141,7 @@ impl AsyncWrite for Wire {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Unix(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Nested(stream) => stream.is_write_vectored(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod pool;
+mod proxies;
 mod redirects;
 mod replies;
 mod scripted;
