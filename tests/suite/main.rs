@@ -24,6 +24,8 @@ mod memory;
 mod nginx;
 /// What stands in the records, where, and in which order.
 mod outputs;
+/// Through proxies that nobody here wrote.
+mod proxies;
 /// What README.md says is true.
 mod readme;
 /// Interrupted, limited, changed, damaged: when a run goes on and when it does not.
