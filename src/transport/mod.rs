@@ -218,7 +218,8 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
 
 /// One request and what it needs on its way.
 pub struct Call<'a> {
-    /// The request, with an absolute `http` or `https` URI, or one of a socket as [`socket`] carries it. `Content-Length` and `Transfer-Encoding`
+    /// The request, with an absolute `http` or `https` URI, or `unix://HEX/path`: the path of a
+    /// Unix-domain socket in hexadecimal digits. `Content-Length` and `Transfer-Encoding`
     /// are the transport's to set, and so is `Host` where it is not given; all others are the caller's.
     pub request: Request<RequestBody>,
     /// Where tokens are taken. On a redirect to another origin every header marked sensitive and
