@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::COOKIE;
 
-use super::{Site, flow};
+use super::endpoint::Surroundings;
+use super::{Site, flow, proxy};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::spec::settings::{ClientSpec, ConnectionsSpec, TlsSpec, TlsVersionSpec};
@@ -56,8 +57,8 @@ fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key
 }
 
 /// Decides the connections of an endpoint.
-pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> ClientPlan {
-    let spec = flow::settle(endpoint.client.as_ref(), job.client.as_ref());
+pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, around: &Surroundings<'_>) -> ClientPlan {
+    let spec = flow::settle(endpoint.client.as_ref(), around.job.client.as_ref());
     cookies(site, name, endpoint, &spec);
     let connections = spec.connections.clone().unwrap_or_default();
     let ConnectionsSpec { total, per_host, idle_timeout } = connections;
@@ -69,11 +70,7 @@ pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &Jo
         http: spec.http.unwrap_or_default(),
         cookies: spec.cookies.unwrap_or(false),
         compression: spec.compression.unwrap_or(true),
-        proxy: match spec.proxy.as_deref() {
-            None => ProxyPlan::Environment,
-            Some("none") => ProxyPlan::None,
-            Some(url) => ProxyPlan::Url(url.to_owned()),
-        },
+        proxy: spec.proxy.as_deref().map_or(ProxyPlan::Environment, |proxy| proxy::proxy(site, name, proxy, around)),
         connections_total: count(total),
         connections_per_host: count(per_host),
         idle_timeout: duration(&idle_timeout, 90),

@@ -116,7 +116,7 @@ impl Written<'_> {
             batch: batch::batch(site, name, spec, job),
             retry: retry::retry(site, name, spec, job),
             timeout: client::timeout(site, name, spec, job),
-            client: client::client(site, name, spec, job),
+            client: client::client(site, name, spec, self.around),
         }
     }
 

@@ -5,9 +5,18 @@
 
 use serde::Serialize;
 
+use crate::spec::JobSpec;
+
 /// Every text of a piece of the spec.
 pub fn text_of(spec: &impl Serialize) -> String {
     serde_json::to_string(spec).unwrap_or_default()
+}
+
+/// Every text of the job that templates stand in: those of the endpoints, and the proxy that flows down to
+/// them.
+pub fn texts(spec: &JobSpec) -> Vec<String> {
+    let proxy = spec.client.iter().map(|client| text_of(&client.proxy));
+    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(proxy).collect()
 }
 
 /// Whether `table.name` or `table["name"]` stands in the text; a table that is used in any other way

@@ -19,6 +19,7 @@ mod limits;
 mod mention;
 mod name;
 mod names;
+mod proxy;
 mod request;
 mod retry;
 mod save;

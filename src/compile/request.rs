@@ -1,6 +1,6 @@
 //! What an endpoint sends: method, query, headers.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
@@ -18,6 +18,7 @@ const METHODS: &[&str] =
 /// Headers that belong to the connection, and why they are refused.
 const OWNED: &[(HeaderName, &str)] = &[
     (HOST, "it follows from the URL; to connect elsewhere, use client.resolve"),
+    (PROXY_AUTHORIZATION, "it is for a proxy; write its user and password into client.proxy"),
     (CONTENT_LENGTH, "it follows from the body"),
     (TRANSFER_ENCODING, "it follows from the body"),
     (CONNECTION, "connections are kept and closed by the client"),

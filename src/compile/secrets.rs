@@ -44,9 +44,9 @@ fn variable_name(site: &mut Site<'_>, name: &str, variable: &str) {
     }
 }
 
-/// Warns of secrets that no endpoint uses.
+/// Warns of secrets that nothing uses.
 pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
-    let texts: Vec<String> = spec.endpoints.0.iter().map(|(_, endpoint)| mention::text_of(endpoint)).collect();
+    let texts = mention::texts(spec);
     for name in spec.secrets.iter().flat_map(|secrets| secrets.names()) {
         if !texts.iter().any(|text| mention::mentions(text, "secrets", name)) {
             let message = format!("the secret `{name}` is used nowhere, and must be set all the same");

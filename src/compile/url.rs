@@ -7,6 +7,7 @@ use super::{Site, mention, unsendable};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::template::Template;
+use crate::transport::socket;
 
 /// What is known of a URL before any row.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ enum Head<'t> {
     Demo(&'t str),
     /// `http` or `https`; what follows the colon.
     Web(&'t str),
+    /// A Unix-domain socket; what follows `unix:`.
+    Unix(&'t str),
     /// Another scheme.
     Other(&'t str),
     /// The scheme comes from a value.
@@ -32,6 +35,7 @@ fn head(known: &str, constant: bool) -> Head<'_> {
     match scheme.to_ascii_lowercase().as_str() {
         "demo" => Head::Demo(rest),
         "http" | "https" => Head::Web(rest),
+        "unix" => Head::Unix(rest),
         _ if rest.starts_with(|c: char| c.is_ascii_digit()) => Head::Missing,
         _ => Head::Other(scheme),
     }
@@ -57,7 +61,8 @@ fn known(template: &Template) -> (&str, bool) {
 pub fn origin_is_fixed(template: &Template) -> bool {
     let (text, constant) = known(template);
     match head(text, constant) {
-        Head::Demo(_) => true,
+        // A socket that is not written out is an error of its own.
+        Head::Demo(_) | Head::Unix(_) => true,
         Head::Web(rest) => authority(rest, constant).is_some(),
         Head::Open => !mention::uses_table(template.source(), "row"),
         Head::Other(_) | Head::Missing => true,
@@ -83,6 +88,7 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     let problem = match head(text, constant) {
         Head::Demo(rest) => demo(rest, constant),
         Head::Web(rest) => web(text, rest, constant),
+        Head::Unix(rest) => unix(rest, constant),
         Head::Other(scheme) => Some(other(scheme)),
         Head::Open => None,
         Head::Missing => Some(Problem::of(
@@ -127,6 +133,40 @@ fn demo(rest: &str, constant: bool) -> Option<Problem<'_>> {
     })
 }
 
+const SOCKET: &str = "for example \"unix:/run/api.sock:/products?page=1\"";
+
+fn unix(rest: &str, constant: bool) -> Option<Problem<'_>> {
+    let problem = |message: String| Some(Problem::of("", message, SOCKET));
+    let (written, path) = match socket::split(rest) {
+        Some(parts) => parts,
+        None if rest.starts_with("//") => (rest, ""),
+        None if !constant => {
+            return Some(Problem::of(
+                "",
+                "the path of a socket is the same for every row, and ends with a colon",
+                "write the path and its colon out, and let values stand behind it: \"unix:/run/api.sock:/items/{{ row.id }}\"",
+            ));
+        }
+        None if rest.contains(['?', '#']) => return problem("a colon ends the path of a socket".to_owned()),
+        None => (rest, ""),
+    };
+    let socket = socket::decoded(written);
+    if written.starts_with("//") {
+        return problem("behind `unix:` stands the path of a socket, with one `/`".to_owned());
+    }
+    if !socket.is_absolute() {
+        return problem(format!("`{}` is a relative path, and that of a socket has to be absolute", socket.display()));
+    }
+    if written.ends_with('/') {
+        return problem(format!("`{}` is a folder, not a socket", socket.display()));
+    }
+    if !socket::is_usable(&socket) {
+        return problem("the path of the socket is too long for one, or holds a zero byte".to_owned());
+    }
+    (!path.is_empty() && !path.starts_with('/'))
+        .then(|| Problem::of("", "behind the colon of a socket stands a path that begins with `/`", SOCKET))
+}
+
 fn web<'t>(text: &'t str, rest: &'t str, constant: bool) -> Option<Problem<'t>> {
     const WHOLE: &str = "for example \"https://api.example.com/products\"";
     if !rest.starts_with("//") && (constant || rest.len() >= 2) {
@@ -161,8 +201,9 @@ fn carries_password(rest: &str, constant: bool) -> bool {
 }
 
 fn other(scheme: &str) -> Problem<'_> {
-    let near = did_you_mean(scheme, ["https", "http", "demo"]);
-    let help = near.map_or("write `https:`, `http:` or `demo:`".to_owned(), |near| format!("did you mean `{near}:`?"));
+    let near = did_you_mean(scheme, ["https", "http", "demo", "unix"]);
+    let help = near
+        .map_or("write `https:`, `http:`, `unix:` or `demo:`".to_owned(), |near| format!("did you mean `{near}:`?"));
     Problem::of(scheme, format!("`{scheme}:` URLs can't be requested"), help)
 }
 
@@ -180,6 +221,7 @@ mod tests {
             ("demo:/products", true, Head::Demo("/products")),
             ("HTTPS://a/", false, Head::Web("//a/")),
             ("ftp://a", true, Head::Other("ftp")),
+            ("unix:/x:/y", true, Head::Unix("/x:/y")),
             ("", false, Head::Open),
             ("htt", false, Head::Open),
             ("api.example.com", false, Head::Missing),
@@ -214,6 +256,12 @@ mod tests {
             [("https://a/b?c=d", "//a/b?c=d"), ("http://[::1]:80/", "//[::1]:80/"), ("http://a/b#c d", "//a/b#c d")]
         {
             assert_eq!(web(text, rest, true), None, "{text}");
+        }
+        for rest in ["", "//x:/", "x.sock:/", "./x.sock:/", "/run/:/", "/x:y", "/x?y=z", "/a%00b:/", "/{}"] {
+            assert!(unix(rest, rest != "/{}").is_some(), "{rest}");
+        }
+        for (rest, constant) in [("/x", true), ("/x:", false), ("/x:/y", true), ("/a%3Ab:/c:d", false)] {
+            assert_eq!(unix(rest, constant), None, "{rest}");
         }
         assert!(demo("products", true).is_some() && demo("//evil", true).is_some() && demo("", true).is_some());
         assert!(carries_password("//u:p@h/", true) && !carries_password("//h/@", true));

@@ -71,9 +71,9 @@ fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, text: &str, 
     })
 }
 
-/// Warns of variables that no endpoint uses.
+/// Warns of variables that nothing uses.
 pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
-    let texts: Vec<String> = spec.endpoints.0.iter().map(|(_, endpoint)| mention::text_of(endpoint)).collect();
+    let texts = mention::texts(spec);
     for name in spec.vars.iter().flat_map(|vars| vars.names()) {
         if !texts.iter().any(|text| mention::mentions(text, "vars", name)) {
             let message = format!("the variable `{name}` is used nowhere");

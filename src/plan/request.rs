@@ -21,7 +21,7 @@ use super::{BodyPlan, EndpointPlan, Plan};
 use crate::random;
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, RenderError, Template};
-use crate::transport::RequestBody;
+use crate::transport::{RequestBody, socket};
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
@@ -74,6 +74,8 @@ pub struct RequestPlan {
     /// Where boundaries come from.
     draw: fn() -> u64,
     demo: Option<String>,
+    /// How the URL begins where it names a socket, and what stands for that inside.
+    socket: Option<(String, String)>,
 }
 
 impl RequestPlan {
@@ -95,6 +97,7 @@ impl RequestPlan {
             body: Body::new(endpoint),
             draw: random::bits,
             demo: demo.map(|base| base.trim_end_matches('/').to_owned()),
+            socket: socket::start(endpoint.url.constant().unwrap_or_else(|| endpoint.url.literal_prefix())),
         };
         if let Some(url) = plan.url.constant()
             && plan.query.iter().all(|piece| matches!(piece, Piece::Text(_)))
@@ -158,13 +161,19 @@ impl RequestPlan {
             };
             url.replace_range(..DEMO.len(), base);
         }
+        if let Some((written, carried)) = &self.socket
+            && url.starts_with(written)
+        {
+            url.replace_range(..written.len(), carried);
+        }
         if let Some(fragment) = url.find('#') {
             url.truncate(fragment);
         }
         self.append_query(&mut url, context)?;
         let uri = Uri::from_maybe_shared(Bytes::from(url))
             .map_err(|error| failure(&format!("the URL of this row can't be parsed: {error}")))?;
-        if !(uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS)) {
+        let is_socket = self.socket.is_some() && uri.scheme_str() == Some(socket::SCHEME);
+        if !(is_socket || uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS)) {
             return Err(failure("the URL of this row is neither http nor https"));
         }
         match uri.authority() {

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorClass {
-    /// The host's name did not resolve.
+    /// The host's name could not be looked up for now; a name that surely does not exist is never tried again.
     Dns,
     /// No connection could be made, TLS included.
     Connect,
@@ -24,8 +24,10 @@ pub enum ErrorClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// The name did not resolve.
+    /// The name could not be looked up.
     Dns,
+    /// There is no such name. The next attempt would be told the same, so it is never tried again.
+    UnknownHost,
     /// TCP refused or unreachable.
     Connect,
     /// The TLS handshake broke off.
@@ -87,7 +89,8 @@ impl FailureKind {
             Self::Reset => Some(ErrorClass::Reset),
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
             Self::Decode => Some(ErrorClass::Decode),
-            Self::Certificate
+            Self::UnknownHost
+            | Self::Certificate
             | Self::TlsMismatch
             | Self::Proxy
             | Self::Auth
@@ -106,7 +109,7 @@ impl FailureKind {
     #[must_use]
     pub fn reach(self) -> Reach {
         match self {
-            Self::Certificate | Self::TlsMismatch | Self::Proxy => Reach::Origin,
+            Self::UnknownHost | Self::Certificate | Self::TlsMismatch | Self::Proxy => Reach::Origin,
             Self::Auth => Reach::Endpoint,
             Self::Dns
             | Self::Connect

@@ -32,8 +32,9 @@ pub(super) fn plan() -> RetryPlan {
     }
 }
 
-const KINDS: [FailureKind; 23] = [
+const KINDS: [FailureKind; 24] = [
     FailureKind::Dns,
+    FailureKind::UnknownHost,
     FailureKind::Connect,
     FailureKind::Tls,
     FailureKind::TlsMismatch,
@@ -213,13 +214,20 @@ fn only_named_classes_and_methods_are_repeated() {
 fn a_certificate_is_never_tried_again_and_a_broken_handshake_is() {
     assert_eq!(FailureKind::Certificate.class(), None);
     assert_eq!(FailureKind::TlsMismatch.class(), None);
+    assert_eq!(FailureKind::UnknownHost.class(), None);
     assert_eq!(FailureKind::Tls.class(), Some(ErrorClass::Connect));
 }
 
 #[test]
 fn what_meets_every_row_is_never_tried_again() {
     let doomed: Vec<_> = KINDS.into_iter().filter(|kind| kind.reach() != Reach::Row).collect();
-    let expected = [FailureKind::TlsMismatch, FailureKind::Certificate, FailureKind::Proxy, FailureKind::Auth];
+    let expected = [
+        FailureKind::UnknownHost,
+        FailureKind::TlsMismatch,
+        FailureKind::Certificate,
+        FailureKind::Proxy,
+        FailureKind::Auth,
+    ];
     assert_eq!(doomed, expected);
     assert!(doomed.iter().all(|kind| kind.class().is_none()));
 }

@@ -13,7 +13,7 @@ use crate::record::{Ending, Outcome, Record};
 use crate::row::Row;
 use crate::save::{Saver, Saves};
 use crate::secret::{Masker, Secrets};
-use crate::transport::{Reply, Transport};
+use crate::transport::{Reply, Transport, socket};
 
 use super::control::Control;
 use super::live::{self, Live};
@@ -114,9 +114,9 @@ impl Lane {
             Meta::Attempts => Value::from(last.attempts),
             Meta::DurationMs => last.duration_ms.map_or(Value::Null, Value::from),
             Meta::Error => last.error.map_or(Value::Null, Value::from),
-            Meta::Url => {
-                last.reply.map_or(Value::Null, |reply| Value::from(self.shared.masker.mask(&reply.url.to_string())))
-            }
+            Meta::Url => last
+                .reply
+                .map_or(Value::Null, |reply| Value::from(self.shared.masker.mask(&socket::written(&reply.url)))),
             Meta::ReceivedAt => last.reply.map_or(Value::Null, |_| Value::from(crate::clock::timestamp())),
             Meta::Row => Value::from(row.ordinal + 1),
             Meta::Endpoint => Value::from(self.plan().name.as_str()),

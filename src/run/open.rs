@@ -18,7 +18,7 @@ use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
 use crate::save::Saves;
-use crate::secret::Secrets;
+use crate::secret::{Masker, Secrets};
 use crate::sink::Start;
 use crate::template::Template;
 use crate::transport::{self, ClientPlan, HyperTransport, Transport};
@@ -104,15 +104,15 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     };
     let identity = resume::identity(&plan).map_err(RunError::Open)?;
     let decision = resume::decide(&plan, recovered, &identity, options).map_err(RunError::Open)?;
-    let transports = transports(&plan, &secrets)?;
     let demo = demo(&plan).await?;
     let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
     let saves = Arc::new(Saves::open(&plan).map_err(RunError::Open)?);
+    let (masker, record_masker) = secrets.maskers();
+    let transports = transports(&plan, &secrets, &masker, base.as_deref())?;
     let session = begin(&plan, &folder, decision, identity)?;
 
     let (control, desk) = control::line();
     let facts = facts(&plan, &folder, &session);
-    let (masker, record_masker) = secrets.maskers();
     let shared = Arc::new(Shared {
         masker,
         record_masker,
@@ -304,7 +304,12 @@ fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
 }
 
 /// One transport for each distinct setting, so that endpoints share connections.
-fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>, RunError> {
+fn transports(
+    plan: &Plan,
+    secrets: &Secrets,
+    masker: &Masker,
+    demo: Option<&str>,
+) -> Result<Vec<Arc<dyn Transport>>, RunError> {
     let mut known: Vec<(ClientPlan, bool, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     for endpoint in &plan.endpoints {
@@ -313,7 +318,7 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
         let transport = match same {
             Some((_, _, transport)) => transport.clone(),
             None => {
-                let opening = transport::Opening { needs_tls: tls, secrets };
+                let opening = transport::Opening { needs_tls: tls, secrets, masker, demo };
                 let opened = HyperTransport::open(&endpoint.client, &opening)
                     .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
                 let opened: Arc<dyn Transport> = Arc::new(opened);
@@ -327,7 +332,8 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
 }
 
 fn needs_tls(endpoint: &EndpointPlan) -> bool {
-    let is_tls = |url: &Template| !["http://", "demo:"].iter().any(|plain| url.literal_prefix().starts_with(plain));
+    const PLAIN: [&str; 3] = ["http://", "demo:", "unix:"];
+    let is_tls = |url: &Template| !PLAIN.iter().any(|plain| url.literal_prefix().starts_with(plain));
     is_tls(&endpoint.url) || endpoint.auth.as_ref().and_then(|auth| auth.url()).is_some_and(is_tls)
 }
 

@@ -100,8 +100,9 @@ pub struct ClientSpec {
     /// Whether gzip, br, zstd and deflate are asked for and decoded.
     #[schemars(extend("default" = true))]
     pub compression: Option<bool>,
-    /// A proxy: http://, https:// or socks5://; "none" ignores the environment's. Absent: HTTP(S)_PROXY and NO_PROXY.
-    #[schemars(length(min = 1), extend("examples" = ["http://proxy.example.com:3128"]))]
+    /// A proxy: http://, https://, socks5:// (names are resolved here) or socks5h:// (by the proxy); its password is a
+    /// secret. "none" ignores the environment's. Absent: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+    #[schemars(length(min = 1), extend("examples" = ["http://proxy.example.com:3128", "http://me:{{ secrets.proxy }}@proxy.example.com:3128"]))]
     pub proxy: Option<String>,
     /// How many connections there may be, and how long they are kept.
     pub connections: Option<ConnectionsSpec>,

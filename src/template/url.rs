@@ -50,7 +50,8 @@ pub(super) fn part_at_end(text: &str) -> Part {
         return advance(Part::Authority, authority);
     }
     let unfinished = rest.is_empty() || rest == "/";
-    if unfinished && !scheme.eq_ignore_ascii_case("demo") { Part::Scheme } else { advance(Part::Path, rest) }
+    let has_no_host = ["demo", "unix"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if unfinished && !has_no_host { Part::Scheme } else { advance(Part::Path, rest) }
 }
 
 /// The part that the end of `text` belongs to, when it begins in `part`.
@@ -258,6 +259,9 @@ mod tests {
             ("https://a.b/c?d=/e", Part::Query),
             ("demo:", Part::Path),
             ("demo:/products/", Part::Path),
+            ("unix:", Part::Path),
+            ("unix:/run/x.sock:/a", Part::Path),
+            ("unix:/run/x.sock:/a?b", Part::Query),
             ("/products", Part::Path),
         ] {
             assert_eq!(part_at_end(text), part, "{text}");

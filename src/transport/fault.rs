@@ -11,6 +11,7 @@ use super::TimeoutPlan;
 use super::body::Unreadable;
 use super::connect::tls;
 use super::pool::http1::MAX_HEAD;
+use super::proxy::Proxy;
 use crate::clock::human;
 use crate::retry::{Failure, FailureKind};
 
@@ -53,6 +54,11 @@ pub(super) fn connect_timeout(host: &str, limit: Duration, stage: &str) -> Failu
         FailureKind::ConnectTimeout,
         format!("no connection to `{host}` within {} (timeout.connect): {stage} took too long", human(limit)),
     )
+}
+
+/// The proxy wants another user or password than it was given.
+pub(super) fn proxy_wants(proxy: &Proxy) -> Failure {
+    Failure::sent(FailureKind::Proxy, format!("the proxy `{}` {}", proxy.label, proxy.wants_words()))
 }
 
 /// hyper failed before the reply's head was there. `sent`: whether bytes of the request have left.

@@ -16,6 +16,7 @@ use super::exchange::{self, Ended, Received, Terms};
 use super::fault;
 use super::pool::http1::Http1Connection;
 use super::pool::{Host, Lease, Pool};
+use super::proxy::environment::LookUp;
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
 use super::{
@@ -23,6 +24,7 @@ use super::{
     lend,
 };
 use crate::clock::{self, Instant};
+use crate::environment;
 use crate::retry::{Failure, FailureKind, Reach};
 
 /// The default engine. Shared by every endpoint with the same [`ClientPlan`].
@@ -42,14 +44,20 @@ impl fmt::Debug for HyperTransport {
 }
 
 impl HyperTransport {
-    /// Opens the engine: no connection yet. Files named in the plan are read.
+    /// Opens the engine: no connection yet. Files named in the plan are read, and the environment where the
+    /// plan leaves the proxy to it.
     ///
     /// # Errors
     /// When a certificate, a key or the machine's roots can't be used.
     pub fn open(plan: &ClientPlan, opening: &Opening<'_>) -> Result<Self, OpenError> {
+        Self::open_in(plan, opening, &environment::variable)
+    }
+
+    /// The same, in an environment of one's own.
+    pub(super) fn open_in(plan: &ClientPlan, opening: &Opening<'_>, look_up: LookUp<'_>) -> Result<Self, OpenError> {
         Ok(Self {
             pool: Pool::new(plan.connections_total, plan.connections_per_host, plan.idle_timeout),
-            connector: Connector::open(plan, opening)?,
+            connector: Connector::open(plan, opening, look_up)?,
             redirects: plan.redirects,
             max_body: plan.max_body,
             compression: plan.compression,
@@ -108,7 +116,8 @@ fn on_trail(trail: &Trail, failure: Failure) -> Failure {
 fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
     let Received { head, body, .. } = received;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(fault::switched(outgoing.url.host().unwrap_or_default()));
+        let host = Origin::of(&outgoing.url).map_or_else(|_| String::new(), |origin| origin.label());
+        return Err(fault::switched(&host));
     }
     Ok(Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings })
 }
@@ -151,6 +160,7 @@ impl Hop<'_> {
             follows: keep,
             max_body: self.transport.max_body,
             decodes: self.transport.compression,
+            forward: host.forward(),
         };
         if let Some(signer) = self.signer {
             signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
@@ -159,6 +169,9 @@ impl Hop<'_> {
         // Chosen anew for each hop: what is put here is not among the headers that a redirect keeps.
         if let Some(jar) = &self.transport.cookies {
             jar.send(&outgoing.url, request.headers_mut());
+        }
+        if let Some(proxy) = terms.forward {
+            proxy.address_request(&mut request, &outgoing.url);
         }
         let ended = match self.send(&mut lease, request, &terms).await {
             Err(Ended::Unsent(_, request)) if lease.connection.as_ref().is_some_and(|old| old.used) => {

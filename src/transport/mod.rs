@@ -21,9 +21,11 @@ mod exchange;
 mod fault;
 mod hyper;
 mod pool;
+pub(crate) mod proxy;
 mod redirect;
 mod reference;
 pub mod scripted;
+pub(crate) mod socket;
 mod target;
 
 #[cfg(test)]
@@ -41,10 +43,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, response};
 
 use crate::retry::Failure;
-use crate::secret::Secrets;
+use crate::secret::{Masker, Secrets};
 
 pub use body::{BodyPart, RequestBody};
 pub use hyper::HyperTransport;
+pub use proxy::{ProxyAddress, ProxyScheme, ProxyUrl};
 
 /// A boxed future, as trait objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -135,8 +138,8 @@ pub enum ProxyPlan {
     Environment,
     /// Nobody.
     None,
-    /// This one, always: a URL, as written; a template over vars and secrets.
-    Url(String),
+    /// This one, always, whatever NO_PROXY says.
+    Url(Box<ProxyUrl>),
 }
 
 /// TLS settings.
@@ -225,7 +228,8 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
 
 /// One request and what it needs on its way.
 pub struct Call<'a> {
-    /// The request, with an absolute `http` or `https` URI. `Content-Length` and `Transfer-Encoding`
+    /// The request, with an absolute `http` or `https` URI, or `unix://HEX/path`: the path of a
+    /// Unix-domain socket in hexadecimal digits. `Content-Length` and `Transfer-Encoding`
     /// are the transport's to set, and so is `Host` where it is not given; all others are the caller's.
     pub request: Request<RequestBody>,
     /// Where tokens are taken. On a redirect to another origin every header marked sensitive and
@@ -252,9 +256,9 @@ impl<'a> Call<'a> {
 pub struct Timings {
     /// Wait for a free connection.
     pub pool: Duration,
-    /// Name resolution.
+    /// Name resolution; with a proxy that resolves, that of its own name.
     pub dns: Duration,
-    /// TCP.
+    /// TCP; with a proxy, that to it, TLS with it and its tunnel.
     pub connect: Duration,
     /// TLS handshake.
     pub tls: Duration,
@@ -300,6 +304,10 @@ pub struct Opening<'a> {
     pub needs_tls: bool,
     /// For a proxy's user and password.
     pub secrets: &'a Secrets,
+    /// Learns passwords that the environment brings.
+    pub masker: &'a Masker,
+    /// What stands for `demo:`; never reached through a proxy.
+    pub demo: Option<&'a str>,
 }
 
 /// Why a transport could not be opened: a certificate file, a key, or no root certificates.

@@ -1,6 +1,7 @@
 //! Redirects: whether a reply is one, and what the next request is (RFC 9110 §15.4).
 //!
-//! Pure. Must never let a credential cross an origin or a request leave https for http.
+//! Pure. Must never let a credential cross an origin, a request leave https for http, or anybody but the job
+//! name a socket of this machine.
 
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST,
@@ -85,6 +86,9 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     let from = Origin::of(&sent.url).map_err(|why| format!("can't be followed: {why}"))?;
     if from.secure && !to.secure {
         return Err(format!("leads from https to {} and is not followed", shown(&url)));
+    }
+    if to.unix && from != to {
+        return Err(format!("leads to a socket of this machine, {}, and is not followed", shown(&url)));
     }
     let method = method_after(&sent.method, status);
     let mut headers = sent.given();
@@ -204,6 +208,29 @@ mod tests {
             assert_eq!(failure.kind, FailureKind::Redirect);
             assert!(failure.sent && failure.message.contains(why), "{}", failure.message);
             assert!(!failure.message.contains("s=1"), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_left_but_never_entered() {
+        let request = Outgoing { body: RequestBody::default(), ..sent(Method::GET, "unix://2f78/a/b?s=1") };
+        for here in ["c", "/a/c", "?z"] {
+            let after = next(&request, 302, here).unwrap().unwrap();
+            assert_eq!((after.url.host(), names(&after).len()), (Some("2f78"), 5), "{here}");
+        }
+        let after = next(&request, 302, "http://b.example/").unwrap().unwrap();
+        assert_eq!(names(&after), ["accept", "content-type"]);
+        for (from, to, words) in [
+            ("http://a.example/", "unix://2f78/a", "a socket of this machine, unix:/x:/a"),
+            ("https://a.example/", "unix://2f78/a", "from https to unix:/x:/a"),
+            ("unix://2f78/a", "unix://2f79/a", "a socket of this machine, unix:/y:/a"),
+            ("unix://2f78/a", "//2f79/a", "a socket of this machine, unix:/y:/a"),
+            ("http://a.example/", "unix:/x:/a", "no valid URL"),
+        ] {
+            let request = Outgoing { body: RequestBody::default(), ..sent(Method::GET, from) };
+            let failure = next(&request, 302, to).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Redirect, "{from} {to}");
+            assert!(failure.message.contains(words) && !failure.message.contains("2f7"), "{failure}");
         }
     }
 

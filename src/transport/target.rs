@@ -8,15 +8,20 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::body::{RequestBody, SendBody};
+use super::socket;
 
-/// Scheme, host and port (RFC 9110 §4.3.1): connections and credentials never leave it.
+/// Scheme, host and port (RFC 9110 §4.3.1), or a Unix-domain socket: connections and credentials never
+/// leave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin<'a> {
     /// Whether the scheme is `https`.
     pub secure: bool,
-    /// The host in lower case; an IPv6 address stands in brackets.
+    /// Whether it is a Unix-domain socket.
+    pub unix: bool,
+    /// The host in lower case; an IPv6 address stands in brackets. Of a socket, its path as [`socket`] carries
+    /// it.
     pub host: Cow<'a, str>,
-    /// The port, given or by default.
+    /// The port, given or by default; 0 of a socket.
     pub port: u16,
 }
 
@@ -29,6 +34,7 @@ impl<'a> Origin<'a> {
         let secure = match url.scheme_str() {
             Some("http") => false,
             Some("https") => true,
+            Some(socket::SCHEME) => return Self::of_socket(url),
             Some(other) => return Err(format!("the scheme `{other}` is neither http nor https")),
             None => return Err("the URL has no scheme; begin it with https://".to_owned()),
         };
@@ -42,17 +48,34 @@ impl<'a> Origin<'a> {
             "" => default_port(secure),
             digits => digits.parse().map_err(|_| format!("the port `{digits}` is no number up to 65535"))?,
         };
-        Ok(Self { secure, host: lower(host), port })
+        Ok(Self { secure, unix: false, host: lower(host), port })
+    }
+
+    fn of_socket(url: &'a Uri) -> Result<Self, String> {
+        let authority = url.authority().map_or("", http::uri::Authority::as_str);
+        match socket::path(authority) {
+            Some(_) => Ok(Self { secure: false, unix: true, host: lower(authority), port: 0 }),
+            None => Err("the URL names no socket".to_owned()),
+        }
     }
 
     /// The same, owned.
     pub fn into_owned(self) -> Origin<'static> {
-        Origin { secure: self.secure, host: Cow::Owned(self.host.into_owned()), port: self.port }
+        let Self { secure, unix, host, port } = self;
+        Origin { secure, unix, host: Cow::Owned(host.into_owned()), port }
     }
 
-    /// `host`, with the port when it is not the scheme's own: the `Host` header, and the name in texts.
+    /// The `Host` header (RFC 9110 §7.2): [`Origin::label`], but for a socket, which has no name that a
+    /// server could know.
+    pub fn header(&self) -> String {
+        if self.unix { "localhost".to_owned() } else { self.label() }
+    }
+
+    /// The name in texts: `host`, with the port when it is not the scheme's own; `unix:/run/x.sock`.
     pub fn label(&self) -> String {
-        if self.port == default_port(self.secure) {
+        if self.unix {
+            socket::label(&self.host)
+        } else if self.port == default_port(self.secure) {
             self.host.clone().into_owned()
         } else {
             format!("{}:{}", self.host, self.port)
@@ -79,6 +102,9 @@ fn lower(host: &str) -> Cow<'_, str> {
 
 /// A URL as texts may show it: without its query, which may hold what nobody should see.
 pub(super) fn shown(url: &Uri) -> String {
+    if url.scheme_str() == Some(socket::SCHEME) {
+        return format!("{}:{}", socket::label(url.host().unwrap_or_default()), url.path());
+    }
     let scheme = url.scheme_str().unwrap_or("http");
     let authority = url.authority().map_or("", http::uri::Authority::as_str);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -226,5 +252,19 @@ mod tests {
     fn shown_urls_have_no_query_and_no_user() {
         let url: Uri = "https://me:pw@a.example/p?token=x".parse().unwrap();
         assert_eq!(shown(&url), "https://a.example/p");
+        assert_eq!(shown(&Uri::from_static("unix://2f78/p?token=x")), "unix:/x:/p");
+    }
+
+    #[test]
+    fn a_socket_is_an_origin_without_a_name() {
+        let url = Uri::from_static("unix://2F78/p");
+        let origin = Origin::of(&url).unwrap();
+        assert_eq!((origin.label().as_str(), origin.header().as_str()), ("unix:/x", "localhost"));
+        for other in ["unix://2f79/p", "http://2f78/p"] {
+            assert_ne!(Origin::of(&other.parse().unwrap()).unwrap(), origin, "{other}");
+        }
+        for none in ["unix://x/p", "unix://2f78:80/p", "unix://me@2f78/p"] {
+            assert!(Origin::of(&none.parse().unwrap()).is_err(), "{none}");
+        }
     }
 }

@@ -32,6 +32,8 @@ mod memory;
 mod nginx;
 /// What stands in the records, where, and in which order.
 mod outputs;
+/// Through proxies that nobody here wrote.
+mod proxies;
 /// What README.md says is true.
 mod readme;
 /// Encodings, charsets, odd statuses, cookies.
@@ -48,6 +50,8 @@ mod schema;
 mod secrets;
 /// AWS signatures, against a verifier that nobody here wrote.
 mod sigv4;
+/// A server at a Unix-domain socket.
+mod sockets;
 /// What the tests stand on.
 mod support;
 /// Certificates, believed and not.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::preview::{Shown, hosts, preview};
+use super::preview::{Shown, hosts, origins, preview};
 use super::resume::Resume;
 use crate::clock;
 use crate::limit::LimitPlan;
@@ -16,6 +16,7 @@ use crate::save::SavePlan;
 use crate::secret::{Origin, SecretPlan};
 use crate::sink::{RowChoice, SinkPlan};
 use crate::source::SourceError;
+use crate::transport::proxy::routes::{self, Via};
 
 /// What a run would do.
 #[derive(Debug, Serialize)]
@@ -58,6 +59,8 @@ pub struct EndpointFacts {
     pub hosts_vary: bool,
     /// Where replies are saved; `None`: they are not.
     pub save: Option<SaveFacts>,
+    /// Proxies that hosts are reached through, without users and passwords; other hosts are reached directly.
+    pub proxies: Vec<Via>,
     pub preview: Vec<Shown>,
 }
 
@@ -142,7 +145,9 @@ impl EndpointFacts {
         // An input that can't be counted (standard input) would be used up by looking at it.
         let shown = rows.map_or(0, |rows| rows.min(shown));
         let preview = preview(plan, endpoint, shown)?;
-        let (hosts, hosts_vary) = hosts(endpoint.url.literal_prefix(), endpoint.url.constant().is_some(), &preview);
+        let (prefix, is_constant) = (endpoint.url.literal_prefix(), endpoint.url.constant().is_some());
+        let (hosts, hosts_vary) = hosts(prefix, is_constant, &preview);
+        let proxies = routes::survey(&endpoint.client.proxy, &origins(prefix, is_constant, &preview));
         Ok(Self {
             name: endpoint.name.clone(),
             input: endpoint.source.describe(),
@@ -160,6 +165,7 @@ impl EndpointFacts {
             hosts,
             hosts_vary,
             save: endpoint.save.as_ref().map(SaveFacts::of),
+            proxies,
             preview,
         })
     }

@@ -6,6 +6,7 @@ use super::resume::{Action, Resume};
 use crate::report::text::{clean, counted, thousands};
 use crate::run::resume::Change;
 use crate::sink::RowChoice;
+use crate::transport::proxy::routes::Via;
 
 /// Width of the column of labels.
 const LABEL: usize = 9;
@@ -79,6 +80,9 @@ fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
     if let Some(save) = &endpoint.save {
         page.labelled(2, "saves", &format!("{}, all below {}", clean(&save.path), save.folder));
     }
+    for via in &endpoint.proxies {
+        page.labelled(2, "proxy", &proxy(via));
+    }
     for shown in &endpoint.preview {
         page.line(0, "");
         example(shown, page);
@@ -132,6 +136,13 @@ fn hosts(endpoint: &EndpointFacts) -> String {
         (false, _) => known,
         (true, true) => "decided by each row".to_owned(),
         (true, false) => format!("{known} and whatever else rows say"),
+    }
+}
+
+fn proxy(via: &Via) -> String {
+    match (&via.proxy, &via.refused) {
+        (Some(proxy), _) => format!("{proxy} for {}, from {}", via.host, via.from),
+        (None, why) => format!("none for {}: {}", via.host, clean(why.as_deref().unwrap_or_default())),
     }
 }
 
@@ -240,6 +251,15 @@ mod tests {
             hosts: vec!["api.example.com".into()],
             hosts_vary: false,
             save: None,
+            proxies: vec![
+                Via {
+                    host: "api.example.com".into(),
+                    proxy: Some("http://proxy:3128".into()),
+                    from: "https_proxy",
+                    refused: None,
+                },
+                Via { host: "b.example".into(), proxy: None, from: "http_proxy", refused: Some("it is none".into()) },
+            ],
             preview: vec![
                 Shown { row: 1, request: Some(request), saved: None, error: None },
                 Shown { row: 2, request: None, saved: None, error: Some("line 3 has 2 cells".into()) },
@@ -289,6 +309,8 @@ endpoint price
   limit     api: 10/s and 5000/h, burst 5
   duration  at least 1m 39s, bound by limit api
   hosts     api.example.com
+  proxy     http://proxy:3128 for api.example.com, from https_proxy
+  proxy     none for b.example: it is none
 
   row 1
     POST demo:/products/1

@@ -12,7 +12,7 @@ use crate::plan::{EndpointPlan, Plan};
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
-use crate::transport::RequestBody;
+use crate::transport::{RequestBody, socket};
 
 /// Most characters of a body that are shown.
 const LONGEST_BODY: usize = 2_000;
@@ -130,7 +130,7 @@ impl ShownRequest {
         };
         Self {
             method: request.method().to_string(),
-            url: shown_url(&request.uri().to_string()),
+            url: shown_url(&socket::written(request.uri())),
             headers: request.headers().iter().map(header).collect(),
             body,
             body_file,
@@ -190,6 +190,23 @@ fn cut(text: String) -> String {
     }
 }
 
+/// Where an endpoint's requests go, as far as its hosts are known: schemes and hosts, as URLs inside.
+pub fn origins(prefix: &str, constant: bool, preview: &[Shown]) -> Vec<String> {
+    if host(prefix, constant).is_some() {
+        return origin(prefix).into_iter().collect();
+    }
+    let urls = preview.iter().filter_map(|shown| shown.request.as_ref());
+    let origins: BTreeSet<String> = urls.filter_map(|request| origin(&request.url)).collect();
+    origins.into_iter().collect()
+}
+
+/// `https://api.example.com`; `None` of what no proxy is for.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = host(url, true)?;
+    (!rest.is_empty()).then(|| format!("{scheme}://{host}"))
+}
+
 /// The hosts of an endpoint, and whether rows decide about them: by the constant start of its URL
 /// where that holds a whole host, else by the requests that were rendered.
 pub fn hosts(prefix: &str, constant: bool, preview: &[Shown]) -> (Vec<String>, bool) {
@@ -205,6 +222,9 @@ pub fn hosts(prefix: &str, constant: bool, preview: &[Shown]) -> (Vec<String>, b
 fn host(url: &str, whole: bool) -> Option<String> {
     if url.starts_with("demo:") {
         return Some(DEMO_HOST.to_owned());
+    }
+    if let Some(rest) = socket::behind_scheme(url) {
+        return socket::label_of(rest, whole);
     }
     let (_, rest) = url.split_once("://")?;
     let authority = match rest.find(['/', '?', '#']) {
@@ -241,6 +261,8 @@ mod tests {
         assert_eq!(hosts("https://api.example.com/products/", false, &[]), only("api.example.com"));
         assert_eq!(hosts("https://me:pw@h:8443?a=", false, &[]), only("h:8443"));
         assert_eq!(hosts("https://h", true, &[]), only("h"));
+        assert_eq!(hosts("unix:/run/x.sock:/a/", false, &[]), only("unix:/run/x.sock"));
+        assert_eq!(hosts("unix:%2Frun%2Fx.sock", true, &[]), only("unix:/run/x.sock"));
         assert_eq!(hosts("demo:/products/", false, &[]), only(DEMO_HOST));
         assert_eq!(hosts("https://api.", false, &[]), (Vec::new(), true), "the rest of the host is in the row");
         let url = "https://api.b/x".to_owned();

@@ -1,9 +1,13 @@
-//! From an origin to a connection: name, TCP, TLS, each timed, all within `timeout.connect`.
+//! From an origin to a connection: name, TCP, TLS, each timed, all within `timeout.connect`; or a
+//! Unix-domain socket, or a way through a proxy.
 //!
 //! Must never send a byte of a request.
 
 mod resolve;
+mod socks;
+mod through;
 pub(in crate::transport) mod tls;
+mod tunnel;
 pub(in crate::transport) mod wire;
 
 use std::future::{Future, poll_fn};
@@ -14,16 +18,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::fault;
 use super::pool::Host;
+use super::proxy::environment::LookUp;
+use super::proxy::routes::{Route, Routes};
 use super::target::bare_host;
-use super::{ClientPlan, OpenError, Opening, Timings};
+use super::{ClientPlan, OpenError, Opening, Timings, TlsPlan, socket};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
-use resolve::Resolver;
+use resolve::{Resolver, Unresolved};
+use through::Reached;
 use tls::Tls;
 use wire::Wire;
 
@@ -34,6 +41,9 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(in crate::transport) struct Connector {
     resolver: Arc<Resolver>,
     tls: Tls,
+    routes: Routes,
+    /// For proxies that are spoken to over TLS; our own certificate is not shown to them.
+    proxy_tls: Option<Tls>,
 }
 
 /// What a connection attempt gives.
@@ -44,75 +54,124 @@ pub(in crate::transport) struct Link {
 
 /// How far a connection attempt has come.
 #[derive(Clone, Copy)]
-enum Stage {
+enum Stage<'h> {
     Name,
     Tcp,
+    Socket,
     Tls,
+    ProxyName(&'h str),
+    ProxyTcp(&'h str),
+    ProxyTls(&'h str),
+    Tunnel(&'h str),
 }
 
-impl Stage {
-    fn name(self) -> &'static str {
+impl Stage<'_> {
+    fn words(self) -> String {
         match self {
-            Self::Name => "name resolution",
-            Self::Tcp => "TCP",
-            Self::Tls => "the TLS handshake",
+            Self::Name => "name resolution".to_owned(),
+            Self::Tcp => "TCP".to_owned(),
+            Self::Socket => "the socket".to_owned(),
+            Self::Tls => "the TLS handshake".to_owned(),
+            Self::ProxyName(proxy) => format!("resolving the name of the proxy `{proxy}`"),
+            Self::ProxyTcp(proxy) => format!("TCP to the proxy `{proxy}`"),
+            Self::ProxyTls(proxy) => format!("the TLS handshake with the proxy `{proxy}`"),
+            Self::Tunnel(proxy) => format!("the tunnel through the proxy `{proxy}`"),
         }
     }
 }
 
 impl Connector {
-    /// A connector for these settings.
+    /// A connector for these settings and this environment.
     ///
     /// # Errors
-    /// When certificates or keys can't be used.
-    pub fn open(plan: &ClientPlan, opening: &Opening<'_>) -> Result<Self, OpenError> {
+    /// When certificates or keys, or user and password of a proxy, can't be used.
+    pub fn open(plan: &ClientPlan, opening: &Opening<'_>, look_up: LookUp<'_>) -> Result<Self, OpenError> {
         let resolver = Resolver::new(&plan.resolve, plan.dns_ttl);
-        Ok(Self { resolver, tls: Tls::open(&plan.tls, opening.needs_tls)? })
+        let routes = Routes::open(&plan.proxy, opening, look_up)?;
+        let without_identity = TlsPlan { identity: None, ..plan.tls.clone() };
+        let proxy_tls = routes.need_tls().then(|| Tls::open(&without_identity, true)).transpose()?;
+        Ok(Self { resolver, tls: Tls::open(&plan.tls, opening.needs_tls)?, routes, proxy_tls })
     }
 
     /// Connects within `limit` and adds the time of each stage to `timings`.
     ///
     /// # Errors
-    /// [`FailureKind::Dns`], [`FailureKind::Connect`], [`FailureKind::Tls`], [`FailureKind::ConnectTimeout`].
+    /// [`FailureKind::Proxy`], [`FailureKind::Dns`], [`FailureKind::UnknownHost`], [`FailureKind::Connect`], [`FailureKind::Tls`], [`FailureKind::ConnectTimeout`].
     pub async fn connect(&self, host: &Host, limit: Duration, timings: &mut Timings) -> Result<Link, Failure> {
         let mut stage = Stage::Name;
         match tokio::time::timeout(limit, self.stages(host, &mut stage, timings)).await {
             Ok(connected) => connected,
-            Err(_elapsed) => Err(fault::connect_timeout(&host.label, limit, stage.name())),
+            Err(_elapsed) => Err(fault::connect_timeout(&host.label, limit, &stage.words())),
         }
     }
 
-    async fn stages(&self, host: &Host, stage: &mut Stage, timings: &mut Timings) -> Result<Link, Failure> {
+    async fn stages<'h>(&self, host: &'h Host, stage: &mut Stage<'h>, timings: &mut Timings) -> Result<Link, Failure> {
+        if host.origin.unix {
+            return self.socket(host, stage, timings).await;
+        }
+        let reached = match host.route.get_or_init(|| self.routes.of(&host.origin)) {
+            Route::Direct => Reached::Tcp(self.direct(host, stage, timings).await?),
+            Route::Forward(proxy) => self.to_proxy(proxy, stage, timings).await?,
+            Route::Tunnel(proxy) => self.through(proxy, host, stage, timings).await?,
+            Route::Unusable(why) => return Err(Failure::unsent(FailureKind::Proxy, why.clone())),
+        };
+        if !host.origin.secure {
+            return Ok(Link {
+                wire: match reached {
+                    Reached::Tcp(stream) => Wire::plain(stream),
+                    Reached::Tls(stream) => Wire::tls(stream),
+                },
+            });
+        }
+        *stage = Stage::Tls;
+        let mut clock = Lap::start();
+        let name = bare_host(&host.origin.host);
+        let wire = match reached {
+            Reached::Tcp(stream) => {
+                tls::handshake(&self.tls, name, &host.label, stream).await.map(|tls| Wire::tls(Box::new(tls)))
+            }
+            Reached::Tls(stream) => tls::handshake(&self.tls, name, &host.label, stream).await.map(Wire::nested),
+        };
+        timings.tls += clock.lap();
+        Ok(Link { wire: wire? })
+    }
+
+    async fn socket(&self, host: &Host, stage: &mut Stage<'_>, timings: &mut Timings) -> Result<Link, Failure> {
+        *stage = Stage::Socket;
+        let mut clock = Lap::start();
+        let connected = UnixStream::connect(socket::path(&host.origin.host).unwrap_or_default()).await;
+        timings.connect += clock.lap();
+        connected.map(Wire::unix).map(|wire| Link { wire }).map_err(|error| closed(&host.label, &error))
+    }
+
+    async fn direct(&self, host: &Host, stage: &mut Stage<'_>, timings: &mut Timings) -> Result<TcpStream, Failure> {
         let mut clock = Lap::start();
         let found = self.resolver.resolve(&host.origin).await;
         timings.dns += clock.lap();
-        let addresses = found.map_err(|words| Failure::unsent(FailureKind::Dns, words))?;
+        let addresses = found.map_err(Unresolved::into_failure)?;
         *stage = Stage::Tcp;
-        let connected = race(&addresses, TcpStream::connect).await;
+        let connected = tcp(&addresses).await;
         timings.connect += clock.lap();
-        let stream = connected.map_err(|error| refused(&host.label, &addresses, &error))?;
-        // Without this the last packet of a request waits for an acknowledgement; failing to set it costs
-        // speed and nothing else.
-        let _ = stream.set_nodelay(true);
-        let wire = if host.origin.secure {
-            *stage = Stage::Tls;
-            let handshaken = self.handshake(host, stream).await;
-            timings.tls += clock.lap();
-            handshaken?
-        } else {
-            Wire::plain(stream)
-        };
-        Ok(Link { wire })
+        connected.map_err(|error| refused(&host.label, &addresses, &error))
     }
+}
 
-    async fn handshake(&self, host: &Host, stream: TcpStream) -> Result<Wire, Failure> {
-        let connector = self.tls.connector().map_err(|error| Failure::unsent(FailureKind::Tls, error.message))?;
-        let name = tls::server_name(bare_host(&host.origin.host)).ok_or_else(|| {
-            Failure::unsent(FailureKind::Tls, format!("`{}` is no name for a certificate", host.label))
-        })?;
-        let handshaken = connector.connect(name, stream).await;
-        handshaken.map(Wire::tls).map_err(|error| Failure::unsent(tls::kind(&error), tls::words(&host.label, &error)))
-    }
+async fn tcp(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let stream = race(addresses, TcpStream::connect).await?;
+    // Without this the last packet of a request waits for an acknowledgement; failing to set it costs
+    // speed and nothing else.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+fn closed(label: &str, error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such socket; is its server running?".to_owned(),
+        io::ErrorKind::ConnectionRefused => "nobody listens at this socket; is its server running?".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied; whoever runs this must may write to it".to_owned(),
+        _ => fault::io_words(error),
+    };
+    Failure::unsent(FailureKind::Connect, format!("connecting to `{label}` failed: {why}"))
 }
 
 fn refused(label: &str, addresses: &[SocketAddr], error: &io::Error) -> Failure {

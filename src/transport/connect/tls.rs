@@ -19,9 +19,11 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     SupportedProtocolVersion,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::retry::FailureKind;
+use crate::retry::{Failure, FailureKind};
 use crate::transport::{OpenError, TlsPlan, TlsVersion};
 
 /// TLS settings and, once it was needed, the configuration made of them.
@@ -53,9 +55,19 @@ impl Tls {
     }
 }
 
-/// The name a certificate must be for.
-pub(in crate::transport) fn server_name(host: &str) -> Option<ServerName<'static>> {
-    ServerName::try_from(host.to_owned()).ok()
+/// Makes TLS of a stream. `host` is the name a certificate must be for, `label` that in texts.
+///
+/// # Errors
+/// [`FailureKind::Tls`], [`FailureKind::Certificate`].
+pub(super) async fn handshake<S>(tls: &Tls, host: &str, label: &str, stream: S) -> Result<TlsStream<S>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let connector = tls.connector().map_err(|error| Failure::unsent(FailureKind::Tls, error.message))?;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Failure::unsent(FailureKind::Tls, format!("`{label}` is no name for a certificate")))?;
+    let handshaken = connector.connect(name, stream).await;
+    handshaken.map_err(|error| Failure::unsent(kind(&error), words(label, &error)))
 }
 
 fn configuration(plan: &TlsPlan) -> Result<ClientConfig, OpenError> {

@@ -1,4 +1,4 @@
-//! The byte stream under a connection, TCP or TLS, which counts what moves.
+//! The byte stream under a connection, a socket or TLS over it, which counts what moves.
 //!
 //! Owns the socket. Must never interpret a byte.
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 /// What has moved over a wire. Written and read by the one task that uses the connection.
@@ -53,7 +53,28 @@ impl Traffic {
 
 enum Stream {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// TLS with a target, through a tunnel within TLS with a proxy.
+    Nested(Box<TlsStream<Box<TlsStream<TcpStream>>>>),
+}
+
+/// Does the same with whichever stream it is.
+macro_rules! each {
+    ($wire:expr, $stream:ident => $done:expr) => {
+        match &mut $wire.stream {
+            Stream::Plain($stream) => $done,
+            Stream::Unix($stream) => $done,
+            Stream::Tls(boxed) => {
+                let $stream = boxed.as_mut();
+                $done
+            }
+            Stream::Nested(boxed) => {
+                let $stream = boxed.as_mut();
+                $done
+            }
+        }
+    };
 }
 
 /// A connected byte stream.
@@ -70,9 +91,19 @@ impl Wire {
         Self { stream: Stream::Plain(stream), traffic: Arc::default(), deaf: false }
     }
 
+    /// Over a Unix-domain socket.
+    pub fn unix(stream: UnixStream) -> Self {
+        Self { stream: Stream::Unix(stream), traffic: Arc::default(), deaf: false }
+    }
+
     /// Over TLS.
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), traffic: Arc::default(), deaf: false }
+    pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Self {
+        Self { stream: Stream::Tls(stream), traffic: Arc::default(), deaf: false }
+    }
+
+    /// Over TLS within TLS.
+    pub fn nested(stream: TlsStream<Box<TlsStream<TcpStream>>>) -> Self {
+        Self { stream: Stream::Nested(Box::new(stream)), traffic: Arc::default(), deaf: false }
     }
 
     /// What moves over it.
@@ -102,10 +133,7 @@ impl Wire {
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
-        };
+        let read = each!(self, stream => Pin::new(stream).poll_read(cx, buffer));
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
             Traffic::count(&self.traffic.moves, 1);
@@ -117,10 +145,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
-        };
+        let written = each!(self, stream => Pin::new(stream).poll_write(cx, bytes));
         self.traffic.note_write(&written);
         self.outlive(written, cx)
     }
@@ -134,10 +159,7 @@ impl AsyncWrite for Wire {
         if let [only] = slices {
             return self.poll_write(cx, only);
         }
-        let written = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, slices),
-        };
+        let written = each!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices));
         self.traffic.note_write(&written);
         self.outlive(written, cx)
     }
@@ -145,22 +167,18 @@ impl AsyncWrite for Wire {
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
             Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Unix(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Nested(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        };
+        let flushed = each!(self, stream => Pin::new(stream).poll_flush(cx));
         self.outlive(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-        }
+        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

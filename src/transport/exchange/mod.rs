@@ -17,13 +17,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, response};
+use http::{Request, StatusCode, response};
 use hyper::body::{Body, Incoming};
 use tokio::task::coop::unconstrained;
 
 use super::body::SendBody;
 use super::fault;
 use super::pool::http1::{Http1Connection, MAX_HEAD};
+use super::proxy::Proxy;
 use super::{BodyWriter, TimeoutPlan};
 use crate::clock::Instant;
 use crate::retry::Failure;
@@ -51,6 +52,8 @@ pub(in crate::transport) struct Terms<'a> {
     pub max_body: u64,
     /// Whether encoded bodies are decoded.
     pub decodes: bool,
+    /// The proxy that takes the request, where one does: its 407 is no reply of the host.
+    pub forward: Option<&'a Proxy>,
 }
 
 /// A whole reply, and when it came.
@@ -121,6 +124,9 @@ pub(in crate::transport) async fn run(
     };
     let head_at = watch.last;
     let (head, incoming) = reply.into_parts();
+    if let Some(proxy) = terms.forward.filter(|_| head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+        return Err(Ended::Failed(fault::proxy_wants(proxy)));
+    }
     let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(Ended::Failed)?;
     let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(Ended::Failed)?;
     connection.settle(watch.last);

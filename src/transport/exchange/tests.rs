@@ -18,7 +18,7 @@ const NAMES: [&str; 5] = ["gzip", "deflate", "raw", "br", "zstd"];
 
 fn terms(timeouts: &TimeoutPlan, max_body: u64) -> Terms<'_> {
     let (start, total) = (clock::now(), Duration::from_secs(1));
-    Terms { host: "a.example", timeouts, start, total, follows: true, max_body, decodes: true }
+    Terms { host: "a.example", timeouts, start, total, follows: true, max_body, decodes: true, forward: None }
 }
 
 fn head(encodings: &[&str]) -> response::Parts {

@@ -12,13 +12,15 @@ mod standing;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::{self, Instant};
+use crate::transport::proxy::Proxy;
+use crate::transport::proxy::routes::Route;
 use crate::transport::target::Origin;
 
 use http1::Http1Connection;
@@ -33,8 +35,20 @@ pub(in crate::transport) struct Host {
     pub label: String,
     /// The `Host` header.
     pub header: HeaderValue,
+    /// How it is reached; decided with its first connection.
+    pub route: OnceLock<Route>,
     slots: Semaphore,
     standing: Standing,
+}
+
+impl Host {
+    /// The proxy that the host's requests are given to, once there is a connection.
+    pub fn forward(&self) -> Option<&Proxy> {
+        match self.route.get() {
+            Some(Route::Forward(proxy)) => Some(proxy),
+            Some(Route::Direct | Route::Tunnel(_) | Route::Unusable(_)) | None => None,
+        }
+    }
 }
 
 /// Connections that are moved about: big, hence boxed.
@@ -191,7 +205,7 @@ impl State {
     fn add(&mut self, origin: Origin<'_>, slots: usize) -> Arc<Host> {
         let place = self.free.pop().unwrap_or(self.shelves.len());
         let label = origin.label();
-        let header = HeaderValue::from_str(&label).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let header = HeaderValue::from_str(&origin.header()).unwrap_or_else(|_| HeaderValue::from_static(""));
         let origin = origin.into_owned();
         self.places.entry(origin.host.clone().into_owned()).or_default().push(place);
         let host = Arc::new(Host {
@@ -199,6 +213,7 @@ impl State {
             origin,
             label,
             header,
+            route: OnceLock::new(),
             slots: Semaphore::new(slots),
             standing: Standing::default(),
         });

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::retry::Failure;
-use crate::secret::Secrets;
+use crate::secret::{Masker, Secrets};
 use crate::transport::{
     BoxFuture, Call, ClientPlan, Engine, Gate, HttpVersion, HyperTransport, Opening, ProxyPlan, Reply, RequestBody,
     TimeoutPlan, TlsPlan, TlsVersion, Transport,
@@ -143,8 +143,8 @@ pub fn plan() -> ClientPlan {
 
 /// What clients are opened with: no secrets, and TLS only if it comes to it.
 pub fn opening() -> Opening<'static> {
-    static NONE: std::sync::LazyLock<Secrets> = std::sync::LazyLock::new(Secrets::default);
-    Opening { needs_tls: false, secrets: &NONE }
+    static NONE: std::sync::LazyLock<(Secrets, Masker)> = std::sync::LazyLock::new(Default::default);
+    Opening { needs_tls: false, secrets: &NONE.0, masker: &NONE.1, demo: None }
 }
 
 /// A client with settings.

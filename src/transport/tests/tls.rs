@@ -17,13 +17,13 @@ use crate::retry::FailureKind;
 use crate::transport::{ClientPlan, HyperTransport, TlsVersion};
 
 /// An authority, and a folder with its certificate and those it signs.
-struct Authority {
+pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::named("an authority of the tests")
     }
 
@@ -43,11 +43,15 @@ impl Authority {
         path
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn certify(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
+    pub(super) fn certify(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (CertificateDer<'static>, KeyPair) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -59,7 +63,7 @@ impl Authority {
 }
 
 /// What a TLS server is made of.
-struct Setup {
+pub(super) struct Setup {
     certificate: (CertificateDer<'static>, KeyPair),
     versions: &'static [&'static SupportedProtocolVersion],
     clients: Option<CertificateDer<'static>>,
@@ -70,11 +74,12 @@ static BOTH: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 static OLD: [&SupportedProtocolVersion; 1] = [&TLS12];
 
 impl Setup {
-    fn new(certificate: (CertificateDer<'static>, KeyPair)) -> Self {
+    pub(super) fn new(certificate: (CertificateDer<'static>, KeyPair)) -> Self {
         Self { certificate, versions: &BOTH, clients: None, alpn: b"http/1.1" }
     }
 
-    async fn serve(self) -> Server {
+    /// What makes TLS of its connections.
+    pub(super) fn acceptor(self) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_protocol_versions(self.versions).unwrap();
@@ -91,7 +96,11 @@ impl Setup {
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
         config.alpn_protocols = vec![self.alpn.to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    pub(super) async fn serve(self) -> Server {
+        let acceptor = self.acceptor();
         Server::start(move |stream, _| {
             let acceptor = acceptor.clone();
             async move {

@@ -1,0 +1,254 @@
+//! Proxies that nobody here wrote: whole runs through tinyproxy and microsocks.
+//!
+//! Without them a test says that it was skipped. Must never leave a proxy running.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::support::oracle::script::item;
+use crate::support::output::csv;
+use crate::support::{Job, Oracle, wait};
+
+/// As it stands in the URL of a proxy and as it is meant.
+const WORD: (&str, &str) = ("hush%2Dhush%2Dcanary", "hush-hush-canary");
+
+const TINYPROXY: &str = "
+Port PORT
+Listen 127.0.0.1
+Timeout 60
+Allow 127.0.0.1
+MaxClients 100
+LogLevel Error
+ConnectPort TARGET
+";
+
+/// A running proxy; killed when dropped.
+struct Proxy {
+    process: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let path = paceline::environment::variable("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).filter(|folder| !folder.is_empty());
+    folders.map(|folder| PathBuf::from(folder).join(name)).find(|program| program.is_file())
+}
+
+impl Proxy {
+    /// Starts on a free port. Another process may take the port between the look and the start, so that
+    /// more than one port is tried.
+    fn start(arguments: impl Fn(&tempfile::TempDir, SocketAddr) -> Command) -> Self {
+        let started = (0..5).find_map(|_| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+            let address = free.expect("a free port");
+            let mut command = arguments(&folder, address);
+            let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            let mut proxy = Self { process: process.expect("a proxy starts"), address, _folder: folder };
+            (wait::within(Duration::from_secs(20), || proxy.ready()) == Some(true)).then_some(proxy)
+        });
+        started.expect("the proxy is there but does not start")
+    }
+
+    /// `Some(true)` when it listens, `Some(false)` when it has ended.
+    fn ready(&mut self) -> Option<bool> {
+        if self.process.try_wait().expect("a child can be waited for").is_some() {
+            return Some(false);
+        }
+        TcpStream::connect(self.address).ok().map(|_| true)
+    }
+
+    /// tinyproxy; it wants `me` and the word where `wants` says so.
+    fn tinyproxy(program: &PathBuf, wants: bool, target: u16) -> Self {
+        Self::start(|folder, address| {
+            let port = address.port().to_string();
+            let mut text = TINYPROXY.replace("PORT", &port).replace("TARGET", &target.to_string());
+            if wants {
+                text += &format!("BasicAuth me {}\n", WORD.1);
+            }
+            let configuration = folder.path().join("tinyproxy.conf");
+            std::fs::write(&configuration, text).expect("a configuration");
+            let mut command = Command::new(program);
+            command.arg("-d").arg("-c").arg(configuration);
+            command
+        })
+    }
+
+    /// microsocks, which wants `me` and the word.
+    fn microsocks(program: &PathBuf) -> Self {
+        Self::start(|_, address| {
+            let mut command = Command::new(program);
+            command.args(["-i", "127.0.0.1", "-p", &address.port().to_string(), "-u", "me", "-P", WORD.1]);
+            command
+        })
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn found(name: &str) -> Option<PathBuf> {
+    let found = program(name);
+    if found.is_none() {
+        eprintln!("skipped: {name} not found");
+    }
+    found
+}
+
+const JOB: &str = r#"
+CLIENT
+
+[endpoints.item]
+url = "ORACLE/items/{{ row.value }}"
+input.range = { from = 1, to = 20 }
+columns.got = "$.id"
+retry.attempts = 2
+
+[sinks.out]
+path = "out.csv"
+"#;
+
+/// What `client.proxy` says of a proxy that wants a password, and where that is.
+fn named(scheme: &str, proxy: &Proxy) -> String {
+    format!(
+        "client.proxy = \"{scheme}://me:{{{{ secrets.word }}}}@{}\"\nsecrets.word.env = \"PROXY_WORD\"",
+        proxy.address
+    )
+}
+
+fn nothing_shows(job: &Job, said: &str) {
+    let written = [said.to_owned(), job.read("out.csv"), read_all(&job.state())];
+    for text in written {
+        assert!(!text.contains(WORD.0) && !text.contains(WORD.1), "{text}");
+    }
+}
+
+fn read_all(folder: &std::path::Path) -> String {
+    let files = std::fs::read_dir(folder).expect("the state").map(|entry| entry.expect("an entry").path());
+    files.map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned()).collect()
+}
+
+/// A run whose rows all come through the proxy, and nothing of its password anywhere.
+fn comes_through(oracle: &Oracle, job: &Job, via: bool) {
+    let before = oracle.count();
+    let done = job.run(&[]).expect_code(0);
+    assert_eq!(csv(&job.path("out.csv")).len(), 20);
+    let seen = oracle.requests().split_off(before);
+    assert_eq!(seen.len(), 20);
+    for request in &seen {
+        assert_eq!(request.header("via").is_some(), via, "{request:?}");
+        assert_eq!(request.header("proxy-authorization"), None, "{request:?}");
+    }
+    nothing_shows(job, &(done.stdout + &done.stderr));
+}
+
+#[test]
+fn rows_go_through_tinyproxy() {
+    let Some(program) = found("tinyproxy") else { return };
+    let oracle = Oracle::start(item);
+    let proxy = Proxy::tinyproxy(&program, true, oracle.address().port());
+    let job = Job::at(&oracle.url(), &JOB.replace("CLIENT", &named("http", &proxy)));
+    comes_through(&oracle, &job.variable("PROXY_WORD", WORD.1), true);
+
+    let environment = format!("http://me:{}@{}", WORD.0, proxy.address);
+    let job = || Job::at(&oracle.url(), &JOB.replace("CLIENT", "")).variable("http_proxy", &environment);
+    comes_through(&oracle, &job(), true);
+    comes_through(&oracle, &job().variable("no_proxy", "127.0.0.0/8"), false);
+    let none = Job::at(&oracle.url(), &JOB.replace("CLIENT", "client.proxy = \"none\""));
+    comes_through(&oracle, &none.variable("http_proxy", &environment), false);
+}
+
+#[test]
+fn tinyproxy_that_does_not_know_us_fails_the_rows_at_once() {
+    let Some(program) = found("tinyproxy") else { return };
+    let oracle = Oracle::start(item);
+    let proxy = Proxy::tinyproxy(&program, true, oracle.address().port());
+    let https = oracle.url().replace("http://", "https://");
+    let nobody = format!("client.proxy = \"http://{}\"", proxy.address);
+    // To a wrong password it says 401, which could be a target's word where there is no tunnel.
+    for (server, client, words) in [
+        (&oracle.url(), &nobody, "wants a user and a password"),
+        (&https, &nobody, "wants a user and a password"),
+        (&https, &named("http", &proxy), "refuses the user or the password"),
+    ] {
+        let job = Job::at(server, &JOB.replace("CLIENT", client)).variable("PROXY_WORD", "mistaken-word");
+        let done = job.run(&[]).expect_code(1);
+        let records = csv(&job.path("out.csv"));
+        for record in &records {
+            let words = format!("the proxy `http://{}` {words}", proxy.address);
+            assert!(record["error"].starts_with(&words), "{record:?}");
+            assert_eq!((record["attempts"].as_str(), record["status"].as_str()), ("1", ""), "{record:?}");
+        }
+        assert_eq!((records.len(), oracle.count()), (20, 0));
+        assert!(!format!("{}{records:?}", done.stderr).contains("mistaken-word"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_tunnel_that_tinyproxy_refuses_is_named_with_its_status() {
+    let Some(program) = found("tinyproxy") else { return };
+    let proxy = Proxy::tinyproxy(&program, false, 1);
+    let client = format!("client.proxy = \"http://{}\"", proxy.address);
+    let job = Job::at("https://127.0.0.1:2", &JOB.replace("CLIENT", &client));
+    job.run(&[]).expect_code(1);
+    for record in csv(&job.path("out.csv")) {
+        let words = "refuses a tunnel to `127.0.0.1:2`: 403";
+        assert!(record["error"].contains(words) && record["attempts"] == "1", "{record:?}");
+    }
+}
+
+#[test]
+fn rows_go_through_microsocks() {
+    let Some(program) = found("microsocks") else { return };
+    let oracle = Oracle::start(item);
+    let proxy = Proxy::microsocks(&program);
+    for scheme in ["socks5", "socks5h"] {
+        let job = Job::at(&oracle.url(), &JOB.replace("CLIENT", &named(scheme, &proxy)));
+        comes_through(&oracle, &job.variable("PROXY_WORD", WORD.1), false);
+    }
+    // Its tunnels are its own: without the word there is none.
+    let before = oracle.count();
+    let client = format!("client.proxy = \"socks5://{}\"", proxy.address);
+    let job = Job::at(&oracle.url(), &JOB.replace("CLIENT", &client));
+    job.run(&[]).expect_code(1);
+    for record in csv(&job.path("out.csv")) {
+        assert!(record["error"].contains("wants a user and a password") && record["attempts"] == "1", "{record:?}");
+    }
+    assert_eq!(oracle.count(), before);
+}
+
+#[test]
+fn a_plan_shows_the_way_and_no_password() {
+    let text = JOB.replace("ORACLE", "https://api.example.com").replace("CLIENT", "");
+    let value = format!("http://me:{}@proxy.example.com:3128", WORD.0);
+    let job = Job::new(&text).variable("https_proxy", &value);
+    let plan = job.command(&["plan", "job.toml"]).expect_code(0);
+    let line = "  proxy     http://proxy.example.com:3128 for api.example.com, from https_proxy\n";
+    assert!(plan.stdout.contains(line) && !plan.stdout.contains("hush"), "{}", plan.stdout);
+    let json = job.command(&["plan", "job.toml", "--output", "json"]).expect_code(0);
+    let facts: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let expected = serde_json::json!([{
+        "host": "api.example.com", "proxy": "http://proxy.example.com:3128", "from": "https_proxy", "refused": null
+    }]);
+    assert_eq!(facts["endpoints"][0]["proxies"], expected);
+    let direct = Job::new(&text).variable("https_proxy", &value).variable("NO_PROXY", "example.com");
+    let plan = direct.command(&["plan", "job.toml"]).expect_code(0);
+    assert!(!plan.stdout.contains("proxy"), "{}", plan.stdout);
+}
+
+#[test]
+fn the_demo_needs_no_proxy() {
+    let text = JOB.replace("ORACLE", "demo:").replace("CLIENT", "client.proxy = \"http://127.0.0.1:1\"");
+    let job = Job::new(&text.replace("/items/{{ row.value }}", "/products?page={{ row.value }}"));
+    let done = job.run(&[]);
+    assert!(!done.stderr.contains("the proxy"), "{}", done.stderr);
+    assert!(csv(&job.path("out.csv")).iter().all(|record| !record["status"].is_empty()), "{}", done.stderr);
+}
