@@ -109,6 +109,15 @@ pub struct EndpointPlan {
     pub layout: Layout,
 }
 
+impl EndpointPlan {
+    /// Whether its requests may go over TLS: its URL says https, or does not say yet.
+    #[must_use]
+    pub fn needs_tls(&self) -> bool {
+        let prefix = self.url.literal_prefix();
+        !prefix.starts_with("http://") && !prefix.starts_with("demo:")
+    }
+}
+
 /// What a request's body is made of.
 #[derive(Debug, Clone)]
 pub enum BodyPlan {

@@ -302,7 +302,7 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
     let mut known: Vec<(ClientPlan, bool, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     for endpoint in &plan.endpoints {
-        let tls = needs_tls(endpoint);
+        let tls = endpoint.needs_tls();
         let same = known.iter().find(|(client, with_tls, _)| *client == endpoint.client && *with_tls == tls);
         let transport = match same {
             Some((_, _, transport)) => transport.clone(),
@@ -320,11 +320,6 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
     Ok(transports)
 }
 
-fn needs_tls(endpoint: &EndpointPlan) -> bool {
-    let prefix = endpoint.url.literal_prefix();
-    !prefix.starts_with("http://") && !prefix.starts_with("demo:")
-}
-
 async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     if !plan.uses_demo() {
         return Ok(None);
@@ -333,9 +328,10 @@ async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
 }
 
-/// Calls of an endpoint that can be on the wire at once: more than the connections would only wait.
+/// Calls of an endpoint that can be on the wire at once: more than the connections carry would only wait.
 fn slots(endpoint: &EndpointPlan) -> usize {
-    endpoint.concurrency.min(endpoint.client.connections_total).max(1)
+    let each = endpoint.client.calls_per_connection(endpoint.needs_tls());
+    endpoint.concurrency.min(endpoint.client.connections_total.saturating_mul(each)).max(1)
 }
 
 /// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.

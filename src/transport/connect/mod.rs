@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::fault;
 use super::pool::Host;
 use super::target::bare_host;
-use super::{ClientPlan, OpenError, Opening, Timings};
+use super::{ClientPlan, HttpVersion, OpenError, Opening, Timings};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
@@ -34,12 +34,15 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(in crate::transport) struct Connector {
     resolver: Arc<Resolver>,
     tls: Tls,
+    http: HttpVersion,
 }
 
 /// What a connection attempt gives.
 pub(in crate::transport) struct Link {
     /// The byte stream, ready for requests.
     pub wire: Wire,
+    /// Whether HTTP/2 is to be spoken over it: the server chose it, or the job says so.
+    pub http2: bool,
 }
 
 /// How far a connection attempt has come.
@@ -67,7 +70,7 @@ impl Connector {
     /// When certificates or keys can't be used.
     pub fn open(plan: &ClientPlan, opening: &Opening<'_>) -> Result<Self, OpenError> {
         let resolver = Resolver::new(&plan.resolve, plan.dns_ttl);
-        Ok(Self { resolver, tls: Tls::open(&plan.tls, opening.needs_tls)? })
+        Ok(Self { resolver, tls: Tls::open(&plan.tls, plan.http, opening.needs_tls)?, http: plan.http })
     }
 
     /// Connects within `limit` and adds the time of each stage to `timings`.
@@ -94,24 +97,35 @@ impl Connector {
         // Without this the last packet of a request waits for an acknowledgement; failing to set it costs
         // speed and nothing else.
         let _ = stream.set_nodelay(true);
-        let wire = if host.origin.secure {
+        let (wire, http2) = if host.origin.secure {
             *stage = Stage::Tls;
             let handshaken = self.handshake(host, stream).await;
             timings.tls += clock.lap();
             handshaken?
         } else {
-            Wire::plain(stream)
+            (Wire::plain(stream), self.http == HttpVersion::Two)
         };
-        Ok(Link { wire })
+        Ok(Link { wire, http2 })
     }
 
-    async fn handshake(&self, host: &Host, stream: TcpStream) -> Result<Wire, Failure> {
+    /// TLS, and whether HTTP/2 was agreed on.
+    async fn handshake(&self, host: &Host, stream: TcpStream) -> Result<(Wire, bool), Failure> {
         let connector = self.tls.connector().map_err(|error| Failure::unsent(FailureKind::Tls, error.message))?;
         let name = tls::server_name(bare_host(&host.origin.host)).ok_or_else(|| {
             Failure::unsent(FailureKind::Tls, format!("`{}` is no name for a certificate", host.label))
         })?;
-        let handshaken = connector.connect(name, stream).await;
-        handshaken.map(Wire::tls).map_err(|error| Failure::unsent(tls::kind(&error), tls::words(&host.label, &error)))
+        let no_common_http = || Failure::unsent(FailureKind::Tls, tls::no_common_http(&host.label, self.http));
+        let stream = connector.connect(name, stream).await.map_err(|error| {
+            if tls::is_no_common_http(&error) {
+                return no_common_http();
+            }
+            Failure::unsent(tls::kind(&error), tls::words(&host.label, &error))
+        })?;
+        let http2 = tls::chose_http2(&stream);
+        if self.http == HttpVersion::Two && !http2 {
+            return Err(no_common_http());
+        }
+        Ok((Wire::tls(stream), http2))
     }
 }
 
