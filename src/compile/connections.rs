@@ -1,4 +1,5 @@
-//! Calls in flight against connections: a call that can't have one only waits.
+//! Calls in flight against connections: a call that can't have one only waits. Where HTTP/2 may be spoken,
+//! many calls share one, and only the server knows how many.
 //!
 //! Must never change a plan: what is written stands, and is told to have no effect.
 
@@ -10,6 +11,9 @@ use crate::plan::EndpointPlan;
 /// Warns of endpoints that would have more calls in flight than connections.
 pub fn check(site: &mut Site<'_>, endpoints: &[EndpointPlan]) {
     for endpoint in endpoints {
+        if endpoint.client.calls_per_connection(endpoint.needs_tls()) > 1 {
+            continue;
+        }
         let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
         // Where the host varies, each has its own.
         let to_one_host = url::origin_is_fixed(&endpoint.url);

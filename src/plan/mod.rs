@@ -117,6 +117,16 @@ pub struct EndpointPlan {
     pub layout: Layout,
 }
 
+impl EndpointPlan {
+    /// Whether its requests may go over TLS: its URL says https, or does not say yet.
+    #[must_use]
+    pub fn needs_tls(&self) -> bool {
+        const PLAIN: [&str; 3] = ["http://", "demo:", "unix:"];
+        let prefix = self.url.literal_prefix();
+        !PLAIN.iter().any(|plain| prefix.starts_with(plain))
+    }
+}
+
 /// A column of the output.
 #[derive(Debug, Clone)]
 pub struct ColumnPlan {

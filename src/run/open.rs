@@ -331,10 +331,10 @@ fn transports(
     Ok(transports)
 }
 
+/// Whether TLS will be needed: by its requests, or by the server of its tokens.
 fn needs_tls(endpoint: &EndpointPlan) -> bool {
-    const PLAIN: [&str; 3] = ["http://", "demo:", "unix:"];
-    let is_tls = |url: &Template| !PLAIN.iter().any(|plain| url.literal_prefix().starts_with(plain));
-    is_tls(&endpoint.url) || endpoint.auth.as_ref().and_then(|auth| auth.url()).is_some_and(is_tls)
+    let is_tls = |url: &Template| !["http://", "demo:"].iter().any(|plain| url.literal_prefix().starts_with(plain));
+    endpoint.needs_tls() || endpoint.auth.as_ref().and_then(|auth| auth.url()).is_some_and(is_tls)
 }
 
 async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
@@ -345,9 +345,10 @@ async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
 }
 
-/// Calls of an endpoint that can be on the wire at once: more than the connections would only wait.
+/// Calls of an endpoint that can be on the wire at once: more than the connections carry would only wait.
 fn slots(endpoint: &EndpointPlan) -> usize {
-    endpoint.concurrency.min(endpoint.client.connections_total).max(1)
+    let each = endpoint.client.calls_per_connection(endpoint.needs_tls());
+    endpoint.concurrency.min(endpoint.client.connections_total.saturating_mul(each)).max(1)
 }
 
 /// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.

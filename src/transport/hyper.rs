@@ -1,7 +1,8 @@
-//! The default engine: HTTP/1.1 on hyper's connections and a pool of our own.
+//! The default engine: HTTP/1.1 on hyper's connections, HTTP/2 on h2's, and a pool of our own.
 //!
-//! One request's way: slot, connection, gate, wire, reply, redirect. Must never retry, but for one
-//! resend when hyper gives a request back that it could not begin to write.
+//! One request's way: seat, connection, gate, wire, reply, redirect. Must never retry, but for one
+//! resend of a request that surely nobody saw: it could not begin to be written, or the server says that
+//! it did nothing with it.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,7 +16,8 @@ use super::cookies::Jar;
 use super::exchange::{self, Ended, Received, Terms};
 use super::fault;
 use super::pool::http1::Http1Connection;
-use super::pool::{Host, Lease, Pool};
+use super::pool::http2::Http2Connection;
+use super::pool::{Host, Lease, Pool, Seat};
 use super::proxy::environment::LookUp;
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
@@ -56,7 +58,7 @@ impl HyperTransport {
     /// The same, in an environment of one's own.
     pub(super) fn open_in(plan: &ClientPlan, opening: &Opening<'_>, look_up: LookUp<'_>) -> Result<Self, OpenError> {
         Ok(Self {
-            pool: Pool::new(plan.connections_total, plan.connections_per_host, plan.idle_timeout),
+            pool: Pool::new(plan.connections_total, plan.connections_per_host, plan.idle_timeout, plan.http),
             connector: Connector::open(plan, opening, look_up)?,
             redirects: plan.redirects,
             max_body: plan.max_body,
@@ -143,15 +145,15 @@ impl Hop<'_> {
         let origin = Origin::of(&outgoing.url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;
         let mut now = clock::now();
         let host: Arc<Host> = self.transport.pool.host(origin, now);
-        let mut lease = match self.transport.pool.try_lease(&host) {
-            Some(lease) => lease,
+        let mut seat = match self.transport.pool.try_seat(&host, now) {
+            Some(seat) => seat,
             None => {
-                let lease = Box::pin(self.wait(&host)).await?;
+                let seat = Box::pin(self.wait(&host)).await?;
                 now = clock::now();
-                lease
+                seat
             }
         };
-        let start = self.approach(&mut lease, now).await?;
+        let start = self.approach(&mut seat, &host, now).await?;
         let mut terms = Terms {
             host: &host.label,
             timeouts: self.timeouts,
@@ -162,22 +164,17 @@ impl Hop<'_> {
             decodes: self.transport.compression,
             forward: host.forward(),
         };
-        if let Some(signer) = self.signer {
-            signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
-        }
-        let mut request = outgoing.on_wire(&lease.host.header, keep);
-        // Chosen anew for each hop: what is put here is not among the headers that a redirect keeps.
-        if let Some(jar) = &self.transport.cookies {
-            jar.send(&outgoing.url, request.headers_mut());
-        }
-        if let Some(proxy) = terms.forward {
-            proxy.address_request(&mut request, &outgoing.url);
-        }
-        let ended = match self.send(&mut lease, request, &terms).await {
-            Err(Ended::Unsent(_, request)) if lease.connection.as_ref().is_some_and(|old| old.used) => {
-                Box::pin(self.connect(&mut lease)).await?;
+        let ended = match self.send(&mut seat, &host, outgoing, &terms).await {
+            Err(Ended::Unsent(_, request)) if seat.was_used() => {
+                outgoing.restore(Some(*request), keep);
+                Box::pin(self.connect(&mut seat, &host)).await?;
                 terms.start = clock::now();
-                self.send(&mut lease, *request, &terms).await
+                self.send(&mut seat, &host, outgoing, &terms).await
+            }
+            Err(Ended::Unprocessed(_)) => {
+                outgoing.restore(None, keep);
+                terms.start = Box::pin(self.go_again(&mut seat, &host)).await?;
+                self.send(&mut seat, &host, outgoing, &terms).await
             }
             ended => ended,
         };
@@ -192,62 +189,141 @@ impl Hop<'_> {
 
     // Connection, then gate, then a look whether the connection outlived the wait. Gives the time at
     // which the request may leave; the clock is read again only where something was waited for.
-    async fn approach(&mut self, lease: &mut Lease<'_>, mut now: Instant) -> Result<Instant, Failure> {
-        if !lease.take_idle(now) {
-            Box::pin(self.connect(lease)).await?;
+    async fn approach<'p>(&mut self, seat: &mut Seat<'p>, host: &'p Host, mut now: Instant) -> Result<Instant, Failure>
+    where
+        Self: 'p,
+    {
+        if !seat.take_idle(now) {
+            Box::pin(self.connect(seat, host)).await?;
             now = clock::now();
         }
-        if pass(self.gate, lease).await {
-            if lease.connection.as_mut().is_none_or(|connection| !connection.is_alive()) {
-                Box::pin(self.connect(lease)).await?;
+        if pass(self.gate, seat).await {
+            if !seat.is_alive() {
+                Box::pin(self.connect(seat, host)).await?;
             }
             now = clock::now();
         }
         Ok(now)
     }
 
-    async fn wait<'p>(&mut self, host: &'p Host) -> Result<Lease<'p>, Failure>
+    // The server has done nothing with the request: it goes anew, over another connection, and takes
+    // its tokens anew, for it may have been on the wire.
+    async fn go_again<'p>(&mut self, seat: &mut Seat<'p>, host: &'p Host) -> Result<Instant, Failure>
+    where
+        Self: 'p,
+    {
+        self.connect(seat, host).await?;
+        if pass(self.gate, seat).await && !seat.is_alive() {
+            self.connect(seat, host).await?;
+        }
+        Ok(clock::now())
+    }
+
+    async fn wait<'p>(&mut self, host: &'p Host) -> Result<Seat<'p>, Failure>
     where
         Self: 'p,
     {
         let began = clock::now();
-        let lease = self.transport.pool.lease_within(host, self.timeouts.pool).await;
+        let seat = self.transport.pool.seat_within(host, self.timeouts.pool).await;
         self.timings.pool += clock::now() - began;
-        lease.ok_or_else(|| fault::pool_timeout(&host.label, self.timeouts.pool))
+        seat.unwrap_or_else(|| Err(fault::pool_timeout(&host.label, self.timeouts.pool)))
     }
 
-    async fn connect(&mut self, lease: &mut Lease<'_>) -> Result<(), Failure> {
+    /// Sees to it that the seat has a living connection; another one, if it had one before.
+    async fn connect<'p>(&mut self, seat: &mut Seat<'p>, host: &'p Host) -> Result<(), Failure>
+    where
+        Self: 'p,
+    {
+        if let Seat::Stream(stream) = seat {
+            stream.leave();
+            *seat = self.wait(host).await?;
+            if seat.take_idle(clock::now()) {
+                return Ok(());
+            }
+        }
+        let Seat::Whole(lease) = seat else { return Ok(()) };
+        match self.open(lease).await {
+            Ok(None) => Ok(()),
+            Ok(Some(shared)) => {
+                *seat = Seat::Stream(lease.share(shared));
+                Ok(())
+            }
+            Err(failure) => {
+                lease.not_opened(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Opens a connection: the lease's own, or one that is to be shared.
+    async fn open(&mut self, lease: &mut Lease<'_>) -> Result<Option<Arc<Http2Connection>>, Failure> {
         lease.discard();
         lease.reserve();
-        let connector = &self.transport.connector;
-        let link = connector.connect(lease.host, self.timeouts.connect, self.timings).await?;
-        lease.connection = Some(Http1Connection::open(link.wire).await.map_err(|error| {
-            Failure::unsent(FailureKind::Connect, format!("connecting to `{}`: {error}", lease.host.label))
-        })?);
-        Ok(())
+        let (label, limit, began) = (&lease.host.label, self.timeouts.connect, clock::now());
+        let link = self.transport.connector.connect(lease.host, limit, self.timings).await?;
+        if link.http2 {
+            let connected = clock::now();
+            let opened = tokio::time::timeout_at(began + limit, Http2Connection::open(link.wire, label)).await;
+            self.timings.connect += clock::now() - connected;
+            return opened.map_err(|_| fault::connect_timeout(label, limit, "the HTTP/2 handshake"))?.map(Some);
+        }
+        let connection = Http1Connection::open(link.wire)
+            .await
+            .map_err(|error| Failure::unsent(FailureKind::Connect, format!("connecting to `{label}`: {error}")))?;
+        lease.connection = Some(connection);
+        lease.opened_alone();
+        Ok(None)
     }
 
     async fn send(
         &mut self,
-        lease: &mut Lease<'_>,
-        request: Request<SendBody>,
+        seat: &mut Seat<'_>,
+        host: &Host,
+        outgoing: &mut Outgoing,
         terms: &Terms<'_>,
     ) -> Result<Received, Ended> {
-        match &mut lease.connection {
-            Some(connection) => exchange::run(connection, request, terms, lend(&mut self.writer)).await,
-            None => Err(Ended::Failed(Failure::unsent(FailureKind::Connect, "no connection"))),
+        if let Some(signer) = self.signer {
+            let signed = signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await;
+            signed.map_err(Ended::Failed)?;
+        }
+        let jar = self.transport.cookies.as_ref();
+        let writer = lend(&mut self.writer);
+        match seat {
+            Seat::Stream(stream) => {
+                let mut request = outgoing.on_stream(host.header.to_str().unwrap_or(&host.label));
+                put_cookies(jar, outgoing, &mut request);
+                exchange::http2::run(&stream.connection, request, terms, writer).await
+            }
+            Seat::Whole(lease) => {
+                let Some(connection) = &mut lease.connection else {
+                    return Err(Ended::Failed(Failure::unsent(FailureKind::Connect, "no connection")));
+                };
+                let mut request = outgoing.on_wire(&host.header, terms.follows);
+                put_cookies(jar, outgoing, &mut request);
+                if let Some(proxy) = terms.forward {
+                    proxy.address_request(&mut request, &outgoing.url);
+                }
+                exchange::run(connection, request, terms, writer).await
+            }
         }
     }
 }
 
-/// Passes the gate; tells whether that took a wait, in which the lease stood before it.
-async fn pass(gate: &dyn Gate, lease: &Lease<'_>) -> bool {
+/// Cookies are chosen anew for each hop: what is put here is not among the headers that a redirect keeps.
+fn put_cookies(jar: Option<&Jar>, outgoing: &Outgoing, request: &mut Request<SendBody>) {
+    if let Some(jar) = jar {
+        jar.send(&outgoing.url, request.headers_mut());
+    }
+}
+
+/// Passes the gate; tells whether that took a wait, in which the seat stood before it.
+async fn pass(gate: &dyn Gate, seat: &Seat<'_>) -> bool {
     let mut passing = gate.pass();
     let mut stood = None;
     poll_fn(|cx| {
         let passed = passing.as_mut().poll(cx);
         if passed.is_pending() {
-            stood.get_or_insert_with(|| lease.stand());
+            stood.get_or_insert_with(|| seat.stand());
         }
         passed
     })

@@ -6,13 +6,14 @@
 //! servers, not about tokens, so its clock stands still while some request to the same host stands before
 //! its gate (or to any host, where `connections.total` is used up): a slow limit or a 429 that holds
 //! one never makes a pool timeout. It may make others wait: an endpoint that is held keeps up to
-//! `concurrency` connections, and another one at the same host gets by with the rest.
+//! `concurrency` connections, and another one at the same host gets by with the rest. Over HTTP/2 a request
+//! keeps a stream of a shared connection, and the same holds for streams.
 //!
 //! Unused connections are closed after `idle-timeout`, as requests come by: nothing runs between them.
 //!
 //! Takes and gives `http` types and a closed set of failures, classified here and nowhere else. Must
-//! never retry (but for a resend on a connection that died before a byte was sent), never pace, and
-//! never see a row.
+//! never retry (but for one resend of a request that surely nobody processed), never pace, and never see
+//! a row.
 
 pub mod body;
 mod connect;
@@ -48,6 +49,10 @@ use crate::secret::{Masker, Secrets};
 pub use body::{BodyPart, RequestBody};
 pub use hyper::HyperTransport;
 pub use proxy::{ProxyAddress, ProxyScheme, ProxyUrl};
+
+/// Requests that share an HTTP/2 connection at most, whatever the server allows: what RFC 9113 §6.5.2
+/// recommends to allow at least.
+pub const STREAMS_PER_CONNECTION: usize = 100;
 
 /// A boxed future, as trait objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -99,6 +104,18 @@ pub struct ClientPlan {
     pub resolve: BTreeMap<String, std::net::SocketAddr>,
     /// TLS.
     pub tls: TlsPlan,
+}
+
+impl ClientPlan {
+    /// Requests that can be on their way over one connection at once.
+    #[must_use]
+    pub fn calls_per_connection(&self, https: bool) -> usize {
+        match self.http {
+            HttpVersion::Auto if https => STREAMS_PER_CONNECTION,
+            HttpVersion::Auto | HttpVersion::One => 1,
+            HttpVersion::Two => STREAMS_PER_CONNECTION,
+        }
+    }
 }
 
 /// What requests go through.

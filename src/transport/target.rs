@@ -4,11 +4,15 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::body::{RequestBody, SendBody};
 use super::socket;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Scheme, host and port (RFC 9110 §4.3.1), or a Unix-domain socket: connections and credentials never
 /// leave it.
@@ -149,10 +153,77 @@ impl Outgoing {
         request
     }
 
+    /// The request as HTTP/2 carries it: an absolute target, whose authority is the `Host` that was given or
+    /// else `label`, and no header that speaks of the connection (RFC 9113 §8.2.2, §8.3.1). The headers leave
+    /// with it and can be asked for later.
+    pub fn on_stream(&mut self, label: &str) -> Request<SendBody> {
+        let mut headers = std::mem::take(&mut self.headers);
+        self.kept = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let host = headers.remove(HOST);
+        remove_hop_by_hop(&mut headers);
+        if !self.body.is_empty() || expects_body(&self.method) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.length()));
+        } else {
+            headers.remove(CONTENT_LENGTH);
+        }
+        let mut request = Request::new(SendBody::new(&self.body));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = addressed(&self.url, host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or(label));
+        *request.headers_mut() = headers;
+        request
+    }
+
+    /// Takes the headers back that left with a request, so that it can leave again.
+    pub fn restore(&mut self, request: Option<Request<SendBody>>, keep: bool) {
+        self.headers = match request {
+            Some(request) if !keep => request.into_parts().0.headers,
+            Some(_) | None => self.kept.drain(..).collect(),
+        };
+    }
+
     /// The headers as they were given.
     pub fn given(&self) -> HeaderMap {
         if self.kept.is_empty() { self.headers.clone() } else { self.kept.iter().cloned().collect() }
     }
+}
+
+/// Removes what speaks of the connection: HTTP/2 has its own ways, and forbids these.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(names_in).collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [TRANSFER_ENCODING, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION] {
+        headers.remove(name);
+    }
+    if headers.get_all(TE).iter().any(|value| value != "trailers") {
+        headers.remove(TE);
+    }
+}
+
+fn names_in(list: &HeaderValue) -> Vec<HeaderName> {
+    let names = list.to_str().unwrap_or_default().split(',');
+    names.filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+/// The URL with this authority; as it is where the authority makes no URL.
+fn addressed(url: &Uri, authority: &str) -> Uri {
+    if url.authority().is_some_and(|given| given.as_str() == authority) {
+        return url.clone();
+    }
+    let mut parts = url.clone().into_parts();
+    // What is asked at a socket is asked as over http.
+    if url.scheme().is_some_and(|scheme| !["http", "https"].contains(&scheme.as_str())) {
+        parts.scheme = Some(Scheme::HTTP);
+    }
+    match authority.parse() {
+        Ok(authority) => parts.authority = Some(authority),
+        Err(_) => return url.clone(),
+    }
+    Uri::from_parts(parts).unwrap_or_else(|_| url.clone())
 }
 
 /// Puts a new header first, without a second map: the one that stood there goes to the end. A map that

@@ -25,7 +25,7 @@ use super::pool::Host;
 use super::proxy::environment::LookUp;
 use super::proxy::routes::{Route, Routes};
 use super::target::bare_host;
-use super::{ClientPlan, OpenError, Opening, Timings, TlsPlan, socket};
+use super::{ClientPlan, HttpVersion, OpenError, Opening, Timings, TlsPlan, socket};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
@@ -44,12 +44,15 @@ pub(in crate::transport) struct Connector {
     routes: Routes,
     /// For proxies that are spoken to over TLS; our own certificate is not shown to them.
     proxy_tls: Option<Tls>,
+    http: HttpVersion,
 }
 
 /// What a connection attempt gives.
 pub(in crate::transport) struct Link {
     /// The byte stream, ready for requests.
     pub wire: Wire,
+    /// Whether HTTP/2 is to be spoken over it: the server chose it, or the job says so.
+    pub http2: bool,
 }
 
 /// How far a connection attempt has come.
@@ -89,8 +92,10 @@ impl Connector {
         let resolver = Resolver::new(&plan.resolve, plan.dns_ttl);
         let routes = Routes::open(&plan.proxy, opening, look_up)?;
         let without_identity = TlsPlan { identity: None, ..plan.tls.clone() };
-        let proxy_tls = routes.need_tls().then(|| Tls::open(&without_identity, true)).transpose()?;
-        Ok(Self { resolver, tls: Tls::open(&plan.tls, opening.needs_tls)?, routes, proxy_tls })
+        let open_proxy = || Tls::open(&without_identity, HttpVersion::One, true);
+        let proxy_tls = routes.need_tls().then(open_proxy).transpose()?;
+        let tls = Tls::open(&plan.tls, plan.http, opening.needs_tls)?;
+        Ok(Self { resolver, tls, routes, proxy_tls, http: plan.http })
     }
 
     /// Connects within `limit` and adds the time of each stage to `timings`.
@@ -116,24 +121,29 @@ impl Connector {
             Route::Unusable(why) => return Err(Failure::unsent(FailureKind::Proxy, why.clone())),
         };
         if !host.origin.secure {
-            return Ok(Link {
-                wire: match reached {
-                    Reached::Tcp(stream) => Wire::plain(stream),
-                    Reached::Tls(stream) => Wire::tls(stream),
-                },
-            });
+            // A proxy that forwards requests takes them as HTTP/1.1.
+            let http2 = self.http == HttpVersion::Two && host.forward().is_none();
+            let wire = match reached {
+                Reached::Tcp(stream) => Wire::plain(stream),
+                Reached::Tls(stream) => Wire::tls(stream),
+            };
+            return Ok(Link { wire, http2 });
         }
         *stage = Stage::Tls;
         let mut clock = Lap::start();
         let name = bare_host(&host.origin.host);
-        let wire = match reached {
-            Reached::Tcp(stream) => {
-                tls::handshake(&self.tls, name, &host.label, stream).await.map(|tls| Wire::tls(Box::new(tls)))
-            }
-            Reached::Tls(stream) => tls::handshake(&self.tls, name, &host.label, stream).await.map(Wire::nested),
+        let link = match reached {
+            Reached::Tcp(stream) => tls::handshake(&self.tls, name, &host.label, stream).await.map(|stream| {
+                let http2 = tls::chose_http2(&stream);
+                Link { wire: Wire::tls(Box::new(stream)), http2 }
+            }),
+            Reached::Tls(stream) => tls::handshake(&self.tls, name, &host.label, stream).await.map(|stream| {
+                let http2 = tls::chose_http2(&stream);
+                Link { wire: Wire::nested(stream), http2 }
+            }),
         };
         timings.tls += clock.lap();
-        Ok(Link { wire: wire? })
+        link
     }
 
     async fn socket(&self, host: &Host, stage: &mut Stage<'_>, timings: &mut Timings) -> Result<Link, Failure> {
@@ -141,7 +151,8 @@ impl Connector {
         let mut clock = Lap::start();
         let connected = UnixStream::connect(socket::path(&host.origin.host).unwrap_or_default()).await;
         timings.connect += clock.lap();
-        connected.map(Wire::unix).map(|wire| Link { wire }).map_err(|error| closed(&host.label, &error))
+        let http2 = self.http == HttpVersion::Two;
+        connected.map(Wire::unix).map(|wire| Link { wire, http2 }).map_err(|error| closed(&host.label, &error))
     }
 
     async fn direct(&self, host: &Host, stage: &mut Stage<'_>, timings: &mut Timings) -> Result<TcpStream, Failure> {

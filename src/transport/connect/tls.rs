@@ -24,11 +24,16 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::retry::{Failure, FailureKind};
-use crate::transport::{OpenError, TlsPlan, TlsVersion};
+use crate::transport::{HttpVersion, OpenError, TlsPlan, TlsVersion};
+
+/// HTTP/1.1 and HTTP/2 as TLS names them (RFC 7301 §6).
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";
 
 /// TLS settings and, once it was needed, the configuration made of them.
 pub(in crate::transport) struct Tls {
     plan: TlsPlan,
+    http: HttpVersion,
     made: OnceLock<Result<TlsConnector, OpenError>>,
 }
 
@@ -37,8 +42,8 @@ impl Tls {
     ///
     /// # Errors
     /// When a file, a key or the machine's roots can't be used.
-    pub fn open(plan: &TlsPlan, needs_tls: bool) -> Result<Self, OpenError> {
-        let tls = Self { plan: plan.clone(), made: OnceLock::new() };
+    pub fn open(plan: &TlsPlan, http: HttpVersion, needs_tls: bool) -> Result<Self, OpenError> {
+        let tls = Self { plan: plan.clone(), http, made: OnceLock::new() };
         if needs_tls || plan.ca.is_some() || plan.identity.is_some() {
             tls.connector()?;
         }
@@ -50,7 +55,7 @@ impl Tls {
     /// # Errors
     /// When a file, a key or the machine's roots can't be used.
     pub fn connector(&self) -> Result<TlsConnector, OpenError> {
-        let made = self.made.get_or_init(|| Ok(TlsConnector::from(Arc::new(configuration(&self.plan)?))));
+        let made = self.made.get_or_init(|| Ok(TlsConnector::from(Arc::new(configuration(&self.plan, self.http)?))));
         made.clone()
     }
 }
@@ -58,7 +63,7 @@ impl Tls {
 /// Makes TLS of a stream. `host` is the name a certificate must be for, `label` that in texts.
 ///
 /// # Errors
-/// [`FailureKind::Tls`], [`FailureKind::Certificate`].
+/// [`FailureKind::Tls`], [`FailureKind::TlsMismatch`], [`FailureKind::Certificate`].
 pub(super) async fn handshake<S>(tls: &Tls, host: &str, label: &str, stream: S) -> Result<TlsStream<S>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -66,11 +71,20 @@ where
     let connector = tls.connector().map_err(|error| Failure::unsent(FailureKind::Tls, error.message))?;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Failure::unsent(FailureKind::Tls, format!("`{label}` is no name for a certificate")))?;
-    let handshaken = connector.connect(name, stream).await;
-    handshaken.map_err(|error| Failure::unsent(kind(&error), words(label, &error)))
+    let no_common_http = || Failure::unsent(FailureKind::TlsMismatch, no_common_http(label, tls.http));
+    let stream = connector.connect(name, stream).await.map_err(|error| {
+        if is_no_common_http(&error) {
+            return no_common_http();
+        }
+        Failure::unsent(kind(&error), words(label, &error))
+    })?;
+    if tls.http == HttpVersion::Two && !chose_http2(&stream) {
+        return Err(no_common_http());
+    }
+    Ok(stream)
 }
 
-fn configuration(plan: &TlsPlan) -> Result<ClientConfig, OpenError> {
+fn configuration(plan: &TlsPlan, http: HttpVersion) -> Result<ClientConfig, OpenError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions(plan.min_version))
@@ -87,8 +101,18 @@ fn configuration(plan: &TlsPlan) -> Result<ClientConfig, OpenError> {
             })?
         }
     };
-    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let offered: &[&[u8]] = match http {
+        HttpVersion::Auto => &[HTTP_2, HTTP_1],
+        HttpVersion::One => &[HTTP_1],
+        HttpVersion::Two => &[HTTP_2],
+    };
+    configuration.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
     Ok(configuration)
+}
+
+/// Whether the server chose HTTP/2.
+pub(super) fn chose_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
 }
 
 fn versions(lowest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
@@ -302,6 +326,23 @@ pub(in crate::transport) fn words(host: &str, error: &io::Error) -> String {
     }
 }
 
+/// What is said when the server speaks no HTTP of those that were offered.
+pub(in crate::transport) fn no_common_http(host: &str, offered: HttpVersion) -> String {
+    match offered {
+        HttpVersion::Auto => format!("`{host}` offers neither HTTP/2 nor HTTP/1.1 over TLS"),
+        HttpVersion::One => format!("`{host}` does not offer HTTP/1.1 over TLS; set client.http = \"auto\""),
+        HttpVersion::Two => format!("`{host}` does not offer HTTP/2 over TLS; set client.http = \"auto\""),
+    }
+}
+
+/// Whether the handshake failed for want of an HTTP that both speak.
+pub(in crate::transport) fn is_no_common_http(error: &io::Error) -> bool {
+    matches!(
+        inner(error),
+        Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol)
+    )
+}
+
 fn tls_words(host: &str, error: &Error) -> String {
     match error {
         _ if is_authority(error) => format!(
@@ -315,9 +356,6 @@ fn tls_words(host: &str, error: &Error) -> String {
         Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)
         | Error::PeerIncompatible(_) => {
             format!("`{host}` and this client agree on no TLS version or cipher; see client.tls.min-version ({error})")
-        }
-        Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol => {
-            format!("`{host}` does not offer HTTP/1.1 over TLS")
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
             format!("`{host}` asks for a client certificate: set client.tls.cert and client.tls.key")

@@ -1,10 +1,11 @@
 //! One request and its reply over one connection.
 //!
-//! Connection, reply and timer are polled together by the task that asked: nothing is spawned and no
-//! other task is woken. Must never decide about another attempt.
+//! Here over HTTP/1.1: connection, reply and timer are polled together by the task that asked, nothing is
+//! spawned and no other task is woken. `http2` has the other way. Must never decide about another attempt.
 
 mod coder;
 mod decode;
+pub(in crate::transport) mod http2;
 mod intake;
 mod watch;
 
@@ -72,6 +73,8 @@ pub(in crate::transport) struct Received {
 pub(in crate::transport) enum Ended {
     /// hyper gave the request back: the connection had died before it was written.
     Unsent(Failure, Box<Request<SendBody>>),
+    /// Nothing was done with the request, surely: the server says so, or the stream was never opened.
+    Unprocessed(Failure),
     /// Anything else.
     Failed(Failure),
 }
@@ -80,7 +83,7 @@ impl Ended {
     /// The failure, either way.
     pub fn into_failure(self) -> Failure {
         match self {
-            Self::Unsent(failure, _) | Self::Failed(failure) => failure,
+            Self::Unsent(failure, _) | Self::Unprocessed(failure) | Self::Failed(failure) => failure,
         }
     }
 }
@@ -122,15 +125,15 @@ pub(in crate::transport) async fn run(
         }
         Err(failure) => return Err(Ended::Failed(failure)),
     };
-    let head_at = watch.last;
+    let head_at = watch.last();
     let (head, incoming) = reply.into_parts();
     if let Some(proxy) = terms.forward.filter(|_| head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
         return Err(Ended::Failed(fault::proxy_wants(proxy)));
     }
     let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(Ended::Failed)?;
     let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(Ended::Failed)?;
-    connection.settle(watch.last);
-    Ok(Received { head, body, head_at, end: watch.last })
+    connection.settle(watch.last());
+    Ok(Received { head, body, head_at, end: watch.last() })
 }
 
 async fn receive(

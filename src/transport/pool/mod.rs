@@ -1,13 +1,17 @@
 //! Connections at rest, and who may have how many.
 //!
 //! A slot is the right to use one connection; slots are handed out first come, first served, for each
-//! host and in all. Idle connections lie on one stack per origin, the last used on top; those beyond
+//! host and in all. A request has a connection to itself (HTTP/1.1) or a stream of a shared one (HTTP/2,
+//! see `streams`). Idle connections lie on one stack per origin, the last used on top; those beyond
 //! their time are closed when a request comes by, so an engine that rests keeps its last ones open until
 //! it is dropped or the server closes them. Must never let more connections be open than the caps allow,
 //! and never hold its lock over an await.
 
 pub(in crate::transport) mod http1;
+pub(in crate::transport) mod http2;
+mod lease;
 mod standing;
+mod streams;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,12 +23,16 @@ use http::HeaderValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::{self, Instant};
+use crate::retry::Failure;
+use crate::transport::HttpVersion;
 use crate::transport::proxy::Proxy;
 use crate::transport::proxy::routes::Route;
 use crate::transport::target::Origin;
 
 use http1::Http1Connection;
+pub(in crate::transport) use lease::Lease;
 use standing::{Standing, Stood};
+use streams::{Shared, Sharing, Stream};
 
 /// An origin that connections are made to.
 pub(in crate::transport) struct Host {
@@ -39,6 +47,8 @@ pub(in crate::transport) struct Host {
     pub route: OnceLock<Route>,
     slots: Semaphore,
     standing: Standing,
+    /// Where HTTP/2 may be spoken.
+    sharing: Option<Sharing>,
 }
 
 impl Host {
@@ -58,6 +68,14 @@ type Idle = Vec<Box<Http1Connection>>;
 struct Shelf {
     host: Arc<Host>,
     idle: Idle,
+    shared: Vec<Shared>,
+}
+
+/// Connections that were taken out, to be dropped without the lock: closing sockets takes time.
+#[derive(Default)]
+struct Closed {
+    alone: Idle,
+    shared: Vec<Shared>,
 }
 
 #[derive(Default)]
@@ -77,6 +95,7 @@ pub(in crate::transport) struct Pool {
     total: usize,
     per_host: usize,
     idle_timeout: Duration,
+    http: HttpVersion,
 }
 
 impl fmt::Debug for Pool {
@@ -87,35 +106,54 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// A pool with these caps; each is at least 1.
-    pub fn new(total: usize, per_host: usize, idle_timeout: Duration) -> Self {
+    pub fn new(total: usize, per_host: usize, idle_timeout: Duration, http: HttpVersion) -> Self {
         let total = total.clamp(1, Semaphore::MAX_PERMITS);
         let per_host = per_host.clamp(1, Semaphore::MAX_PERMITS);
         let (state, slots, standing) = (Mutex::default(), Semaphore::new(total), Standing::default());
-        Self { state, slots, standing, total, per_host, idle_timeout }
+        Self { state, slots, standing, total, per_host, idle_timeout, http }
     }
 
     /// The origin's entry, made if there is none.
     pub fn host(&self, origin: Origin<'_>, now: Instant) -> Arc<Host> {
         let mut state = self.lock();
-        let swept = if state.sweep_at.is_none_or(|at| at <= now) { self.sweep(&mut state, now) } else { Vec::new() };
-        let host = state.find(&origin).unwrap_or_else(|| state.add(origin, self.per_host));
+        let swept = state.sweep_at.is_none_or(|at| at <= now).then(|| self.sweep(&mut state, now));
+        let host = state.find(&origin).unwrap_or_else(|| {
+            let sharing = self.may_share(&origin).then(Sharing::new);
+            state.add(origin, self.per_host, sharing)
+        });
         drop(state);
         drop(swept);
         host
     }
 
-    /// Waits for the right to use a connection, for as long as `limit`; time in which others keep slots
-    /// for want of tokens does not count. `None`: it has run out.
-    pub async fn lease_within<'p>(&'p self, host: &'p Host, limit: Duration) -> Option<Lease<'p>> {
+    fn may_share(&self, origin: &Origin<'_>) -> bool {
+        match self.http {
+            HttpVersion::Auto => origin.secure,
+            HttpVersion::One => false,
+            HttpVersion::Two => true,
+        }
+    }
+
+    /// Waits for a seat, for as long as `limit`; time in which others keep theirs for want of tokens does
+    /// not count. `None`: it has run out.
+    ///
+    /// # Errors
+    /// Why another request could not open the connection that this one waited for.
+    pub async fn seat_within<'p>(&'p self, host: &'p Host, limit: Duration) -> Option<Result<Seat<'p>, Failure>> {
         let _waiting = host.standing.wait();
         let excused = |now| host.standing.at(now) + self.standing.at(now);
-        let mut lease = pin!(self.lease(host));
+        let mut seat = pin!(async {
+            match &host.sharing {
+                Some(sharing) => self.seat(host, sharing).await,
+                None => Ok(Seat::Whole(self.lease(host).await)),
+            }
+        });
         let mut seen = clock::now();
         let mut before = excused(seen);
         let mut left = limit;
         loop {
-            if let Ok(lease) = tokio::time::timeout(left, lease.as_mut()).await {
-                return Some(lease);
+            if let Ok(seat) = tokio::time::timeout(left, seat.as_mut()).await {
+                return Some(seat);
             }
             let now = clock::now();
             let excuse = excused(now);
@@ -136,8 +174,15 @@ impl Pool {
         self.grant(host, of_host, of_all)
     }
 
-    /// The right to use a connection, if it can be had without waiting.
-    pub fn try_lease<'p>(&'p self, host: &'p Host) -> Option<Lease<'p>> {
+    /// A seat, if it can be had without waiting.
+    pub fn try_seat<'p>(&'p self, host: &'p Host, now: Instant) -> Option<Seat<'p>> {
+        match &host.sharing {
+            Some(sharing) if !sharing.is_alone() => self.try_stream(host, sharing, now).map(Seat::Stream),
+            Some(_) | None => self.try_lease(host).map(Seat::Whole),
+        }
+    }
+
+    fn try_lease<'p>(&'p self, host: &'p Host) -> Option<Lease<'p>> {
         let of_host = host.slots.try_acquire().ok()?;
         let of_all = self.slots.try_acquire().ok()?;
         Some(self.grant(host, Some(of_host), Some(of_all)))
@@ -149,22 +194,22 @@ impl Pool {
         of_host: Option<SemaphorePermit<'p>>,
         of_all: Option<SemaphorePermit<'p>>,
     ) -> Lease<'p> {
-        Lease { pool: self, host, connection: None, counted: false, _of_host: of_host, _of_all: of_all }
+        Lease { pool: self, host, connection: None, counted: false, opening: None, of_host, of_all }
     }
 
-    // Idle connections beyond their time, and origins that nobody uses any more. What it gives back is
-    // to be dropped without the lock: closing sockets takes time.
-    fn sweep(&self, state: &mut State, now: Instant) -> Idle {
-        let mut closed = Vec::new();
+    // Idle connections beyond their time, and origins that nobody uses any more.
+    fn sweep(&self, state: &mut State, now: Instant) -> Closed {
+        let mut closed = Closed::default();
         for place in 0..state.shelves.len() {
             let Some(shelf) = &mut state.shelves[place] else { continue };
             let stale = shelf.idle.partition_point(|connection| connection.idle_since + self.idle_timeout <= now);
-            closed.extend(shelf.idle.drain(..stale));
-            if shelf.idle.is_empty() && Arc::strong_count(&shelf.host) == 1 {
+            closed.alone.extend(shelf.idle.drain(..stale));
+            closed.shared.extend(shelf.close_shared(now, self.idle_timeout));
+            if shelf.idle.is_empty() && shelf.shared.is_empty() && Arc::strong_count(&shelf.host) == 1 {
                 state.remove(place);
             }
         }
-        state.open -= closed.len();
+        state.open -= closed.alone.len() + closed.shared.len();
         let every = (self.idle_timeout / 4).clamp(Duration::from_millis(100), Duration::from_secs(5));
         state.sweep_at = Some(now + every);
         closed
@@ -202,7 +247,7 @@ impl State {
         shelves.map(|shelf| &shelf.host).find(|host| host.origin == *origin).cloned()
     }
 
-    fn add(&mut self, origin: Origin<'_>, slots: usize) -> Arc<Host> {
+    fn add(&mut self, origin: Origin<'_>, slots: usize, sharing: Option<Sharing>) -> Arc<Host> {
         let place = self.free.pop().unwrap_or(self.shelves.len());
         let label = origin.label();
         let header = HeaderValue::from_str(&origin.header()).unwrap_or_else(|_| HeaderValue::from_static(""));
@@ -216,8 +261,9 @@ impl State {
             route: OnceLock::new(),
             slots: Semaphore::new(slots),
             standing: Standing::default(),
+            sharing,
         });
-        let shelf = Some(Shelf { host: Arc::clone(&host), idle: Vec::new() });
+        let shelf = Some(Shelf { host: Arc::clone(&host), idle: Vec::new(), shared: Vec::new() });
         if place == self.shelves.len() {
             self.shelves.push(shelf);
         } else {
@@ -242,101 +288,76 @@ impl State {
         self.shelves.get_mut(host.place).and_then(Option::as_mut)
     }
 
-    // Every idle stack is ordered by time, so the oldest of each lies at the bottom.
-    fn evict_oldest(&mut self) -> Option<Box<Http1Connection>> {
-        let shelves = self.shelves.iter_mut().flatten().filter(|shelf| !shelf.idle.is_empty());
-        let oldest = shelves.min_by_key(|shelf| shelf.idle[0].idle_since)?;
-        self.open -= 1;
-        Some(oldest.idle.remove(0))
-    }
-}
-
-/// The right to use one connection of a host, and the connection once there is one.
-///
-/// Dropped, it gives a reusable connection back to the pool, closes any other, and only then lets the
-/// next in.
-pub(in crate::transport) struct Lease<'p> {
-    pool: &'p Pool,
-    /// Whose connection.
-    pub host: &'p Host,
-    /// The connection.
-    pub connection: Option<Box<Http1Connection>>,
-    // Whether `State::open` counts a connection of ours, made or about to be made.
-    counted: bool,
-    _of_host: Option<SemaphorePermit<'p>>,
-    _of_all: Option<SemaphorePermit<'p>>,
-}
-
-impl Lease<'_> {
-    /// Takes the idle connection that was used last, if there is a living one. Dead ones that lie
-    /// above it are closed.
-    pub fn take_idle(&mut self, now: Instant) -> bool {
-        while let Some(mut connection) = self.pop(now) {
-            if connection.is_alive() {
-                connection.reusable = false;
-                self.connection = Some(connection);
-                return true;
+    fn evict_oldest(&mut self) -> Closed {
+        let mut closed = Closed::default();
+        let resting = self.shelves.iter_mut().flatten().filter(|shelf| shelf.rests_since().is_some());
+        if let Some(shelf) = resting.min_by_key(|shelf| shelf.rests_since()) {
+            let since = shelf.rests_since();
+            if shelf.idle.first().is_some_and(|oldest| Some(oldest.idle_since) == since) {
+                closed.alone.push(shelf.idle.remove(0));
+            } else if let Some(at) = shelf.shared.iter().position(|shared| shared.rests_since() == since) {
+                closed.shared.push(shelf.shared.swap_remove(at));
             }
-            self.connection = Some(connection);
-            self.discard();
         }
-        false
+        self.open -= closed.alone.len() + closed.shared.len();
+        closed
+    }
+}
+
+impl Shelf {
+    // The idle stack is ordered by time, so the oldest lies at the bottom.
+    fn rests_since(&self) -> Option<Instant> {
+        let shared = self.shared.iter().filter_map(Shared::rests_since);
+        self.idle.first().map(|oldest| oldest.idle_since).into_iter().chain(shared).min()
     }
 
-    fn pop(&mut self, now: Instant) -> Option<Box<Http1Connection>> {
-        let mut state = self.pool.lock();
-        let shelf = state.shelf(self.host)?;
-        let top = shelf.idle.last()?;
-        if top.idle_since + self.pool.idle_timeout <= now {
-            // The rest is older still.
-            let closed = std::mem::take(&mut shelf.idle);
-            state.open -= closed.len();
-            drop(state);
-            return None;
+    /// Takes out shared connections at rest that are beyond their time or have ended.
+    fn close_shared(&mut self, now: Instant, idle_timeout: Duration) -> Vec<Shared> {
+        let over = |shared: &mut Shared| {
+            shared.rests_since().is_some_and(|since| since + idle_timeout <= now || shared.connection.capacity() == 0)
+        };
+        self.shared.extract_if(.., over).collect()
+    }
+}
+
+/// The right to send one request.
+pub(in crate::transport) enum Seat<'p> {
+    /// With a connection to itself.
+    Whole(Lease<'p>),
+    /// Over a connection that others use too.
+    Stream(Stream<'p>),
+}
+
+impl Seat<'_> {
+    /// Whether a connection is there already, if need be one that was idle.
+    pub fn take_idle(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Whole(lease) => lease.take_idle(now),
+            Self::Stream(_) => true,
         }
-        self.counted = true;
-        shelf.idle.pop()
     }
 
-    /// Makes room for a new connection: when idle ones of other hosts fill the total cap, the oldest is
-    /// closed.
-    pub fn reserve(&mut self) {
-        if self.counted {
-            return;
+    /// Whether its connection is its own and brought a reply before.
+    pub fn was_used(&self) -> bool {
+        match self {
+            Self::Whole(lease) => lease.connection.as_ref().is_some_and(|connection| connection.used),
+            Self::Stream(_) => false,
         }
-        let mut state = self.pool.lock();
-        // Slots in use without a connection: this one at least. So whatever fills the cap is idle.
-        let evicted = if state.open >= self.pool.total { state.evict_oldest() } else { None };
-        state.open += 1;
-        drop(state);
-        drop(evicted);
-        self.counted = true;
+    }
+
+    /// Whether the connection is there and a request can leave.
+    pub fn is_alive(&mut self) -> bool {
+        match self {
+            Self::Whole(lease) => lease.connection.as_mut().is_some_and(|connection| connection.is_alive()),
+            Self::Stream(stream) => stream.connection.capacity() > 0,
+        }
     }
 
     /// Says that it stands before its gate, until what is given back is dropped.
     pub fn stand(&self) -> [Stood<'_>; 2] {
-        [self.host.standing.stand(), self.pool.standing.stand()]
-    }
-
-    /// Closes the connection; the slot stays.
-    pub fn discard(&mut self) {
-        drop(self.connection.take());
-        if self.counted {
-            self.pool.lock().open -= 1;
-            self.counted = false;
+        match self {
+            Self::Whole(lease) => lease.stand(),
+            Self::Stream(stream) => stream.stand(),
         }
-    }
-}
-
-impl Drop for Lease<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take_if(|connection| connection.reusable) {
-            let mut state = self.pool.lock();
-            if let Some(shelf) = state.shelf(self.host) {
-                shelf.idle.push(connection);
-                self.counted = false;
-            }
-        }
-        self.discard();
     }
 }

@@ -5,6 +5,7 @@ mod cookies;
 mod encodings;
 mod faults;
 mod flood;
+mod http2;
 mod pool;
 mod proxies;
 mod redirects;

@@ -12,7 +12,7 @@ use crate::retry::FailureKind;
 use crate::transport::{BoxFuture, Call, Gate, TimeoutPlan, Transport};
 
 /// A gate that opens once for each permit.
-struct Tokens(Semaphore);
+pub struct Tokens(pub Semaphore);
 
 impl Gate for Tokens {
     fn pass(&self) -> BoxFuture<'_, ()> {
@@ -30,7 +30,7 @@ async fn silent() -> Server {
 }
 
 // Lets pool timeouts of this length run out several times, at a server that never answers.
-async fn outlast(timeouts: &TimeoutPlan) {
+pub async fn outlast(timeouts: &TimeoutPlan) {
     let server = silent().await;
     let transport = Arc::new(client(|plan| plan.connections_total = 1));
     let (holder, url) = (Arc::clone(&transport), server.url("/"));

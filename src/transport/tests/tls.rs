@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::support::{Server, client, fetch, ok, opening, plan, request};
 use crate::retry::FailureKind;
-use crate::transport::{ClientPlan, HyperTransport, TlsVersion};
+use crate::transport::{ClientPlan, HttpVersion, HyperTransport, TlsVersion};
 
 /// An authority, and a folder with its certificate and those it signs.
 pub(super) struct Authority {
@@ -95,7 +95,7 @@ impl Setup {
         let (certificate, key) = self.certificate;
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
-        config.alpn_protocols = vec![self.alpn.to_vec()];
+        config.alpn_protocols = Some(self.alpn.to_vec()).filter(|name| !name.is_empty()).into_iter().collect();
         TlsAcceptor::from(Arc::new(config))
     }
 
@@ -293,11 +293,23 @@ async fn a_client_certificate_is_shown_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_server_without_http_1_1_is_told_apart() {
-    let authority = Authority::new();
-    let server = Setup { alpn: b"h2", ..Setup::new(authority.certify("api.example", |_| {})) }.serve().await;
-    let words = ask(&server, |plan| plan.tls.ca = Some(authority.path("ca.pem"))).await.unwrap_err();
-    assert!(words.contains("does not offer HTTP/1.1"), "{words}");
+async fn a_server_without_the_http_that_is_asked_for_is_told_apart() {
+    for (offers, http, words) in [
+        (&b"h2"[..], HttpVersion::One, "does not offer HTTP/1.1 over TLS; set client.http = \"auto\""),
+        (b"http/1.1", HttpVersion::Two, "does not offer HTTP/2 over TLS; set client.http = \"auto\""),
+        (b"spdy/3", HttpVersion::Auto, "offers neither HTTP/2 nor HTTP/1.1"),
+        // A server that chooses nothing speaks HTTP/1.1.
+        (b"", HttpVersion::Two, "does not offer HTTP/2"),
+    ] {
+        let authority = Authority::new();
+        let server = Setup { alpn: offers, ..Setup::new(authority.certify("api.example", |_| {})) }.serve().await;
+        let told = ask(&server, |plan| {
+            plan.tls.ca = Some(authority.path("ca.pem"));
+            plan.http = http;
+        });
+        let told = told.await.unwrap_err();
+        assert!(told.contains(words), "{told}");
+    }
 }
 
 #[tokio::test]

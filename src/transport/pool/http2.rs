@@ -1,0 +1,158 @@
+//! One HTTP/2 connection: what takes requests, and the task that moves its bytes.
+//!
+//! Requests of many tasks run over it at once, so none of them can drive it; the task does, and ends with
+//! the connection or when the connection is dropped. h2 is used without hyper's client around it, which
+//! would spawn a task for each request, keep its own count of streams, and take a body that the server
+//! cancelled for a whole one.
+//!
+//! Must never take more streams than the server allows (RFC 9113 §5.1.2).
+
+use std::future::Future;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::client::{Builder, Connection, SendRequest};
+use tokio::task::JoinHandle;
+
+use super::http1::MAX_HEAD;
+use crate::retry::{Failure, FailureKind};
+use crate::transport::STREAMS_PER_CONNECTION;
+use crate::transport::connect::wire::{Traffic, Wire};
+use crate::transport::fault::io_words;
+
+/// Bytes of one reply that the server may send before we have taken any: enough for 20 MB/s at a round
+/// trip of 100 ms. On loopback 64 KiB cost large bodies a half of their speed and twice the CPU; from
+/// 1 MiB on nothing changed.
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+/// The same for all replies of a connection together: what it may cost of memory.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Largest frame that is taken (RFC 9113 §4.2).
+const MAX_FRAME: u32 = 64 * 1024;
+/// What DATA frames of less than 256 bytes may take besides their bytes while nobody has read them. h2's
+/// own measure, a hundred frames, is what a hundred streams of tiny replies bring in one round.
+const SMALL_FRAMES: usize = STREAMS_PER_CONNECTION * 256 * 32;
+/// Streams before the server has said how many it allows: none are opened then, it only tells whether it has.
+const UNSAID: usize = usize::MAX >> 1;
+
+/// A connection that many requests share.
+pub(in crate::transport) struct Http2Connection {
+    sender: SendRequest<Bytes>,
+    room: Arc<Room>,
+    /// What moves over the wire.
+    pub traffic: Arc<Traffic>,
+    driver: JoinHandle<()>,
+}
+
+/// How many streams a connection takes; written by its driver.
+#[derive(Default)]
+struct Room {
+    streams: AtomicUsize,
+    retired: AtomicBool,
+}
+
+impl Drop for Http2Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Http2Connection {
+    /// Makes an HTTP/2 connection of a byte stream: ready when the server's settings are there.
+    ///
+    /// # Errors
+    /// [`FailureKind::Connect`], or [`FailureKind::Protocol`] when the server speaks something else.
+    pub async fn open(wire: Wire, host: &str) -> Result<Arc<Self>, Failure> {
+        let traffic = wire.traffic();
+        let handshake = settings().handshake::<_, Bytes>(wire);
+        let (mut sender, mut connection) = handshake.await.map_err(|error| unopened(host, Some(&error)))?;
+        let settled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Err(unopened(host, ended.err().as_ref()))),
+            Poll::Pending if connection.max_concurrent_send_streams() == UNSAID => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(())),
+        });
+        settled.await?;
+        let room = Arc::new(Room::default());
+        room.look(&mut sender, &connection);
+        if room.retired.load(Ordering::Relaxed) {
+            return Err(Failure::unsent(FailureKind::Connect, format!("`{host}` takes no requests over HTTP/2 now")));
+        }
+        let driver = tokio::spawn(drive(connection, sender.clone(), Arc::clone(&room)));
+        Ok(Arc::new(Self { sender, room, traffic, driver }))
+    }
+
+    /// What a request is sent with.
+    pub fn sender(&self) -> SendRequest<Bytes> {
+        self.sender.clone()
+    }
+
+    /// Streams that it takes at once; none when it is going away, and then never again.
+    pub fn capacity(&self) -> usize {
+        if self.room.retired.load(Ordering::Relaxed) { 0 } else { self.room.streams.load(Ordering::Relaxed) }
+    }
+
+    /// Takes no more streams from now on; those that are open go on.
+    pub fn retire(&self) {
+        self.room.retired.store(true, Ordering::Relaxed);
+    }
+}
+
+fn settings() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
+        .max_header_list_size(MAX_HEAD as u32)
+        .data_frame_budget(SMALL_FRAMES)
+        .initial_max_send_streams(UNSAID);
+    builder
+}
+
+/// Moves bytes until the connection ends, and tells how many streams it takes.
+async fn drive(mut connection: Connection<Wire, Bytes>, mut sender: SendRequest<Bytes>, room: Arc<Room>) {
+    poll_fn(|cx| {
+        let ended = Pin::new(&mut connection).poll(cx);
+        room.look(&mut sender, &connection);
+        ended.map(drop)
+    })
+    .await;
+    room.retired.store(true, Ordering::Relaxed);
+}
+
+impl Room {
+    fn look(&self, sender: &mut SendRequest<Bytes>, connection: &Connection<Wire, Bytes>) {
+        // The server said that it goes away, or the connection broke, or all numbers of streams are used.
+        let ends = matches!(sender.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)));
+        let streams = connection.max_concurrent_send_streams().min(STREAMS_PER_CONNECTION);
+        if ends || streams == 0 {
+            self.retired.store(true, Ordering::Relaxed);
+        }
+        self.streams.store(streams, Ordering::Relaxed);
+    }
+}
+
+fn unopened(host: &str, error: Option<&h2::Error>) -> Failure {
+    let Some(error) = error else {
+        let message = format!("`{host}` closed the connection instead of speaking HTTP/2; see client.http");
+        return Failure::unsent(FailureKind::Protocol, message);
+    };
+    match error.get_io() {
+        Some(broken) => {
+            let message = format!("the connection to `{host}` broke before HTTP/2 began: {}", io_words(broken));
+            Failure::unsent(FailureKind::Connect, message)
+        }
+        None if error.is_remote() => {
+            let message = format!("`{host}` went away before the first request: {error}");
+            Failure::unsent(FailureKind::Connect, message)
+        }
+        None => {
+            let message = format!("`{host}` does not speak HTTP/2 here; set client.http = \"auto\" or \"1.1\"");
+            Failure::unsent(FailureKind::Protocol, message)
+        }
+    }
+}
