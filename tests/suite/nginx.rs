@@ -1,27 +1,109 @@
-//! Servers that nobody here wrote: nginx, plain with 10,000 rows checked one by one, and with TLS.
+//! A real server that nobody here wrote: 10,000 rows against nginx, checked row by row.
 //!
-//! Without nginx the tests say that they were skipped.
+//! Without nginx the test says that it was skipped.
 
-use crate::support::Job;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
 use crate::support::client::Client;
 use crate::support::output::{csv, csv_columns};
-use crate::support::peers::{Peer, find, nginx};
-use crate::support::tls::{Authority, Certified};
+use crate::support::{Job, wait};
 
 const ROWS: usize = 10_000;
 
-const PLAIN: &str = r#"
-access_log off;
-keepalive_requests 1000000;
-server {
-    listen 127.0.0.1:PORT;
-    location ~ "^/items/([0-9]+)$" {
-        default_type application/json;
-        add_header X-Item "item-$1";
-        return 200 '{"id": $1, "name": "item $1", "tags": ["a", "$1"], "nested": {"half": $1.5}}';
+const CONFIGURATION: &str = r#"
+daemon off;
+master_process off;
+worker_processes 1;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 512; }
+http {
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {
+        listen 127.0.0.1:PORT;
+        location ~ "^/items/([0-9]+)$" {
+            default_type application/json;
+            add_header X-Item "item-$1";
+            return 200 '{"id": $1, "name": "item $1", "tags": ["a", "$1"], "nested": {"half": $1.5}}';
+        }
     }
 }
 "#;
+
+/// A running nginx in a folder of its own; killed when dropped.
+struct Nginx {
+    process: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn program() -> Option<PathBuf> {
+    let path = paceline::environment::variable("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).filter(|folder| !folder.is_empty());
+    folders.map(|folder| PathBuf::from(folder).join("nginx")).find(|program| program.is_file())
+}
+
+impl Nginx {
+    /// Starts on a free port. Another process may take the port between the look and the start, so
+    /// that more than one port is tried.
+    fn start(program: &PathBuf) -> Self {
+        let mut said = String::new();
+        for _ in 0..5 {
+            match Self::try_start(program) {
+                Ok(nginx) => return nginx,
+                Err(error) => said = error,
+            }
+        }
+        panic!("nginx is there but does not start:\n{said}");
+    }
+
+    fn try_start(program: &PathBuf) -> Result<Self, String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port");
+        let configuration = CONFIGURATION.replace("PORT", &address.port().to_string());
+        std::fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
+        let process = Command::new(program)
+            .arg("-p")
+            .arg(folder.path())
+            .args(["-c", "nginx.conf", "-e", "error.log"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx can be started");
+        let mut nginx = Self { process, folder, address };
+        let ready = wait::within(Duration::from_secs(20), || nginx.ready());
+        if ready == Some(true) { Ok(nginx) } else { Err(nginx.log()) }
+    }
+
+    /// `Some(true)` when it listens, `Some(false)` when it has ended.
+    fn ready(&mut self) -> Option<bool> {
+        if self.process.try_wait().expect("a child can be waited for").is_some() {
+            return Some(false);
+        }
+        TcpStream::connect(self.address).ok().map(|_| true)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+    }
+}
 
 const JOB: &str = r#"
 [endpoints.item]
@@ -41,13 +123,17 @@ path = "out.csv"
 "#;
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn ten_thousand_rows_against_nginx() {
-    let Some(program) = find("nginx") else { return };
-    let nginx = nginx(&program, PLAIN, &[]);
-    let received = Client::connect(nginx.address()).get("/items/7").expect("nginx answers");
+    let Some(program) = program() else {
+        eprintln!("skipped: nginx not found");
+        return;
+    };
+    let nginx = Nginx::start(&program);
+    let received = Client::connect(nginx.address).get("/items/7").expect("nginx answers");
     assert_eq!((received.status, &received.json()["name"]), (200, &"item 7".into()), "before the program is judged");
     let rows: String = (1..=ROWS).fold("id,label\n".to_owned(), |rows, id| rows + &format!("{id},row {id}\n"));
-    let job = Job::new(&JOB.replace("ADDRESS", &nginx.address().to_string())).with("rows.csv", rows);
+    let job = Job::new(&JOB.replace("ADDRESS", &nginx.address.to_string())).with("rows.csv", rows);
     job.run(&[]).expect_code(0);
     let path = job.path("out.csv");
     let columns = "id,label,got,name,tag,half,via,status,attempts,duration_ms,error";
@@ -71,129 +157,5 @@ fn ten_thousand_rows_against_nginx() {
         for (column, value) in expected {
             assert_eq!(line[column], value, "{column} of row {id}");
         }
-    }
-}
-
-/// TLS, with one line of its log for each request.
-const TLS: &str = r#"
-log_format seen '$server_protocol $status $ssl_protocol $ssl_client_verify $sent_http_content_encoding $uri';
-access_log access.log seen;
-server {
-    listen 127.0.0.1:PORT ssl OPTIONS;
-    ssl_certificate server.pem;
-    ssl_certificate_key server.key;
-    MORE
-    location ~ "^/items/([0-9]+)$" {
-        default_type application/json;
-        return 200 '{"id": $1, "name": "item $1", "long": "LONG"}';
-    }
-}
-"#;
-
-/// An nginx with a certificate of this authority for `localhost`.
-fn with_tls(program: &std::path::Path, authority: &Authority, options: &str, more: &str) -> Peer {
-    let server = authority.certify("localhost");
-    let versions = if more.contains("ssl_protocols") { "" } else { "ssl_protocols TLSv1.2 TLSv1.3;" };
-    let more = format!("{versions} {more}");
-    let text = TLS.replace("OPTIONS", options).replace("MORE", &more).replace("LONG", &"na ".repeat(400));
-    let files = [("server.pem", server.pem()), ("server.key", &server.key_pem()), ("ca.pem", &authority.pem())];
-    nginx(program, &text, &files)
-}
-
-/// Twenty rows over TLS.
-fn job(nginx: &Peer, authority: &Authority, client: &str) -> Job {
-    let text = r#"
-[retry]
-attempts = 1
-
-[client]
-resolve = { localhost = "127.0.0.1:PORT" }
-CLIENT
-
-[endpoints.item]
-url = "https://localhost:PORT/items/{{ row.value }}"
-input.range = { from = 1, to = 20 }
-columns = { got = "$.id", name = "$.name" }
-
-[sinks.out]
-path = "out.csv"
-"#;
-    let text = text.replace("PORT", &nginx.address().port().to_string()).replace("CLIENT", client);
-    Job::new(&text).with("ca.pem", authority.pem())
-}
-
-/// The run is fine, every row has its own reply, and each request was logged with these words.
-fn all_well(nginx: &Peer, job: &Job, words: &str) {
-    job.run(&[]).expect_code(0);
-    let records = csv(&job.path("out.csv"));
-    assert_eq!(records.len(), 20);
-    for record in records {
-        assert_eq!((&record["got"], &record["name"]), (&record["value"], &format!("item {}", record["value"])));
-    }
-    let log = nginx.read("access.log");
-    let seen = log.lines().filter(|line| line.contains(words)).count();
-    assert_eq!((seen, log.lines().count()), (20, 20), "{log}");
-}
-
-const CA: &str = "tls.ca = \"ca.pem\"";
-
-#[test]
-fn nginx_with_tls_is_believed_when_its_issuer_is_named() {
-    let Some(program) = find("nginx") else { return };
-    let authority = Authority::new();
-    let nginx = with_tls(&program, &authority, "", "");
-    let done = job(&nginx, &authority, "").run(&[]).expect_code(3);
-    assert!(done.stderr.contains("unknown issuer") && nginx.read("access.log").is_empty(), "{}", done.stderr);
-    all_well(&nginx, &job(&nginx, &authority, CA), "HTTP/1.1 200 TLSv1.3 ");
-}
-
-#[test]
-fn nginx_with_an_old_tls_is_spoken_to_as_far_as_the_job_allows() {
-    let Some(program) = find("nginx") else { return };
-    let authority = Authority::new();
-    let nginx = with_tls(&program, &authority, "", "ssl_protocols TLSv1.2;");
-    let young = "tls = { ca = \"ca.pem\", min-version = \"1.3\" }";
-    let done = job(&nginx, &authority, young).run(&[]).expect_code(3);
-    assert!(done.stderr.contains("client.tls.min-version"), "{}", done.stderr);
-    all_well(&nginx, &job(&nginx, &authority, CA), "HTTP/1.1 200 TLSv1.2 ");
-}
-
-#[test]
-#[ignore = "needs the http2 branch"]
-fn nginx_with_http_2_is_spoken_to_in_http_2() {
-    let Some(program) = find("nginx") else { return };
-    let authority = Authority::new();
-    let nginx = with_tls(&program, &authority, "http2", "");
-    all_well(&nginx, &job(&nginx, &authority, CA), "HTTP/2.0 200 ");
-    for (version, seen) in [("2", "HTTP/2.0"), ("1.1", "HTTP/1.1")] {
-        let nginx = with_tls(&program, &authority, "http2", "");
-        all_well(&nginx, &job(&nginx, &authority, &format!("{CA}\nhttp = \"{version}\"")), &format!("{seen} 200 "));
-    }
-}
-
-#[test]
-#[ignore = "needs the decode branch: no encoding is asked for today"]
-fn nginx_that_compresses_is_understood() {
-    let Some(program) = find("nginx") else { return };
-    let authority = Authority::new();
-    let nginx = with_tls(&program, &authority, "", "gzip on; gzip_types application/json; gzip_min_length 1;");
-    all_well(&nginx, &job(&nginx, &authority, CA), " gzip /items/");
-}
-
-#[test]
-fn nginx_that_wants_client_certificates_gets_the_one_of_the_job() {
-    let Some(program) = find("nginx") else { return };
-    let authority = Authority::new();
-    let wants = "ssl_client_certificate ca.pem; ssl_verify_client on;";
-    let with = |nginx: &Peer, me: &Certified| {
-        let client = format!("{CA}\ntls.cert = \"me.pem\"\ntls.key = \"me.key\"");
-        job(nginx, &authority, &client).with("me.pem", me.pem()).with("me.key", me.key_pem())
-    };
-    let nginx = with_tls(&program, &authority, "", wants);
-    all_well(&nginx, &with(&nginx, &authority.certify("me")), "HTTP/1.1 200 TLSv1.3 SUCCESS ");
-    // nginx refuses with a status, once TLS stands.
-    for job in [job(&nginx, &authority, CA), with(&nginx, &Authority::new().certify("a stranger"))] {
-        let done = job.run(&[]).expect_code(1);
-        assert!(done.stderr.contains("0 ok · 20 failed") && done.stderr.contains("400 Bad Request"), "{}", done.stderr);
     }
 }
