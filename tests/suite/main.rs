@@ -28,8 +28,10 @@ mod kill;
 mod limits;
 /// Many rows, little memory.
 mod memory;
-/// Rows against a server that nobody here wrote, plain and with TLS.
+/// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
+/// The same server behind TLS.
+mod nginx_tls;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Through proxies that nobody here wrote.

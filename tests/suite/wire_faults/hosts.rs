@@ -183,7 +183,11 @@ fn a_proxy_that_refuses_us_stops_the_run() {
         let proxy = Oracle::greeting(move |_| vec![refuse(), Piece::Silence], item);
         let job = through(&proxy, origin);
         let done = job.run(&[]).expect_code(3);
-        assert!(done.stderr.contains("407") && done.stderr.contains("0 ok · 0 failed"), "{origin}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("refuses the user or the password") && done.stderr.contains("0 ok · 0 failed"),
+            "{origin}: {}",
+            done.stderr
+        );
         assert!(!done.stderr.contains("proxy-hush"), "{}", done.stderr);
         assert_eq!(csv(&job.path("out.csv")).len(), 0, "{origin}");
     }
