@@ -27,6 +27,9 @@ use crate::retry::Failure;
 use intake::Intake;
 use watch::Watch;
 
+/// Bytes that may gather for a writer before it is given them: a fast server may send without a pause.
+const GATHERED: u64 = 64 * 1024;
+
 /// What an exchange needs to know besides its request.
 pub(in crate::transport) struct Terms<'a> {
     /// The host in texts.
@@ -146,6 +149,9 @@ async fn receive(
                 }
                 if let Some(overdue) = overdue {
                     return Poll::Ready(Err(overdue.failure(terms.host, terms.timeouts)));
+                }
+                if intake.is_full() && intake.length() - before >= GATHERED {
+                    return Poll::Ready(Ok(false));
                 }
                 if intake.length() == moved {
                     let pause = intake.is_full() && moved != before;
