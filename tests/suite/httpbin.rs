@@ -176,7 +176,6 @@ fn bodies_of_every_kind_arrive() {
 }
 
 #[test]
-#[ignore = "needs the decode branch"]
 fn encoded_bodies_are_decoded() {
     let Some(httpbin) = httpbin() else { return };
     let text = ["gzip", "brotli", "deflate"].map(|name| endpoint(name, &format!("/{name}"), ""));
@@ -187,7 +186,6 @@ fn encoded_bodies_are_decoded() {
 }
 
 #[test]
-#[ignore = "needs the decode branch: client.cookies"]
 fn cookies_are_kept_where_the_job_says_so() {
     let Some(httpbin) = httpbin() else { return };
     let (_, records) = run(&httpbin, &endpoint("cookies", "/cookies/set?a=b", "client.cookies = true"), 0);
@@ -195,7 +193,6 @@ fn cookies_are_kept_where_the_job_says_so() {
 }
 
 #[test]
-#[ignore = "needs the bodies branch"]
 fn forms_parts_and_files_are_understood() {
     let Some(httpbin) = httpbin() else { return };
     let text = [

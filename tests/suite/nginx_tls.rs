@@ -95,7 +95,6 @@ fn nginx_with_an_old_tls_is_spoken_to_as_far_as_the_job_allows() {
 }
 
 #[test]
-#[ignore = "needs the http2 branch"]
 fn nginx_with_http_2_is_spoken_to_in_http_2() {
     let Some(program) = find("nginx") else { return };
     let authority = Authority::new();
@@ -108,7 +107,6 @@ fn nginx_with_http_2_is_spoken_to_in_http_2() {
 }
 
 #[test]
-#[ignore = "needs the decode branch: no encoding is asked for today"]
 fn nginx_that_compresses_is_understood() {
     let Some(program) = find("nginx") else { return };
     let authority = Authority::new();

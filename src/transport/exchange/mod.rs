@@ -36,6 +36,8 @@ use watch::Watch;
 /// Bytes that may come before a reply's head is whole. hyper caps each head, but not the number of
 /// informational replies (100, 103) before it.
 const MOST_BEFORE_HEAD: u64 = 2 * MAX_HEAD as u64;
+/// Bytes that may gather for a writer before it is given them: a fast server may send without a pause.
+const GATHERED: u64 = 64 * 1024;
 
 /// What an exchange needs to know besides its request.
 pub(in crate::transport) struct Terms<'a> {
@@ -164,6 +166,9 @@ async fn receive(
                 }
                 if let Some(overdue) = overdue {
                     return Poll::Ready(Err(overdue.failure(terms.host, terms.timeouts)));
+                }
+                if intake.is_full() && intake.length() - before >= GATHERED {
+                    return Poll::Ready(Ok(false));
                 }
                 if intake.length() == moved {
                     if connection.traffic.read() - read > most_read(moved) {

@@ -124,7 +124,6 @@ fn tokens(good_for: usize) -> Oracle {
 }
 
 #[test]
-#[ignore = "needs the auth branch: auth.oauth2"]
 fn a_token_that_has_ended_is_fetched_anew_and_no_row_fails() {
     let oracle = tokens(15);
     let job = Job::at(&oracle.url(), OAUTH).variable("SECRET", "oauth-secret");
@@ -134,7 +133,6 @@ fn a_token_that_has_ended_is_fetched_anew_and_no_row_fails() {
 }
 
 #[test]
-#[ignore = "needs the auth branch: auth.oauth2"]
 fn a_token_that_is_never_good_fails_rows_after_one_renewal_each() {
     let oracle = tokens(0);
     let job = Job::at(&oracle.url(), &OAUTH.replace("to = 40", "to = 5")).variable("SECRET", "oauth-secret");
@@ -145,7 +143,6 @@ fn a_token_that_is_never_good_fails_rows_after_one_renewal_each() {
 }
 
 #[test]
-#[ignore = "needs the auth branch: auth.oauth2"]
 fn a_token_server_that_refuses_us_stops_the_run() {
     let oracle = Oracle::start(|request| match request.path.as_str() {
         "/token" => Answer::text(401, "{\"error\":\"invalid_client\"}").header("content-type", "application/json"),
@@ -171,7 +168,6 @@ fn through(proxy: &Oracle, origin: &str) -> Job {
 }
 
 #[test]
-#[ignore = "needs the proxy branch"]
 fn a_proxy_that_refuses_us_stops_the_run() {
     told(&Fault::new(12, "a proxy that refuses us", "Proxy", Answer::Reset, ""));
     let refuse = || {
@@ -194,7 +190,6 @@ fn a_proxy_that_refuses_us_stops_the_run() {
 }
 
 #[test]
-#[ignore = "needs the proxy branch"]
 fn a_proxy_that_dies_or_hangs_is_tried_again() {
     for (name, kind, piece, words) in [
         ("a proxy that dies", "Connect", Piece::Close, ""),

@@ -46,7 +46,6 @@ fn fine(asked: Asked) -> Vec<Piece> {
 }
 
 #[test]
-#[ignore = "needs the http2 branch"]
 fn a_connection_that_says_goodbye_before_the_request_costs_no_row() {
     told(&Fault::new(11, "GOAWAY before the request", "none", Answer::Reset, ""));
     for method in ["GET", "POST"] {
@@ -61,7 +60,6 @@ fn a_connection_that_says_goodbye_before_the_request_costs_no_row() {
 }
 
 #[test]
-#[ignore = "needs the http2 branch"]
 fn a_stream_that_was_refused_is_sent_again_whatever_the_method() {
     told(&Fault::new(11, "REFUSED_STREAM", "none", Answer::Reset, ""));
     for method in ["GET", "POST"] {
@@ -75,7 +73,6 @@ fn a_stream_that_was_refused_is_sent_again_whatever_the_method() {
 }
 
 #[test]
-#[ignore = "needs the http2 branch"]
 fn a_storm_of_resets_fails_its_rows_after_their_attempts() {
     // Later: it counts to the retry budget.
     told(&Fault::new(11, "streams that are all reset", "Reset", Answer::Reset, ""));
@@ -87,7 +84,6 @@ fn a_storm_of_resets_fails_its_rows_after_their_attempts() {
 }
 
 #[test]
-#[ignore = "needs the http2 branch"]
 fn empty_data_without_end_is_cut() {
     told(&Fault::new(11, "empty DATA without end", "Protocol", Answer::Reset, ""));
     let (done, records, server) = run("GET", |asked| match asked.number {

@@ -71,7 +71,6 @@ fn statuses_that_nobody_expects_are_no_empty_rows() {
 }
 
 #[test]
-#[ignore = "needs the decode branch: it is a status like any other today"]
 fn a_change_of_the_protocol_is_not_taken_for_a_reply() {
     let switch = Answer::raw("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", []);
     meet(Fault::new(19, "101 unasked", "Protocol", switch, "101 Switching Protocols"));
