@@ -18,7 +18,7 @@ use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::random;
 use crate::secret::Secrets;
 use crate::sink::Start;
-use crate::transport::{self, ClientPlan, HyperTransport, Transport};
+use crate::transport::{self, ClientPlan, Transport};
 
 use super::control::{self, Desk};
 use super::feeder::Selection;
@@ -308,9 +308,8 @@ fn transports(plan: &Plan, secrets: &Secrets) -> Result<Vec<Arc<dyn Transport>>,
             Some((_, _, transport)) => transport.clone(),
             None => {
                 let opening = transport::Opening { needs_tls: tls, secrets };
-                let opened = HyperTransport::open(&endpoint.client, &opening)
+                let opened = transport::open(&endpoint.client, &opening)
                     .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
-                let opened: Arc<dyn Transport> = Arc::new(opened);
                 known.push((endpoint.client.clone(), tls, opened.clone()));
                 opened
             }

@@ -16,13 +16,20 @@
 
 pub mod body;
 mod connect;
+mod engine;
 mod exchange;
 mod fault;
 mod hyper;
+#[cfg(feature = "surf")]
+mod lossy;
 mod pool;
 mod redirect;
 mod reference;
+#[cfg(feature = "surf")]
+mod relay;
 pub mod scripted;
+#[cfg(feature = "surf")]
+pub mod surf;
 mod target;
 
 #[cfg(test)]
@@ -43,6 +50,7 @@ use crate::retry::Failure;
 use crate::secret::Secrets;
 
 pub use body::{BodyPart, RequestBody};
+pub use engine::open;
 pub use hyper::HyperTransport;
 
 /// A boxed future, as trait objects need it.

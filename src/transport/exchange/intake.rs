@@ -104,19 +104,20 @@ impl<'w> Intake<'w> {
 }
 
 /// The pieces of a body: none, one as it came, or many copied together.
-struct Collected {
+pub(in crate::transport) struct Collected {
     announced: u64,
     first: Bytes,
     rest: BytesMut,
 }
 
 impl Collected {
-    fn new(announced: u64) -> Self {
+    /// Nothing yet of a body of which `announced` bytes are promised.
+    pub fn new(announced: u64) -> Self {
         Self { announced, first: Bytes::new(), rest: BytesMut::new() }
     }
 
     /// Adds a piece; `length`: bytes with it.
-    fn add(&mut self, piece: Bytes, length: u64) {
+    pub fn add(&mut self, piece: Bytes, length: u64) {
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = piece;
             return;
@@ -129,7 +130,8 @@ impl Collected {
         self.rest.extend_from_slice(&piece);
     }
 
-    fn finish(self) -> Bytes {
+    /// All of it.
+    pub fn finish(self) -> Bytes {
         if self.rest.is_empty() { self.first } else { self.rest.freeze() }
     }
 }

@@ -24,7 +24,9 @@ use super::{BodyWriter, TimeoutPlan};
 use crate::clock::Instant;
 use crate::retry::Failure;
 
-use intake::Intake;
+#[cfg(feature = "surf")]
+pub(super) use intake::Collected;
+pub(super) use intake::Intake;
 use watch::Watch;
 
 /// What an exchange needs to know besides its request.

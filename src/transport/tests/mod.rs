@@ -1,5 +1,6 @@
 //! The engine against servers that behave and servers that do not.
 
+mod contract;
 mod faults;
 mod pool;
 mod redirects;
@@ -7,4 +8,6 @@ mod replies;
 mod scripted;
 mod standing;
 mod support;
+#[cfg(feature = "surf")]
+mod surf;
 mod tls;
