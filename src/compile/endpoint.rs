@@ -7,7 +7,7 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 use super::sinks::Target;
-use super::{Site, batch, body, client, columns, exposure, input, limits, request, retry, save, url};
+use super::{Site, batch, body, client, columns, engine, exposure, input, limits, request, retry, save, url};
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
@@ -51,6 +51,7 @@ pub fn endpoint(
     let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
     if let Some(plan) = &plan {
         exposure::check(site, plan);
+        engine::check(site, plan);
     }
     (target, plan)
 }

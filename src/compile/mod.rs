@@ -9,6 +9,7 @@ mod client;
 mod columns;
 mod connections;
 mod endpoint;
+mod engine;
 mod exposure;
 mod fail_if;
 mod files;

@@ -47,6 +47,8 @@ fn the_smallest_job_is_safe_by_default() {
         (Duration::from_secs(30), Duration::from_secs(120), None)
     );
     assert!(endpoint.client.tls.verify && endpoint.client.max_body == 64 << 20 && endpoint.client.redirects == 10);
+    // What users of the library begin with.
+    assert_eq!((&endpoint.client, &endpoint.timeout), (&Default::default(), &Default::default()));
     assert_eq!(endpoint.meta, [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Error]);
     assert_eq!(endpoint.layout.cells, ["status", "attempts", "duration_ms", "error"]);
     assert_eq!(endpoint.layout.input, InputColumns::Named(vec!["sku".to_owned(), "size".to_owned()]));

@@ -74,6 +74,14 @@ pub fn is_one_for_all(template: &Template) -> bool {
     origin_is_fixed(template) || !mention::uses_table(template.source(), "row")
 }
 
+/// Scheme, host and port of a URL, where the job itself names them: `https://api.example.com:8443`.
+pub fn fixed_origin(template: &Template) -> Option<String> {
+    let (text, constant) = known(template);
+    let Head::Web(rest) = head(text, constant) else { return None };
+    let scheme = &text[..text.len() - rest.len() - 1];
+    authority(rest, constant).map(|authority| format!("{}://{authority}", scheme.to_ascii_lowercase()))
+}
+
 /// Checks what is known of a URL before any row.
 pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     let (text, constant) = known(template);

@@ -21,7 +21,7 @@ use crate::save::Saves;
 use crate::secret::{Masker, Secrets};
 use crate::sink::Start;
 use crate::template::Template;
-use crate::transport::{self, ClientPlan, HyperTransport, Transport};
+use crate::transport::{self, ClientPlan, Transport};
 
 use super::auths::Auths;
 use super::control::{self, Desk};
@@ -319,9 +319,8 @@ fn transports(
             Some((_, _, transport)) => transport.clone(),
             None => {
                 let opening = transport::Opening { needs_tls: tls, secrets, masker, demo };
-                let opened = HyperTransport::open(&endpoint.client, &opening)
+                let opened = transport::open(&endpoint.client, &opening)
                     .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
-                let opened: Arc<dyn Transport> = Arc::new(opened);
                 known.push((endpoint.client.clone(), tls, opened.clone()));
                 opened
             }

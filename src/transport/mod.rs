@@ -18,15 +18,22 @@
 pub mod body;
 mod connect;
 mod cookies;
+mod engine;
 mod exchange;
 mod fault;
 mod hyper;
+#[cfg(feature = "surf")]
+mod lossy;
 mod pool;
 pub(crate) mod proxy;
 mod redirect;
 mod reference;
+#[cfg(feature = "surf")]
+mod relay;
 pub mod scripted;
 pub(crate) mod socket;
+#[cfg(feature = "surf")]
+pub mod surf;
 mod target;
 
 #[cfg(test)]
@@ -47,6 +54,7 @@ use crate::retry::Failure;
 use crate::secret::{Masker, Secrets};
 
 pub use body::{BodyPart, RequestBody};
+pub use engine::open;
 pub use hyper::HyperTransport;
 pub use proxy::{ProxyAddress, ProxyScheme, ProxyUrl};
 

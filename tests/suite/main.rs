@@ -10,6 +10,8 @@ mod bodies;
 mod canary;
 /// The commands, their flags, exit codes and output.
 mod cli;
+/// Whole jobs through the other engine.
+mod engine;
 /// Sending again what failed.
 mod failed;
 /// Full disks, readers that leave, files that shrink.

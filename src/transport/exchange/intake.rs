@@ -132,7 +132,7 @@ impl<'w> Intake<'w> {
 }
 
 /// The pieces of a body: none, one as it came, or many copied together.
-struct Collected {
+pub(in crate::transport) struct Collected {
     announced: u64,
     limit: u64,
     first: Bytes,
@@ -140,12 +140,13 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(announced: u64, limit: u64) -> Self {
+    /// Nothing yet of a body of which `announced` bytes are promised, and `limit` may come.
+    pub fn new(announced: u64, limit: u64) -> Self {
         Self { announced, limit, first: Bytes::new(), rest: Vec::new() }
     }
 
     /// Adds a piece that may be kept as it is.
-    fn add(&mut self, piece: Bytes) {
+    pub fn add(&mut self, piece: Bytes) {
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = piece;
         } else {
@@ -170,7 +171,8 @@ impl Collected {
         }
     }
 
-    fn finish(self) -> Bytes {
+    /// All of it.
+    pub fn finish(self) -> Bytes {
         if self.rest.is_empty() { self.first } else { self.rest.into() }
     }
 }

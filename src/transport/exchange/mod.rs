@@ -30,7 +30,9 @@ use super::{BodyWriter, TimeoutPlan};
 use crate::clock::Instant;
 use crate::retry::Failure;
 
-use intake::Intake;
+#[cfg(feature = "surf")]
+pub(super) use intake::Collected;
+pub(super) use intake::Intake;
 use watch::Watch;
 
 /// Bytes that may come before a reply's head is whole. hyper caps each head, but not the number of

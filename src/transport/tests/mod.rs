@@ -1,6 +1,7 @@
 //! The engine against servers that behave and servers that do not.
 
 mod bodies;
+mod contract;
 mod cookies;
 mod encodings;
 mod faults;
@@ -14,4 +15,6 @@ mod scripted;
 mod sockets;
 mod standing;
 pub(super) mod support;
+#[cfg(feature = "surf")]
+mod surf;
 mod tls;
