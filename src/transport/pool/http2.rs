@@ -2,13 +2,11 @@
 //!
 //! Requests of many tasks run over it at once, so none of them can drive it; the task does, and ends with
 //! the connection or when the connection is dropped. h2 is used without hyper's client around it, which
-//! would spawn a task for each request, keep its own count of streams, and take a body that the server
-//! cancelled for a whole one.
+//! would spawn a task for each request and take a body for whole that the server broke off with NO_ERROR.
 //!
 //! Must never take more streams than the server allows (RFC 9113 §5.1.2).
 
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,13 +26,11 @@ use crate::transport::fault::io_words;
 /// trip of 100 ms. On loopback 64 KiB cost large bodies a half of their speed and twice the CPU; from
 /// 1 MiB on nothing changed.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// The same for all replies of a connection together: what it may cost of memory.
+/// The same for all replies of a connection together: what it may cost of memory. h2 allows half of it for
+/// the upkeep of small frames that nobody has read yet.
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Largest frame that is taken (RFC 9113 §4.2).
 const MAX_FRAME: u32 = 64 * 1024;
-/// What DATA frames of less than 256 bytes may take besides their bytes while nobody has read them. h2's
-/// own measure, a hundred frames, is what a hundred streams of tiny replies bring in one round.
-const SMALL_FRAMES: usize = STREAMS_PER_CONNECTION * 256 * 32;
 /// Streams before the server has said how many it allows: none are opened then, it only tells whether it has.
 const UNSAID: usize = usize::MAX >> 1;
 
@@ -108,7 +104,6 @@ fn settings() -> Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
         .max_header_list_size(MAX_HEAD as u32)
-        .data_frame_budget(SMALL_FRAMES)
         .initial_max_send_streams(UNSAID);
     builder
 }

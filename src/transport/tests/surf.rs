@@ -155,7 +155,7 @@ async fn a_file_that_can_not_be_read_fails_before_anything_is_sent() {
     let (reply, passed) = send(&transport, request).await;
     let failure = reply.unwrap_err();
     assert_eq!((failure.kind, failure.sent, passed), (FailureKind::Request, false, 0));
-    assert!(failure.message.contains("/nowhere could not be read"), "{failure}");
+    assert!(failure.message.contains("/nowhere could not be sent"), "{failure}");
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ fn kind_of(message: &str) -> FailureKind {
     let has = |words: &[&str]| words.iter().any(|words| message.contains(words));
     if has(&["the certificate of", "client.tls.cert"]) {
         FailureKind::Certificate
-    } else if has(&["client.tls.min-version", "does not offer"]) {
+    } else if has(&["client.tls.min-version", "does not offer", "offers neither"]) {
         FailureKind::TlsMismatch
     } else {
         FailureKind::Tls

@@ -71,11 +71,6 @@ pub(super) fn in_body(host: &str, error: &Error, received: u64) -> Failure {
     Failure::sent(FailureKind::Truncated, format!("the body from `{host}` was cut short after {received} bytes{why}"))
 }
 
-/// Frames without a byte, one after the other.
-pub(super) fn empty_frames(host: &str) -> Failure {
-    Failure::sent(FailureKind::Protocol, format!("`{host}` floods the reply with empty frames"))
-}
-
 /// The request's body could not be read; its head may have left.
 pub(super) fn unreadable(error: &Unreadable) -> Failure {
     Failure::sent(FailureKind::Request, error.0.clone())
@@ -83,7 +78,9 @@ pub(super) fn unreadable(error: &Unreadable) -> Failure {
 
 fn misspoken(host: &str, error: &Error) -> String {
     match error.reason() {
-        Some(Reason::ENHANCE_YOUR_CALM) => format!("`{host}` floods the connection with small frames"),
+        Some(Reason::ENHANCE_YOUR_CALM) => {
+            format!("`{host}` floods the connection: empty frames, or more small ones than anybody needs")
+        }
         Some(_) | None => format!("`{host}` does not speak HTTP/2 as it should: {}", words(error)),
     }
 }

@@ -29,9 +29,6 @@ use crate::transport::pool::http2::Http2Connection;
 
 use upload::Upload;
 
-/// Frames without a byte that one reply may hold; who sends more sends nothing else.
-const EMPTY_FRAMES: u32 = 1_000;
-
 /// Sends a request over its stream and receives the reply.
 pub(in crate::transport) async fn run(
     connection: &Http2Connection,
@@ -68,12 +65,8 @@ pub(in crate::transport) async fn run(
     let (head, stream) = reply.into_parts();
     let announced = if is_head || stream.is_end_stream() { 0 } else { announced(&head.headers) };
     let intake = Intake::open(&head, announced, terms, writer).map_err(Ended::Failed)?;
-    let mut download = Download { stream, upload, deadline, sleep, empty: 0 };
-    let received = download.receive(intake, terms).await;
-    if download.empty > EMPTY_FRAMES {
-        connection.retire();
-    }
-    let body = received.map_err(Ended::Failed)?;
+    let mut download = Download { stream, upload, deadline, sleep };
+    let body = download.receive(intake, terms).await.map_err(Ended::Failed)?;
     Ok(Received { head, body, head_at, end: download.deadline.last })
 }
 
@@ -126,7 +119,6 @@ struct Download<'a> {
     upload: Upload,
     deadline: Deadline,
     sleep: Pin<&'a mut Sleep>,
-    empty: u32,
 }
 
 impl Download<'_> {
@@ -156,10 +148,6 @@ impl Download<'_> {
         match self.stream.poll_data(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 self.deadline.last = clock::now();
-                self.empty += u32::from(piece.is_empty());
-                if self.empty > EMPTY_FRAMES {
-                    return Poll::Ready(Err(fault::empty_frames(terms.host)));
-                }
                 Poll::Ready(Ok(Some(piece)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Err(fault::in_body(terms.host, &error, received))),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Barrier, Semaphore};
 
+use super::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, OK, Raw, frame};
 use super::{Asked, Peak, client2, echo, server};
 use crate::retry::FailureKind;
 use crate::transport::tests::pool::free_slots;
@@ -198,6 +199,34 @@ async fn those_who_wait_for_one_connection_hear_one_answer() {
     fetch(&transport, &server.url("/")).await.unwrap_err();
     assert_eq!(server.accepted(), 2, "who comes later tries anew");
     assert_eq!(free_slots(&transport, &server.url("/")), (100, 100));
+}
+
+#[tokio::test]
+async fn tiny_replies_that_come_all_at_once_are_no_flood() {
+    const ALL: usize = 100;
+    let server = Server::start(|stream, _| async move {
+        let Some(mut raw) = Raw::begin(stream, &[]).await else { return };
+        let mut replies = Vec::new();
+        for _ in 0..ALL {
+            let stream = raw.request().await.unwrap();
+            replies.extend(frame(HEADERS, END_HEADERS, stream, OK));
+            replies.extend([frame(DATA, 0, stream, b"{"), frame(DATA, 0, stream, b"}")].concat());
+            replies.extend(frame(DATA, END_STREAM, stream, &[]));
+        }
+        raw.write(replies).await;
+        raw.request().await;
+    })
+    .await;
+    let transport = Arc::new(client2(|_| {}));
+    let tasks: Vec<_> = (0..ALL)
+        .map(|_| {
+            let (transport, url) = (Arc::clone(&transport), server.url("/"));
+            tokio::spawn(async move { fetch(&transport, &url).await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(&task.await.unwrap().unwrap().body[..], b"{}");
+    }
 }
 
 #[tokio::test]
