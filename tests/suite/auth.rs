@@ -146,19 +146,19 @@ fn a_row_that_is_refused_twice_fails_and_does_not_cost_a_token_each() {
 }
 
 #[test]
-fn wrong_credentials_are_told_and_asked_about_once() {
+fn wrong_credentials_stop_the_run_and_are_asked_about_once() {
     let oracle = Oracle::start(|request| {
         let said = format!("who is {SECRET}, {}?", request.header("authorization").unwrap_or_default());
         let body = json!({ "error": "invalid_client", "error_description": said });
         Answer::text(401, body.to_string())
     });
     let job = oauth(&oracle);
-    let done = job.run(&["-v", "--set", "endpoints.item.concurrency=2"]).expect_code(1);
-    assert!(oracle.count() < 20, "{} requests for 200 rows", oracle.count());
-    let records = jsonl_file(&job.path("out.jsonl"));
+    let done = job.run(&["-v", "--set", "endpoints.item.concurrency=2"]).expect_code(3);
+    assert_eq!(oracle.count(), 1, "one question for 200 rows");
+    assert!(jsonl_file(&job.path("out.jsonl")).is_empty(), "no row is failed for it");
     let error =
         "auth.oauth2 got no token: the server refused: 401 Unauthorized, invalid_client: who is ***, Basic ***?";
-    assert!(records.iter().all(|record| record["error"] == error && record["status"].is_null()), "{records:?}");
+    assert!(done.stderr.contains(&format!("every row of item would fail: {error}")), "{}", done.stderr);
     nowhere(&job, &done);
 }
 

@@ -66,7 +66,10 @@ fn texts_that_are_not_utf8_lose_no_row() {
 
 #[test]
 fn statuses_that_nobody_expects_are_no_empty_rows() {
-    meet(Fault::new(19, "204 where JSON is wanted", "Decode", Answer::status(204), "empty and not JSON").status("204"));
+    meet(
+        Fault::new(19, "204 where JSON is wanted", "Decode", Answer::status(204), "204 No Content: it has no body")
+            .status("204"),
+    );
     meet(Fault::new(19, "304 unasked", "Status", Answer::status(304), "304 Not Modified").status("304").once());
 }
 
