@@ -18,7 +18,6 @@ pub struct Log {
     pub received: AtomicUsize,
     pub written: AtomicUsize,
     pub closed: AtomicUsize,
-    pub blocked: AtomicUsize,
     pub news: Notify,
     pub released: Notify,
 }
@@ -129,7 +128,7 @@ async fn write(stream: &mut TcpStream, answer: &Answer, is_head: bool, log: &Log
     Some(()).filter(|()| answer.cut.is_none() && answer.framing != Framing::Close)
 }
 
-/// Writes as the other side reads, and notes when it does not.
+/// Writes as the other side reads.
 async fn push(stream: &mut TcpStream, mut piece: &[u8], log: &Log) -> Option<()> {
     while !piece.is_empty() {
         match stream.try_write(piece) {
@@ -138,7 +137,6 @@ async fn push(stream: &mut TcpStream, mut piece: &[u8], log: &Log) -> Option<()>
                 piece = &piece[count..];
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                log.note(&log.blocked, 1);
                 stream.writable().await.ok()?;
             }
             Err(_) => return None,

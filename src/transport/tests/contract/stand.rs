@@ -203,13 +203,18 @@ impl Stand {
         .await;
     }
 
-    /// Waits until the server can't write any further.
+    /// Waits until the server has written something and can't write any further, whoever else runs.
     pub async fn until_blocked(&self) {
-        self.until(|stand| match &stand.side {
-            Side::Wire { log, .. } => log.blocked.load(Ordering::SeqCst) > 0,
-            Side::Double(_) => true,
-        })
-        .await;
+        let Side::Wire { server, .. } = &self.side else { return };
+        loop {
+            let before = self.written();
+            for _ in 0..10 {
+                knock(server.address).await;
+            }
+            if before > 0 && self.written() == before {
+                return;
+            }
+        }
     }
 
     /// Bytes of bodies that the server could hand out; the double hands out what is asked for.

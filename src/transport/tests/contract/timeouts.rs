@@ -26,7 +26,7 @@ pub async fn waits_for_a_connection_end(subject: Subject) {
         failure = waits => failure,
     };
     assert_eq!((failure.kind, failure.sent), (FailureKind::PoolTimeout, false));
-    assert!(failure.message.contains("timeout.pool"), "{failure}");
+    assert!(failure.message.contains("60ms (timeout.pool)"), "{failure}");
     assert_eq!(stand.asked().len(), 1);
 }
 
@@ -35,7 +35,7 @@ pub async fn connecting_ends(subject: Subject) {
     let short = TimeoutPlan { connect: SHORT, ..patient() };
     let failure = send(&*stand.transport, get(&stand.unreachable()), &short).await.unwrap_err();
     assert_eq!((failure.kind, failure.sent), (FailureKind::ConnectTimeout, false));
-    assert!(failure.message.contains("timeout.connect"), "{failure}");
+    assert!(failure.message.contains("60ms (timeout.connect)"), "{failure}");
 }
 
 pub async fn silence_ends_before_the_head_and_in_the_body(subject: Subject) {
@@ -44,7 +44,7 @@ pub async fn silence_ends_before_the_head_and_in_the_body(subject: Subject) {
         let stand = Stand::open(subject, |_| {}, move |_| answer(200, vec![b'x'; 100_000]).silent(silence)).await;
         let failure = send(&*stand.transport, get(&stand.url("/")), &short).await.unwrap_err();
         assert_eq!((failure.kind, failure.sent), (FailureKind::ReadTimeout, true), "{silence:?}");
-        assert!(failure.message.contains("timeout.read"), "{failure}");
+        assert!(failure.message.contains("60ms (timeout.read)"), "{failure}");
         stand.until_closed(1).await;
     }
 }
@@ -55,7 +55,7 @@ pub async fn the_attempt_ends(subject: Subject) {
         let stand = Stand::open(subject, |_| {}, move |_| answer(200, vec![b'x'; 100_000]).silent(silence)).await;
         let failure = send(&*stand.transport, get(&stand.url("/")), &short).await.unwrap_err();
         assert_eq!((failure.kind, failure.sent), (FailureKind::TotalTimeout, true), "{silence:?}");
-        assert!(failure.message.contains("timeout.total"), "{failure}");
+        assert!(failure.message.contains("60ms (timeout.total)"), "{failure}");
     }
 }
 
