@@ -5,11 +5,10 @@ Pins nginx to core 1 and every client to core 0, runs the clients in turn for se
 prints medians of requests/s and CPU microseconds per request, and paceline's ratio to each peer.
 A peer that is not installed is left out and named.
 
-    cargo build --release && python3 benches/speed.py [--rounds 5] [--rows 100000] [--engine hyper surf]
+    cargo build --release && python3 benches/speed.py [--rounds 5] [--rows 100000]
 """
 
 import argparse
-import functools
 import json
 import os
 import re
@@ -41,7 +40,6 @@ http {{
 
 JOB = """
 version = 1
-client.engine = "{engine}"
 [endpoints.item]
 url = "http://127.0.0.1:{port}/items/{{{{ row.value }}}}"
 input.range = {{ from = 1, to = {rows} }}
@@ -81,10 +79,8 @@ class Bench:
         self.folder, self.port, self.rows, self.binary = folder, port, rows, binary
         self.url = f"http://127.0.0.1:{port}/items/1"
 
-    def paceline(self, engine):
+    def paceline(self):
         shutil.rmtree(os.path.join(self.folder, ".paceline"), ignore_errors=True)
-        with open(os.path.join(self.folder, "job.toml"), "w") as job:
-            job.write(JOB.format(port=self.port, rows=self.rows, connections=CONNECTIONS, engine=engine))
         _, wall, cpu = timed([self.binary, "run", "-q", "job.toml"], cwd=self.folder)
         with open(os.path.join(self.folder, "out.csv")) as out:
             records = sum(1 for _ in out) - 1
@@ -107,7 +103,6 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--rows", type=int, default=100_000)
-    arguments.add_argument("--engine", nargs="+", default=["hyper"], choices=["hyper", "surf"])
     arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
     options = arguments.parse_args()
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -120,10 +115,12 @@ def main():
         port = free_port()
         with open(os.path.join(folder, "nginx.conf"), "w") as config:
             config.write(NGINX.format(dir=folder, port=port, body=BODY))
+        with open(os.path.join(folder, "job.toml"), "w") as job:
+            job.write(JOB.format(port=port, rows=options.rows, connections=CONNECTIONS))
         server = subprocess.Popen(["taskset", "-c", "1", nginx, "-p", folder, "-c", os.path.join(folder, "nginx.conf")])
         try:
             wait_for(port)
-            measure(Bench(folder, port, options.rows, options.binary), options.engine, peers, options.rounds)
+            measure(Bench(folder, port, options.rows, options.binary), peers, options.rounds)
         finally:
             server.terminate()
             server.wait()
@@ -139,25 +136,18 @@ def wait_for(port):
     sys.exit("nginx did not start")
 
 
-def measure(bench, engines, peers, rounds):
-    # Of several engines the first is what the others are measured by.
-    runs = {}
-    for engine in engines:
-        name = "paceline" if engine == "hyper" else f"paceline {engine}"
-        runs[name] = functools.partial(bench.paceline, engine)
-    ours = next(iter(runs))
-    runs.update((peer, getattr(bench, peer)) for peer in peers)
-    clients = list(runs)
+def measure(bench, peers, rounds):
+    clients = ["paceline", *peers]
     results = {name: [] for name in clients}
     for _ in range(rounds):
-        for name, run in runs.items():
-            results[name].append(run())
+        for name in clients:
+            results[name].append(getattr(bench, name)())
     medians = {name: statistics.median(rate for rate, _ in rows) for name, rows in results.items()}
-    print(f"{'client':<14} {'requests/s':>12} {'us CPU each':>12} {'paceline is':>12}")
+    print(f"{'client':<10} {'requests/s':>12} {'us CPU each':>12} {'paceline is':>12}")
     for name in clients:
         cpu = statistics.median(cpu for _, cpu in results[name])
-        ratio = medians[ours] / medians[name]
-        print(f"{name:<14} {medians[name]:>12,.0f} {cpu:>12.1f} {ratio:>11.2f}x")
+        ratio = medians["paceline"] / medians[name]
+        print(f"{name:<10} {medians[name]:>12,.0f} {cpu:>12.1f} {ratio:>11.2f}x")
 
 
 if __name__ == "__main__":
