@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 use super::fields::Fields;
 use super::{AuthKind, AuthPlan, Owned};
 use crate::compile::Site;
 use crate::document::KeyPath;
-use crate::template::{Context, RenderError, Scope, Template};
+use crate::template::{Context, RESERVED, RenderError, Scope, Template};
 use crate::transport::RequestBody;
 
 /// The row of [`KINDS`](super::KINDS).
@@ -39,9 +39,6 @@ pub(super) const KIND: AuthKind = AuthKind {
     },
     compile,
 };
-
-/// Everything but what RFC 3986 calls unreserved is escaped in a query.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[derive(Debug)]
 struct ApiKey {
@@ -78,7 +75,7 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) ->
 
 fn name(site: &mut Site<'_>, path: &KeyPath, text: &str, in_query: bool) -> Option<Name> {
     if in_query {
-        return Some(Name::Query(utf8_percent_encode(text, QUERY).to_string()));
+        return Some(Name::Query(utf8_percent_encode(text, RESERVED).to_string()));
     }
     site.header_name(path, text).map(Name::Header)
 }
@@ -126,7 +123,7 @@ fn with_parameter(url: &Uri, name: &str, value: &str) -> Result<Uri, RenderError
         Some(_) => text.push('&'),
     }
     // Writing to a string can't fail.
-    let _ = write!(text, "{name}={}", utf8_percent_encode(value, QUERY));
+    let _ = write!(text, "{name}={}", utf8_percent_encode(value, RESERVED));
     Uri::from_maybe_shared(Bytes::from(text))
         .map_err(|_| RenderError { message: "auth.api-key makes the URL longer than a URL can be".to_owned() })
 }

@@ -13,14 +13,14 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RANGE, USER_AGENT};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use self::body::Body;
 pub use self::body::{Contents, Data, Part};
 use super::{BodyPlan, EndpointPlan, Plan};
 use crate::random;
 use crate::retry::{Failure, FailureKind};
-use crate::template::{Context, RenderError, Template};
+use crate::template::{Context, RESERVED, RenderError, Template};
 use crate::transport::{RequestBody, socket};
 
 /// How URLs of the API built into the program begin.
@@ -28,9 +28,6 @@ pub const DEMO: &str = "demo:";
 
 /// The codings that replies are decoded from, in the order in which they are liked.
 const ENCODINGS: &str = "gzip, br, zstd, deflate";
-
-/// Everything but what RFC 3986 calls unreserved is escaped in a query.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Plan {
     /// Whether any request goes to the API built into the program.
@@ -232,7 +229,7 @@ fn unbuildable(what: &str, error: &RenderError) -> Failure {
 
 fn escape(text: &str, out: &mut String) {
     // Writing to a string can't fail.
-    let _ = write!(out, "{}", utf8_percent_encode(text, QUERY));
+    let _ = write!(out, "{}", utf8_percent_encode(text, RESERVED));
 }
 
 /// Names and values as escaped texts and values between them.

@@ -34,6 +34,7 @@ use crate::row::{Header, Row};
 use crate::secret::Secrets;
 pub(crate) use file::Piece;
 pub(crate) use path::written;
+pub(crate) use url::RESERVED;
 
 /// The place a template stands in, which decides how its values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

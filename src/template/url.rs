@@ -12,7 +12,7 @@ use super::compile::Segment;
 use super::scan::{Piece, pieces};
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `text` with everything but unreserved characters percent-encoded.
 pub(super) fn encode(text: &str) -> impl Iterator<Item = &str> {

@@ -228,14 +228,16 @@ fn artefacts(job: &Job, done: &[Done]) -> Vec<(String, Vec<u8>)> {
     said.chain(left).collect()
 }
 
-/// Where a secret stands in an artefact, and in which form.
+/// Where a secret stands in an artefact, and in which form. A form is text, which stays whole where bytes beside
+/// it are none.
 fn found(secret: &str, artefacts: &[(String, Vec<u8>)]) -> Option<String> {
-    for form in forms(secret) {
-        for (name, bytes) in artefacts {
-            if let Some(at) = bytes.windows(form.len()).position(|window| window == form.as_bytes()) {
-                let around = &bytes[at.saturating_sub(60)..(at + form.len() + 60).min(bytes.len())];
-                return Some(format!("{form} stands in {name}: {}", String::from_utf8_lossy(around)));
-            }
+    let forms = forms(secret);
+    for (name, bytes) in artefacts {
+        let text = String::from_utf8_lossy(bytes);
+        let place = forms.iter().find_map(|form| Some((form, text.find(form.as_str())?)));
+        if let Some((form, at)) = place {
+            let around = &text.as_bytes()[at.saturating_sub(60)..(at + form.len() + 60).min(text.len())];
+            return Some(format!("{form} stands in {name}: {}", String::from_utf8_lossy(around)));
         }
     }
     None

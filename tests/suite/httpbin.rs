@@ -8,11 +8,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::output::jsonl;
-use crate::support::peers::{Peer, find};
+use crate::support::peers::{Peer, find_pinned};
 use crate::support::{Done, Job};
 
 fn httpbin() -> Option<Peer> {
-    let gunicorn = find("gunicorn")?;
+    let gunicorn = find_pinned("gunicorn")?;
     Some(Peer::start(|_, port| {
         let mut command = Command::new(&gunicorn);
         command.args(["--bind", &format!("127.0.0.1:{port}"), "--worker-class", "gthread", "--threads", "8"]);

@@ -32,6 +32,9 @@ fn kills() -> u64 {
     soak.map_or(KILLS, |text| text.parse().unwrap_or_else(|_| panic!("{SOAK} must be a number, it is {text}")))
 }
 
+/// For the part of a run that nothing happens to: the pace of [`JOB`] leaves time to do something to it.
+const HASTE: [&str; 2] = ["--set", "limits.pace.rate=\"5000/s\""];
+
 const JOB: &str = r#"
 [limits.pace]
 rate  = "600/s"
@@ -80,15 +83,6 @@ fn job(oracle: &Oracle) -> Job {
     Job::new(&JOB.replace("ORACLE", &oracle.url())).with("rows.csv", rows)
 }
 
-/// How long a run lives: a third within 10 ms, a third while it begins, a third while it works.
-fn life(dice: &mut Dice) -> Duration {
-    Duration::from_micros(match dice.below(3) {
-        0 => dice.below(10_000),
-        1 => dice.below(300_000),
-        _ => dice.below(1_600_000),
-    })
-}
-
 /// What the journal holds as done after a kill.
 fn committed(job: &Job) -> BTreeSet<u64> {
     let found = journal::peek(&job.state()).unwrap_or_else(|error| panic!("a kill left this: {}", error.message));
@@ -126,13 +120,13 @@ fn survive(kills: u64, dice: &mut Dice) {
     let job = job(&oracle);
     let (mut safe, mut asked) = (BTreeSet::new(), 0);
     for kill in 0..kills {
-        let now = live_and_die(&job, life(dice), kill);
+        let now = live_and_die(&job, dice.life(), kill);
         assert!(safe.is_subset(&now), "kill {kill}: rows were forgotten");
         asked = no_safe_row_is_asked_again(&oracle, &safe, asked);
         safe = now;
     }
     open.store(true, Ordering::SeqCst);
-    job.run(&[]).expect_code(0);
+    job.run(&HASTE).expect_code(0);
     no_safe_row_is_asked_again(&oracle, &safe, asked);
     assert!(kills < KILLS || !safe.is_empty(), "no kill came late enough to see a commit");
     assert_eq!(oracle.faults(), Vec::<String>::new());
@@ -209,7 +203,7 @@ fn the_first_signal_drains_and_the_run_can_go_on() {
             answered >= UNDER_WAY / 2 && answered < ROWS as usize,
             "{answered} of {before} requests were committed"
         );
-        job.run(&[]).expect_code(0);
+        job.run(&HASTE).expect_code(0);
         table_is_whole(&job);
         lines_are_whole(&job);
         let retried = (0..ROWS).filter(|row| row.is_multiple_of(97)).count();
@@ -222,7 +216,7 @@ fn the_second_signal_stops_and_the_run_can_go_on() {
     let open = Arc::new(AtomicBool::new(false));
     let oracle = server(&open);
     let job = job(&oracle);
-    let run = job.spawn(&["--limit", "4920"]);
+    let run = job.spawn(&[&HASTE[..], &["--limit", "4920"]].concat());
     // The last rows are never answered, so that draining would take until their timeout.
     let first_stalled = format!("/items/{}", ROWS - HELD_BACK);
     wait::until("a stalled row", Duration::from_secs(60), || {

@@ -2,14 +2,13 @@
 //!
 //! Without them a test says that it was skipped. Must never leave a proxy running.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
 use crate::support::oracle::script::item;
 use crate::support::output::csv;
-use crate::support::{Job, Oracle, wait};
+use crate::support::peers::{Peer, find};
+use crate::support::{Job, Oracle};
 
 /// As it stands in the URL of a proxy and as it is meant.
 const WORD: (&str, &str) = ("hush%2Dhush%2Dcanary", "hush-hush-canary");
@@ -24,83 +23,29 @@ LogLevel Error
 ConnectPort TARGET
 ";
 
-/// A running proxy; killed when dropped.
-struct Proxy {
-    process: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let path = paceline::environment::variable("PATH").unwrap_or_default();
-    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).filter(|folder| !folder.is_empty());
-    folders.map(|folder| PathBuf::from(folder).join(name)).find(|program| program.is_file())
-}
-
-impl Proxy {
-    /// Starts on a free port. Another process may take the port between the look and the start, so that
-    /// more than one port is tried.
-    fn start(arguments: impl Fn(&tempfile::TempDir, SocketAddr) -> Command) -> Self {
-        let started = (0..5).find_map(|_| {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-            let address = free.expect("a free port");
-            let mut command = arguments(&folder, address);
-            let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            let mut proxy = Self { process: process.expect("a proxy starts"), address, _folder: folder };
-            (wait::within(Duration::from_secs(20), || proxy.ready()) == Some(true)).then_some(proxy)
-        });
-        started.expect("the proxy is there but does not start")
-    }
-
-    /// `Some(true)` when it listens, `Some(false)` when it has ended.
-    fn ready(&mut self) -> Option<bool> {
-        if self.process.try_wait().expect("a child can be waited for").is_some() {
-            return Some(false);
+/// tinyproxy; it wants `me` and the word where `wants` says so.
+fn tinyproxy(wants: bool, target: u16) -> Option<Peer> {
+    let program = find("tinyproxy")?;
+    Some(Peer::start(|folder, port| {
+        let mut text = TINYPROXY.replace("PORT", &port.to_string()).replace("TARGET", &target.to_string());
+        if wants {
+            text += &format!("BasicAuth me {}\n", WORD.1);
         }
-        TcpStream::connect(self.address).ok().map(|_| true)
-    }
-
-    /// tinyproxy; it wants `me` and the word where `wants` says so.
-    fn tinyproxy(program: &PathBuf, wants: bool, target: u16) -> Self {
-        Self::start(|folder, address| {
-            let port = address.port().to_string();
-            let mut text = TINYPROXY.replace("PORT", &port).replace("TARGET", &target.to_string());
-            if wants {
-                text += &format!("BasicAuth me {}\n", WORD.1);
-            }
-            let configuration = folder.path().join("tinyproxy.conf");
-            std::fs::write(&configuration, text).expect("a configuration");
-            let mut command = Command::new(program);
-            command.arg("-d").arg("-c").arg(configuration);
-            command
-        })
-    }
-
-    /// microsocks, which wants `me` and the word.
-    fn microsocks(program: &PathBuf) -> Self {
-        Self::start(|_, address| {
-            let mut command = Command::new(program);
-            command.args(["-i", "127.0.0.1", "-p", &address.port().to_string(), "-u", "me", "-P", WORD.1]);
-            command
-        })
-    }
+        std::fs::write(folder.join("tinyproxy.conf"), text).expect("a configuration");
+        let mut command = Command::new(&program);
+        command.args(["-d", "-c", "tinyproxy.conf"]);
+        command
+    }))
 }
 
-#[allow(clippy::print_stderr, reason = "a skipped test says so")]
-fn found(name: &str) -> Option<PathBuf> {
-    let found = program(name);
-    if found.is_none() {
-        eprintln!("skipped: {name} not found");
-    }
-    found
+/// microsocks, which wants `me` and the word.
+fn microsocks() -> Option<Peer> {
+    let program = find("microsocks")?;
+    Some(Peer::start(|_, port| {
+        let mut command = Command::new(&program);
+        command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-u", "me", "-P", WORD.1]);
+        command
+    }))
 }
 
 const JOB: &str = r#"
@@ -117,10 +62,10 @@ path = "out.csv"
 "#;
 
 /// What `client.proxy` says of a proxy that wants a password, and where that is.
-fn named(scheme: &str, proxy: &Proxy) -> String {
+fn named(scheme: &str, proxy: &Peer) -> String {
     format!(
         "client.proxy = \"{scheme}://me:{{{{ secrets.word }}}}@{}\"\nsecrets.word.env = \"PROXY_WORD\"",
-        proxy.address
+        proxy.address()
     )
 }
 
@@ -131,7 +76,7 @@ fn nothing_shows(job: &Job, said: &str) {
     }
 }
 
-fn read_all(folder: &std::path::Path) -> String {
+fn read_all(folder: &Path) -> String {
     let files = std::fs::read_dir(folder).expect("the state").map(|entry| entry.expect("an entry").path());
     files.map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned()).collect()
 }
@@ -152,13 +97,12 @@ fn comes_through(oracle: &Oracle, job: &Job, via: bool) {
 
 #[test]
 fn rows_go_through_tinyproxy() {
-    let Some(program) = found("tinyproxy") else { return };
     let oracle = Oracle::start(item);
-    let proxy = Proxy::tinyproxy(&program, true, oracle.address().port());
+    let Some(proxy) = tinyproxy(true, oracle.address().port()) else { return };
     let job = Job::at(&oracle.url(), &JOB.replace("CLIENT", &named("http", &proxy)));
     comes_through(&oracle, &job.variable("PROXY_WORD", WORD.1), true);
 
-    let environment = format!("http://me:{}@{}", WORD.0, proxy.address);
+    let environment = format!("http://me:{}@{}", WORD.0, proxy.address());
     let job = || Job::at(&oracle.url(), &JOB.replace("CLIENT", "")).variable("http_proxy", &environment);
     comes_through(&oracle, &job(), true);
     comes_through(&oracle, &job().variable("no_proxy", "127.0.0.0/8"), false);
@@ -168,11 +112,10 @@ fn rows_go_through_tinyproxy() {
 
 #[test]
 fn tinyproxy_that_does_not_know_us_stops_the_run() {
-    let Some(program) = found("tinyproxy") else { return };
     let oracle = Oracle::start(item);
-    let proxy = Proxy::tinyproxy(&program, true, oracle.address().port());
+    let Some(proxy) = tinyproxy(true, oracle.address().port()) else { return };
     let https = oracle.url().replace("http://", "https://");
-    let nobody = format!("client.proxy = \"http://{}\"", proxy.address);
+    let nobody = format!("client.proxy = \"http://{}\"", proxy.address());
     // To a wrong password it says 401, which could be a target's word where there is no tunnel.
     for (server, client, words) in [
         (&oracle.url(), &nobody, "wants a user and a password"),
@@ -181,7 +124,7 @@ fn tinyproxy_that_does_not_know_us_stops_the_run() {
     ] {
         let job = Job::at(server, &JOB.replace("CLIENT", client)).variable("PROXY_WORD", "mistaken-word");
         let done = job.run(&[]).expect_code(3);
-        let words = format!("every row of item would fail: the proxy `http://{}` {words}", proxy.address);
+        let words = format!("every row of item would fail: the proxy `http://{}` {words}", proxy.address());
         assert!(done.stderr.contains(&words) && !done.stderr.contains("mistaken-word"), "{}", done.stderr);
         assert_eq!((csv(&job.path("out.csv")).len(), oracle.count()), (0, 0));
     }
@@ -189,9 +132,8 @@ fn tinyproxy_that_does_not_know_us_stops_the_run() {
 
 #[test]
 fn a_tunnel_that_tinyproxy_refuses_is_named_with_its_status() {
-    let Some(program) = found("tinyproxy") else { return };
-    let proxy = Proxy::tinyproxy(&program, false, 1);
-    let client = format!("client.proxy = \"http://{}\"", proxy.address);
+    let Some(proxy) = tinyproxy(false, 1) else { return };
+    let client = format!("client.proxy = \"http://{}\"", proxy.address());
     let job = Job::at("https://127.0.0.1:2", &JOB.replace("CLIENT", &client));
     let done = job.run(&[]).expect_code(3);
     assert!(done.stderr.contains("refuses a tunnel to `127.0.0.1:2`: 403"), "{}", done.stderr);
@@ -199,16 +141,15 @@ fn a_tunnel_that_tinyproxy_refuses_is_named_with_its_status() {
 
 #[test]
 fn rows_go_through_microsocks() {
-    let Some(program) = found("microsocks") else { return };
+    let Some(proxy) = microsocks() else { return };
     let oracle = Oracle::start(item);
-    let proxy = Proxy::microsocks(&program);
     for scheme in ["socks5", "socks5h"] {
         let job = Job::at(&oracle.url(), &JOB.replace("CLIENT", &named(scheme, &proxy)));
         comes_through(&oracle, &job.variable("PROXY_WORD", WORD.1), false);
     }
     // Its tunnels are its own: without the word there is none.
     let before = oracle.count();
-    let client = format!("client.proxy = \"socks5://{}\"", proxy.address);
+    let client = format!("client.proxy = \"socks5://{}\"", proxy.address());
     let job = Job::at(&oracle.url(), &JOB.replace("CLIENT", &client));
     let done = job.run(&[]).expect_code(3);
     assert!(done.stderr.contains("wants a user and a password"), "{}", done.stderr);

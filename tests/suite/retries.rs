@@ -244,25 +244,28 @@ fn retry_after_holds_every_endpoint_of_the_limit() {
     };
     let seconds = |answer: Answer| answer.header("retry-after", "2");
     let forms: [(&str, Header, u16); 3] = [("seconds", seconds, 429), ("date", date, 429), ("503", seconds, 503)];
-    for (form, header, status) in forms {
-        let oracle = Oracle::start(
-            move |request| {
-                if request.number == 20 { header(Answer::status(status)) } else { item(request) }
-            },
-        );
-        let job = Job::at(&oracle.url(), SHARED);
-        job.run(&[]).expect_code(0);
-        let requests = oracle.requests();
-        let refused = requests[20].at;
-        let within = |request: &&std::sync::Arc<SeenRequest>| {
-            request.number > 20 && request.at < refused + Duration::from_secs(2)
-        };
-        let early = requests.iter().filter(within).count();
-        assert!(early <= ON_THEIR_WAY, "{form}: {early} requests within the hold");
-        let again = requests.iter().rev().find(|request| request.path == requests[20].path).expect("a request");
-        assert!(again.number > 20 && again.at >= refused + Duration::from_secs(2), "{form}");
-        assert_eq!((requests.len(), records(&job).len()), (301, 300), "{form}");
-    }
+    std::thread::scope(|scope| {
+        for (form, header, status) in forms {
+            scope.spawn(move || holds_both(form, header, status));
+        }
+    });
+}
+
+/// Whether one refusal in the middle holds both endpoints for its two seconds.
+fn holds_both(form: &str, header: Header, status: u16) {
+    let oracle =
+        Oracle::start(move |request| if request.number == 20 { header(Answer::status(status)) } else { item(request) });
+    let job = Job::at(&oracle.url(), SHARED);
+    job.run(&[]).expect_code(0);
+    let requests = oracle.requests();
+    let refused = requests[20].at;
+    let within =
+        |request: &&std::sync::Arc<SeenRequest>| request.number > 20 && request.at < refused + Duration::from_secs(2);
+    let early = requests.iter().filter(within).count();
+    assert!(early <= ON_THEIR_WAY, "{form}: {early} requests within the hold");
+    let again = requests.iter().rev().find(|request| request.path == requests[20].path).expect("a request");
+    assert!(again.number > 20 && again.at >= refused + Duration::from_secs(2), "{form}");
+    assert_eq!((requests.len(), records(&job).len()), (301, 300), "{form}");
 }
 
 #[test]

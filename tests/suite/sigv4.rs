@@ -1,41 +1,19 @@
 //! AWS signatures, judged by moto: a server that computes each one anew with AWS's own botocore.
 //!
-//! `moto_server` is looked for in `$PACELINE_PEERS_VENV/bin`, in `target/ci-venv/bin` and on the PATH
-//! (`pip install 'moto[server,s3]'`); without it the test says that it was skipped.
+//! Without moto the test says that it was skipped; see `support::peers` for where it is looked for.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use paceline::environment;
-
+use crate::support::Job;
 use crate::support::client::Client;
 use crate::support::output::jsonl_file;
-use crate::support::{Job, wait};
+use crate::support::peers::{Peer, find_pinned};
 
-/// A running moto; killed when dropped.
+/// A running moto, and a user with a key in it.
 struct Moto {
-    process: Child,
-    address: SocketAddr,
+    peer: Peer,
     access: String,
     secret: String,
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn program() -> Option<PathBuf> {
-    let venv = environment::variable("PACELINE_PEERS_VENV").map(|venv| Path::new(&venv).join("bin"));
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci-venv/bin");
-    let path = environment::variable("PATH").unwrap_or_default();
-    let folders =
-        venv.into_iter().chain([own]).chain(path.split(':').filter(|path| !path.is_empty()).map(PathBuf::from));
-    folders.map(|folder| folder.join("moto_server")).find(|program| program.is_file())
 }
 
 /// Requests that moto takes unsigned, to make a user with a key.
@@ -46,22 +24,19 @@ const UNSIGNED: [&str; 3] = [
 ];
 
 impl Moto {
-    fn start(program: &Path) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
-        let process = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
-            .env("INITIAL_NO_AUTH_ACTION_COUNT", UNSIGNED.len().to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("moto can be started");
-        let mut moto = Self { process, address, access: String::new(), secret: String::new() };
-        wait::until("moto listens", Duration::from_secs(60), || TcpStream::connect(address).ok());
+    fn start() -> Option<Self> {
+        let program = find_pinned("moto_server")?;
+        let peer = Peer::start(|_, port| {
+            let mut command = Command::new(&program);
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            command.env("INITIAL_NO_AUTH_ACTION_COUNT", UNSIGNED.len().to_string());
+            command
+        });
+        let mut moto = Self { peer, access: String::new(), secret: String::new() };
         let said: Vec<String> = UNSIGNED.iter().map(|form| moto.iam(form)).collect();
         moto.access = between(&said[2], "<AccessKeyId>", "<");
         moto.secret = between(&said[2], "<SecretAccessKey>", "<");
-        moto
+        Some(moto)
     }
 
     fn iam(&self, form: &str) -> String {
@@ -69,9 +44,9 @@ impl Moto {
             "AWS4-HMAC-SHA256 Credential=x/20200101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x";
         let head = format!(
             "POST / HTTP/1.1\r\nhost: {}\r\nauthorization: {scope}\r\ncontent-type: application/x-www-form-urlencoded\r\n",
-            self.address
+            self.peer.address()
         );
-        let mut client = Client::connect(self.address);
+        let mut client = Client::connect(self.peer.address());
         client.send(format!("{head}content-length: {}\r\n\r\n{form}", form.len()).as_bytes()).expect("moto reads");
         let received = client.receive().expect("moto answers");
         let body = String::from_utf8_lossy(&received.body).into_owned();
@@ -80,7 +55,7 @@ impl Moto {
     }
 
     fn job(&self, text: &str, secret: &str) -> Job {
-        let job = text.replace("ADDRESS", &self.address.to_string());
+        let job = text.replace("ADDRESS", &self.peer.address().to_string());
         Job::new(&job).variable("ACCESS", &self.access).variable("SECRET", secret)
     }
 }
@@ -132,13 +107,8 @@ path = "put.jsonl"
 "#;
 
 #[test]
-#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn signatures_are_those_that_botocore_computes() {
-    let Some(program) = program() else {
-        eprintln!("skipped: moto not found");
-        return;
-    };
-    let moto = Moto::start(&program);
+    let Some(moto) = Moto::start() else { return };
     let job = moto.job(JOB, &moto.secret);
     job.run(&[]).expect_code(0);
     assert_eq!(jsonl_file(&job.path("out.jsonl")).len(), 3);

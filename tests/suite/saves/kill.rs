@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::{body, names};
 use crate::support::output::csv;
@@ -69,15 +68,6 @@ fn whole_files(job: &Job) -> BTreeMap<u64, ()> {
     found
 }
 
-/// How long a run lives: a third within 10 ms, a third while it begins, a third while it works.
-fn life(dice: &mut Dice) -> Duration {
-    Duration::from_micros(match dice.below(3) {
-        0 => dice.below(10_000),
-        1 => dice.below(300_000),
-        _ => dice.below(1_600_000),
-    })
-}
-
 fn kills() -> u64 {
     let asked = paceline::environment::variable("PACELINE_SAVE_KILLS");
     asked.map_or(KILLS, |text| text.parse().expect("PACELINE_SAVE_KILLS is a number"))
@@ -96,7 +86,7 @@ fn whatever_kills_a_run_each_file_is_whole_and_each_row_has_one() {
     let mut unfinished = 0;
     for kill in 0..kills() {
         let mut run = job.spawn(&["-q"]);
-        let _ = wait::within(life(&mut dice), || (!run.is_running()).then_some(()));
+        let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();
         assert_eq!(done.code, None, "kill {kill}: the run ended by itself\n{}\n{}", done.stdout, done.stderr);
         let files = whole_files(&job);

@@ -1,5 +1,7 @@
 //! Random choices of a test, by a seed that is printed: PACELINE_SEED repeats a run.
 
+use std::time::Duration;
+
 /// Numbers drawn from a seed (splitmix64).
 #[derive(Debug)]
 pub struct Dice {
@@ -27,5 +29,14 @@ impl Dice {
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end
+    }
+
+    /// How long a run lives before it is killed: a third within 10 ms, a third while it begins, a third while it works.
+    pub fn life(&mut self) -> Duration {
+        Duration::from_micros(match self.below(3) {
+            0 => self.below(10_000),
+            1 => self.below(300_000),
+            _ => self.below(1_600_000),
+        })
     }
 }

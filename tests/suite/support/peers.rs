@@ -1,6 +1,6 @@
 //! Real servers that nobody here wrote: found, started on a free port of 127.0.0.1, and ended.
 //!
-//! Where a program is missing, [`find`] says `skipped: NAME not found` and the test passes; `.ci/run` installs
+//! Where a program is missing, [`find`] or [`find_pinned`] says `skipped: NAME not found` and the test passes; `.ci/run` installs
 //! them all and takes a skip for a failure. Must never leave a process behind.
 
 use std::fs::File;
@@ -18,23 +18,27 @@ const VENV: &str = "target/peers-venv";
 /// A server that does not listen by then never will.
 const READY: Duration = Duration::from_secs(60);
 
-/// The program of this name, in PATH, in the folders of servers, or in the virtual environment; `None` is
-/// said, as a skip.
-#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+/// The program of this name, in PATH or in the folders of servers; `None` is said, as a skip.
 pub fn find(name: &str) -> Option<PathBuf> {
-    let found = folders().into_iter().map(|folder| folder.join(name)).find(|program| program.is_file());
+    let path = paceline::environment::variable("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).filter(|folder| !folder.is_empty());
+    said(name, folders.map(|folder| Path::new(folder).join(name)).find(|program| program.is_file()))
+}
+
+/// The program of this name from PyPI: in the virtual environment with the pinned versions and nowhere else,
+/// as another version in PATH may behave in another way; `None` is said, as a skip.
+pub fn find_pinned(name: &str) -> Option<PathBuf> {
+    let venv = paceline::environment::variable("PACELINE_PEERS_VENV").unwrap_or_else(|| VENV.to_owned());
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(venv).join("bin").join(name);
+    said(name, Some(program).filter(|program| program.is_file()))
+}
+
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn said(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_none() {
         eprintln!("skipped: {name} not found");
     }
     found
-}
-
-fn folders() -> Vec<PathBuf> {
-    let venv = paceline::environment::variable("PACELINE_PEERS_VENV").unwrap_or_else(|| VENV.to_owned());
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join(venv).join("bin");
-    let path = paceline::environment::variable("PATH").unwrap_or_default();
-    let path = path.split(':').filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    [venv].into_iter().chain(path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from)).collect()
 }
 
 /// A running server in a folder of its own; killed when dropped.
@@ -87,9 +91,14 @@ impl Peer {
         self.address
     }
 
+    /// Where this file of its folder is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// A file of its folder; empty when there is none. Its output is in `output`.
     pub fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 }
 

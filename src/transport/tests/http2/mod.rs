@@ -37,9 +37,13 @@ impl Asked {
         self.request.uri().path().to_owned()
     }
 
-    fn reply(mut self, body: impl Into<Bytes>) {
-        let mut sink = self.respond.send_response(Response::new(()), false).unwrap();
-        sink.send_data(body.into(), true).unwrap();
+    fn reply(self, body: impl Into<Bytes>) {
+        self.try_reply(body).unwrap();
+    }
+
+    /// Fails when the client gave the request up.
+    fn try_reply(mut self, body: impl Into<Bytes>) -> Result<(), h2::Error> {
+        self.respond.send_response(Response::new(()), false)?.send_data(body.into(), true)
     }
 }
 
