@@ -10,22 +10,27 @@ use crate::document::{Document, Node, NodeValue};
 const PUBLIC: [&str; 10] =
     ["access-key", "client-auth", "client-id", "in", "name", "region", "scope", "service", "token-url", "user"];
 
+/// `endpoints.NAME.auth`.
+const DEPTH_OF_AUTH: usize = 2;
+
 /// Notes the places of such texts, also in profiles.
 pub fn hide(document: &Document, diagnostics: &mut Diagnostics) {
     let profiles = document.profiles.iter().map(|(_, node)| node);
-    std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, false, diagnostics));
+    std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, 0, false, diagnostics));
 }
 
-fn below(node: &Node, auth: bool, diagnostics: &mut Diagnostics) {
+/// `depth` counts tables from the job's root: an endpoint may be called `auth` as well.
+fn below(node: &Node, depth: usize, auth: bool, diagnostics: &mut Diagnostics) {
     match &node.value {
         NodeValue::String(text) if (auth && !text.is_empty() && !text.contains("{{")) || has_userinfo(text) => {
             diagnostics.hide(node.place);
         }
-        NodeValue::Array(items) => items.iter().for_each(|item| below(item, auth, diagnostics)),
+        NodeValue::Array(items) => items.iter().for_each(|item| below(item, depth + 1, auth, diagnostics)),
         NodeValue::Table(entries) => {
             for (key, value) in entries {
-                let secret = key.name == "auth" || (auth && !PUBLIC.contains(&key.name.as_str()));
-                below(value, secret, diagnostics);
+                let begins = depth == DEPTH_OF_AUTH && key.name == "auth";
+                let goes_on = auth && !PUBLIC.contains(&key.name.as_str());
+                below(value, depth + 1, begins || goes_on, diagnostics);
             }
         }
         NodeValue::String(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) => {}
