@@ -288,6 +288,17 @@ fn found(value: &NodeValue) -> String {
 /// What to write instead, where the value tells what was meant.
 fn mend(view: &View<'_>, branches: &[View<'_>], value: &NodeValue) -> Option<String> {
     let takes = |name: &str| branches.iter().any(|branch| branch.types().contains(&name));
+    // Versions look like numbers: `http = 2`, `min-version = 1.3`.
+    let number = match value {
+        NodeValue::Integer(integer) => Some(integer.to_string()),
+        NodeValue::Float(float) => Some(format!("{float:?}")),
+        NodeValue::String(_) | NodeValue::Boolean(_) | NodeValue::Datetime(_) => None,
+        NodeValue::Array(_) | NodeValue::Table(_) => None,
+    };
+    let mut names = branches.iter().filter_map(|branch| branch.get("enum")?.as_array()).flatten();
+    if let Some(number) = number.filter(|number| names.any(|name| name.as_str() == Some(number))) {
+        return Some(format!("write it in quotes: \"{number}\""));
+    }
     match value {
         NodeValue::Integer(integer) => {
             if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.units.is_empty()) {
