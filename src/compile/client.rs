@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::COOKIE;
+use http::uri::Authority;
 
 use super::endpoint::Surroundings;
 use super::{Site, flow, proxy};
-use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::spec::settings::{ClientSpec, ConnectionsSpec, TlsSpec, TlsVersionSpec};
 use crate::spec::text::{DurationSpec, PositiveDurationSpec, SizeSpec};
@@ -60,6 +61,7 @@ fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key
 pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, around: &Surroundings<'_>) -> ClientPlan {
     let spec = flow::settle(endpoint.client.as_ref(), around.job.client.as_ref());
     cookies(site, name, endpoint, &spec);
+    resolve(site, name, &spec);
     let connections = spec.connections.clone().unwrap_or_default();
     let ConnectionsSpec { total, per_host, idle_timeout } = connections;
     let count = |given: Option<std::num::NonZeroU32>| given.map_or(100, |count| count.get() as usize);
@@ -98,6 +100,20 @@ fn cookies(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, spec: &Clie
         let message = "the header `cookie` and `client.cookies` both say which cookies are sent".to_owned();
         let help = "take the header out, or write `client.cookies = false` at the endpoint";
         site.conflict(&header, "these", &other, "those that servers set", message, help);
+    }
+}
+
+/// A name that no URL can have would be asked for by nobody.
+fn resolve(site: &mut Site<'_>, name: &str, spec: &ClientSpec) {
+    for (host, _) in spec.resolve.iter().flat_map(|hosts| &hosts.0) {
+        let is_host = host.parse::<Authority>().is_ok_and(|authority| authority.host() == host) && !host.contains('*');
+        if !is_host {
+            let path = flow::origin(site, name, &["client", "resolve", host]);
+            let message = format!("`{}` is no name of a host", host.escape_debug());
+            let help = "write the host as it stands in the URL, without scheme, port or path: \"api.example.com\"";
+            let place = site.document.key_place(&path);
+            site.push_once(Diagnostic::error(codes::BAD_VALUE, message).at(place, "").help(help));
+        }
     }
 }
 

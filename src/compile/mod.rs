@@ -21,6 +21,7 @@ mod mention;
 mod name;
 mod names;
 mod proxy;
+mod reach;
 mod request;
 mod retry;
 mod save;
@@ -72,6 +73,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         endpoints.extend(plan);
     }
     connections::check(site, &endpoints);
+    reach::check(site, spec, &endpoints);
     let sinks = sinks::sinks(site, spec, &targets, whole);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());

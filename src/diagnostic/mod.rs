@@ -112,6 +112,8 @@ pub struct Diagnostics {
     list: Vec<Diagnostic>,
     /// Places whose values could not be read.
     unread: Vec<Place>,
+    /// Places whose values may be secrets.
+    hidden: Vec<Place>,
     /// Whether whole keys could not be read.
     keys_unread: bool,
 }
@@ -132,6 +134,16 @@ impl Diagnostics {
     /// Notes that the value at `place` could not be read, which has been told.
     pub(crate) fn unread(&mut self, place: Place) {
         self.unread.push(place);
+    }
+
+    /// Notes that what stands at `place` may be a secret: no line of it is shown.
+    pub(crate) fn hide(&mut self, place: Place) {
+        self.hidden.push(place);
+    }
+
+    /// Whether what stands at `place` may be a secret.
+    pub(crate) fn is_hidden(&self, place: Place) -> bool {
+        self.hidden.contains(&place)
     }
 
     /// Notes that keys could not be read, or stand in the wrong table, which has been told.

@@ -42,11 +42,18 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
             .or_else(|| brackets(text, span, message))
             .unwrap_or_else(|| other(text, span, message)),
     };
+    // Neither the line nor words of it are shown: one of them may be a secret.
+    let hidden = |message, help| {
+        let line = place(&line_around(text, lesson.span.start));
+        Diagnostic::error(codes::SYNTAX, message).at_hidden(line).help(help)
+    };
     if among_secrets(text, lesson.span.start) {
-        // Neither the line nor words of it are shown: one of them may be a secret.
-        return Diagnostic::error(codes::SYNTAX, "this line among the secrets is not valid TOML")
-            .at_hidden(place(&line_around(text, lesson.span.start)))
-            .help("write where the secret comes from, such as `token.env = \"API_TOKEN\"`");
+        let help = "write where the secret comes from, such as `token.env = \"API_TOKEN\"`";
+        return hidden("this line among the secrets is not valid TOML", help);
+    }
+    if in_auth(text, lesson.span.start) {
+        let help = "write it such as `auth.bearer = \"{{ secrets.token }}\"`";
+        return hidden("this line of `auth` is not valid TOML", help);
     }
     let mut diagnostic =
         Diagnostic::error(codes::SYNTAX, lesson.message).at(place(&within(text, &lesson.span)), lesson.label);
@@ -67,6 +74,17 @@ fn among_secrets(text: &str, at: usize) -> bool {
         name.strip_prefix("secrets").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
     };
     !is_header(&written) && (names(written) || names(header))
+}
+
+/// Whether a line gives a key of `auth`, or stands in a table of it.
+fn in_auth(text: &str, at: usize) -> bool {
+    let line = line_around(text, at);
+    let header = text[..line.start].lines().rev().find(|line| line.trim_start().starts_with('[')).unwrap_or_default();
+    let is_auth = |key: &str| key.trim_matches([' ', '\t', '"', '{', '[', ']']) == "auth";
+    // An endpoint may be called `auth` as well.
+    let in_table = header.split('.').skip(2).any(is_auth);
+    let mut before_values = text[line].split(['=', ',']);
+    in_table || before_values.any(|keys| keys.split('.').next().is_some_and(is_auth))
 }
 
 /// A file that is another language altogether, told in one error instead of one for every line.

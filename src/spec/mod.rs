@@ -7,6 +7,7 @@
 pub mod body;
 pub mod job;
 pub mod kind;
+mod plain;
 pub mod scalar;
 mod schema;
 pub mod settings;
@@ -43,6 +44,7 @@ pub struct Reading {
 /// passes behind can speak of the rest; `None` when nothing is left to speak of.
 pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Reading> {
     let damaged = diagnostics.has_errors();
+    plain::hide(document, diagnostics);
     let wrong = check(document, &document.root, diagnostics);
     check_profiles(document, &document.profiles, diagnostics);
     let whole = wrong.is_empty() && !damaged;

@@ -109,10 +109,11 @@ pub struct ClientSpec {
     /// How long a resolved address is believed.
     #[schemars(extend("default" = "5m"))]
     pub dns_ttl: Option<DurationSpec>,
-    /// Redirects that are followed; 0: none, a redirect is a reply like any other.
+    /// Redirects that are followed; 0: none, a redirect is a reply like any other. Secrets, auth and cookies never cross
+    /// an origin.
     #[schemars(range(min = 0, max = 100), extend("default" = 10))]
     pub redirects: Option<u32>,
-    /// Largest body.
+    /// Largest body of a reply, on the wire and decoded; a larger one fails the attempt.
     #[schemars(extend("default" = "64MiB"))]
     pub max_body: Option<SizeSpec>,
     /// The User-Agent header; default: paceline and its version.

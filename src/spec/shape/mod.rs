@@ -44,17 +44,18 @@ fn run(
     partial: bool,
     walk: impl FnOnce(&mut Walker<'_>),
 ) -> Vec<KeyPath> {
-    let mut walker = Walker { document, found: Vec::new(), wrong: Vec::new(), partial };
+    let mut walker = Walker { document, told: diagnostics, found: Vec::new(), wrong: Vec::new(), partial };
     walk(&mut walker);
+    let Walker { found, wrong, .. } = walker;
     let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.place);
     let before = diagnostics.list().len();
-    for diagnostic in walker.found {
+    for diagnostic in found {
         let same = |known: &Diagnostic| known.code == diagnostic.code && place(known) == place(&diagnostic);
         if diagnostic.primary.is_none() || !diagnostics.list()[..before].iter().any(same) {
             diagnostics.push(diagnostic);
         }
     }
-    walker.wrong
+    wrong
 }
 
 /// Where the walker stands.
@@ -85,6 +86,8 @@ impl Spot {
 
 struct Walker<'d> {
     document: &'d Document,
+    /// What was told before, and what may not be shown.
+    told: &'d Diagnostics,
     found: Vec<Diagnostic>,
     /// Paths of what is wrong.
     wrong: Vec<KeyPath>,
@@ -121,8 +124,13 @@ impl Walker<'_> {
     fn best_of(&mut self, branches: &[&View<'_>], node: &Node, spot: &Spot) {
         let mut best: Option<Walker<'_>> = None;
         for branch in branches {
-            let mut attempt =
-                Walker { document: self.document, found: Vec::new(), wrong: Vec::new(), partial: self.partial };
+            let mut attempt = Walker {
+                document: self.document,
+                told: self.told,
+                found: Vec::new(),
+                wrong: Vec::new(),
+                partial: self.partial,
+            };
             attempt.fitting(branch, node, spot);
             if best.as_ref().is_none_or(|best| attempt.found.len() < best.found.len()) {
                 best = Some(attempt);
@@ -232,8 +240,11 @@ impl Walker<'_> {
             return self.literal_secret(node, spot);
         }
         let expected: Vec<String> = branches.iter().flat_map(View::describe).collect();
-        let message = format!("{}: expected {}, found {}", spot.name(), either(&expected), found(&node.value));
-        let help = mend(view, branches, &node.value).or_else(|| example_help(view, spot));
+        let is_hidden = self.told.is_hidden(node.place);
+        let what = if is_hidden { "a string".to_owned() } else { found(&node.value) };
+        let message = format!("{}: expected {}, found {what}", spot.name(), either(&expected));
+        let mended = if is_hidden { None } else { mend(view, branches, &node.value) };
+        let help = mended.or_else(|| example_help(view, spot));
         self.report(codes::WRONG_TYPE, node.place, &spot.path, message, help);
     }
 
@@ -277,6 +288,17 @@ fn found(value: &NodeValue) -> String {
 /// What to write instead, where the value tells what was meant.
 fn mend(view: &View<'_>, branches: &[View<'_>], value: &NodeValue) -> Option<String> {
     let takes = |name: &str| branches.iter().any(|branch| branch.types().contains(&name));
+    // Versions look like numbers: `http = 2`, `min-version = 1.3`.
+    let number = match value {
+        NodeValue::Integer(integer) => Some(integer.to_string()),
+        NodeValue::Float(float) => Some(format!("{float:?}")),
+        NodeValue::String(_) | NodeValue::Boolean(_) | NodeValue::Datetime(_) => None,
+        NodeValue::Array(_) | NodeValue::Table(_) => None,
+    };
+    let mut names = branches.iter().filter_map(|branch| branch.get("enum")?.as_array()).flatten();
+    if let Some(number) = number.filter(|number| names.any(|name| name.as_str() == Some(number))) {
+        return Some(format!("write it in quotes: \"{number}\""));
+    }
     match value {
         NodeValue::Integer(integer) => {
             if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.units.is_empty()) {

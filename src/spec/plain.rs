@@ -1,0 +1,47 @@
+//! Texts that may be secrets although no secret should stand in a job: found before anything is told, so that no
+//! message shows them or a line of theirs, whatever it is about.
+//!
+//! Must never decide that one is wrong: the passes that know what it is for do.
+
+use crate::diagnostic::Diagnostics;
+use crate::document::{Document, Node, NodeValue};
+
+/// Keys of auth tables whose values are no secrets.
+const PUBLIC: [&str; 10] =
+    ["access-key", "client-auth", "client-id", "in", "name", "region", "scope", "service", "token-url", "user"];
+
+/// `endpoints.NAME.auth`.
+const DEPTH_OF_AUTH: usize = 2;
+
+/// Notes the places of such texts, also in profiles.
+pub fn hide(document: &Document, diagnostics: &mut Diagnostics) {
+    let profiles = document.profiles.iter().map(|(_, node)| node);
+    std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, 0, false, diagnostics));
+}
+
+/// `depth` counts tables from the job's root: an endpoint may be called `auth` as well.
+fn below(node: &Node, depth: usize, auth: bool, diagnostics: &mut Diagnostics) {
+    match &node.value {
+        NodeValue::String(text) if (auth && !text.is_empty() && !text.contains("{{")) || has_userinfo(text) => {
+            diagnostics.hide(node.place);
+        }
+        NodeValue::Array(items) => items.iter().for_each(|item| below(item, depth + 1, auth, diagnostics)),
+        NodeValue::Table(entries) => {
+            for (key, value) in entries {
+                let begins = depth == DEPTH_OF_AUTH && key.name == "auth";
+                let goes_on = auth && !PUBLIC.contains(&key.name.as_str());
+                below(value, depth + 1, begins || goes_on, diagnostics);
+            }
+        }
+        NodeValue::String(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) => {}
+        NodeValue::Datetime(_) => {}
+    }
+}
+
+/// Whether a URL says user and password itself: `https://me:word@host`.
+fn has_userinfo(text: &str) -> bool {
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let userinfo = authority.and_then(|authority| authority.rsplit_once('@'));
+    let password = userinfo.and_then(|(userinfo, _)| userinfo.split_once(':'));
+    password.is_some_and(|(_, password)| !password.is_empty() && !password.starts_with("{{"))
+}
