@@ -176,7 +176,8 @@ fn a_proxy_that_refuses_us_stops_the_run() {
         )
     };
     for origin in ["http://api.example", "https://api.example"] {
-        let proxy = Oracle::greeting(move |_| vec![refuse(), Piece::Silence], item);
+        // What comes before a request is no reply to it.
+        let proxy = Oracle::greeting(move |_| vec![Piece::Hear, refuse(), Piece::Silence], item);
         let job = through(&proxy, origin);
         let done = job.run(&[]).expect_code(3);
         assert!(

@@ -20,6 +20,8 @@ pub enum Piece {
     Endless(Vec<u8>),
     /// Sends a byte at a time, this far apart, and then the last one again and again.
     Drip(Duration, Vec<u8>),
+    /// Waits until the client says something, and passes over it.
+    Hear,
     /// Says nothing for this long.
     Pause(Duration),
     /// Says nothing until the client leaves.
@@ -81,6 +83,7 @@ async fn step(stream: &mut TcpStream, piece: &Piece) -> bool {
             }
             true
         }
+        Piece::Hear => stream.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0),
         Piece::Pause(time) => stays(stream, Some(*time)).await,
         Piece::Silence => stays(stream, None).await,
         Piece::Reset => {
