@@ -154,9 +154,12 @@ impl Download<'_> {
     /// The next piece; `None`: the body is complete.
     fn step(&mut self, cx: &mut Context<'_>, received: u64, terms: &Terms<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let rang = self.sleep.as_mut().poll(cx).is_ready();
-        // A server may answer without having read it all; whether it wants the rest is its affair.
-        if matches!(self.upload.step(cx), Ok(true)) {
-            self.deadline.last = clock::now();
+        // A server may answer without having read it all; whether it wants the rest is its affair. What can't
+        // be read here is not: the stream must end before the server can take a part for the whole.
+        match self.upload.step(cx) {
+            Ok(true) => self.deadline.last = clock::now(),
+            Ok(false) => {}
+            Err(failure) => return Poll::Ready(Err(failure)),
         }
         match self.stream.poll_data(cx) {
             Poll::Ready(Some(Ok(piece))) => {
