@@ -303,25 +303,26 @@ fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
     Live { lanes: lanes.collect() }
 }
 
-/// One transport for each distinct setting, so that endpoints share connections.
+/// One transport for each distinct setting, so that endpoints share connections, caps and cookies, whether or
+/// not each of them needs TLS.
 fn transports(
     plan: &Plan,
     secrets: &Secrets,
     masker: &Masker,
     demo: Option<&str>,
 ) -> Result<Vec<Arc<dyn Transport>>, RunError> {
-    let mut known: Vec<(ClientPlan, bool, Arc<dyn Transport>)> = Vec::new();
+    let mut known: Vec<(&ClientPlan, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     for endpoint in &plan.endpoints {
-        let tls = needs_tls(endpoint);
-        let same = known.iter().find(|(client, with_tls, _)| *client == endpoint.client && *with_tls == tls);
-        let transport = match same {
-            Some((_, _, transport)) => transport.clone(),
+        let transport = match known.iter().find(|(client, _)| **client == endpoint.client) {
+            Some((_, transport)) => transport.clone(),
             None => {
-                let opening = transport::Opening { needs_tls: tls, secrets, masker, demo };
+                let secure = plan.endpoints.iter().find(|other| other.client == endpoint.client && needs_tls(other));
+                let opening = transport::Opening { needs_tls: secure.is_some(), secrets, masker, demo };
+                let named = &secure.unwrap_or(endpoint).name;
                 let opened = transport::open(&endpoint.client, &opening)
-                    .map_err(|error| RunError::Open(format!("endpoints.{}: {error}", endpoint.name)))?;
-                known.push((endpoint.client.clone(), tls, opened.clone()));
+                    .map_err(|error| RunError::Open(format!("endpoints.{named}: {error}")))?;
+                known.push((&endpoint.client, opened.clone()));
                 opened
             }
         };
@@ -393,3 +394,6 @@ fn lanes(
     };
     plan.endpoints.iter().enumerate().map(lane).collect()
 }
+
+#[cfg(test)]
+mod tests;

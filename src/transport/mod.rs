@@ -201,8 +201,8 @@ pub trait Gate: Send + Sync {
 /// # Errors
 /// In words, when the URL is no place that can be asked over HTTP.
 pub(crate) fn host_header(url: &Uri) -> Result<http::HeaderValue, String> {
-    let label = target::Origin::of(url)?.label();
-    http::HeaderValue::from_str(&label).map_err(|_| "the host can't stand in a header".to_owned())
+    let header = target::Origin::of(url)?.header();
+    http::HeaderValue::from_str(&header).map_err(|_| "the host can't stand in a header".to_owned())
 }
 
 /// Signs a request as it is about to leave: behind the gate, so that a signature that names the time does

@@ -25,6 +25,7 @@ pub(super) struct Errand {
     pub timeouts: TimeoutPlan,
     /// Signs requests.
     pub signer: Option<Arc<dyn Signer>>,
+    requests: AtomicUsize,
     knocks: AtomicUsize,
     passed: AtomicUsize,
     // A permit for each gate that was passed and has not been made use of.
@@ -39,6 +40,7 @@ impl Errand {
         Self {
             timeouts,
             signer,
+            requests: AtomicUsize::new(0),
             knocks: AtomicUsize::new(0),
             passed: AtomicUsize::new(0),
             open: Semaphore::new(0),
@@ -73,6 +75,12 @@ impl Errand {
     /// Gates that were passed: nothing has left while there is none.
     pub fn passed(&self) -> usize {
         self.passed.load(Ordering::Acquire)
+    }
+
+    /// Whether several requests were made, and more than one gate was passed: some may have left before the
+    /// last. One request alone may pass several, and says itself what became of it.
+    pub fn may_have_sent_others(&self) -> bool {
+        self.requests.load(Ordering::Acquire) > 1 && self.passed() > 1
     }
 
     /// `bytes` as they came, if they are part of the piece that was read last; otherwise a copy.
@@ -201,6 +209,7 @@ pub(super) async fn begin(
     signed: bool,
 ) -> Result<(Head, Rest), Failure> {
     let shared: Arc<Shared> = Arc::default();
+    errand.requests.fetch_add(1, Ordering::AcqRel);
     *lock(&errand.last) = Some(Arc::clone(&shared));
     let mut relay = Relay { shared: Arc::clone(&shared) };
     let exchange = async move {

@@ -87,7 +87,7 @@ impl SurfTransport {
         });
         let reply = errand.attend(call.gate, work).await;
         // Of several requests some have left, whatever became of the last.
-        reply.map_err(|failure| Failure { sent: failure.sent || errand.passed() > 1, ..failure })
+        reply.map_err(|failure| Failure { sent: failure.sent || errand.may_have_sent_others(), ..failure })
     }
 }
 

@@ -4,19 +4,21 @@
 //! the connection or when the connection is dropped. h2 is used without hyper's client around it, which
 //! would spawn a task for each request and take a body for whole that the server broke off with NO_ERROR.
 //!
-//! Must never take more streams than the server allows (RFC 9113 §5.1.2).
+//! Must never take more streams than the server allows (RFC 9113 §5.1.2), nor go on with one that is dead.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
+use h2::{Ping, PingPong};
 use tokio::task::JoinHandle;
 
 use super::http1::MAX_HEAD;
+use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 use crate::transport::STREAMS_PER_CONNECTION;
 use crate::transport::connect::wire::{Traffic, Wire};
@@ -40,6 +42,8 @@ pub(in crate::transport) struct Http2Connection {
     room: Arc<Room>,
     /// What moves over the wire.
     pub traffic: Arc<Traffic>,
+    /// When a sign of life was last asked for, and the bytes that had come by then.
+    doubted: Mutex<Option<(Instant, u64)>>,
     driver: JoinHandle<()>,
 }
 
@@ -48,6 +52,8 @@ pub(in crate::transport) struct Http2Connection {
 struct Room {
     streams: AtomicUsize,
     retired: AtomicBool,
+    /// Whether the server is to be asked for a sign of life.
+    doubted: AtomicBool,
 }
 
 impl Drop for Http2Connection {
@@ -76,8 +82,9 @@ impl Http2Connection {
         if room.retired.load(Ordering::Relaxed) {
             return Err(Failure::unsent(FailureKind::Connect, format!("`{host}` takes no requests over HTTP/2 now")));
         }
-        let driver = tokio::spawn(drive(connection, sender.clone(), Arc::clone(&room)));
-        Ok(Arc::new(Self { sender, room, traffic, driver }))
+        let ping = connection.ping_pong();
+        let driver = tokio::spawn(drive(connection, ping, sender.clone(), Arc::clone(&room)));
+        Ok(Arc::new(Self { sender, room, traffic, doubted: Mutex::default(), driver }))
     }
 
     /// What a request is sent with.
@@ -94,6 +101,22 @@ impl Http2Connection {
     pub fn retire(&self) {
         self.room.retired.store(true, Ordering::Relaxed);
     }
+
+    /// A request got no answer in its time, and has heard nothing since `silent_since`. The server is asked for a
+    /// sign of life (PING, RFC 9113 §6.7), which goes out with the reset of the stream. Where one was asked for
+    /// before that silence began and nothing at all has come since, the connection is dead: it is retired.
+    pub fn doubt(&self, silent_since: Instant) {
+        let read = self.traffic.read();
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        match *doubted {
+            Some((_, before)) if before != read => {}
+            Some((asked, _)) if asked <= silent_since => return self.retire(),
+            Some(_) => return,
+            None => {}
+        }
+        *doubted = Some((clock::now(), read));
+        self.room.doubted.store(true, Ordering::Release);
+    }
 }
 
 fn settings() -> Builder {
@@ -109,8 +132,20 @@ fn settings() -> Builder {
 }
 
 /// Moves bytes until the connection ends, and tells how many streams it takes.
-async fn drive(mut connection: Connection<Wire, Bytes>, mut sender: SendRequest<Bytes>, room: Arc<Room>) {
+async fn drive(
+    mut connection: Connection<Wire, Bytes>,
+    mut ping: Option<PingPong>,
+    mut sender: SendRequest<Bytes>,
+    room: Arc<Room>,
+) {
     poll_fn(|cx| {
+        if let Some(ping) = &mut ping
+            && room.doubted.swap(false, Ordering::Acquire)
+        {
+            // What was answered before makes room for the next one; one that is still out will do.
+            let _ = ping.poll_pong(cx);
+            let _ = ping.send_ping(Ping::opaque());
+        }
         let ended = Pin::new(&mut connection).poll(cx);
         room.look(&mut sender, &connection);
         ended.map(drop)

@@ -113,3 +113,11 @@ async fn nobody_on_the_network_leads_to_a_socket() {
     assert_eq!(failure.kind, FailureKind::Redirect);
     assert!(failure.message.contains(&format!("unix:{}", local.path().display())), "{failure}");
 }
+
+#[test]
+fn what_is_signed_is_the_host_that_is_sent() {
+    let url = "unix://2f78/a".parse().unwrap();
+    assert_eq!(crate::transport::host_header(&url).unwrap(), "localhost");
+    let url = "http://a.example:81/a".parse().unwrap();
+    assert_eq!(crate::transport::host_header(&url).unwrap(), "a.example:81");
+}

@@ -21,8 +21,8 @@ use tokio::time::Sleep;
 use super::intake::Intake;
 use super::watch::Deadline;
 use super::{Ended, Received, Terms};
-use crate::clock;
-use crate::retry::Failure;
+use crate::clock::{self, Instant};
+use crate::retry::{Failure, FailureKind};
 use crate::transport::BodyWriter;
 use crate::transport::body::SendBody;
 use crate::transport::pool::http2::Http2Connection;
@@ -50,7 +50,10 @@ pub(in crate::transport) async fn run(
     let mut sleep = pin!(tokio::time::sleep_until(deadline.due()));
     let reply = match head_of(reply, &mut upload, &mut deadline, sleep.as_mut(), terms).await {
         Ok(reply) => reply,
-        Err(Broken::Failed(failure)) => return Err(Ended::Failed(failure)),
+        Err(Broken::Failed(failure)) => {
+            doubt(connection, &failure, deadline.last);
+            return Err(Ended::Failed(failure));
+        }
         Err(Broken::Wire(error)) => {
             // Before the stream is given back: nobody shall find the connection there, this request again
             // least of all.
@@ -66,8 +69,18 @@ pub(in crate::transport) async fn run(
     let announced = if is_head || stream.is_end_stream() { 0 } else { announced(&head.headers) };
     let intake = Intake::open(&head, announced, terms, writer).map_err(Ended::Failed)?;
     let mut download = Download { stream, upload, deadline, sleep };
-    let body = download.receive(intake, terms).await.map_err(Ended::Failed)?;
+    let body = download.receive(intake, terms).await.map_err(|failure| {
+        doubt(connection, &failure, download.deadline.last);
+        Ended::Failed(failure)
+    })?;
     Ok(Received { head, body, head_at, end: download.deadline.last })
+}
+
+/// What runs out of time may have met a slow server, or a connection that is dead and does not say so.
+fn doubt(connection: &Http2Connection, failure: &Failure, silent_since: Instant) {
+    if matches!(failure.kind, FailureKind::ReadTimeout | FailureKind::TotalTimeout) {
+        connection.doubt(silent_since);
+    }
 }
 
 fn announced(headers: &HeaderMap) -> u64 {
@@ -141,9 +154,12 @@ impl Download<'_> {
     /// The next piece; `None`: the body is complete.
     fn step(&mut self, cx: &mut Context<'_>, received: u64, terms: &Terms<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let rang = self.sleep.as_mut().poll(cx).is_ready();
-        // A server may answer without having read it all; whether it wants the rest is its affair.
-        if matches!(self.upload.step(cx), Ok(true)) {
-            self.deadline.last = clock::now();
+        // A server may answer without having read it all; whether it wants the rest is its affair. What can't
+        // be read here is not: the stream must end before the server can take a part for the whole.
+        match self.upload.step(cx) {
+            Ok(true) => self.deadline.last = clock::now(),
+            Ok(false) => {}
+            Err(failure) => return Poll::Ready(Err(failure)),
         }
         match self.stream.poll_data(cx) {
             Poll::Ready(Some(Ok(piece))) => {

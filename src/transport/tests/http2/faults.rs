@@ -20,7 +20,7 @@ use crate::transport::tests::support::{Server, fetch, get, patient, send, with};
 use crate::transport::{BoxFuture, TimeoutPlan};
 
 /// A server whose connections are written by hand, each by its number.
-async fn raw<F, Fut>(handle: F) -> Server
+pub async fn raw<F, Fut>(handle: F) -> Server
 where
     F: Fn(Raw, usize) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,

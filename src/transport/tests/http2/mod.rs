@@ -2,6 +2,7 @@
 
 mod faults;
 mod frames;
+mod recovery;
 mod sharing;
 mod wire;
 
