@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::root::{Folder, NotPlaced, Root, Unfinished};
 use super::{SavePath, SavePlan};
@@ -18,8 +19,11 @@ use crate::template::Context;
 
 /// Most files and folders that stay open for the next commit.
 const MOST_WAITING: usize = 64;
-/// How often an attempt asks for a handle that others may take as soon as it is free.
-const TRIES: usize = 20;
+/// How often an attempt asks for a handle that others may take as soon as it is free; from the third time on
+/// it lets them end their work first, for [`BREATH`].
+const TRIES: usize = 200;
+/// See [`TRIES`]; all tries together stay below a second.
+const BREATH: Duration = Duration::from_millis(4);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ pub struct Saves {
 struct Waiting {
     files: VecDeque<(File, String)>,
     folders: VecDeque<(Arc<Root>, Folder)>,
+    /// How many fewer than [`MOST_WAITING`] may wait, since there were no handles left.
+    fewer: usize,
     /// What could not be made durable: nothing is noted any more.
     broken: Option<String>,
 }
@@ -118,9 +124,13 @@ impl Saves {
 
     /// Does what takes a handle. Where there is none left, those that wait give theirs first.
     fn with_handles<T>(&self, mut work: impl FnMut() -> Result<T, NotPlaced>) -> Result<T, NotPlaced> {
-        for _ in 0..TRIES {
+        for turn in 0..TRIES {
             match work() {
                 Err(NotPlaced::Handles(_)) => {
+                    self.lock().keep_fewer();
+                    if turn > 1 {
+                        std::thread::sleep(BREATH);
+                    }
                     let syncing = self.syncing.read().unwrap_or_else(PoisonError::into_inner);
                     self.sync_waiting();
                     drop(syncing);
@@ -135,6 +145,11 @@ impl Saves {
 }
 
 impl Waiting {
+    /// Handles are short: half as many may wait from now on, none in the end.
+    fn keep_fewer(&mut self) {
+        self.fewer += (MOST_WAITING - self.fewer).div_ceil(2);
+    }
+
     /// Adds a file and its folders, and takes out what is one too many, the oldest first.
     fn add(&mut self, root: &Arc<Root>, file: File, path: &SavePath, way: Vec<Folder>) -> Surplus {
         self.files.push_back((file, path.as_str().to_owned()));
@@ -145,7 +160,7 @@ impl Waiting {
             }
         }
         let (mut files, mut folders) = Surplus::default();
-        while self.files.len() + self.folders.len() > MOST_WAITING {
+        while self.files.len() + self.folders.len() > MOST_WAITING.saturating_sub(self.fewer) {
             if self.files.len() >= self.folders.len() {
                 files.extend(self.files.pop_front());
             } else {

@@ -20,6 +20,10 @@ const ROWS: u64 = 200_000;
 /// The most memory that was resident so far, in KiB; `None` when the process is gone.
 pub(crate) fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    // Between fork and exec a child is its parent still, memory and all.
+    if !status.starts_with("Name:\tpaceline\n") {
+        return None;
+    }
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }

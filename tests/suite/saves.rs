@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::memory::peak;
 use crate::support::oracle::SeenRequest;
 use crate::support::output::{Line, csv};
 use crate::support::{Answer, Job, Oracle, wait};
@@ -229,13 +230,6 @@ fn thousands_of_files_need_few_handles() {
         assert!(file == body(&id.to_string(), 100), "{id}");
     }
     assert_eq!(names(&job.path("pages")).len(), 300);
-}
-
-/// The most memory that was resident so far, in KiB.
-fn peak(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 #[cfg(target_os = "linux")]
