@@ -36,6 +36,10 @@ impl Lease<'_> {
             if connection.is_alive() {
                 connection.reusable = false;
                 self.connection = Some(connection);
+                if self.opening.is_some() {
+                    // Nothing is opened now: those who wait for it may look for themselves.
+                    self.opened_alone();
+                }
                 return true;
             }
             self.connection = Some(connection);
