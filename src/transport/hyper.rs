@@ -154,6 +154,7 @@ impl Hop<'_> {
             }
         };
         let start = self.approach(&mut seat, &host, now).await?;
+        let start = self.sign(outgoing, start).await?;
         let mut terms = Terms {
             host: &host.label,
             timeouts: self.timeouts,
@@ -168,12 +169,13 @@ impl Hop<'_> {
             Err(Ended::Unsent(_, request)) if seat.was_used() => {
                 outgoing.restore(Some(*request), keep);
                 Box::pin(self.connect(&mut seat, &host)).await?;
-                terms.start = clock::now();
+                terms.start = self.sign(outgoing, clock::now()).await?;
                 self.send(&mut seat, &host, outgoing, &terms).await
             }
             Err(Ended::Unprocessed(_)) => {
                 outgoing.restore(None, keep);
-                terms.start = Box::pin(self.go_again(&mut seat, &host)).await?;
+                let start = Box::pin(self.go_again(&mut seat, &host)).await?;
+                terms.start = self.sign(outgoing, start).await?;
                 self.send(&mut seat, &host, outgoing, &terms).await
             }
             ended => ended,
@@ -275,6 +277,14 @@ impl Hop<'_> {
         Ok(None)
     }
 
+    // Behind the gate, so that the signature is fresh. Gives the time at which the request leaves: a large
+    // file is read to be signed, and that is not the server's time.
+    async fn sign(&mut self, outgoing: &mut Outgoing, start: Instant) -> Result<Instant, Failure> {
+        let Some(signer) = self.signer else { return Ok(start) };
+        signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
+        Ok(clock::now())
+    }
+
     async fn send(
         &mut self,
         seat: &mut Seat<'_>,
@@ -282,10 +292,6 @@ impl Hop<'_> {
         outgoing: &mut Outgoing,
         terms: &Terms<'_>,
     ) -> Result<Received, Ended> {
-        if let Some(signer) = self.signer {
-            let signed = signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await;
-            signed.map_err(Ended::Failed)?;
-        }
         let jar = self.transport.cookies.as_ref();
         let writer = lend(&mut self.writer);
         match seat {
