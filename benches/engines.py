@@ -9,7 +9,6 @@ JSON (speed.py does that). A client that is not installed is left out and named.
     cargo build --release && python3 benches/engines.py [--rounds 5] [--rows 50000]
 """
 
-import argparse
 import json
 import os
 import re
@@ -98,14 +97,7 @@ class Scenario:
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--rows", type=int, default=50_000)
-    arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
-    options = arguments.parse_args()
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if not nginx:
-        sys.exit("skipped: nginx not found")
+    options, nginx = speed.begin(50_000)
     clients = ["hyper", "surf"] + (["oha"] if shutil.which("oha") else [])
     if "oha" not in clients:
         print("skipped: oha not found")

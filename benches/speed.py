@@ -99,15 +99,20 @@ class Bench:
         return float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), cpu / count * 1e6
 
 
-def main():
+def begin(rows):
+    """What the command line says, with so many rows by default, and where nginx is."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--rows", type=int, default=100_000)
+    arguments.add_argument("--rows", type=int, default=rows)
     arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
-    options = arguments.parse_args()
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if not nginx:
         sys.exit("skipped: nginx not found")
+    return arguments.parse_args(), nginx
+
+
+def main():
+    options, nginx = begin(100_000)
     peers = [name for name in ("wrk", "oha") if shutil.which(name)]
     for name in {"wrk", "oha"} - set(peers):
         print(f"skipped: {name} not found")
