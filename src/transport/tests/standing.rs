@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::Semaphore;
 
 use super::pool::free_slots;
-use super::support::{Server, client, fetch, get, ok, patient, send};
-use crate::retry::FailureKind;
-use crate::transport::{BoxFuture, Call, Gate, TimeoutPlan, Transport};
+use super::support::{Open, Server, client, fetch, get, ok, patient, send};
+use crate::retry::{Failure, FailureKind};
+use crate::transport::{BoxFuture, Call, Gate, RequestBody, Signer, TimeoutPlan, Transport};
 
 /// A gate that opens once for each permit.
 pub struct Tokens(pub Semaphore);
@@ -98,4 +99,33 @@ async fn tokens_of_one_host_are_no_excuse_for_another() {
     assert_eq!(failure.kind, FailureKind::PoolTimeout);
     stands.abort();
     hangs.abort();
+}
+
+/// Takes longer to sign than the whole attempt may.
+struct Slow(TimeoutPlan);
+
+impl Signer for Slow {
+    fn sign<'a>(
+        &'a self,
+        _method: &'a Method,
+        _url: &'a Uri,
+        headers: &'a mut HeaderMap,
+        _body: &'a RequestBody,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            outlast(&self.0).await;
+            headers.insert("x-signed", HeaderValue::from_static("1"));
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_signing_takes_is_not_the_servers_time() {
+    let server = Server::answering(|request| ok(if request.contains("x-signed: 1") { "signed" } else { "" })).await;
+    let pool = Duration::from_millis(300);
+    let (signer, gate) = (Arc::new(Slow(TimeoutPlan { pool, ..patient() })), Open::default());
+    let timeouts = TimeoutPlan { read: pool, total: pool, ..patient() };
+    let call = Call { signer: Some(signer), ..Call::new(get(&server.url("/")), &gate, &timeouts) };
+    assert_eq!(client(|_| {}).exchange(call).await.unwrap().body, "signed");
 }
