@@ -20,6 +20,7 @@ pub mod document;
 pub mod environment;
 pub mod event;
 pub mod extract;
+pub mod hints;
 pub mod journal;
 pub mod limit;
 pub mod plan;

@@ -60,6 +60,8 @@ pub struct Outcome {
     pub sequence: u64,
     /// How the call ended.
     pub ending: Ending,
+    /// Whether it failed because nobody knows what the server did with a request that must not be repeated.
+    pub unknown: bool,
     /// Attempts made; 0 when the row never reached the wire.
     pub attempts: u32,
     /// Records in the order of the reply; a failed call has exactly one, with its error.

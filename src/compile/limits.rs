@@ -29,7 +29,7 @@ pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
 }
 
 fn bucket(name: String, rate: &ListSpec<RateSpec>, burst: Option<NonZeroU32>) -> LimitPlan {
-    LimitPlan { name, windows: rate.0.iter().map(RateSpec::get).collect(), burst: burst.unwrap_or(NonZeroU32::MIN) }
+    LimitPlan::new(name, rate.0.iter().map(RateSpec::get).collect(), burst.unwrap_or(NonZeroU32::MIN))
 }
 
 /// Positions of the buckets an endpoint takes from, ascending; adds its own to `buckets`.

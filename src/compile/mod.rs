@@ -99,6 +99,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         endpoints,
         sinks,
         fail_if,
+        stop_if: Vec::new(),
         row_limit: options.row_limit,
         identity,
     })

@@ -7,7 +7,7 @@ use http::Method;
 use super::{Site, flow, request};
 use crate::document::KeyPath;
 use crate::plan::StatusSet;
-use crate::retry::{BackoffShape, ErrorClass, Jitter, RetryPlan};
+use crate::retry::{BackoffShape, BudgetPlan, ErrorClass, Jitter, RetryPlan, Unknown};
 use crate::spec::settings::RetrySpec;
 use crate::spec::text::{DurationSpec, JitterSpec, StatusSpec};
 use crate::spec::{EndpointSpec, JobSpec};
@@ -54,6 +54,9 @@ pub fn retry(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &Job
         errors: spec.errors.unwrap_or_else(|| ERRORS.into()),
         methods,
         max_wait: spec.max_wait.as_ref().map_or(MAX_WAIT, DurationSpec::get),
+        unknown: Unknown::default(),
+        budget: BudgetPlan { share: 0.2 },
+        keyed: false,
     }
 }
 

@@ -96,6 +96,21 @@ pub struct Commit {
     /// Whether every row has ended: the run is complete.
     #[serde(default)]
     pub complete: bool,
+    /// Limits that are held by a server's word, so that a wait survives a restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HeldNote>,
+}
+
+/// A limit that is held by a server's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldNote {
+    /// Name of the limit.
+    pub limit: String,
+    /// Which of its buckets, where it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Until when, in milliseconds since 1970 (UTC): the clock that goes on while no process runs.
+    pub until_ms: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -113,6 +128,9 @@ pub struct FailedRow {
     /// Its record in each sink that took it.
     #[serde(default)]
     pub spans: Vec<Span>,
+    /// Whether nobody knows what the server did: it is not sent again unasked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unknown: bool,
 }
 
 /// Bytes of a record in a sink.

@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
+use crate::template::Template;
 
 use bucket::Bucket;
 use queue::{Head, Queue};
@@ -60,8 +61,28 @@ impl Window {
     }
 }
 
+/// Tokens that a request takes.
+#[derive(Debug, Clone)]
+pub enum CostPlan {
+    /// The same for every row.
+    Fixed(NonZeroU32),
+    /// Decided by each row: a whole number, 0 for a request that takes none.
+    Row(Template),
+}
+
+/// How many buckets a limit has.
+#[derive(Debug, Clone)]
+pub enum KeyPlan {
+    /// One for all requests.
+    One,
+    /// One for each host (and port) that requests go to, redirects included.
+    Host,
+    /// One for each text that rows make of this.
+    Row(Template),
+}
+
 /// A token bucket, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LimitPlan {
     /// Its name; `endpoints.NAME` for a bucket of an endpoint's own.
     pub name: String,
@@ -69,14 +90,27 @@ pub struct LimitPlan {
     pub windows: Vec<Window>,
     /// Tokens that may be taken at once after a quiet time.
     pub burst: NonZeroU32,
+    /// Tokens that a request takes.
+    pub cost: CostPlan,
+    /// How many buckets there are.
+    pub key: KeyPlan,
+    /// Whether what replies say of limits slows the bucket down.
+    pub learn: bool,
 }
 
 impl LimitPlan {
+    /// One bucket, a token for each request, that learns.
+    #[must_use]
+    pub fn new(name: impl Into<String>, windows: Vec<Window>, burst: NonZeroU32) -> Self {
+        let cost = CostPlan::Fixed(NonZeroU32::MIN);
+        Self { name: name.into(), windows, burst, cost, key: KeyPlan::One, learn: true }
+    }
+
     /// A bucket that never runs out and knows only holds: for an endpoint without a limit, so that a
     /// server's word has something to hold.
     #[must_use]
     pub fn hold_only(endpoint: &str) -> Self {
-        Self { name: format!("endpoints.{endpoint}"), windows: Vec::new(), burst: NonZeroU32::MIN }
+        Self::new(format!("endpoints.{endpoint}"), Vec::new(), NonZeroU32::MIN)
     }
 
     /// Requests per second in the long run: the slowest window.

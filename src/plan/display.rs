@@ -73,11 +73,7 @@ mod tests {
             .map(|(count, seconds)| rate(&window(count, seconds)))
             .into();
         assert_eq!(shown, ["10/s", "100/30s", "5000/h", "1/1m 30s", "3/10s"]);
-        let plan = LimitPlan {
-            name: "api".to_owned(),
-            windows: vec![window(10, 1), window(5000, 3600)],
-            burst: NonZeroU32::MIN,
-        };
+        let plan = LimitPlan::new("api", vec![window(10, 1), window(5000, 3600)], NonZeroU32::MIN);
         assert_eq!(limit(&plan), "api: 10/s and 5000/h, burst 1");
     }
 }

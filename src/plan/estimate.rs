@@ -161,11 +161,7 @@ mod tests {
             count: NonZeroU32::new(*count).unwrap(),
             per: Duration::from_secs(*seconds),
         };
-        LimitPlan {
-            name: "api".to_owned(),
-            windows: windows.iter().map(window).collect(),
-            burst: NonZeroU32::new(burst).unwrap(),
-        }
+        LimitPlan::new("api", windows.iter().map(window).collect(), NonZeroU32::new(burst).unwrap())
     }
 
     fn batches(size: u64, pause_ms: u64, in_flight: usize) -> BatchPlan {

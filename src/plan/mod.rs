@@ -19,12 +19,12 @@ use crate::auth::AuthPlan;
 use crate::extract::Extractor;
 use crate::limit::LimitPlan;
 use crate::record::Layout;
-use crate::retry::RetryPlan;
+use crate::retry::{RetryPlan, Then};
 use crate::save::SavePlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
 use crate::source::SourcePlan;
-use crate::template::Template;
+use crate::template::{Condition, Template};
 use crate::transport::{ClientPlan, TimeoutPlan};
 
 pub use body::{BodyPlan, FilePlan, PartContent, PartPlan};
@@ -50,6 +50,8 @@ pub struct Plan {
     pub sinks: Vec<SinkPlan>,
     /// Conditions that fail the run.
     pub fail_if: Vec<FailIf>,
+    /// Conditions that stop the run, resumable.
+    pub stop_if: Vec<StopIf>,
     /// Rows to take of each input (`--limit`).
     pub row_limit: Option<u64>,
     /// What would be sent and written, key by key: a resume is refused when it differs.
@@ -93,8 +95,10 @@ pub struct EndpointPlan {
     pub source: Arc<dyn SourcePlan>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
     pub limits: Vec<usize>,
-    /// Requests in flight.
+    /// Requests in flight; the most there may be where `adaptive`.
     pub concurrency: usize,
+    /// Whether the number in flight is found while the run goes on (`concurrency = "auto"`).
+    pub adaptive: bool,
     /// Order of records.
     pub order: Order,
     /// Batches.
@@ -105,8 +109,14 @@ pub struct EndpointPlan {
     pub timeout: TimeoutPlan,
     /// Connections.
     pub client: ClientPlan,
+    /// What is made of replies before anything else looks at them; the first that matches wins.
+    pub rules: Vec<RulePlan>,
     /// Which statuses are accepted.
     pub expect: StatusSet,
+    /// What must hold for a reply with such a status.
+    pub asserts: Vec<Condition>,
+    /// The key by which servers tell a repeated request; `None`: there is none.
+    pub idempotency: Option<IdempotencyPlan>,
     /// Extracted columns, in order.
     pub columns: Vec<ColumnPlan>,
     /// Meta columns, in order; they stand behind the extracted ones.
@@ -125,6 +135,26 @@ impl EndpointPlan {
         let prefix = self.url.literal_prefix();
         !PLAIN.iter().any(|plain| prefix.starts_with(plain))
     }
+}
+
+/// What to make of replies that meet a condition.
+#[derive(Debug, Clone)]
+pub struct RulePlan {
+    /// The condition, over reply and row.
+    pub when: Condition,
+    /// What follows.
+    pub then: Then,
+}
+
+/// How the key of a request is sent (draft-ietf-httpapi-idempotency-key-header).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyPlan {
+    /// The header.
+    pub header: HeaderName,
+    /// Whether the key stands in quotes, as the draft has it; many APIs want it bare.
+    pub quoted: bool,
+    /// What the job says of the request's content: another content has other keys.
+    pub content: String,
 }
 
 /// A column of the output.
@@ -236,6 +266,35 @@ pub struct FailIf {
     pub bound: f64,
     /// Whether the measure is taken as a share of all ended rows.
     pub percent: bool,
+}
+
+/// A condition that stops the run, such as `failed > 50% after 100` or `unauthorized >= 5 in a row`. What it
+/// looks at are the rows that have ended in this session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StopIf {
+    /// As written.
+    pub source: String,
+    /// What is compared.
+    pub measure: StopMeasure,
+    /// How.
+    pub comparison: Comparison,
+    /// With what; a share of 1 when `percent`, seconds for percentiles.
+    pub bound: f64,
+    /// Whether the measure is taken as a share of the ended rows.
+    pub percent: bool,
+    /// Ended rows before which the condition does not count.
+    pub after: u64,
+    /// Whether the measure counts the latest rows without one of another kind between them.
+    pub in_a_row: bool,
+}
+
+/// What a `stop-if` looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StopMeasure {
+    /// What `fail-if` knows as well.
+    Of(Measure),
+    /// Rows that failed because the server answered 401 or 403.
+    Unauthorized,
 }
 
 /// What a condition looks at.

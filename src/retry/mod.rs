@@ -43,6 +43,49 @@ pub enum Jitter {
     Proportional(f64),
 }
 
+/// What becomes of a request that must not be repeated and was cut off without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// Its row fails as unknown, also after a kill, and is not sent again unasked.
+    #[default]
+    Fail,
+    /// It is sent again as any other.
+    Resend,
+}
+
+/// How many retries there may be for what is sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BudgetPlan {
+    /// Retries as a share of requests over the last [`BudgetPlan::WINDOW`], 0..=1.
+    pub share: f64,
+}
+
+impl BudgetPlan {
+    /// How far back requests count.
+    pub const WINDOW: Duration = Duration::from_secs(10);
+    /// Retries per second that there may be whatever the share.
+    pub const FLOOR: f64 = 1.0;
+}
+
+/// What a rule makes of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Then {
+    /// The reply is taken, whatever its status.
+    Accept,
+    /// The row is tried again, as long as it has attempts left, whatever its method.
+    Retry,
+    /// As a retry; and the server throttles: the limits of the request are held.
+    Throttle,
+    /// The row is left out.
+    Skip,
+    /// The row fails.
+    Fail,
+    /// The run stops, resumable; the row has not ended.
+    Stop,
+}
+
 /// The retry policy, decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPlan {
@@ -66,8 +109,14 @@ pub struct RetryPlan {
     pub errors: Vec<ErrorClass>,
     /// Methods that may be repeated although the request may have reached the server.
     pub methods: Vec<Method>,
-    /// Longest wait a server may ask for; beyond it the run stops, resumable.
+    /// Longest wait a server may ask for, and longest outage; beyond it the run stops, resumable.
     pub max_wait: Duration,
+    /// What becomes of requests that must not be repeated and were cut off without an answer.
+    pub unknown: Unknown,
+    /// Retries that there may be.
+    pub budget: BudgetPlan,
+    /// Whether requests carry a key that lets servers tell a repetition: then any method may be repeated.
+    pub keyed: bool,
 }
 
 /// What became of an attempt, as far as a retry is concerned.

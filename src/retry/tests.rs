@@ -29,6 +29,9 @@ pub(super) fn plan() -> RetryPlan {
         ],
         methods: vec![Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE],
         max_wait: Duration::from_secs(900),
+        unknown: Unknown::Fail,
+        budget: BudgetPlan { share: 0.2 },
+        keyed: false,
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
@@ -55,7 +56,7 @@ impl<'a> LaneGate<'a> {
 }
 
 impl Gate for LaneGate<'_> {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, _url: &Uri) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.stands.store(true, Ordering::Release);
             self.came.notify_waiters();
@@ -81,11 +82,11 @@ mod tests {
         let (control, desk) = line();
         let limiters = [Arc::new(Limiter::open(LimitPlan::hold_only("a")))];
         let gate = LaneGate::new(&limiters, &control);
-        gate.pass().await;
+        gate.pass(&Uri::from_static("http://a/")).await;
         desk.phase.send_replace(Phase::Draining);
         let mut drained = std::pin::pin!(gate.drained_before());
         assert!(futures_now(drained.as_mut()).await.is_none(), "on the wire");
-        let mut hop = gate.pass();
+        let mut hop = gate.pass(&Uri::from_static("http://a/"));
         assert!(futures_now(hop.as_mut()).await.is_none(), "no request leaves after the drain");
         drained.await;
     }

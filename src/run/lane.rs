@@ -91,6 +91,8 @@ pub struct LastAttempt<'a> {
     pub attempts: u32,
     /// Where the body is saved.
     pub saved: Option<&'a str>,
+    /// Whether nobody knows what the server did with the request.
+    pub unknown: bool,
 }
 
 impl Lane {
@@ -141,7 +143,7 @@ impl Lane {
         let mut cells = vec![Value::Null; plan.columns.len()];
         cells.extend(plan.meta.iter().map(|meta| self.meta(*meta, &row, last)));
         cells.iter_mut().for_each(|cell| self.shared.record_masker.mask_value(cell));
-        self.outcome(Ending::Failed, last.attempts, row, sequence, cells)
+        Outcome { unknown: last.unknown, ..self.outcome(Ending::Failed, last.attempts, row, sequence, cells) }
     }
 
     /// An outcome of one record.
@@ -149,7 +151,7 @@ impl Lane {
     pub fn outcome(&self, ending: Ending, attempts: u32, row: Arc<Row>, sequence: u64, cells: Vec<Value>) -> Outcome {
         let ordinal = row.ordinal;
         let records = vec![Record { row, cells }];
-        Outcome { endpoint: self.index, ordinal, sequence, ending, attempts, records }
+        Outcome { endpoint: self.index, ordinal, sequence, ending, unknown: false, attempts, records }
     }
 
     /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind.

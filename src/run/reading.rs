@@ -48,6 +48,7 @@ pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>
         error: None,
         attempts: call.attempts,
         saved: tried.saving.as_ref().and_then(Saving::saved),
+        unknown: false,
     };
     let mut cells = extract(lane, call, reply, &last)?;
     cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, &call.row, &last)));

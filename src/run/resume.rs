@@ -192,6 +192,7 @@ mod tests {
             endpoint,
             row: 7,
             spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)) }).collect(),
+            unknown: false,
         };
         let (before, now) = (opening(&["a", "b"], &["x", "y"]), opening(&["c", "b"], &["y", "z", "x"]));
         assert_eq!(renumber(vec![row(0, &[0]), row(1, &[0, 1])], &before, &now), [row(1, &[2, 0])]);

@@ -199,7 +199,8 @@ impl Scribe {
             Ending::Skipped => counts.skipped += 1,
             Ending::Failed => {
                 counts.failed += 1;
-                let failed = FailedRow { endpoint: outcome.endpoint, row: outcome.ordinal, spans };
+                let failed =
+                    FailedRow { endpoint: outcome.endpoint, row: outcome.ordinal, spans, unknown: outcome.unknown };
                 self.state.failed.push(failed);
             }
         }

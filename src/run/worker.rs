@@ -234,6 +234,7 @@ fn fail(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         error: Some(&error),
         attempts: call.attempts,
         saved: None,
+        unknown: false,
     };
     Step::Ended(lane.failed(call.row.clone(), call.sequence, &last))
 }

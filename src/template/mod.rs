@@ -8,6 +8,7 @@
 mod blocks;
 mod compile;
 mod concat;
+mod condition;
 mod engine;
 mod file;
 mod filters;
@@ -216,6 +217,56 @@ impl Template {
     /// As [`Template::render`].
     pub fn value(&self, context: &Context<'_>) -> Result<Value, RenderError> {
         render::value(&self.compiled, context)
+    }
+}
+
+/// An expression that holds or does not: `status == 404`, `json.errors[0].code == "THROTTLED"`. Cheap to clone.
+///
+/// What is missing is nothing: it is not true, equals only nothing, and is neither more nor less than anything.
+#[derive(Clone)]
+pub struct Condition {
+    compiled: Arc<condition::Compiled>,
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.source()).finish()
+    }
+}
+
+impl Condition {
+    /// Compiles a condition and checks its names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the text.
+    pub fn compile(source: &str, scope: &Scope) -> Result<Self, Vec<TemplateError>> {
+        condition::compile(source, scope).map(|compiled| Self { compiled: Arc::new(compiled) })
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.compiled.source()
+    }
+
+    /// Whether it uses `json`: the body is parsed for it where it is JSON.
+    #[must_use]
+    pub fn uses_json(&self) -> bool {
+        self.compiled.uses_json()
+    }
+
+    /// Whether it uses `text`.
+    #[must_use]
+    pub fn uses_text(&self) -> bool {
+        self.compiled.uses_text()
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// When it can't be computed: a text is compared with a number, say.
+    pub fn holds(&self, context: &Context<'_>) -> Result<bool, RenderError> {
+        self.compiled.holds(context)
     }
 }
 

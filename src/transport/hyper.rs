@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 
 use super::body::SendBody;
 use super::connect::Connector;
@@ -153,7 +153,7 @@ impl Hop<'_> {
                 seat
             }
         };
-        let start = self.approach(&mut seat, &host, now).await?;
+        let start = self.approach(&mut seat, &host, &outgoing.url, now).await?;
         let start = self.sign(outgoing, start).await?;
         let mut terms = Terms {
             host: &host.label,
@@ -174,7 +174,7 @@ impl Hop<'_> {
             }
             Err(Ended::Unprocessed(_)) => {
                 outgoing.restore(None, keep);
-                let start = Box::pin(self.go_again(&mut seat, &host)).await?;
+                let start = Box::pin(self.go_again(&mut seat, &host, &outgoing.url)).await?;
                 terms.start = self.sign(outgoing, start).await?;
                 self.send(&mut seat, &host, outgoing, &terms).await
             }
@@ -191,7 +191,13 @@ impl Hop<'_> {
 
     // Connection, then gate, then a look whether the connection outlived the wait. Gives the time at
     // which the request may leave; the clock is read again only where something was waited for.
-    async fn approach<'p>(&mut self, seat: &mut Seat<'p>, host: &'p Host, mut now: Instant) -> Result<Instant, Failure>
+    async fn approach<'p>(
+        &mut self,
+        seat: &mut Seat<'p>,
+        host: &'p Host,
+        url: &Uri,
+        mut now: Instant,
+    ) -> Result<Instant, Failure>
     where
         Self: 'p,
     {
@@ -199,7 +205,7 @@ impl Hop<'_> {
             Box::pin(self.connect(seat, host)).await?;
             now = clock::now();
         }
-        if pass(self.gate, seat).await {
+        if pass(self.gate, url, seat).await {
             if !seat.is_alive() {
                 Box::pin(self.connect(seat, host)).await?;
             }
@@ -210,12 +216,12 @@ impl Hop<'_> {
 
     // The server has done nothing with the request: it goes anew, over another connection, and takes
     // its tokens anew, for it may have been on the wire.
-    async fn go_again<'p>(&mut self, seat: &mut Seat<'p>, host: &'p Host) -> Result<Instant, Failure>
+    async fn go_again<'p>(&mut self, seat: &mut Seat<'p>, host: &'p Host, url: &Uri) -> Result<Instant, Failure>
     where
         Self: 'p,
     {
         self.connect(seat, host).await?;
-        if pass(self.gate, seat).await && !seat.is_alive() {
+        if pass(self.gate, url, seat).await && !seat.is_alive() {
             self.connect(seat, host).await?;
         }
         Ok(clock::now())
@@ -323,8 +329,8 @@ fn put_cookies(jar: Option<&Jar>, outgoing: &Outgoing, request: &mut Request<Sen
 }
 
 /// Passes the gate; tells whether that took a wait, in which the seat stood before it.
-async fn pass(gate: &dyn Gate, seat: &Seat<'_>) -> bool {
-    let mut passing = gate.pass();
+async fn pass(gate: &dyn Gate, url: &Uri, seat: &Seat<'_>) -> bool {
+    let mut passing = gate.pass(url);
     let mut stood = None;
     poll_fn(|cx| {
         let passed = passing.as_mut().poll(cx);

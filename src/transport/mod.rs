@@ -192,8 +192,8 @@ pub enum TlsVersion {
 /// Where the tokens are: awaited when the connection is there, last before the wire; once for each
 /// request that leaves, redirects included.
 pub trait Gate: Send + Sync {
-    /// Waits until a request may leave.
-    fn pass(&self) -> BoxFuture<'_, ()>;
+    /// Waits until a request to this URL may leave.
+    fn pass(&self, url: &Uri) -> BoxFuture<'_, ()>;
 }
 
 /// The `Host` that a request to this URL carries where none is given: what a [`Signer`] signs.

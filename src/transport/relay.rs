@@ -5,6 +5,7 @@
 //! connection. The gate stays with the caller of the whole: what stands behind it knocks, and
 //! [`Errand::attend`] passes it. Must never let a request out for which no gate was passed.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +27,8 @@ pub(super) struct Errand {
     /// Signs requests.
     pub signer: Option<Arc<dyn Signer>>,
     requests: AtomicUsize,
-    knocks: AtomicUsize,
+    // Where the requests go that knocked and have not been let through.
+    knocks: Mutex<VecDeque<Uri>>,
     passed: AtomicUsize,
     // A permit for each gate that was passed and has not been made use of.
     open: Semaphore,
@@ -41,7 +43,7 @@ impl Errand {
             timeouts,
             signer,
             requests: AtomicUsize::new(0),
-            knocks: AtomicUsize::new(0),
+            knocks: Mutex::default(),
             passed: AtomicUsize::new(0),
             open: Semaphore::new(0),
             last: Mutex::default(),
@@ -58,14 +60,16 @@ impl Errand {
                 if let Poll::Ready(done) = work.as_mut().poll(cx) {
                     return Poll::Ready(done);
                 }
-                let passed = self.passed.load(Ordering::Acquire);
-                if self.knocks.load(Ordering::Acquire) == passed {
-                    return Poll::Pending;
+                if passing.is_none() {
+                    let Some(url) = lock(&self.knocks).pop_front() else { return Poll::Pending };
+                    passing = Some(gate.pass(&url));
                 }
-                ready!(passing.get_or_insert_with(|| gate.pass()).as_mut().poll(cx));
+                if let Some(passing) = &mut passing {
+                    ready!(passing.as_mut().poll(cx));
+                }
                 passing = None;
                 lock(&self.began).get_or_insert_with(clock::now);
-                self.passed.store(passed + 1, Ordering::Release);
+                self.passed.fetch_add(1, Ordering::AcqRel);
                 self.open.add_permits(1);
             }
         })
@@ -110,9 +114,10 @@ impl Errand {
 struct Knocker(Arc<Errand>);
 
 impl Gate for Knocker {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, url: &Uri) -> BoxFuture<'_, ()> {
+        let url = url.clone();
         Box::pin(async {
-            self.0.knocks.fetch_add(1, Ordering::AcqRel);
+            lock(&self.0.knocks).push_back(url);
             // Never closed, so the error has no case.
             if let Ok(permit) = self.0.open.acquire().await {
                 permit.forget();

@@ -175,7 +175,7 @@ impl ScriptedTransport {
             let origin = Origin::of(&outgoing.url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;
             let host = self.host(&origin);
             let connection = self.connect(&host, call.timeouts).await?;
-            call.gate.pass().await;
+            call.gate.pass(&outgoing.url).await;
             if let Some(signer) = &call.signer {
                 signer.sign(&outgoing.method, &outgoing.url, &mut outgoing.headers, &outgoing.body).await?;
             }

@@ -10,7 +10,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(in crate::limit) fn plan(windows: &[(u32, Duration)], burst: u32) -> LimitPlan {
     let windows =
         windows.iter().map(|(count, per)| Window { count: NonZeroU32::new(*count).unwrap(), per: *per }).collect();
-    LimitPlan { name: "test".to_owned(), windows, burst: NonZeroU32::new(burst).unwrap() }
+    LimitPlan::new("test", windows, NonZeroU32::new(burst).unwrap())
 }
 
 fn per_second(rate: u32, burst: u32) -> LimitPlan {

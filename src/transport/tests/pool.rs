@@ -240,7 +240,7 @@ struct Late {
 }
 
 impl Gate for Late {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, _: &http::Uri) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.passed.fetch_add(1, Ordering::SeqCst);
             self.close.add_permits(1);

@@ -16,7 +16,7 @@ use crate::transport::{BoxFuture, Call, Gate, RequestBody, Signer, TimeoutPlan, 
 pub struct Tokens(pub Semaphore);
 
 impl Gate for Tokens {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, _: &http::Uri) -> BoxFuture<'_, ()> {
         Box::pin(async { self.0.acquire().await.unwrap().forget() })
     }
 }

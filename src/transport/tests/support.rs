@@ -167,7 +167,7 @@ pub struct Open {
 }
 
 impl Gate for Open {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, _: &http::Uri) -> BoxFuture<'_, ()> {
         self.passed.fetch_add(1, Ordering::SeqCst);
         Box::pin(std::future::ready(()))
     }

@@ -16,7 +16,7 @@ use crate::auth::{Auth, Proof, Unproved, Wire};
 use crate::diagnostic::Diagnostics;
 use crate::document::{Document, Overlays};
 use crate::plan::StatusSet;
-use crate::retry::{BackoffShape, ErrorClass, Failure, Jitter, RetryPlan};
+use crate::retry::{BackoffShape, BudgetPlan, ErrorClass, Failure, Jitter, RetryPlan, Unknown};
 use crate::secret::{Secret, Secrets};
 use crate::template::RowScope;
 use crate::transport::scripted::{ScriptedTransport, reply};
@@ -27,7 +27,7 @@ use crate::transport::{Gate, Reply, TimeoutPlan, Transport};
 struct Open(AtomicUsize);
 
 impl Gate for Open {
-    fn pass(&self) -> crate::transport::BoxFuture<'_, ()> {
+    fn pass(&self, _: &http::Uri) -> crate::transport::BoxFuture<'_, ()> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(()))
     }
@@ -125,6 +125,9 @@ fn retry() -> RetryPlan {
         errors: vec![ErrorClass::Connect],
         methods: Vec::new(),
         max_wait: 900 * SECOND,
+        unknown: Unknown::Fail,
+        budget: BudgetPlan { share: 0.2 },
+        keyed: false,
     }
 }
 

@@ -27,7 +27,7 @@ struct Watchful<'s> {
 }
 
 impl Gate for Watchful<'_> {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, _: &http::Uri) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let before = self.stand.received();
             self.stand.connected().await;
@@ -74,7 +74,7 @@ pub async fn a_dropped_exchange_closes_its_connection(subject: Subject) {
 struct Shut(Notify);
 
 impl Gate for Shut {
-    fn pass(&self) -> BoxFuture<'_, ()> {
+    fn pass(&self, _: &http::Uri) -> BoxFuture<'_, ()> {
         self.0.notify_one();
         Box::pin(pending())
     }
