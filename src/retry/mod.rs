@@ -5,17 +5,16 @@
 
 pub mod backoff;
 pub mod failure;
-pub mod retry_after;
 
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
+use crate::hints::retry_after;
 use crate::plan::StatusSet;
 
 pub use backoff::backoff;
 pub use failure::{ErrorClass, Failure, FailureKind, Reach};
-pub use retry_after::retry_after;
 
 /// Shape of the growing wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

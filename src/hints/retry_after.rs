@@ -1,16 +1,14 @@
 //! Retry-After (RFC 9110 §10.2.3): how long the server asks to be left alone.
 //!
-//! Reads both forms, seconds and HTTP-date. Must never come out shorter than what the server said,
+//! Reads both forms, seconds and HTTP-date, and the seconds since 1970 that some servers send. Must never come out shorter than what the server said,
 //! and never fail on what it should not have said: a value that is neither form counts as absent.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::{DATE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 
-/// Longest wait that is told apart, a century: larger ones are cut to it, so that adding one to any
-/// clock can't overflow.
-pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+use super::moment::{LONGEST, ServerClock};
 
 /// The wait that a reply asks for; `None` when it asks for none that can be read. Of several headers
 /// the longest counts; a date that has passed is a wait of zero.
@@ -19,32 +17,37 @@ pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// harm; without one it is compared with `now`, the local wall clock.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let values = headers.get_all(RETRY_AFTER).iter();
-    values.filter_map(|value| wait(value.to_str().ok()?.trim(), headers, now)).max()
+    read(headers, &ServerClock::new(headers, now)).0
 }
 
-fn wait(value: &str, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let asked = match delta_seconds(value) {
-        Some(seconds) => seconds,
-        None => httpdate::parse_http_date(value).ok()?.duration_since(server_now(headers, now)).unwrap_or_default(),
-    };
-    Some(asked.min(LONGEST))
+/// As [`retry_after`], and how many of its headers could not be read.
+pub(super) fn read(headers: &HeaderMap, clock: &ServerClock<'_>) -> (Option<Duration>, u32) {
+    let (mut longest, mut malformed) = (None, 0);
+    for value in headers.get_all(RETRY_AFTER) {
+        match value.to_str().ok().and_then(|value| wait(value.trim(), clock)) {
+            // `None` is less than any wait.
+            Some(wait) => longest = longest.max(Some(wait)),
+            None => malformed += 1,
+        }
+    }
+    (longest, malformed)
 }
 
-/// `1*DIGIT`; a number beyond all bounds is a long wait, not garbage.
-fn delta_seconds(value: &str) -> Option<Duration> {
+fn wait(value: &str, clock: &ServerClock<'_>) -> Option<Duration> {
+    seconds(value, clock).or_else(|| clock.until_http_date(value))
+}
+
+/// `1*DIGIT`; a number beyond all bounds is a long wait, not garbage. One that would be a wait of decades is
+/// the time to come back at: the registry of Docker says it so (docker/hub-feedback#2459).
+fn seconds(value: &str, clock: &ServerClock<'_>) -> Option<Duration> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| value.parse().map_or(LONGEST, Duration::from_secs))
-}
-
-fn server_now(headers: &HeaderMap, now: SystemTime) -> SystemTime {
-    let date = headers.get(DATE).and_then(|value| value.to_str().ok());
-    date.and_then(|value| httpdate::parse_http_date(value.trim()).ok()).unwrap_or(now)
+    digits.then(|| clock.until_number(Duration::from_secs(value.parse().unwrap_or(u64::MAX))).min(LONGEST))
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::DATE;
     use proptest::prelude::*;
 
     use super::*;
@@ -105,6 +108,20 @@ mod tests {
         let far = [u64::MAX.to_string(), "9".repeat(400), "Fri, 31 Dec 9999 23:59:59 GMT".to_owned()];
         for value in far {
             assert_eq!(asked(&[&value], None, noon()), Some(LONGEST.as_secs()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_decades_is_the_time_to_come_back_at() {
+        let date = "Tue, 14 Nov 2023 22:13:20 GMT";
+        for (value, wait) in [
+            ("999999999", 999_999_999),
+            ("1700000060", 60),
+            ("1700000000", 0),
+            ("1600000000", 0),
+            ("1700000060000", 60),
+        ] {
+            assert_eq!(asked(&[value], Some(date), noon()), Some(wait), "{value}");
         }
     }
 
