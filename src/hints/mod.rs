@@ -86,7 +86,7 @@ fn quotas(seen: Seen, headers: &HeaderMap, clock: &ServerClock<'_>, hints: &mut 
     let families = [
         (seen.draft, triple::DRAFT),
         (seen.x, triple::X),
-        (seen.x, triple::X_REQUESTS),
+        (seen.x_requests, triple::X_REQUESTS),
         (seen.dashed, triple::X_DASHED),
     ];
     for (_, family) in families.iter().filter(|(seen, _)| *seen) {

@@ -13,6 +13,7 @@ pub(super) struct Seen {
     pub(super) structured: bool,
     pub(super) draft: bool,
     pub(super) x: bool,
+    pub(super) x_requests: bool,
     pub(super) dashed: bool,
     pub(super) shopify: bool,
     pub(super) github: bool,
@@ -36,7 +37,9 @@ impl Seen {
                 None => self.retry_after |= name == "retry-after",
             },
             Some(b'x') => {
-                self.x |= name.starts_with("x-ratelimit-");
+                let x = name.starts_with("x-ratelimit-");
+                self.x |= x;
+                self.x_requests |= x && name.ends_with("-requests");
                 self.dashed |= name.starts_with("x-rate-limit-");
                 self.shopify |= name == SHOPIFY;
                 self.github |= name == "x-github-request-id";

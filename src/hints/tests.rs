@@ -39,7 +39,7 @@ const NOTHING_LEFT: [(&str, &str); 2] = [("x-ratelimit-remaining", "0"), ("x-rat
 
 #[test]
 fn a_reply_of_no_interest_says_nothing() {
-    let hints = said(&[
+    let reply = reply(&[
         ("content-type", "application/json"),
         ("date", "Tue, 14 Nov 2023 22:13:20 GMT"),
         ("x-request-id", "7"),
@@ -49,6 +49,8 @@ fn a_reply_of_no_interest_says_nothing() {
         ("retry-after-all", "1"),
         ("age", "5"),
     ]);
+    assert_eq!(Seen::of(&reply), Seen::default());
+    let hints = read(&reply, noon());
     assert_eq!((&hints, hints.quotas.capacity()), (&Hints::default(), 0));
 }
 

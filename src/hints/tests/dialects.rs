@@ -64,6 +64,10 @@ fn the_draft_since_08() {
         (&[("ratelimit", r#""sliding";q=12;r=6;t=1"#)], one(12, 6, 1)),
         (&[("ratelimit", "quota;r=5;t=1")], one(None, 5, 1)),
         (&[("ratelimit", r#""a \"b\"";r=5"#), ("ratelimit-policy", r#""a \"b\"";q=9"#)], one(9, 5, None)),
+        (
+            &[("ratelimit", r#""\"a\"";r=5, "\"b\"";r=6"#), ("ratelimit-policy", r#""\"b\"";q=9"#)],
+            (vec![quota(None, 5, None), quota(9, 6, None)], 0),
+        ),
         (&[("ratelimit", r#""x";acme-cost=2.5;r=5;burst=?0"#)], one(None, 5, None)),
         (&[("ratelimit", r#""x";r=1;r=5"#)], one(None, 5, None)),
         (&[policy], nothing()),
@@ -116,6 +120,7 @@ fn what_the_draft_does_not_allow_is_ignored_and_counted() {
         (&[("ratelimit", "garbage!"), ("ratelimit", r#""a";r=1"#)], (vec![quota(None, 1, None)], 1)),
         (&[("ratelimit", r#""a";r=1"#), ("ratelimit-policy", r#""a";q=;"#)], (vec![quota(None, 1, None)], 1)),
         (&[("ratelimit", r#""a";r=1"#), ("ratelimit-policy", r#""a";q="5""#)], one(None, 1, None)),
+        (&[("ratelimit", r#""a";r=1"#), ("ratelimit-policy", r#""a";q="5";qu="content-bytes""#)], one(None, 1, None)),
         (&[("ratelimit", r#""a";r=-1;t=-5"#)], one(None, 0, 0)),
     ]);
 }
@@ -228,6 +233,7 @@ fn lies_and_garbage_of_the_x_families() {
         (&[(LEFT, "5"), (RESET, "soon")], (vec![quota(None, 5, None)], 1)),
         // A gateway and the server behind it.
         (&[(LEFT, "5"), (LEFT, "3"), (LEFT, "4"), (RESET, "10"), (RESET, "90")], one(None, 3, 90)),
+        (&[("x-ratelimit-limit", "9"), ("x-ratelimit-limit", "7"), (LEFT, "5")], one(7, 5, None)),
         (&[(LEFT, "5, 3"), (RESET, "10, 90, 20")], one(None, 3, 90)),
         (&[(LEFT, "5"), (LEFT, "soon")], (vec![quota(None, 5, None)], 1)),
     ]);
@@ -264,6 +270,14 @@ fn every_unit_of_a_reset() {
         let hints = said(&[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", reset)]);
         let expected = Duration::from_millis(milliseconds);
         assert_eq!((hints.quotas[0].reset, hints.malformed), (Some(expected), 0), "{reset}");
+    }
+}
+
+#[test]
+fn what_is_finer_than_a_nanosecond_is_rounded_up() {
+    for (reset, nanoseconds) in [("0.0000000001", 1), ("0.9999999991", 1_000_000_000), ("0.5000000000", 500_000_000)] {
+        let hints = said(&[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", reset)]);
+        assert_eq!(hints.quotas[0].reset, Some(Duration::from_nanos(nanoseconds)), "{reset}");
     }
 }
 
