@@ -5,7 +5,7 @@
 //!
 //! | dialect | read in |
 //! |---|---|
-//! | Retry-After (RFC 9110 §10.2.3) | [`retry_after`] |
+//! | Retry-After (RFC 9110 §10.2.3) | [`mod@retry_after`] |
 //! | RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers, -07 and later) | `structured` |
 //! | RateLimit-Limit, -Remaining, -Reset (the same, before -07); X-RateLimit-*; X-Rate-Limit-* | `triple` |
 //! | Shopify | `triple` |
