@@ -44,4 +44,10 @@ impl Hints {
     pub fn throttles(&self, status: u16) -> bool {
         status == 429 || (status == 503 && self.wait.is_some())
     }
+
+    /// What a reply of this status asks to wait, where it says so.
+    #[must_use]
+    pub fn server_wait(&self, _status: u16) -> Option<Duration> {
+        self.wait
+    }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::clock::{self, Instant};
 use crate::event::Event;
+use crate::hints;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Attempted, Failure, FailureKind, Reach, Verdict, verdict};
 use crate::save::Saving;
@@ -157,17 +158,18 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason });
         return Step::Abandoned;
     }
+    let hints = tried.reply.as_ref().map(|reply| hints::read(&reply.headers, clock::wall())).unwrap_or_default();
     let attempted = match &tried.reply {
         Ok(reply) if failure.kind == FailureKind::Status => {
-            Attempted::Refused { status: reply.status.as_u16(), headers: &reply.headers }
+            Attempted::Refused { status: reply.status.as_u16(), hints: &hints }
         }
         _ => Attempted::Failed(failure),
     };
     let plan = lane.plan();
-    let decided = verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit(), clock::wall());
+    let decided = verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit());
     match decided {
         Verdict::Retry(wait) => sleep(lane, call, tried, failure, wait),
-        Verdict::Throttle { hold: held, wait, again } => {
+        Verdict::Throttle { hold: held, wait, again, .. } => {
             hold(lane, held);
             if again { sleep(lane, call, tried, failure, wait) } else { fail(lane, call, tried, failure) }
         }
@@ -177,7 +179,9 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
             Step::Abandoned
         }
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
-        Verdict::Fail | Verdict::Accept => fail(lane, call, tried, failure),
+        Verdict::Fail | Verdict::Unknown | Verdict::Skip | Verdict::Halt | Verdict::Accept => {
+            fail(lane, call, tried, failure)
+        }
     }
 }
 
