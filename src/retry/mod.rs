@@ -1,9 +1,11 @@
 //! Retry: what went wrong, whether to try again, and when.
 //!
 //! [`verdict`] is pure: it gets values and gives a value; waiting happens in `run`. A retry covers the
-//! whole attempt: connect, head, body, decode, expect. Must never wait, and never read a clock.
+//! whole attempt: connect, head, body, decode, expect. [`Budget`] says when what the verdict wants may be
+//! done: it delays, and never fails a row. Must never wait, and never read a clock.
 
 pub mod backoff;
+pub mod budget;
 pub mod failure;
 pub mod retry_after;
 mod verdict;
@@ -15,6 +17,7 @@ use http::Method;
 use crate::plan::StatusSet;
 
 pub use backoff::backoff;
+pub use budget::Budget;
 pub use failure::{ErrorClass, Failure, FailureKind, Reach};
 pub use retry_after::retry_after;
 pub use verdict::{Attempted, Verdict, verdict};
