@@ -1,12 +1,13 @@
 //! Retry: what went wrong, whether to try again, and when.
 //!
 //! [`verdict`] is pure: it gets values and gives a value; waiting happens in `run`. A retry covers the
-//! whole attempt: connect, head, body, decode, expect. [`Budget`] says when what the verdict wants may be
-//! done: it delays, and never fails a row. Must never wait, and never read a clock.
+//! whole attempt: connect, head, body, decode, expect. [`Budget`] and [`Outage`] say when what the verdict
+//! wants may be done: they delay, and never fail a row. Must never wait, and never read a clock.
 
 pub mod backoff;
 pub mod budget;
 pub mod failure;
+pub mod outage;
 pub mod retry_after;
 mod verdict;
 
@@ -19,6 +20,7 @@ use crate::plan::StatusSet;
 pub use backoff::backoff;
 pub use budget::Budget;
 pub use failure::{ErrorClass, Failure, FailureKind, Reach};
+pub use outage::{Admission, Outage, ProbeId, Sign, Turn, is_outage};
 pub use retry_after::retry_after;
 pub use verdict::{Attempted, Verdict, verdict};
 
