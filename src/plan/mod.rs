@@ -7,6 +7,7 @@ pub mod display;
 pub mod estimate;
 pub mod fail_if;
 pub mod request;
+pub mod stop_if;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
