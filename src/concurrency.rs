@@ -24,7 +24,7 @@
 //! fails 5 % of all requests does so at any number). What was sent before the halving does not count again.
 //!
 //! **Figures** of the simulations beside this file (queues in front of C workers, 1 ms to 2 s for a request,
-//! 20 seeds each, the second half of the run): the share of the throughput that the best fixed number would
+//! the second half of the run): the share of the throughput that the best fixed number would
 //! have, and the mean of the number.
 //!
 //! | C | steady | | ±30 % | | exponential | |
@@ -35,7 +35,7 @@
 //! | 32 | 99 % | 38 | 99 % | 39 | 98 % | 39 |
 //! | 200 | 99 % | 224 | 99 % | 228 | 99 % | 227 |
 //!
-//! (The worst seed where it is ±30 %.) Where a server refuses at once what is too much, it is 70 % to 80 %: the
+//! (Of 20 seeds the worst where it is ±30 %.) Where a server refuses at once what is too much, it is 70 % to 80 %: the
 //! price of halving. What it learns from are attempts: a server that takes one at a time is known after some
 //! hundred of them, one that takes 200 after about 20 round trips.
 
