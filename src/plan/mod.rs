@@ -7,6 +7,7 @@ pub mod display;
 pub mod estimate;
 pub mod fail_if;
 pub mod request;
+pub mod taking;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -95,6 +96,9 @@ pub struct EndpointPlan {
     pub source: Arc<dyn SourcePlan>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
     pub limits: Vec<usize>,
+    /// Whether what replies say of limits slows the endpoint down where it takes from no limit: then it has a
+    /// bucket that knows only holds.
+    pub learn: bool,
     /// Requests in flight; the most there may be where `adaptive`.
     pub concurrency: usize,
     /// Whether the number in flight is found while the run goes on (`concurrency = "auto"`).
@@ -128,6 +132,13 @@ pub struct EndpointPlan {
 }
 
 impl EndpointPlan {
+    /// Whether a request may be sent again although it may have reached the server: by its method (RFC 9110,
+    /// section 9.2.2), or since it carries a key.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        self.retry.keyed || self.retry.methods.contains(&self.method)
+    }
+
     /// Whether its requests may go over TLS: its URL says https, or does not say yet.
     #[must_use]
     pub fn needs_tls(&self) -> bool {

@@ -194,6 +194,13 @@ const FORMATS: &[Format] = &[
         check: |text| scalar::status_class(text).map(drop),
     },
     Format {
+        name: "paceline-share",
+        phrase: "a share such as \"20%\"",
+        example: "20%",
+        units: &["%"],
+        check: |text| scalar::share(text).map(drop),
+    },
+    Format {
         name: "paceline-address",
         phrase: "an address with a port such as \"127.0.0.1:8443\"",
         example: "127.0.0.1:8443",

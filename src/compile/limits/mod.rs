@@ -1,5 +1,7 @@
 //! Limits: named token buckets, buckets of endpoints' own, and who takes from which.
 
+mod taking;
+
 use std::num::NonZeroU32;
 
 use super::{Site, names};
@@ -8,11 +10,22 @@ use crate::document::KeyPath;
 use crate::limit::LimitPlan;
 use crate::spec::text::{ListSpec, RateSpec};
 use crate::spec::{EndpointSpec, JobSpec};
+use crate::template::Scope;
 
-/// Buckets of `[limits]`, in the order of the file.
-pub fn limits(spec: &JobSpec) -> Vec<LimitPlan> {
-    let written = spec.limits.iter().flat_map(|limits| &limits.0);
-    written.map(|(name, limit)| bucket(name.clone(), &limit.rate, limit.burst)).collect()
+/// Buckets of `[limits]`, in the order of the file. `scope` knows of no columns: which there are depends on
+/// who takes from a limit.
+pub fn limits(site: &mut Site<'_>, spec: &JobSpec, scope: &Scope) -> Vec<LimitPlan> {
+    let mut plans = Vec::new();
+    for (name, limit) in spec.limits.iter().flat_map(|limits| &limits.0) {
+        let path = KeyPath::of(["limits", name.as_str()]);
+        plans.push(LimitPlan {
+            cost: taking::cost(site, &path, limit, scope),
+            key: taking::key(site, &path, limit, scope),
+            learn: limit.learn.unwrap_or(true),
+            ..bucket(name.clone(), &limit.rate, limit.burst)
+        });
+    }
+    plans
 }
 
 /// Warns of limits that nothing takes from.
@@ -32,10 +45,42 @@ fn bucket(name: String, rate: &ListSpec<RateSpec>, burst: Option<NonZeroU32>) ->
     LimitPlan::new(name, rate.0.iter().map(RateSpec::get).collect(), burst.unwrap_or(NonZeroU32::MIN))
 }
 
-/// Positions of the buckets an endpoint takes from, ascending; adds its own to `buckets`.
-pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets: &mut Vec<LimitPlan>) -> Vec<usize> {
+/// Positions of the buckets an endpoint takes from, ascending; adds its own to `buckets`. `scope` is that of
+/// what is sent.
+pub fn of_endpoint(
+    site: &mut Site<'_>,
+    name: &str,
+    spec: &EndpointSpec,
+    job: &JobSpec,
+    scope: &Scope,
+    buckets: &mut Vec<LimitPlan>,
+) -> Vec<usize> {
     let path = KeyPath::of(["endpoints", name]);
     let mut positions = named(site, &path, spec, buckets);
+    for limit in positions.iter().map(|position| &buckets[*position].name) {
+        if let Some(written) = job.limits.as_ref().and_then(|limits| limits.get(limit)) {
+            taking::check_columns(site, limit, written, name, scope);
+        }
+    }
+    if let (Some(_), Some(shared)) = (spec.learn, spec.limit.as_ref().and_then(|shared| shared.0.first())) {
+        let message = format!("`{path}.learn` has no effect beside `limit`");
+        let help = format!("a shared limit has its own: write `learn` into `[limits.{shared}]`");
+        site.conflict(&path.key("learn"), "no effect", &path.key("limit"), "a shared limit", message, &help);
+    }
+    own(site, &path, name, spec, buckets, &mut positions);
+    positions.sort_unstable();
+    positions
+}
+
+/// The bucket that an endpoint's own `rate` gives it.
+fn own(
+    site: &mut Site<'_>,
+    path: &KeyPath,
+    name: &str,
+    spec: &EndpointSpec,
+    buckets: &mut Vec<LimitPlan>,
+    positions: &mut Vec<usize>,
+) {
     match (&spec.rate, &spec.limit) {
         (Some(rate), Some(shared)) => {
             let message = format!("`{path}` can't have both `rate` and `limit`");
@@ -58,7 +103,8 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
         }
         (Some(rate), None) => {
             positions.push(buckets.len());
-            buckets.push(bucket(path.to_string(), rate, spec.burst));
+            let learn = spec.learn.unwrap_or(true);
+            buckets.push(LimitPlan { learn, ..bucket(path.to_string(), rate, spec.burst) });
         }
         (None, _) if spec.burst.is_some() => {
             let message = format!("`{path}.burst` has no effect without `rate`");
@@ -79,8 +125,6 @@ pub fn of_endpoint(site: &mut Site<'_>, name: &str, spec: &EndpointSpec, buckets
         }
         (None, _) => {}
     }
-    positions.sort_unstable();
-    positions
 }
 
 fn named(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, buckets: &[LimitPlan]) -> Vec<usize> {
