@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::plan::request::{Contents, Data, Part, RequestPlan};
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, IdempotencyPlan, Plan};
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
@@ -19,6 +19,9 @@ const LONGEST_BODY: usize = 2_000;
 
 /// Most characters of a part that are shown.
 const LONGEST_PART: usize = 200;
+
+/// What stands for a request's key.
+const KEY: &str = "(key of run and row)";
 
 /// Where `demo:` leads while nothing runs; shown as `demo:` again. A name that can't exist (RFC 6761).
 const DEMO: &str = "http://demo.invalid";
@@ -108,7 +111,7 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         shown.push(match outcome {
             Ok((request, contents, saved)) => Shown {
                 row: number,
-                request: Some(ShownRequest::of(&request, contents)),
+                request: Some(ShownRequest::of(&request, contents).with_key(endpoint.idempotency.as_ref())),
                 saved: saved.map(|path| path.as_str().to_owned()),
                 error: None,
             },
@@ -136,6 +139,17 @@ impl ShownRequest {
             body_file,
             parts,
         }
+    }
+}
+
+impl ShownRequest {
+    /// With the header of the request's key, whose value depends on the run.
+    fn with_key(mut self, key: Option<&IdempotencyPlan>) -> Self {
+        self.headers.extend(key.map(|key| {
+            let shown = if key.quoted { format!("\"{KEY}\"") } else { KEY.to_owned() };
+            (key.header.to_string(), shown)
+        }));
+        self
     }
 }
 
