@@ -67,7 +67,6 @@ pub fn endpoint(
     let scope = around.scope(&known);
     let request = written.request(site, &scope);
     let settings = written.settings(site, &scope, buckets);
-    rules::idle(site, &written.path, spec, &settings.retry);
     let mut output = written.output(site, &known);
     output.save = written.save(site, source.as_deref(), &scope, &output);
 

@@ -45,8 +45,7 @@ fn said_twice(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, header: 
     let mut headers = spec.headers.iter().flat_map(|headers| headers.names());
     if let Some(name) = headers.find(|name| name.eq_ignore_ascii_case(header.as_str())) {
         let message = format!("`idempotency-key` and the header `{header}` both say the key");
-        let help = "take one of the two out; a key that is written here is the same over retries and resumes as well, if \
-                    its row's values are";
+        let help = "take one of the two out";
         site.conflict(&path.key("headers").key(name), "here", &here, "and here", message, help);
     }
     let Some(auth) = spec.auth.as_ref().map(|auth| &auth.0) else { return };

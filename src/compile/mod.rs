@@ -76,8 +76,6 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         endpoints.extend(plan);
     }
     connections::check(site, &endpoints);
-    retry::idle(site, spec, &endpoints);
-    endpoints.iter().for_each(|endpoint| batch::idle(site, endpoint));
     reach::check(site, spec, &endpoints);
     let sinks = sinks::sinks(site, spec, &targets, whole);
     let state = name.as_deref().map(|name| name::state(site, name, options));
@@ -90,6 +88,8 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         secrets::unused(site, spec);
         vars::unused(site, spec);
         limits::unused(site, spec);
+        retry::idle(site, spec, &endpoints);
+        endpoints.iter().for_each(|endpoint| batch::idle(site, endpoint));
         sinks::unused(site, &targets, &sinks);
     }
     let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{Site, flow, request};
+use super::{Site, flow, request, rules};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::plan::{EndpointPlan, StatusSet};
@@ -110,10 +110,12 @@ pub fn idle(site: &mut Site<'_>, job: &JobSpec, endpoints: &[EndpointPlan]) {
         with_one_attempt(site, &KeyPath::of(["retry"]), job.retry.as_ref());
     }
     for endpoint in endpoints {
-        let path = KeyPath::of(["endpoints", endpoint.name.as_str(), "retry"]);
-        let own = job.endpoints.get(&endpoint.name).and_then(|written| written.retry.as_ref());
+        let Some(written) = job.endpoints.get(&endpoint.name) else { continue };
+        let endpoint_path = KeyPath::of(["endpoints", endpoint.name.as_str()]);
+        let (path, own) = (endpoint_path.key("retry"), written.retry.as_ref());
         if endpoint.retry.attempts == 1 {
             with_one_attempt(site, &path, own);
+            rules::idle(site, &endpoint_path, written);
         }
         if own.is_some_and(|own| own.unknown == Some(Unknown::Resend)) && endpoint.may_repeat() {
             let message = format!("`{path}.unknown` has no effect: a {} may be repeated anyway", endpoint.method);

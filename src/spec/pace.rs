@@ -55,7 +55,7 @@ impl JsonSchema for CostSpec {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 1, "maximum": u32::MAX },
-            { "type": "string", "minLength": 1 },
+            { "type": "string", "minLength": 1, "examples": ["{{ row.weight }}"] },
         ] })
     }
 }

@@ -25,7 +25,7 @@ pub fn cost(site: &mut Site<'_>, path: &KeyPath, spec: &LimitSpec, scope: &Scope
         Some(CostSpec::Text(text)) => text,
     };
     let here = path.key("cost");
-    let Some(template) = template(site, &here, text, scope) else { return ONE };
+    let Some(template) = template(site, &here, text, scope, "the cost of a request") else { return ONE };
     let Some(value) = template.constant_value() else { return CostPlan::Row(template) };
     if let Some(tokens) = tokens(&value).and_then(NonZeroU32::new) {
         return CostPlan::Fixed(tokens);
@@ -42,7 +42,7 @@ pub fn key(site: &mut Site<'_>, path: &KeyPath, spec: &LimitSpec, scope: &Scope)
         return KeyPlan::Host;
     }
     let here = path.key("key");
-    let Some(template) = template(site, &here, text, scope) else { return KeyPlan::One };
+    let Some(template) = template(site, &here, text, scope, "the key of a bucket") else { return KeyPlan::One };
     if template.constant().is_none() {
         return KeyPlan::Row(template);
     }
@@ -53,10 +53,10 @@ pub fn key(site: &mut Site<'_>, path: &KeyPath, spec: &LimitSpec, scope: &Scope)
     KeyPlan::One
 }
 
-fn template(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Option<Template> {
+fn template(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope, what: &str) -> Option<Template> {
     let template = site.template(path, text, Spot::Text, scope)?;
     let Some(secret) = template.secrets().first() else { return Some(template) };
-    let message = format!("the secret `{secret}` can't say what a request takes");
+    let message = format!("the secret `{secret}` can't be a part of {what}");
     let start = text.find("secrets").unwrap_or_default();
     let place = site.document.place_in_string(path, start..start + "secrets".len());
     let help = "secrets are for requests; write a value of the row";

@@ -6,6 +6,7 @@
 
 mod atom;
 mod parse;
+mod signs;
 #[cfg(test)]
 mod tests;
 
@@ -202,7 +203,7 @@ impl Comparison {
     }
 
     fn equal(&self, left: &Atom<'_>, right: &Atom<'_>) -> Result<bool, RenderError> {
-        left.equals(right).map_err(|cell| self.is_text(&cell.filter, &cell.text))
+        left.equals(right).map_err(|cell| self.is_text(cell.filter, &cell.text))
     }
 
     fn order(&self, left: &Atom<'_>, right: &Atom<'_>) -> Result<Option<Ordering>, RenderError> {

@@ -9,26 +9,15 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::super::compile::Formula;
-use super::super::names::{Names, PlainPath, is_option};
+use super::super::names::{Names, PlainPath};
 use super::super::token::{Kind, Token, tokens};
 use super::super::values::{Members, Uses, table};
 use super::super::{Scope, Spot, TemplateError, TemplateErrorKind, concat, engine};
-use super::{Comparison, Computed, Node, Operator};
+use super::{Comparison, Computed, Node, Operator, signs};
 use crate::diagnostic::did_you_mean;
 
 /// What conditions know of an attempt.
 const META: [&str; 6] = ["attempts", "duration_ms", "status", "row", "endpoint", "url"];
-
-/// What people write for a word or sign of the language.
-const FOREIGN: &[(&[&str], &str)] = &[
-    (&["&", "&"], "and"),
-    (&["&"], "and"),
-    (&["|", "|"], "or"),
-    (&["<", ">"], "!="),
-    (&["!"], "not"),
-    (&["=", "="], "=="),
-    (&["="], "=="),
-];
 
 /// Tests that order values of any kinds.
 const ORDERING: [(&str, &str); 6] =
@@ -37,8 +26,8 @@ const ORDERING: [(&str, &str); 6] =
 /// Compiles a condition.
 pub(super) fn parse(source: &str, scope: &Scope) -> Result<(Node, Uses), Vec<TemplateError>> {
     let words = tokens(source, 0..source.len());
-    whole(source, &words).map_err(|error| vec![error])?;
-    let foreign = foreign(&words);
+    signs::whole(source, &words).map_err(|error| vec![error])?;
+    let foreign = signs::foreign(&words);
     if !foreign.is_empty() {
         return Err(foreign);
     }
@@ -56,58 +45,20 @@ pub(super) fn parse(source: &str, scope: &Scope) -> Result<(Node, Uses), Vec<Tem
         Err(error) => errors.push(error),
     }
     errors.sort_by_key(|error| error.range.start);
+    // What names say is said for templates, which have braces.
+    for help in errors.iter_mut().filter_map(|error| error.help.as_mut()) {
+        *help = help.replace("`{{ ", "`").replace(" }}`", "`");
+    }
     Err(errors)
 }
 
-fn wrong(
+pub(super) fn wrong(
     range: Range<usize>,
     kind: TemplateErrorKind,
     message: impl Into<String>,
     help: impl Into<String>,
 ) -> TemplateError {
     TemplateError { range, kind, message: message.into(), help: Some(help.into()) }
-}
-
-/// There is something, and no braces are around it.
-fn whole(source: &str, words: &[Token<'_>]) -> Result<(), TemplateError> {
-    let syntax = TemplateErrorKind::Syntax;
-    if words.is_empty() {
-        let help = "for example \"status == 404\"";
-        return Err(wrong(0..source.len(), syntax, "an empty text is not a condition", help));
-    }
-    let Some(start) = ["{{", "{%", "{#"].iter().find_map(|open| source.find(open)) else { return Ok(()) };
-    let inside = source.trim().strip_prefix("{{").and_then(|inside| inside.strip_suffix("}}"));
-    let help = match inside.map(|inside| inside.trim_matches('-').trim()).filter(|inside| !inside.contains("{{")) {
-        Some(inside) => format!("leave the braces out: \"{inside}\""),
-        None => "leave the braces out, as in \"json.count > 3\"".to_owned(),
-    };
-    Err(wrong(start..start + 2, syntax, "a condition is an expression already, without braces", help))
-}
-
-/// Signs of other languages.
-fn foreign(words: &[Token<'_>]) -> Vec<TemplateError> {
-    let mut errors = Vec::new();
-    let mut at = 0;
-    while at < words.len() {
-        let is_here = |signs: &[&str]| {
-            signs.iter().enumerate().all(|(next, sign)| words.get(at + next).is_some_and(|word| word.is_sign(sign)))
-        };
-        let found = FOREIGN.iter().find(|(signs, _)| is_here(signs));
-        let is_named = at > 0 && is_option(words, at - 1) && words[at].is_sign("=");
-        if let Some((signs, meant)) = found.filter(|_| !is_named) {
-            let range = words[at].range.start..words[at + signs.len() - 1].range.end;
-            let message = format!("`{}` is not a sign of conditions", signs.concat());
-            errors.push(wrong(range, TemplateErrorKind::Syntax, message, format!("write `{meant}`")));
-            at += signs.len();
-            continue;
-        }
-        if words[at].is_name("null") && !(at > 0 && words[at - 1].is_sign(".")) {
-            let range = words[at].range.clone();
-            errors.push(wrong(range, TemplateErrorKind::Name, "there is no value `null`", "write `none`"));
-        }
-        at += 1;
-    }
-    errors
 }
 
 /// What minijinja says of it as a whole.

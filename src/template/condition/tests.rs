@@ -168,6 +168,7 @@ fn what_is_wrong_is_said_at_its_place() {
         ("json.a && json.b", "&&", "`&&` is not a sign", "write `and`"),
         ("json.a || json.b", "||", "`||` is not a sign", "write `or`"),
         ("!json.a", "!", "`!` is not a sign", "write `not`"),
+        ("status =! 404", "=!", "`=!` is not a sign", "write `!=`"),
         ("status <> 404", "<>", "`<>` is not a sign", "write `!=`"),
         ("json.a == null", "null", "there is no value `null`", "write `none`"),
         ("status == ", "==", "a value is missing at the end", "conditions are written as"),
@@ -187,7 +188,7 @@ fn what_is_wrong_is_said_at_its_place() {
         ("secrets.tokn == 'a'", "secrets", "a condition can't use secrets", ""),
         ("meta.duration < 3", "duration", "there is no `meta.duration` here", "did you mean `meta.duration_ms`?"),
         ("meta.saved == 3", "saved", "there is no `meta.saved` here", "`meta` has attempts"),
-        ("json.a.startswith('b')", "startswith", "values can't be called", ""),
+        ("json.a.startswith('b')", "startswith", "values can't be called", "instead: `row.name | upper`"),
     ] {
         let found = errors(source);
         let (first, said) = (&found[0], found[0].help.clone().unwrap_or_default());
