@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::plan::request::{Contents, Data, Part, RequestPlan};
 use crate::plan::{EndpointPlan, IdempotencyPlan, Plan};
+use crate::retry::Failure;
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
@@ -88,7 +89,7 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
     if rows == 0 {
         return Ok(Vec::new());
     }
-    let failed = |failure: crate::retry::Failure| SourceError::new(format!("endpoints.{}: {failure}", endpoint.name));
+    let failed = |failure: Failure| SourceError::new(format!("endpoints.{}: {failure}", endpoint.name));
     // A plan is the same whenever it is asked for, boundaries too.
     let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?.drawing(|| 0);
     let secrets = Secrets::masked(&plan.secrets);
@@ -100,7 +101,8 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         let outcome = match read {
             Read::Row(row) => {
                 let context = Context { row: Some(&row), secrets: &secrets, reply: None };
-                let request = requests.build(&context).map_err(|failure| failure.message);
+                let request = takes(plan, endpoint, &context).and_then(|()| requests.build(&context));
+                let request = request.map_err(|failure| failure.message);
                 let contents = requests.contents(&context).map_err(|failure| failure.message);
                 let saved = endpoint.save.as_ref().map(|save| save.place(&context)).transpose();
                 request
@@ -119,6 +121,15 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         });
     }
     Ok(shown)
+}
+
+/// Whether what a row takes from its limits is known: without that it fails.
+fn takes(plan: &Plan, endpoint: &EndpointPlan, context: &Context<'_>) -> Result<(), Failure> {
+    for limit in &endpoint.limits {
+        plan.limits[*limit].cost.of(context)?;
+        plan.limits[*limit].key.of(context)?;
+    }
+    Ok(())
 }
 
 impl ShownRequest {
