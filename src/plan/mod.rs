@@ -19,7 +19,7 @@ use crate::auth::AuthPlan;
 use crate::extract::Extractor;
 use crate::limit::LimitPlan;
 use crate::record::Layout;
-use crate::retry::{RetryPlan, Then};
+use crate::retry::{RetryPlan, Then, Unknown};
 use crate::save::SavePlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
@@ -134,6 +134,20 @@ impl EndpointPlan {
         const PLAIN: [&str; 3] = ["http://", "demo:", "unix:"];
         let prefix = self.url.literal_prefix();
         !PLAIN.iter().any(|plain| prefix.starts_with(plain))
+    }
+
+    /// Whether its requests must not be sent again unasked when they were cut off without an answer: the method
+    /// may not be repeated, and nothing lets the server tell a repetition. They are noted before they are sent.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        !self.retry.keyed && !self.resends_unknown()
+    }
+
+    /// Whether a row that an earlier session left as unknown is sent again: the job says so. That requests carry
+    /// a key now says nothing of the one that was cut off, which had none.
+    #[must_use]
+    pub fn resends_unknown(&self) -> bool {
+        self.retry.unknown == Unknown::Resend || self.retry.methods.contains(&self.method)
     }
 }
 

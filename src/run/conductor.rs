@@ -13,10 +13,12 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock;
 use crate::event::{self, Event};
+use crate::limit::Limiter;
 use crate::report::Reporter;
 
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
+use super::holds;
 use super::lane::{Lane, Shared};
 use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
@@ -96,6 +98,7 @@ impl Conductor {
             opened.state,
             intakes.clone(),
             complete.clone(),
+            Box::new(limiters(&opened.lanes)),
         );
         let telling = Telling::start(reporters, opened.shared.clone());
         let mut conductor = Self {
@@ -114,6 +117,9 @@ impl Conductor {
             signals_seen: 0,
         };
         conductor.begin(&opened.facts, opened.selections);
+        if let Some(cause) = holds::beyond_patience(&conductor.shared.plan, &opened.holds) {
+            conductor.end(cause);
+        }
         conductor.main_loop().await;
         let all = conductor.is_complete();
         complete.store(all, Ordering::Release);
@@ -134,7 +140,7 @@ impl Conductor {
         self.tell(&Event::RunStarted {
             version: event::VERSION,
             job: self.shared.plan.name.clone(),
-            run: facts.run.clone(),
+            run: self.shared.run.clone(),
             resumed_rows: facts.resumed_rows,
         });
         for warning in &facts.warnings {
@@ -308,6 +314,9 @@ impl Conductor {
             }
         }
         self.shared.saves.close();
+        if let Some(intents) = &self.shared.intents {
+            intents.close();
+        }
         while let Ok(cause) = self.desk.causes.try_recv() {
             self.end(cause);
         }
@@ -325,6 +334,17 @@ impl Conductor {
         self.tell(&Event::RunFinished { complete: self.is_committed_whole() });
         self.telling.end().await;
     }
+}
+
+/// The buckets of all lanes, each once.
+fn limiters(lanes: &[Arc<Lane>]) -> Vec<Arc<Limiter>> {
+    let mut limiters: Vec<Arc<Limiter>> = Vec::new();
+    for limiter in lanes.iter().flat_map(|lane| &lane.limiters) {
+        if !limiters.iter().any(|known| Arc::ptr_eq(known, limiter)) {
+            limiters.push(limiter.clone());
+        }
+    }
+    limiters
 }
 
 fn advance(phase: &mut Phase, to: Phase) -> bool {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::Auth;
 use crate::extract::Wanted;
+use crate::journal::Intents;
 use crate::limit::Limiter;
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta, Plan};
@@ -42,6 +43,10 @@ pub struct Shared {
     pub control: Control,
     /// What is saved to files, and waits for the next commit.
     pub saves: Arc<Saves>,
+    /// Id of the run, the same over all its sessions.
+    pub run: String,
+    /// Notes requests that must not be repeated; `None`: no endpoint has such.
+    pub intents: Option<Intents>,
 }
 
 /// See the module.
@@ -100,6 +105,12 @@ impl Lane {
     #[must_use]
     pub fn plan(&self) -> &EndpointPlan {
         &self.shared.plan.endpoints[self.index]
+    }
+
+    /// What notes this endpoint's requests before they are sent; `None`: they may be repeated.
+    #[must_use]
+    pub fn intents(&self) -> Option<&Intents> {
+        self.shared.intents.as_ref().filter(|_| self.plan().holds_back())
     }
 
     /// The endpoint's counters.

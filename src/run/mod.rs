@@ -11,6 +11,8 @@ mod control;
 mod feeder;
 mod gate;
 mod heal;
+pub mod holds;
+pub mod idempotency;
 mod lane;
 pub mod live;
 mod mailbox;

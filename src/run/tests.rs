@@ -18,7 +18,8 @@ use super::*;
 use crate::compile::{Options, compile};
 use crate::diagnostic::Diagnostics;
 use crate::document::{Document, Overlays};
-use crate::journal::{Commit, Opening, Recovered, RowSet, StateFolder, VERSION};
+use crate::journal::{Commit, IntentFile, Intents, Opening, Recovered, RowSet, StateFolder, VERSION};
+use crate::limit::{LimitPlan, Limiter};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::{Fields, Row};
 use crate::save::Saves;
@@ -110,6 +111,7 @@ struct Stage {
     scribe: Scribe,
     folder: StateFolder,
     sink: Memory,
+    limits: Vec<Arc<Limiter>>,
     _home: tempfile::TempDir,
 }
 
@@ -134,6 +136,8 @@ fn share_with(order: &str, saves: Saves) -> (Arc<Shared>, Desk) {
         meter: Meter::default(),
         control,
         saves: Arc::new(saves),
+        run: "r1".to_owned(),
+        intents: None,
     };
     (Arc::new(shared), desk)
 }
@@ -151,8 +155,10 @@ fn stage(order: &str, sink: Memory) -> Stage {
     };
     let writer = folder.begin(&opening()).unwrap();
     let complete = Arc::new(AtomicBool::new(false));
-    let scribe = Scribe::new(shared.clone(), vec![open], writer, state, vec![Arc::new(Intake::default())], complete);
-    Stage { shared, desk, scribe, folder, sink, _home: home }
+    let limits = vec![Arc::new(Limiter::open(LimitPlan::hold_only("a")))];
+    let (intakes, held) = (vec![Arc::new(Intake::default())], Box::new(limits.clone()));
+    let scribe = Scribe::new(shared.clone(), vec![open], writer, state, intakes, complete, held);
+    Stage { shared, desk, scribe, folder, sink, limits, _home: home }
 }
 
 fn outcome(ordinal: u64, sequence: u64, ending: Ending) -> Outcome {
@@ -218,4 +224,38 @@ fn a_file_that_is_not_durable_keeps_its_row_from_being_noted() {
     assert_eq!(desk.causes.try_recv().unwrap(), Cause::Broken("pages/1 could not be made durable".to_owned()));
     assert_eq!(folder.recover().unwrap().unwrap().last, Commit::default(), "no commit was made");
     assert_eq!(written.counts[0].ok, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_worth_a_commit_although_no_row_has_ended() {
+    let Stage { shared, scribe, folder, limits, _home, .. } = stage("finished", Memory::default());
+    let (now, second) = (crate::clock::now(), Duration::from_secs(1));
+    assert!(!scribe.is_due(now + second * 60));
+    limits[0].hold(now + second * 600);
+    assert!(!scribe.is_due(now), "a commit was made just now");
+    assert!(scribe.is_due(now + second));
+    shared.outbox.close();
+    let _ = scribe.run();
+    let holds = folder.recover().unwrap().unwrap().last.holds;
+    assert_eq!(holds.len(), 1);
+    assert_eq!((holds[0].limit.as_str(), holds[0].key.as_ref(), holds[0].left_ms), ("endpoints.a", None, 600_000));
+}
+
+#[tokio::test]
+async fn a_note_stays_until_the_end_of_its_row_is_durable() {
+    for fails_at in [None, Some(1)] {
+        let Stage { mut scribe, folder, _home, .. } = stage("finished", Memory { fails_at, ..Memory::default() });
+        let (mut shared, _desk) = share("finished");
+        let file = IntentFile::begin(folder.path(), "r1", &["a".to_owned()]).unwrap();
+        let intents = Intents::start(file, |words| panic!("{words}")).unwrap();
+        for row in 0..3 {
+            intents.note(0, row).await.unwrap();
+        }
+        Arc::get_mut(&mut shared).unwrap().intents = Some(intents);
+        scribe.shared = shared.clone();
+        post(&shared, [0, 1].map(|row| outcome(row, row, Ending::Failed)));
+        let _ = scribe.run();
+        let open = shared.intents.as_ref().unwrap().open();
+        assert_eq!(open, if fails_at.is_some() { 3 } else { 1 }, "{fails_at:?}");
+    }
 }

@@ -49,6 +49,17 @@ impl Tried {
     pub fn milliseconds(&self) -> Option<f64> {
         self.wire.map(|wire| (wire.as_secs_f64() * 100_000.0).round() / 100.0)
     }
+
+    /// Whether the server may have seen the request.
+    fn was_sent(&self) -> bool {
+        self.wire.is_some() && !matches!(&self.reply, Err(failure) if !failure.sent)
+    }
+
+    /// Whether it was sent and cut off without a whole answer.
+    fn was_cut_off(&self) -> bool {
+        let cut = |kind: FailureKind| kind.class().is_some() || kind == FailureKind::RowTimeout;
+        self.was_sent() && matches!(&self.reply, Err(failure) if cut(failure.kind))
+    }
 }
 
 /// Works on the lane's calls until there are no more.
@@ -81,9 +92,21 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         lane.shared.control.end(Cause::Broken(words.to_owned()));
         return Step::Abandoned;
     }
-    match accepted {
+    let step = match accepted {
         Ok(cells) => Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells)),
         Err(failure) => judge(lane, call, &tried, &failure),
+    };
+    if matches!(step, Step::Sleep(_)) || !tried.was_sent() {
+        clear(lane, call);
+    }
+    step
+}
+
+/// The request surely did nothing, or may be sent again: there is nothing to remember after a kill. An answer that
+/// ends its row is no such thing: until that is committed, a kill leaves nothing of it.
+fn clear(lane: &Lane, call: &Call) {
+    if let Some(intents) = lane.intents() {
+        intents.clear(lane.index, call.row.ordinal);
     }
 }
 
@@ -121,14 +144,26 @@ async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<
         Ok(prepared) => prepared,
         Err(failure) => return Some(Tried { reply: Err(failure), wire: None, saving: None }),
     };
+    if let Some(intents) = lane.intents()
+        && intents.note(lane.index, call.row.ordinal).await.is_err()
+    {
+        // The run has been told to end.
+        return None;
+    }
     let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
     let reply = tokio::select! {
         biased;
         reply = sending::exchange(lane, &context, request, &gate, saving.as_mut()) => {
-            reply?.map(|reply| reading::as_text(lane, reply))
+            reply.map(|reply| reply.map(|reply| reading::as_text(lane, reply)))
         }
-        () = gate.drained_before() => return None,
-        failure = out_of_time(lane, deadline) => Err(failure),
+        () = gate.drained_before() => None,
+        failure = out_of_time(lane, deadline) => Some(Err(failure)),
+    };
+    let Some(reply) = reply else {
+        if gate.passed().is_none() {
+            clear(lane, call);
+        }
+        return None;
     };
     let wire = match &reply {
         Ok(reply) => Some(reply.timings.exchange()),
@@ -173,6 +208,7 @@ fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         }
         Verdict::Stop(wait) => {
             hold(lane, wait);
+            clear(lane, call);
             lane.shared.control.end(Cause::ServerWait { endpoint: plan.name.clone(), wait });
             Step::Abandoned
         }
@@ -234,7 +270,7 @@ fn fail(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
         error: Some(&error),
         attempts: call.attempts,
         saved: None,
-        unknown: false,
+        unknown: lane.plan().holds_back() && tried.was_cut_off(),
     };
     Step::Ended(lane.failed(call.row.clone(), call.sequence, &last))
 }

@@ -60,5 +60,7 @@ mod sockets;
 mod support;
 /// Certificates, believed and not.
 mod tls;
+/// What was on the wire when a run was cut off, and must not be sent twice.
+mod unknown;
 /// What the wire can do to a row.
 mod wire_faults;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::oracle::SeenRequest;
 use crate::support::oracle::script::{first, item, statuses};
 use crate::support::output::{Line, csv};
-use crate::support::{Answer, Done, Job, Oracle};
+use crate::support::{Answer, Done, Job, Oracle, wait};
 
 const JOB: &str = r#"
 [retry]
@@ -277,8 +277,37 @@ fn a_server_that_asks_for_longer_than_max_wait_stops_the_run_which_can_go_on() {
         assert!(done.stderr.contains(words), "{words} is missing:\n{}", done.stderr);
     }
     assert_eq!((oracle.count(), records(&job).len()), (6, 5), "nothing leaves after the stop");
+    // The wait survives: nothing is asked before its time, unless the run begins anew.
+    let done = job.run(&[]).expect_code(4);
+    assert!(done.stderr.contains("retry.max-wait") && done.stderr.contains("go on in"), "{}", done.stderr);
+    assert_eq!(oracle.count(), 6);
+    std::fs::remove_file(job.path("out.csv")).expect("the output of the run that is forgotten");
+    job.run(&["--fresh"]).expect_code(0);
+    assert_eq!((oracle.count(), records(&job).len()), (16, 10));
+}
+
+#[test]
+fn a_wait_survives_a_kill_in_its_middle() {
+    let oracle = Oracle::start(first(6, |request| if request.number < 5 { item(request) } else { short() }, item));
+    let job = job(&oracle.url(), "max-wait = \"1h\"", "concurrency = 1", 10);
+    let run = job.spawn(&[]);
+    wait::until("a commit that knows of the wait", Duration::from_secs(60), || {
+        let found = paceline::journal::peek(&job.state()).expect("a journal")?;
+        (!found.last.holds.is_empty()).then_some(())
+    });
+    let asked = oracle.requests()[5].at;
+    assert_eq!(run.kill().code, None);
+    let done = job.run(&["--set", "retry.max-wait=\"1s\""]).expect_code(4);
+    assert!(done.stderr.contains("go on in"), "{}", done.stderr);
+    assert_eq!(oracle.count(), 6);
     job.run(&[]).expect_code(0);
+    let next = oracle.requests()[6].at;
+    assert!(next >= asked + Duration::from_secs(12), "asked again after {:?}", next - asked);
     assert_eq!((oracle.count(), records(&job).len()), (11, 10));
+}
+
+fn short() -> Answer {
+    Answer::status(429).header("retry-after", "12")
 }
 
 fn later() -> Answer {
