@@ -183,7 +183,7 @@ mod tests {
         let before = vec![open("x"), open("y")];
         before[0].hold(clock::now() + HOUR);
         let noted = notes(&before.held(), clock::now(), UNIX_EPOCH + HOUR);
-        let after = vec![open("x"), open("y")];
+        let after = [open("x"), open("y")];
         let held = left(&noted, UNIX_EPOCH + HOUR + HOUR / 2);
         give_back(&held, clock::now(), |limit, key, until| {
             assert_eq!(key, None);

@@ -109,7 +109,6 @@ fn whatever_kills_a_run_no_row_is_sent_twice() {
     }
     let unknown = lines.iter().filter(|line| is_unknown(line)).count();
     assert_eq!(done.code, Some(i32::from(unknown > 0)), "{}", done.stderr);
-    assert!(done.stderr.contains(&format!("{unknown} failed")), "{}", done.stderr);
 }
 
 /// The first rows are answered, the next are not.
