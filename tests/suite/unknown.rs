@@ -170,7 +170,7 @@ fn failed_does_not_send_unknown_rows_and_says_how_they_are_sent() {
 }
 
 #[test]
-fn failed_takes_out_what_it_sends_from_between_unknown_rows() {
+fn failed_takes_out_what_it_sends_from_between_unknown_rows_and_those_when_asked() {
     // Rows that were on the wire stand between others that failed, and move up when those are taken out.
     let mood = Arc::new(AtomicU8::new(0));
     let shared = Arc::clone(&mood);
@@ -199,4 +199,7 @@ fn failed_takes_out_what_it_sends_from_between_unknown_rows() {
         assert_eq!(oracle.count(), sent + 8, "only what is known to have failed");
         assert_eq!(unknown_rows(&job), (ANSWERED..ANSWERED + 20).collect::<Vec<_>>());
     }
+    // Asked for, they are sent; their records are found where they stand now.
+    job.run(&["--failed", "--set", "retry.methods=[\"POST\"]"]).expect_code(0);
+    assert_eq!((oracle.count(), unknown_rows(&job)), (sent + 28, Vec::new()));
 }
