@@ -9,7 +9,7 @@ use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
-use crate::limit::{Limiter, take_all};
+use crate::limit::{Limiter, Take, take_all};
 use crate::transport::{BoxFuture, Gate};
 
 use super::control::Control;
@@ -60,7 +60,8 @@ impl Gate for LaneGate<'_> {
         Box::pin(async move {
             self.stands.store(true, Ordering::Release);
             self.came.notify_waiters();
-            take_all(self.limiters).await;
+            let one = |limiter: &Arc<Limiter>| Take { limiter: Arc::clone(limiter), cost: 1 };
+            take_all(&self.limiters.iter().map(one).collect::<Vec<_>>()).await;
             if self.control.is_drained() {
                 std::future::pending::<()>().await;
             }
