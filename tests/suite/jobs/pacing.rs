@@ -80,7 +80,7 @@ pub(super) fn idempotent_post(file: &str) {
         assert_eq!((record["attempts"].as_str(), record["status"].as_str()), (attempts, "201"), "{record:?}");
         replayed += usize::from(record["replayed"] == "true");
     }
-    assert!((5..20).contains(&replayed), "one reply in three is lost: {replayed}");
+    assert!((5..25).contains(&replayed), "one reply in three is lost: {replayed}");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn without_its_key_the_post_is_not_repeated() {
     let records = csv(&job.path("jobs/out/orders-made.csv"));
     assert_eq!((records.len() as u64, attempts(&records)), (40, 40), "{records:?}");
     let failed: Vec<&Line> = records.iter().filter(|record| !record["error"].is_empty()).collect();
-    assert!((5..20).contains(&failed.len()), "{failed:?}");
+    assert!((5..25).contains(&failed.len()), "{failed:?}");
     // A 503 is an answer; a cut connection is none.
     assert!(failed.iter().any(|record| record["error"].contains("503")), "{failed:?}");
     assert!(failed.iter().any(|record| record["error"].contains("unknown")), "{failed:?}");
