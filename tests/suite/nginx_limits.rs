@@ -13,7 +13,7 @@ use crate::support::wait;
 
 /// 200 requests a second, one at a time: a second one within five milliseconds is refused.
 const HTTP: &str = r#"
-log_format judge "$status $msec $uri";
+log_format judge "$status $msec $request_uri";
 access_log access.log judge;
 keepalive_requests 1000000;
 limit_req_zone $server_name zone=all:1m rate=200r/s;
@@ -85,9 +85,12 @@ fn all_ok(job: &Job, rows: usize) {
     assert!(records.iter().all(|record| record["status"] == "200"), "{records:?}");
 }
 
-/// Tries that the first test has: what reaches nginx within less than five milliseconds of another was mostly
-/// not sent so, on a machine that does other things.
-const TRIES: usize = 5;
+/// Tries that the first test has. At 195/s a request is 0.13 ms away from a refusal, so that a machine that does
+/// something else may bring one about; a limiter that wakes by coarse timers has dozens in each try.
+const TRIES: usize = 8;
+
+/// Rows of a try: about a second.
+const FEW: usize = 200;
 
 #[test]
 fn a_little_slower_than_nginx_allows_is_never_refused() {
@@ -98,12 +101,13 @@ fn a_little_slower_than_nginx_allows_is_never_refused() {
     let mut refused = Vec::new();
     for _ in 0..TRIES {
         let Some(nginx) = nginx() else { return };
-        let job = job(&nginx, "", "rate = \"195/s\"", 400);
+        // It keeps to its own pace, whatever nginx says.
+        let job = job(&nginx, "", "rate = \"195/s\"\nlearn = false", FEW);
         job.alone(&alone).run(&[]).expect_code(0);
-        let log = log(&nginx, 400);
+        let log = log(&nginx, FEW);
         refused.push(log.iter().filter(|line| line.status == 429).count());
         let took = log.iter().map(|line| line.at).fold(0.0, f64::max) - log[0].at;
-        assert!(took > 399.0 / 195.0 - 0.05, "400 requests in {took:.3} s");
+        assert!(took > 199.0 / 195.0 - 0.05, "{FEW} requests in {took:.3} s");
         if refused.ends_with(&[0]) {
             return;
         }

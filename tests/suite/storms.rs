@@ -97,8 +97,8 @@ fn with_headers(answer: Answer, headers: &[(&str, &str)]) -> Answer {
     headers.iter().fold(answer, |answer, (name, value)| answer.header(name, value))
 }
 
-/// Unix time 784111777: what a reply says of its own clock, so that neither clock needs to be right.
-const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+/// Unix time 1234567890: what a reply says of its own clock, so that neither clock needs to be right.
+const DATE: (&str, &str) = ("date", "Fri, 13 Feb 2009 23:31:30 GMT");
 
 #[test]
 fn fault_22_every_form_of_retry_after_is_obeyed_or_ignored() {
@@ -107,12 +107,12 @@ fn fault_22_every_form_of_retry_after_is_obeyed_or_ignored() {
     let forms: &[(&'static [(&'static str, &'static str)], Duration)] = &[
         (&[("retry-after", "1")], ONE),
         (&[("retry-after", " 1 ")], ONE),
-        (&[DATE, ("retry-after", "Sun, 06 Nov 1994 08:49:38 GMT")], ONE),
-        (&[DATE, ("retry-after", "Sunday, 06-Nov-94 08:49:38 GMT")], ONE),
-        (&[DATE, ("retry-after", "Sun Nov  6 08:49:38 1994")], ONE),
+        (&[DATE, ("retry-after", "Fri, 13 Feb 2009 23:31:31 GMT")], ONE),
+        (&[DATE, ("retry-after", "Friday, 13-Feb-09 23:31:31 GMT")], ONE),
+        (&[DATE, ("retry-after", "Fri Feb 13 23:31:31 2009")], ONE),
         (&[("retry-after", "0"), ("retry-after", "1")], ONE),
         (&[("retry-after", "1"), ("retry-after", "soon")], ONE),
-        (&[DATE, ("retry-after", "Sun, 06 Nov 1994 08:49:00 GMT")], NONE),
+        (&[DATE, ("retry-after", "Fri, 13 Feb 2009 23:31:00 GMT")], NONE),
         (&[("retry-after", "0")], NONE),
         (&[("retry-after", "-5")], NONE),
         (&[("retry-after", "soon")], NONE),
@@ -163,17 +163,17 @@ fn fault_24_whatever_x_ratelimit_says_there_is_no_busy_loop() {
     const NONE: Duration = Duration::ZERO;
     const ONE: Duration = Duration::from_secs(1);
     let (left, reset) = ("x-ratelimit-remaining", "x-ratelimit-reset");
-    // 784111777 is what DATE says.
+    // 1234567890 is what DATE says.
     let cases: Vec<(Vec<(&str, &str)>, Duration)> = vec![
         (vec![(left, "0"), (reset, "1")], ONE),
-        (vec![DATE, (left, "0"), (reset, "784111778")], ONE),
-        (vec![DATE, (left, "0"), (reset, "784111778000")], ONE),
-        (vec![DATE, (left, "0"), (reset, "784111000")], ONE),
+        (vec![DATE, (left, "0"), (reset, "1234567891")], ONE),
+        (vec![DATE, (left, "0"), (reset, "1234567891000")], ONE),
+        (vec![DATE, (left, "0"), (reset, "1234567000")], ONE),
         (vec![(left, "-7"), (reset, "1")], ONE),
         (vec![(left, "0"), (reset, "0")], ONE),
         (vec![(left, "0")], ONE),
         (vec![(left, "many"), (reset, "soon")], NONE),
-        (vec![(reset, "784111000")], NONE),
+        (vec![(reset, "1234567000")], NONE),
         (vec![(left, "99999999999999999999999999"), (reset, "99999999999999999999999999")], NONE),
     ];
     std::thread::scope(|scope| {
@@ -211,7 +211,7 @@ fn github_names_a_time() -> Answer {
 }
 
 fn github_has_nothing_left() -> Answer {
-    let headers = [DATE, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "784111778")];
+    let headers = [DATE, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1234567891")];
     with_headers(Answer::text(403, "{\"message\": \"API rate limit exceeded\"}"), &headers)
 }
 
@@ -306,7 +306,7 @@ fn fault_27_a_host_that_refuses_connections_is_waited_for() {
 #[test]
 fn fault_28_flapping_loses_no_row_and_retries_keep_to_their_budget() {
     // Every reply was preceded by a failure, whatever the order.
-    let flap = |request: &SeenRequest| if request.number % 2 == 0 { Answer::status(503) } else { item(request) };
+    let flap = |request: &SeenRequest| if request.number.is_multiple_of(2) { Answer::status(503) } else { item(request) };
     let oracle = Oracle::start(flap);
     let top = "retry = { attempts = 50, initial = \"5ms\", max = \"20ms\", budget = \"90%\" }";
     all_ok(&job(&oracle, top, "concurrency = 10", 60), 60);
