@@ -99,11 +99,14 @@ class Bench:
         return float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), cpu / count * 1e6
 
 
-def begin(rows):
-    """What the command line says, with so many rows by default, and where nginx is."""
+def begin(rows, seconds=None):
+    """What the command line says, with so many rows (or seconds, for a bench that knows them) by default, and where nginx is."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--rows", type=int, default=rows)
+    if seconds is None:
+        arguments.add_argument("--rows", type=int, default=rows)
+    else:
+        arguments.add_argument("--seconds", type=float, default=seconds)
     arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if not nginx:

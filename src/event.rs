@@ -44,6 +44,25 @@ pub enum Event {
         /// Its rows.
         rows: u64,
     },
+    /// An attempt has ended. Told only where somebody asks for every attempt.
+    Attempted {
+        /// The endpoint.
+        endpoint: String,
+        /// The row.
+        row: u64,
+        /// Its number, from 1; 0 when nothing could be sent.
+        attempt: u32,
+        /// Status of the reply, if one came.
+        status: Option<u16>,
+        /// Milliseconds on the wire, if it got there.
+        duration_ms: Option<f64>,
+        /// What follows: `accept`, `retry`, `throttle`, `skip`, `fail`, `unknown`, `stop`.
+        verdict: String,
+        /// Why, masked, where it was not accepted.
+        reason: Option<String>,
+        /// Until the next attempt, in milliseconds, where there will be one.
+        wait_ms: Option<u64>,
+    },
     /// An attempt failed and will be made again.
     Retrying {
         /// The endpoint.
@@ -63,6 +82,26 @@ pub enum Event {
         limit: String,
         /// For how long from now, in milliseconds.
         wait_ms: u64,
+    },
+    /// Every call to a host failed: the endpoint pauses and sends single requests to see whether it is back.
+    OutageBegan {
+        /// The endpoint.
+        endpoint: String,
+        /// The host.
+        host: String,
+        /// Why the last one failed, masked.
+        reason: String,
+        /// Until the first of these requests, in milliseconds.
+        wait_ms: u64,
+    },
+    /// The host answers again.
+    OutageEnded {
+        /// The endpoint.
+        endpoint: String,
+        /// The host.
+        host: String,
+        /// How long it did not, in milliseconds.
+        lasted_ms: u64,
     },
     /// A row failed for good.
     RowFailed {

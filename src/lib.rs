@@ -14,6 +14,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod compile;
+pub mod concurrency;
 pub mod demo;
 pub mod diagnostic;
 pub mod document;

@@ -164,9 +164,18 @@ pub struct OutputArgs {
     /// Shows errors and results alone: no progress, no warnings
     #[arg(short, long, env = "PACELINE_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
-    /// Shows batches, retries, waits and failed rows as they happen
-    #[arg(short, long, env = "PACELINE_VERBOSE", value_parser = BoolishValueParser::new())]
-    pub verbose: bool,
+    /// Shows batches, retries, waits and failed rows as they happen; -vv every attempt
+    #[arg(short, long, env = "PACELINE_VERBOSE", action = clap::ArgAction::Count, value_parser = verbosity)]
+    pub verbose: u8,
+}
+
+/// How much `PACELINE_VERBOSE` asks for: a number, or yes and no.
+fn verbosity(text: &str) -> Result<u8, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "false" | "no" | "n" | "off" | "f" => Ok(0),
+        "true" | "yes" | "y" | "on" | "t" => Ok(1),
+        number => number.parse().map_err(|_| "write 0, 1 or 2, or true".to_owned()),
+    }
 }
 
 /// Arguments of `run`.

@@ -60,7 +60,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
     };
-    if speech.is_some_and(|speech| speech.quiet && speech.verbose) {
+    if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
         return Some(("--quiet", "--verbose"));
     }
     match command {

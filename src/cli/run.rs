@@ -63,8 +63,11 @@ fn reporters(speech: OutputArgs, plan: &Plan) -> Vec<Box<dyn Reporter>> {
     if speech.quiet || speech.output == Format::Json {
         return Vec::new();
     }
-    if speech.verbose {
-        return vec![Box::new(Log::new(print::speak())), Box::new(Lines::new(print::speak(), false))];
+    if speech.verbose > 0 {
+        return vec![
+            Box::new(Log::new(print::speak(), speech.verbose > 1)),
+            Box::new(Lines::new(print::speak(), false)),
+        ];
     }
     // Records on the same terminal would run through the bar.
     let records_here = print::stdout_is_terminal() && plan.sinks.iter().any(|sink| sink.kind.kind() == "stdout");

@@ -8,17 +8,33 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::plan::EndpointPlan;
 
+/// Most requests in flight that `concurrency = "auto"` tries.
+const MOST_BY_ITSELF: usize = 1000;
+
+/// Requests that the connections of an endpoint can carry at once, as far as they are worth trying.
+pub fn capacity(endpoint: &EndpointPlan) -> usize {
+    let (_, connections) = connections(endpoint);
+    connections.saturating_mul(endpoint.client.calls_per_connection(endpoint.needs_tls())).min(MOST_BY_ITSELF)
+}
+
+/// The setting that bounds the connections of an endpoint, and its value.
+fn connections(endpoint: &EndpointPlan) -> (&'static str, usize) {
+    let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
+    // Where the host varies, each has its own.
+    let to_one_host = url::origin_is_fixed(&endpoint.url);
+    if to_one_host && per_host < total { ("per-host", per_host) } else { ("total", total) }
+}
+
 /// Warns of endpoints that would have more calls in flight than connections.
 pub fn check(site: &mut Site<'_>, endpoints: &[EndpointPlan]) {
     for endpoint in endpoints {
-        if endpoint.client.calls_per_connection(endpoint.needs_tls()) > 1 {
+        if endpoint.adaptive || endpoint.client.calls_per_connection(endpoint.needs_tls()) > 1 {
             continue;
         }
-        let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
-        // Where the host varies, each has its own.
-        let to_one_host = url::origin_is_fixed(&endpoint.url);
-        let (key, most) = if to_one_host && per_host < total { ("per-host", per_host) } else { ("total", total) };
+        let (key, most) = connections(endpoint);
         if endpoint.concurrency > most {
+            let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
+            let to_one_host = url::origin_is_fixed(&endpoint.url);
             let too_few =
                 [("total", total < endpoint.concurrency), ("per-host", to_one_host && per_host < endpoint.concurrency)];
             let keys: Vec<&str> = too_few.iter().filter(|(_, few)| *few).map(|(key, _)| *key).collect();

@@ -7,18 +7,25 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 use super::sinks::Target;
-use super::{Site, batch, body, client, columns, engine, exposure, input, limits, request, retry, save, url};
+use super::{
+    Site, batch, body, client, columns, connections, engine, exposure, idempotency, input, limits, request, retry,
+    rules, save, url,
+};
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
-use crate::plan::{BatchPlan, BodyPlan, ColumnPlan, EndpointPlan, Meta, StatusSet};
+use crate::plan::{BatchPlan, BodyPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet};
 use crate::record::Layout;
 use crate::retry::RetryPlan;
 use crate::save::SavePlan;
 use crate::source::{Columns, SourcePlan};
+use crate::spec::pace::ConcurrencySpec;
 use crate::spec::{EndpointSpec, JobSpec};
-use crate::template::{RowScope, Scope, Spot, Template};
+use crate::template::{Condition, RowScope, Scope, Spot, Template};
 use crate::transport::{ClientPlan, TimeoutPlan};
+
+/// Requests in flight where the job does not say.
+const CONCURRENCY: usize = 10;
 
 /// What every endpoint is compiled with.
 #[derive(Debug)]
@@ -29,6 +36,21 @@ pub struct Surroundings<'s> {
     pub vars: &'s BTreeMap<String, Value>,
     /// Names of secrets.
     pub secrets: &'s [String],
+}
+
+impl Surroundings<'_> {
+    /// The names that templates over these columns may use.
+    pub fn scope(&self, columns: &Columns) -> Scope {
+        Scope {
+            row: match columns {
+                Columns::Known(header) => RowScope::Known(header.clone()),
+                Columns::Open => RowScope::Open,
+            },
+            vars: self.vars.clone(),
+            secrets: self.secrets.to_vec(),
+            reply: false,
+        }
+    }
 }
 
 /// Compiles an endpoint. The plan is `None` when it has no use; errors are told either way.
@@ -42,10 +64,11 @@ pub fn endpoint(
     let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
     let source = input::input(site, name, spec);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
-    let request = written.request(site, &scope(around, &known));
-    let settings = written.settings(site, buckets);
+    let scope = around.scope(&known);
+    let request = written.request(site, &scope);
+    let settings = written.settings(site, &scope, buckets);
     let mut output = written.output(site, &known);
-    output.save = written.save(site, source.as_deref(), &scope(around, &known), &output);
+    output.save = written.save(site, source.as_deref(), &scope, &output);
 
     let target = Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()) };
     let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
@@ -72,6 +95,7 @@ struct Request {
     headers: Vec<(HeaderName, Template)>,
     auth: Option<Arc<dyn AuthPlan>>,
     body: BodyPlan,
+    idempotency: Option<IdempotencyPlan>,
 }
 
 /// How it is sent.
@@ -85,6 +109,8 @@ struct Settings {
 
 /// What becomes of replies.
 struct Output {
+    rules: Vec<RulePlan>,
+    asserts: Vec<Condition>,
     columns: Vec<ColumnPlan>,
     meta: Vec<Meta>,
     save: Option<SavePlan>,
@@ -107,13 +133,14 @@ impl Written<'_> {
         let headers = request::headers(site, path, spec, scope);
         let auth = auth(site, path, spec, scope);
         let body = body::body(site, path, spec, scope, &headers);
-        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body })
+        let idempotency = idempotency::idempotency(site, path, spec, self.around.vars);
+        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body, idempotency })
     }
 
-    fn settings(&self, site: &mut Site<'_>, buckets: &mut Vec<LimitPlan>) -> Settings {
+    fn settings(&self, site: &mut Site<'_>, scope: &Scope, buckets: &mut Vec<LimitPlan>) -> Settings {
         let (name, spec, job) = (self.name, self.spec, self.around.job);
         Settings {
-            limits: limits::of_endpoint(site, name, spec, buckets),
+            limits: limits::of_endpoint(site, name, spec, job, scope, buckets),
             batch: batch::batch(site, name, spec, job),
             retry: retry::retry(site, name, spec, job),
             timeout: client::timeout(site, name, spec, job),
@@ -123,12 +150,14 @@ impl Written<'_> {
 
     fn output(&self, site: &mut Site<'_>, known: &Columns) -> Output {
         let (path, spec) = (&self.path, self.spec);
-        let scope = Scope { reply: true, ..scope(self.around, known) };
+        let scope = Scope { reply: true, ..self.around.scope(known) };
+        let rules = rules::rules(site, path, spec, &scope);
+        let asserts = rules::asserts(site, path, spec, &scope);
         let columns = columns::columns(site, path, spec, &scope);
         let meta = columns::meta(site, path, spec);
         let keep = columns::keep(site, path, spec, known);
         let layout = columns::layout(site, path, spec, keep, &meta);
-        Output { columns, meta, save: None, layout }
+        Output { rules, asserts, columns, meta, save: None, layout }
     }
 
     fn save(
@@ -138,15 +167,18 @@ impl Written<'_> {
         scope: &Scope,
         output: &Output,
     ) -> Option<SavePlan> {
-        let taken = save::Taken { columns: &output.columns, meta: &output.meta, accepted: expect(self.spec) };
+        let accepted = rules::accepted(self.spec, expect(self.spec));
+        let mut conditions = output.rules.iter().map(|rule| &rule.when).chain(&output.asserts);
+        let reads = conditions.any(|condition| condition.uses_json() || condition.uses_text());
+        let taken = save::Taken { columns: &output.columns, meta: &output.meta, reads, accepted };
         save::save(site, &self.path, self.spec, source, scope, taken)
     }
 
     fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
-        let Request { method, url, query, headers, auth, body } = request;
+        let Request { method, url, query, headers, auth, body, idempotency } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
-        let Output { columns, meta, save, layout } = output;
-        EndpointPlan {
+        let Output { rules, asserts, columns, meta, save, layout } = output;
+        let plan = EndpointPlan {
             name: self.name.to_owned(),
             method,
             one_origin: url::is_one_for_all(&url),
@@ -157,34 +189,30 @@ impl Written<'_> {
             body,
             source,
             limits,
-            concurrency: self.spec.concurrency.unwrap_or(10) as usize,
+            learn: self.spec.learn.unwrap_or(true),
+            concurrency: CONCURRENCY,
             adaptive: false,
-            rules: Vec::new(),
-            asserts: Vec::new(),
-            idempotency: None,
             order: self.spec.order.unwrap_or_default(),
             batch,
-            retry,
+            retry: RetryPlan { keyed: idempotency.is_some(), ..retry },
             timeout,
             client,
+            rules,
             expect: expect(self.spec),
+            asserts,
+            idempotency,
             columns,
             meta,
             save,
             layout,
+        };
+        match self.spec.concurrency {
+            None => plan,
+            Some(ConcurrencySpec::Fixed(calls)) => EndpointPlan { concurrency: calls as usize, ..plan },
+            Some(ConcurrencySpec::Auto) => {
+                EndpointPlan { concurrency: connections::capacity(&plan), adaptive: true, ..plan }
+            }
         }
-    }
-}
-
-fn scope(around: &Surroundings<'_>, columns: &Columns) -> Scope {
-    Scope {
-        row: match columns {
-            Columns::Known(header) => RowScope::Known(header.clone()),
-            Columns::Open => RowScope::Open,
-        },
-        vars: around.vars.clone(),
-        secrets: around.secrets.to_vec(),
-        reply: false,
     }
 }
 

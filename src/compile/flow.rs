@@ -25,7 +25,20 @@ macro_rules! flow {
 }
 
 flow!(BatchSpec { size, pause, in_flight });
-flow!(RetrySpec { attempts, backoff, initial, factor, max, jitter, statuses, errors, methods, max_wait });
+flow!(RetrySpec {
+    attempts,
+    backoff,
+    initial,
+    factor,
+    max,
+    jitter,
+    statuses,
+    errors,
+    methods,
+    max_wait,
+    unknown,
+    budget
+});
 flow!(TimeoutSpec { pool, connect, read, total, row });
 flow!(ClientSpec { engine, http, cookies, compression, proxy, dns_ttl, redirects, max_body, user_agent, resolve } { connections, tls });
 flow!(ConnectionsSpec { total, per_host, idle_timeout });

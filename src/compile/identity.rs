@@ -81,6 +81,15 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(file) = &written.body_file {
         put("body-file", text(file));
     }
+    if let Some(key) = &plan.idempotency {
+        put("idempotency-key", format!("{} {}", key.header, if key.quoted { "quoted" } else { "bare" }));
+    }
+    if let Some(rules) = written.rules.as_ref().filter(|rules| !rules.is_empty()) {
+        put("rules", text(rules));
+    }
+    if let Some(asserts) = written.expect.as_ref().and_then(|expect| expect.assert.as_ref()) {
+        put("expect.assert", text(asserts));
+    }
     if let Some(save) = &plan.save {
         put("save", save.written().to_owned());
     }

@@ -12,11 +12,12 @@ pub fn text_of(spec: &impl Serialize) -> String {
     serde_json::to_string(spec).unwrap_or_default()
 }
 
-/// Every text of the job that templates stand in: those of the endpoints, and the proxy that flows down to
-/// them.
+/// Every text of the job that templates stand in: those of the endpoints, and the limits and the proxy that
+/// serve them.
 pub fn texts(spec: &JobSpec) -> Vec<String> {
     let proxy = spec.client.iter().map(|client| text_of(&client.proxy));
-    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(proxy).collect()
+    let limits = spec.limits.iter().map(text_of);
+    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(limits).chain(proxy).collect()
 }
 
 /// Whether `table.name` or `table["name"]` stands in the text; a table that is used in any other way

@@ -11,9 +11,9 @@ mod connections;
 mod endpoint;
 mod engine;
 mod exposure;
-mod fail_if;
 mod files;
 mod flow;
+mod idempotency;
 mod identity;
 mod input;
 mod limits;
@@ -24,6 +24,8 @@ mod proxy;
 mod reach;
 mod request;
 mod retry;
+mod rules;
+mod run_if;
 mod save;
 mod secrets;
 mod sinks;
@@ -36,8 +38,9 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, KeyPath};
 use crate::plan::Plan;
+use crate::source::Columns;
 use crate::spec;
-use crate::template::{Scope, Spot, Template, TemplateErrorKind};
+use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind};
 
 /// What the command line adds to the file.
 #[derive(Debug, Clone, Default)]
@@ -63,9 +66,9 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let name = name::name(site, spec);
     let vars = vars::vars(site, spec, options);
     let secrets = secrets::secrets(site, spec);
-    let mut limits = limits::limits(spec);
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
+    let mut limits = limits::limits(site, spec, &around.scope(&Columns::Open));
     let (mut targets, mut endpoints) = (Vec::new(), Vec::new());
     for (name, written) in &spec.endpoints.0 {
         let (target, plan) = endpoint::endpoint(site, &around, name, written, &mut limits);
@@ -78,12 +81,15 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());
     save::conflicts(site, spec, &endpoints, state.as_deref());
-    let fail_if = fail_if::fail_if(site, spec);
+    let fail_if = run_if::fail_if(site, spec);
+    let stop_if = run_if::stop_if(site, spec);
     // What is idle may be idle only because of an error.
     if whole && !site.diagnostics.has_errors() {
         secrets::unused(site, spec);
         vars::unused(site, spec);
         limits::unused(site, spec);
+        retry::idle(site, spec, &endpoints);
+        endpoints.iter().for_each(|endpoint| batch::idle(site, endpoint));
         sinks::unused(site, &targets, &sinks);
     }
     let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();
@@ -99,7 +105,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         endpoints,
         sinks,
         fail_if,
-        stop_if: Vec::new(),
+        stop_if,
         row_limit: options.row_limit,
         identity,
     })
@@ -229,19 +235,24 @@ impl Site<'_> {
             Ok(template) if spot == Spot::Url => Some(template.ascii()),
             Ok(template) => Some(template),
             Err(errors) => {
-                for error in errors {
-                    let code = match error.kind {
-                        TemplateErrorKind::Syntax => codes::TEMPLATE_SYNTAX,
-                        TemplateErrorKind::Name => codes::TEMPLATE_NAME,
-                        TemplateErrorKind::Spot => codes::URL,
-                    };
-                    let place = self.document.place_in_string(path, error.range);
-                    let mut diagnostic = Diagnostic::error(code, error.message).at(place, "");
-                    diagnostic.help.extend(error.help);
-                    self.diagnostics.push(diagnostic);
-                }
+                self.template_errors(path, errors, codes::TEMPLATE_SYNTAX);
                 None
             }
+        }
+    }
+
+    /// Reports what is wrong inside the string at `path`; `syntax` is the code of what does not parse.
+    fn template_errors(&mut self, path: &KeyPath, errors: Vec<TemplateError>, syntax: Code) {
+        for error in errors {
+            let code = match error.kind {
+                TemplateErrorKind::Syntax => syntax,
+                TemplateErrorKind::Name => codes::TEMPLATE_NAME,
+                TemplateErrorKind::Spot => codes::URL,
+            };
+            let place = self.document.place_in_string(path, error.range);
+            let mut diagnostic = Diagnostic::error(code, error.message).at(place, "");
+            diagnostic.help.extend(error.help);
+            self.diagnostics.push(diagnostic);
         }
     }
 }

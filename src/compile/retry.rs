@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{Site, flow, request};
+use super::{Site, flow, request, rules};
+use crate::diagnostic::codes;
 use crate::document::KeyPath;
-use crate::plan::StatusSet;
+use crate::plan::{EndpointPlan, StatusSet};
 use crate::retry::{BackoffShape, BudgetPlan, ErrorClass, Jitter, RetryPlan, Unknown};
 use crate::spec::settings::RetrySpec;
-use crate::spec::text::{DurationSpec, JitterSpec, StatusSpec};
+use crate::spec::text::{DurationSpec, JitterSpec, ShareSpec, StatusSpec};
 use crate::spec::{EndpointSpec, JobSpec};
 
 const STATUSES: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
@@ -31,6 +32,12 @@ const THROTTLE_INITIAL: Duration = Duration::from_secs(1);
 const MAX: Duration = Duration::from_secs(60);
 /// Longest wait a server may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Retries as a share of requests.
+const BUDGET: f64 = 0.2;
+
+/// Keys that say nothing where there is one attempt. The shape of the wait is not among them: it is also how long
+/// a server is left alone that throttles and names no time.
+const OF_MORE_ATTEMPTS: [&str; 4] = ["statuses", "errors", "factor", "budget"];
 
 /// Decides the retries of an endpoint.
 pub fn retry(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> RetryPlan {
@@ -54,8 +61,8 @@ pub fn retry(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &Job
         errors: spec.errors.unwrap_or_else(|| ERRORS.into()),
         methods,
         max_wait: spec.max_wait.as_ref().map_or(MAX_WAIT, DurationSpec::get),
-        unknown: Unknown::default(),
-        budget: BudgetPlan { share: 0.2 },
+        unknown: spec.unknown.unwrap_or_default(),
+        budget: BudgetPlan { share: spec.budget.as_ref().map_or(BUDGET, ShareSpec::get) },
         keyed: false,
     }
 }
@@ -92,6 +99,39 @@ fn check(site: &mut Site<'_>, name: &str, spec: &RetrySpec) {
         // An endpoint may choose another shape under a factor of the top level: that is no mistake.
         if factor.0.len() >= backoff.0.len() {
             site.conflict(&factor, "no effect", &backoff, "because of this", message.to_owned(), help);
+        }
+    }
+}
+
+/// Warns of settings of retries that no endpoint they hold for can make use of.
+pub fn idle(site: &mut Site<'_>, job: &JobSpec, endpoints: &[EndpointPlan]) {
+    let all = endpoints.len() == job.endpoints.0.len() && endpoints.iter().all(|endpoint| endpoint.retry.attempts == 1);
+    if all {
+        with_one_attempt(site, &KeyPath::of(["retry"]), job.retry.as_ref());
+    }
+    for endpoint in endpoints {
+        let Some(written) = job.endpoints.get(&endpoint.name) else { continue };
+        let endpoint_path = KeyPath::of(["endpoints", endpoint.name.as_str()]);
+        let (path, own) = (endpoint_path.key("retry"), written.retry.as_ref());
+        if endpoint.retry.attempts == 1 {
+            with_one_attempt(site, &path, own);
+            rules::idle(site, &endpoint_path, written);
+        }
+        if own.is_some_and(|own| own.unknown == Some(Unknown::Resend)) && endpoint.may_repeat() {
+            let message = format!("`{path}.unknown` has no effect: a {} may be repeated anyway", endpoint.method);
+            site.warning(codes::NO_EFFECT, &path.key("unknown"), message, "take it out");
+        }
+    }
+}
+
+fn with_one_attempt(site: &mut Site<'_>, path: &KeyPath, spec: Option<&RetrySpec>) {
+    let short = spec.and_then(|spec| spec.initial.as_ref()).filter(|initial| initial.get() <= THROTTLE_INITIAL);
+    let initial = short.map(|_| "initial");
+    for key in OF_MORE_ATTEMPTS.into_iter().chain(initial) {
+        let here = path.key(key);
+        if site.document.get(&here).is_some() {
+            let message = format!("`{here}` has no effect: with one attempt nothing is tried again");
+            site.warning(codes::NO_EFFECT, &here, message, "take it out, or allow more `attempts`");
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Taken<'o> {
     pub columns: &'o [ColumnPlan],
     /// Meta columns.
     pub meta: &'o [Meta],
+    /// Whether a rule or an assertion looks at the body.
+    pub reads: bool,
     /// Statuses whose replies are accepted.
     pub accepted: StatusSet,
 }
@@ -49,7 +51,7 @@ pub fn save(
         return None;
     }
     let root = site.file(folder_of(&written.path));
-    let reads = taken.columns.iter().any(|column| column.extractor.reads_body());
+    let reads = taken.reads || taken.columns.iter().any(|column| column.extractor.reads_body());
     let plan = SavePlan::new(template, root, taken.accepted, reads || taken.meta.contains(&Meta::Body));
     if let Some(flaw) = plan.flaw() {
         site.error(codes::BAD_VALUE, &here, format!("nothing can be saved under this path: {flaw}"), EXAMPLE);

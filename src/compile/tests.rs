@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::document::Overlays;
-use crate::plan::Meta;
+use crate::limit::{CostPlan, KeyPlan};
+use crate::plan::{EndpointPlan, Measure, Meta, StopMeasure};
 use crate::record::InputColumns;
-use crate::retry::Jitter;
+use crate::retry::{Jitter, Then, Unknown};
 use crate::sink::RowChoice;
 
 fn compiled(text: &str, options: &Options) -> (Option<Plan>, Vec<String>) {
@@ -83,6 +84,77 @@ fn buckets_are_shared_by_name_or_owned() {
 }
 
 #[test]
+fn what_a_limit_takes_and_hears_is_decided() {
+    let limits = "vars.five = 5\n[limits]\na = { rate = \"1/s\", cost = \"{{ row.size }}\", key = \"{{ row.sku }}\" }\n\
+                  b = { rate = \"1/s\", cost = \"{{ vars.five }}\", key = \"host\", learn = false }\n\
+                  c = { rate = \"1/s\", cost = 7 }\n";
+    let plan = plan(&format!(
+        "{limits}{SMALL}limit = [\"a\", \"b\", \"c\"]\n{}rate = \"5/s\"\nlearn = false\n{}learn = false\n",
+        SMALL.replace("price", "stock"),
+        SMALL.replace("price", "free")
+    ));
+    let shown = |at: usize| (plan.limits[at].cost.to_string(), plan.limits[at].key.written(), plan.limits[at].learn);
+    assert_eq!(shown(0), ("{{ row.size }}".to_owned(), Some("{{ row.sku }}"), true));
+    assert_eq!((shown(1), shown(2)), (("5".to_owned(), Some("host"), false), ("7".to_owned(), None, true)));
+    assert!(matches!((&plan.limits[0].cost, &plan.limits[0].key), (CostPlan::Row(_), KeyPlan::Row(_))));
+    assert_eq!(shown(3), ("1".to_owned(), None, false), "the bucket of an endpoint's own rate");
+    let learn: Vec<bool> = plan.endpoints.iter().map(|endpoint| endpoint.learn).collect();
+    assert_eq!((learn, plan.endpoints[2].limits.len()), (vec![true, false, false], 0));
+}
+
+#[test]
+fn retries_rules_and_keys_are_decided() {
+    let plan = plan(&format!(
+        "retry = {{ unknown = \"resend\", budget = \"5%\" }}\nrun.stop-if = [\"failed > 50% after 100\"]\n{SMALL}\
+         method = \"POST\"\nidempotency-key = {{ header = \"X-Key\", style = \"bare\" }}\n\
+         rules = [{{ when = \"status == 409\", then = \"accept\" }}, {{ when = \"row.size > 3\", then = \"stop\" }}]\n\
+         expect.assert = \"json.ok\"\n{}idempotency-key = true\nretry.unknown = \"fail\"\n",
+        SMALL.replace("price", "stock")
+    ));
+    let (price, stock) = (&plan.endpoints[0], &plan.endpoints[1]);
+    assert_eq!((price.retry.unknown, price.retry.budget.share, price.retry.keyed), (Unknown::Resend, 0.05, true));
+    assert_eq!(stock.retry.unknown, Unknown::Fail);
+    let key = |endpoint: &EndpointPlan| {
+        endpoint.idempotency.as_ref().map(|key| (key.header.to_string(), key.quoted)).unwrap_or_default()
+    };
+    assert_eq!((key(price), key(stock)), (("x-key".to_owned(), false), ("idempotency-key".to_owned(), true)));
+    let rules: Vec<_> = price.rules.iter().map(|rule| (rule.when.source(), rule.then)).collect();
+    assert_eq!(rules, [("status == 409", Then::Accept), ("row.size > 3", Then::Stop)]);
+    assert_eq!((price.asserts.len(), price.asserts[0].source()), (1, "json.ok"));
+    let stop = &plan.stop_if[0];
+    assert_eq!((stop.measure, stop.bound, stop.after), (StopMeasure::Of(Measure::Failed), 0.5, 100));
+}
+
+#[test]
+fn five_rows_in_a_row_without_leave_stop_a_job_that_does_not_say_otherwise() {
+    let stop = plan(SMALL).stop_if.remove(0);
+    assert_eq!((stop.measure, stop.bound, stop.in_a_row), (StopMeasure::Unauthorized, 5.0, true));
+    assert!(plan(&format!("run.stop-if = []\n{SMALL}")).stop_if.is_empty());
+}
+
+#[test]
+fn a_number_in_flight_that_is_found_is_bounded_by_connections() {
+    let most = |url: &str, client: &str| {
+        let plan = plan(&format!("{}concurrency = \"auto\"\n{client}\n", SMALL.replace("demo:", url)));
+        (plan.endpoints[0].adaptive, plan.endpoints[0].concurrency)
+    };
+    assert_eq!(most("http://a.example", ""), (true, 100));
+    assert_eq!(most("http://a.example", "client.connections = { per-host = 7 }"), (true, 7));
+    assert_eq!(most("http://{{ row.sku }}", "client.connections = { per-host = 7, total = 9 }"), (true, 9));
+    // Over HTTP/2, many requests share a connection.
+    assert_eq!(most("https://a.example", ""), (true, 1000));
+    assert!(!plan(SMALL).endpoints[0].adaptive);
+}
+
+#[test]
+fn a_reply_of_any_status_is_saved_where_a_rule_may_accept_it() {
+    let save = "save.path = \"x/{{ row.sku }}\"\n";
+    let rule = "rules = [{ when = \"status == 404\", then = \"accept\" }]\n";
+    let saved = |more: &str| format!("{:?}", plan(&format!("{SMALL}{save}{more}")).endpoints[0].save);
+    assert!(saved("").contains("(200, 299)") && saved(rule).contains("(100, 999)"), "{}", saved(rule));
+}
+
+#[test]
 fn variables_are_overridden_in_the_type_of_the_file() {
     let text = format!(
         "vars.base = \"demo:\"\nvars.size = 5\n{}query.n = \"{{{{ vars.size }}}}\"\n",
@@ -140,6 +212,11 @@ fn what_would_be_sent_or_written_is_the_identity() {
         ("client.cookies = true\n", vec!["endpoints.price.client.cookies"]),
         ("client.cookies = false\n", vec![]),
         ("expect.status = [200]\n", vec!["endpoints.price.expect.status"]),
+        ("expect.assert = \"json.ok\"\n", vec!["endpoints.price.expect.assert"]),
+        ("rules = []\n", vec![]),
+        ("rules = [{ when = \"status == 404\", then = \"skip\" }]\n", vec!["endpoints.price.rules"]),
+        ("idempotency-key = true\n", vec!["endpoints.price.idempotency-key"]),
+        ("idempotency-key = false\n", vec![]),
         ("columns.price = \"$.price\"\n", vec!["endpoints.price.columns", "endpoints.price.columns.price"]),
         (
             "sinks.out.path = \"a.csv\"\n",
@@ -165,7 +242,7 @@ fn what_would_be_sent_or_written_is_the_identity() {
 #[test]
 fn pace_and_patience_are_not_the_identity() {
     let head = "description = \"x\"\nrun.fail-if = \"failed > 9\"\nclient.redirects = 1\nlimits.a.rate = \"1/s\"\n";
-    let tail = "concurrency = 99\nretry.attempts = 1\ntimeout.total = \"31s\"\nbatch.size = 3\nlimit = \"a\"\n";
+    let tail = "concurrency = 99\nretry.attempts = 2\nretry.budget = \"5%\"\nretry.unknown = \"fail\"\ntimeout.total = \"31s\"\nbatch.size = 300\nlimit = \"a\"\n";
     assert_eq!(difference(SMALL, &format!("{head}{SMALL}{tail}")), Vec::<String>::new());
 }
 

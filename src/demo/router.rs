@@ -15,7 +15,8 @@ use serde_json::json;
 
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
-use super::{access, echo, files, limited, lists, products, trouble, upload};
+use super::orders::Orders;
+use super::{access, echo, files, graphql, limited, lists, orders, products, trouble, upload};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -41,7 +42,9 @@ const GROUPS: &[&[Route]] = &[
     access::ROUTES,
     echo::ROUTES,
     upload::ROUTES,
+    orders::ROUTES,
     limited::ROUTES,
+    graphql::ROUTES,
     trouble::ROUTES,
 ];
 
@@ -73,6 +76,10 @@ pub(super) struct World {
     pub(super) bucket: Bucket,
     /// The bucket of `/limited-legacy`.
     pub(super) legacy_bucket: Bucket,
+    /// The points of `/graphql`.
+    pub(super) points: Bucket,
+    /// What `/orders` made.
+    pub(super) orders: Orders,
 }
 
 /// Most stumbles kept; beyond it they are forgotten, so that memory has a bound.
@@ -88,6 +95,8 @@ impl World {
             stumbles: Mutex::default(),
             bucket: Bucket::full(),
             legacy_bucket: Bucket::full(),
+            points: Bucket::of(graphql::MOST_POINTS, graphql::RESTORED),
+            orders: Orders::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Every route, asked through a raw connection.
 
 mod files;
+mod orders;
 
 use std::time::Duration;
 

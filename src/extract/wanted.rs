@@ -54,6 +54,12 @@ impl Wanted {
         wanted
     }
 
+    /// All of a JSON body.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { whole: true, ..Self::default() }
+    }
+
     fn add(&mut self, steps: &[Step]) {
         match steps {
             [] => self.whole = true,

@@ -6,6 +6,7 @@
 //! .paceline/JOB/journal   the journal
 //! .paceline/JOB/journal.1 the one before
 //! .paceline/JOB/journal.new one that is being written, or was when its writer was killed
+//! .paceline/JOB/intents   requests that must not be repeated, noted before they are sent
 //! ```
 //! Folders are for their owner alone, and so are files. Must never leave half a journal under its
 //! name: it is written beside, synced and renamed, so that a kill at any point leaves either no
@@ -51,6 +52,12 @@ impl StateFolder {
         let lock = path.join("lock");
         let file = take_lock(&lock)?;
         Ok(Self { path: path.to_owned(), _lock: file })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Path of the journal.

@@ -18,6 +18,8 @@
 //! it costs that one commit, whose rows are sent again, and nothing is doubled in the outputs, because
 //! they are cut back to the commit before.
 //!
+//! Other files of the state folder stand in the same frames behind a header of their own ([`Kind`]).
+//!
 //! Must never take a damaged record for a whole one.
 
 use std::fs::File;
@@ -29,9 +31,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{Commit, FailedRow, JournalError, Opening, Recovered, VERSION};
 
-const MAGIC: &[u8; 8] = b"paceline";
 const FILE_HEADER: u64 = 12;
 const FRAME_HEADER: usize = 12;
+
+/// A kind of file that stands in frames.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// First bytes of the file.
+    magic: &'static [u8; 8],
+    /// What it is called in messages.
+    pub(super) noun: &'static str,
+}
+
+/// The journal.
+pub(super) const JOURNAL: Kind = Kind { magic: b"paceline", noun: "journal" };
+/// What was on the wire.
+pub(super) const INTENTS: Kind = Kind { magic: b"pintents", noun: "list of requests on the wire" };
 
 /// The failed rows of a compact journal, or some of them. Not a commit: it says nothing of the state.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +58,12 @@ pub(super) struct FailedNote {
 
 /// The first bytes of a file: header and opening.
 pub(super) fn beginning(opening: &Opening) -> io::Result<Vec<u8>> {
-    let mut bytes = MAGIC.to_vec();
+    beginning_of(&JOURNAL, opening)
+}
+
+/// The first bytes of a file of this kind: header and first frame.
+pub(super) fn beginning_of(kind: &Kind, opening: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = kind.magic.to_vec();
     bytes.extend(VERSION.to_le_bytes());
     append_frame(&mut bytes, opening)?;
     Ok(bytes)
@@ -99,24 +119,57 @@ pub(super) fn replay<T: DeserializeOwned>(
 }
 
 fn scan_file(path: &Path, see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Option<Scan>, JournalError> {
+    with_file(&JOURNAL, path, |file, length| read(file, length, see))
+}
+
+fn with_file<T>(
+    kind: &Kind,
+    path: &Path,
+    read: impl FnOnce(BufReader<File>, u64) -> Result<T, Flaw>,
+) -> Result<Option<T>, JournalError> {
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
     match opened {
         // A run may be writing while `plan` reads: what comes behind this length is not ours to see.
-        Ok((length, file)) => read(BufReader::with_capacity(1 << 16, file), length, see).map(Some),
+        Ok((length, file)) => read(BufReader::with_capacity(1 << 16, file), length).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
-    .map_err(|flaw| explain(path, &flaw))
+    .map_err(|flaw| explain(kind, path, &flaw))
+}
+
+/// Reads a file of this kind: its first frame, and each of the others into what `begin` makes of the first.
+/// `None` when there is no such file. A torn end is left out.
+///
+/// # Errors
+/// When it is damaged (with the offset), of another version, or can't be read.
+pub(super) fn fold<H: DeserializeOwned, F: DeserializeOwned, T>(
+    kind: &Kind,
+    path: &Path,
+    begin: impl FnOnce(H) -> T,
+    mut see: impl FnMut(&mut T, F),
+) -> Result<Option<T>, JournalError> {
+    with_file(kind, path, |file, length| {
+        let mut frames = Frames::begin(kind, file.take(length), length)?;
+        let mut frame = Frame::default();
+        if !frames.next(&mut frame)? {
+            return Err(Flaw::Damaged { offset: FILE_HEADER, what: "its first record is not whole" });
+        }
+        let mut all = begin(parse(&frame)?);
+        while frames.next(&mut frame)? {
+            see(&mut all, parse(&frame)?);
+        }
+        Ok(all)
+    })
 }
 
 /// Reads a journal that is in memory, for tests over every bit of it.
 #[cfg(test)]
 pub(super) fn scan_bytes(bytes: &[u8]) -> Result<Scan, JournalError> {
-    read(bytes, bytes.len() as u64, |_| Ok(())).map_err(|flaw| explain(Path::new("journal"), &flaw))
+    read(bytes, bytes.len() as u64, |_| Ok(())).map_err(|flaw| explain(&JOURNAL, Path::new("journal"), &flaw))
 }
 
 fn read(source: impl Read, length: u64, mut see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Scan, Flaw> {
-    let mut frames = Frames::begin(source.take(length), length)?;
+    let mut frames = Frames::begin(&JOURNAL, source.take(length), length)?;
     let mut frame = Frame::default();
     if !frames.next(&mut frame)? {
         return Err(Flaw::Damaged { offset: FILE_HEADER, what: "its first record is not whole" });
@@ -161,15 +214,15 @@ struct Frames<R> {
 }
 
 impl<R: Read> Frames<R> {
-    fn begin(mut reader: R, length: u64) -> Result<Self, Flaw> {
+    fn begin(kind: &Kind, mut reader: R, length: u64) -> Result<Self, Flaw> {
         let mut header = [0; FILE_HEADER as usize];
         if length < FILE_HEADER {
             return Err(Flaw::Foreign);
         }
         reader.read_exact(&mut header)?;
-        let (magic, version) = header.split_at(MAGIC.len());
+        let (magic, version) = header.split_at(kind.magic.len());
         match little_endian(version) {
-            _ if magic != MAGIC => Err(Flaw::Foreign),
+            _ if magic != kind.magic => Err(Flaw::Foreign),
             VERSION => Ok(Self { reader, offset: FILE_HEADER, length, next: Vec::new() }),
             other => Err(Flaw::Version(other)),
         }
@@ -224,18 +277,18 @@ fn little_endian(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
-fn explain(path: &Path, flaw: &Flaw) -> JournalError {
-    let path = path.display();
+fn explain(kind: &Kind, path: &Path, flaw: &Flaw) -> JournalError {
+    let (noun, path) = (kind.noun, path.display());
     let way_out = "start anew with `--fresh` (the outputs stay untouched)";
     let message = match flaw {
-        Flaw::Io(error) => format!("can't read the journal `{path}`: {error}"),
-        Flaw::Foreign => format!("`{path}` is not a journal of paceline; move it away, or {way_out}"),
+        Flaw::Io(error) => format!("can't read the {noun} `{path}`: {error}"),
+        Flaw::Foreign => format!("`{path}` is not a {noun} of paceline; move it away, or {way_out}"),
         Flaw::Version(version) => format!(
-            "the journal `{path}` has format version {version}, and this program knows version {VERSION}; go on with \
+            "the {noun} `{path}` has format version {version}, and this program knows version {VERSION}; go on with \
              the paceline that wrote it, or {way_out}"
         ),
         Flaw::Damaged { offset, what } => {
-            format!("the journal `{path}` is damaged at byte {offset}: {what}; bring it back from a copy, or {way_out}")
+            format!("the {noun} `{path}` is damaged at byte {offset}: {what}; bring it back from a copy, or {way_out}")
         }
     };
     JournalError { message }

@@ -5,11 +5,13 @@
 //! whole commit. Must never hold a secret or a rendered request.
 //!
 //! `format` says how it stands in the file and what damage is noticed, `folder` who may write it,
-//! `writer` how commits become durable, `compact` how it is kept from growing without end.
+//! `writer` how commits become durable, `compact` how it is kept from growing without end. `intents` is a file
+//! beside it: requests that must not be repeated, noted before they are sent.
 
 mod compact;
 mod folder;
 mod format;
+pub mod intents;
 pub mod rowset;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::sink::Cursor;
 
 pub use folder::{StateFolder, peek};
+pub use intents::{IntentFile, Intents};
 pub use rowset::RowSet;
 pub use writer::Writer;
 
@@ -111,6 +114,9 @@ pub struct HeldNote {
     pub key: Option<String>,
     /// Until when, in milliseconds since 1970 (UTC): the clock that goes on while no process runs.
     pub until_ms: u64,
+    /// How much of it was left when it was noted, in milliseconds: more than that is never left, however the
+    /// clock is set in between.
+    pub left_ms: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -1,4 +1,4 @@
-//! The windows of a limit, asked together: governor's cells on a clock that the pacer sets.
+//! The windows of a limit and what was learned beside them, asked together.
 //!
 //! Pure: times are nanoseconds since the bucket was opened, given by the caller, which must be the
 //! only one to ask. Must never take from one window and not from another.
@@ -6,172 +6,193 @@
 //! **Catch-up.** A head that sleeps for a token wakes late. If governor were told that late time,
 //! every bit of lateness would be lost for good, and a rate of 500/s without a burst would come out
 //! at 350/s. So governor is told when the token *should* have left: as soon as it was due and someone
-//! waited for it. How far that may lie in the past is bounded by each window's `catch_up`: one
+//! waited for it. How far that may lie in the past is bounded by each window's catch-up: one
 //! interval at most, and nothing where the burst itself makes up for lateness. What governor
-//! allows holds for the told times, and these are never later than the true ones and at most
-//! `catch_up` earlier; so in true time no more than `burst + rate * (T + catch_up)` leave, which is
-//! `burst + rate * T + 1` or less.
+//! allows holds for the told times, and these are never later than the true ones and at most the
+//! catch-up earlier; so in true time no more than `max(burst, dearest cost) + rate * (T + catch-up)`
+//! leave, which is `max(burst, dearest cost) + rate * T + 1` or less. Whose token lay there for longer
+//! than a busy machine can be blamed for ([`STALL`]: the machine was suspended, the clock jumped, another
+//! limit was waited for) has nothing to catch up with: then no more than `max(burst, cost)` leave at once.
+//!
+//! **Learned.** A pace that was learned is one more window at the end of the list; a quota that is short
+//! stands beside them (see `learned`).
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{NotKeyed, StateStore};
-use governor::{Quota, RateLimiter};
+use crate::hints::Quota;
 
 use super::alarm::Grain;
-use super::{LimitPlan, Window};
+use super::cell::Cell;
+use super::learned::{Learned, Meter};
+use super::limiter::Bind;
+use super::plan::LimitPlan;
 
-/// Lateness that is caught up with: what a busy machine may add to a coarse timer.
-const LATENESS: u64 = 10_000_000;
+/// A token that lay there for longer than this was not missed because of a late wake-up.
+const STALL: u64 = 100_000_000;
 
-/// Longest interval and longest time to fill, 73 years: sums of a few never overflow.
-const LONGEST: u64 = 1 << 61;
-
-/// A token that is not there yet.
+/// Tokens that are not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// When it will be, in nanoseconds since the bucket was opened.
+    /// When they will be, or may be, in nanoseconds since the bucket was opened.
     pub at: u64,
-    /// How exactly to wait for it.
+    /// How exactly to wait for them.
     pub(super) grain: Grain,
+    /// What they are missing for.
+    pub bind: Bind,
 }
 
 /// All windows of a limit.
 #[derive(Debug)]
 pub struct Bucket {
-    windows: Vec<Cell>,
-}
-
-/// One window: a governor, and what the pacer needs to set its clock and to ask without taking.
-#[derive(Debug)]
-struct Cell {
-    governor: RateLimiter<NotKeyed, Ledger, Told, NoOpMiddleware<Nanos>>,
-    told: Told,
-    ledger: Ledger,
-    catch_up: u64,
-    grain: Grain,
-}
-
-/// governor's clock: shows what it was told.
-#[derive(Debug, Clone, Default)]
-struct Told(Arc<AtomicU64>);
-
-impl Clock for Told {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.0.load(Ordering::Relaxed).into()
-    }
-}
-
-/// governor's memory: when the bucket will be full again. Only one task asks at a time, so that it
-/// needs no compare-and-swap, and an answer can be taken back.
-#[derive(Debug, Clone, Default)]
-struct Ledger(Arc<AtomicU64>);
-
-impl StateStore for Ledger {
-    type Key = NotKeyed;
-
-    fn measure_and_replace<T, F, E>(&self, _key: &NotKeyed, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let (outcome, full_at) = decide(Some(self.0.load(Ordering::Relaxed).into()))?;
-        self.0.store(full_at.into(), Ordering::Relaxed);
-        Ok(outcome)
-    }
+    /// Its own, and behind them the learned pace, if there is one.
+    cells: Vec<Cell>,
+    own: usize,
+    /// Tokens per second in the long run, by its own windows.
+    rate: f64,
+    learned: Option<Box<Learned>>,
+    meter: Meter,
+    /// Tokens of requests that left and are not answered.
+    wire: u64,
+    /// The last place that was given.
+    placed: u64,
 }
 
 impl Bucket {
     /// Opens a full bucket.
     #[must_use]
     pub fn open(plan: &LimitPlan) -> Self {
-        Self { windows: plan.windows.iter().map(|window| Cell::open(window, plan.burst)).collect() }
+        let cells: Vec<_> = plan.windows.iter().map(|window| Cell::open(window.interval(), plan.burst)).collect();
+        let (own, rate) = (cells.len(), plan.rate());
+        Self { cells, own, rate, learned: None, meter: Meter::default(), wire: 0, placed: 0 }
     }
 
-    /// Whether there is a token of every window at `now` for one who waits since `since`, and when it
-    /// should have left; takes none.
+    /// Whether `cost` tokens of every window are there at `now` for one who waits since `since`, and when
+    /// it should have left; takes none.
     ///
     /// # Errors
-    /// The latest of the windows' due times.
-    pub fn ready(&self, now: u64, since: u64) -> Result<u64, Due> {
+    /// The latest of the due times.
+    pub fn ready(&mut self, now: u64, since: u64, cost: u32) -> Result<u64, Due> {
+        if self.learned.is_some() {
+            self.forget(now);
+            self.asks_quota(now, cost)?;
+        }
         let mut ideal = since.min(now);
-        for cell in &self.windows {
-            ideal = ideal.max(cell.due(cell.told_at(ideal, now)).unwrap_or(0));
+        for cell in &self.cells {
+            ideal = ideal.max(cell.due(cost));
         }
-        if ideal > now { Err(self.latest(now)) } else { Ok(ideal) }
+        if ideal > now {
+            return Err(self.latest(now, cost));
+        }
+        Ok(if now - ideal > STALL { now } else { ideal })
     }
 
-    /// Takes the token of every window that [`Bucket::ready`] found at this `now`.
-    pub fn settle(&self, now: u64, ideal: u64) {
-        for cell in &self.windows {
-            let taken = cell.ask(cell.told_at(ideal, now));
-            debug_assert_eq!(taken, Ok(()), "a token that was due is there");
+    /// Takes the tokens that [`Bucket::ready`] found at this `now`.
+    pub fn settle(&mut self, now: u64, ideal: u64, cost: u32) {
+        for cell in &self.cells {
+            let taken = cell.ask(cell.told_at(ideal, now), cost);
+            debug_assert_eq!(taken, Ok(()), "tokens that were due are there");
+        }
+        self.wire = self.wire.saturating_add(u64::from(cost));
+        self.meter.note(now, cost);
+        if let Some(learned) = &mut self.learned
+            && learned.grow(now, self.rate, self.meter.rate())
+        {
+            self.retune(now);
         }
     }
 
-    /// Whether another token is there at `until` although the one that [`Bucket::ready`] found at this
+    /// Whether `theirs` tokens are there at `until` although the `cost` that [`Bucket::ready`] found at this
     /// `now` were taken; takes none.
-    pub fn spares(&self, now: u64, ideal: u64, until: u64) -> bool {
-        self.windows.iter().all(|cell| cell.spares(cell.told_at(ideal, now), until.max(now)))
+    pub fn spares(&self, now: u64, ideal: u64, cost: u32, (until, theirs): (u64, u32)) -> bool {
+        let until = until.max(now);
+        let wire = self.wire.saturating_add(u64::from(cost));
+        self.cells.iter().all(|cell| cell.spares(cell.told_at(ideal, now), cost, until, theirs))
+            && self.learned.as_ref().is_none_or(|learned| learned.short_until(until, wire, theirs).is_none())
     }
 
-    /// When every window will have a token, and the grain of the one that is last.
-    fn latest(&self, now: u64) -> Due {
-        let dues = self.windows.iter().filter_map(|cell| Some(Due { at: cell.due(now)?, grain: cell.grain }));
-        dues.max_by_key(|due| due.at).unwrap_or(Due { at: now, grain: Grain::Timer })
-    }
-}
-
-impl Cell {
-    fn open(window: &Window, burst: NonZeroU32) -> Self {
-        let interval = u64::try_from(window.interval()).unwrap_or(LONGEST).clamp(1, LONGEST);
-        let burst = u64::from(burst.get()).min((LONGEST / interval).max(1));
-        let slack = interval * (burst - 1);
-        let (told, ledger) = (Told::default(), Ledger::default());
-        let governor = RateLimiter::new(quota(interval, burst), ledger.clone(), told.clone());
-        let catch_up = LATENESS.saturating_sub(slack).min(interval);
-        Self { governor, told, ledger, catch_up, grain: Grain::fitting(slack + catch_up) }
+    /// Tokens of a request that is answered, or will never be. Says whether somebody may have waited for it.
+    pub fn answered(&mut self, cost: u32) -> bool {
+        self.wire = self.wire.saturating_sub(u64::from(cost));
+        self.learned.as_mut().is_some_and(|learned| std::mem::take(&mut learned.awaited))
     }
 
-    /// The time to tell for a token that should have left at `ideal` and leaves `now`.
-    fn told_at(&self, ideal: u64, now: u64) -> u64 {
-        ideal.max(now.saturating_sub(self.catch_up))
+    /// What a reply to a request that left at `left` says is left of the `nth` quota of its size.
+    pub fn learn(&mut self, quota: &Quota, nth: usize, left: u64, now: u64) {
+        self.learned.get_or_insert_default().note(quota, nth, left, now);
+        self.retune(now);
     }
 
-    /// Takes a token at `at`, or says when there is one.
-    fn ask(&self, at: u64) -> Result<(), u64> {
-        self.told.0.store(at, Ordering::Relaxed);
-        self.governor.check().map_err(|refusal| refusal.earliest_possible().as_u64())
+    /// The server throttled a request that left at `left`, and named no time.
+    pub fn throttled(&mut self, left: u64, now: u64) {
+        // Of the first moments nothing can be measured.
+        let used = if self.meter.is_young() && self.rate.is_finite() { self.rate } else { self.meter.rate() };
+        self.learned.get_or_insert_default().cut(used, left, now);
+        self.retune(now);
     }
 
-    /// When there will be a token, if there is none at `at`; takes none.
-    fn due(&self, at: u64) -> Option<u64> {
-        let before = self.ledger.0.load(Ordering::Relaxed);
-        let due = self.ask(at).err();
-        self.ledger.0.store(before, Ordering::Relaxed);
-        due
+    /// Tokens per second that were learned, where they bind.
+    pub fn learned_rate(&self) -> Option<f64> {
+        self.learned.as_ref()?.rate()
     }
 
-    /// Whether there is a token at `until` after one was taken at `at`; takes none.
-    fn spares(&self, at: u64, until: u64) -> bool {
-        let before = self.ledger.0.load(Ordering::Relaxed);
-        let spares = self.ask(at).is_ok() && self.ask(until).is_ok();
-        self.ledger.0.store(before, Ordering::Relaxed);
-        spares
+    /// When it would be the turn of a newcomer, behind those who were given a place, and not before `floor`;
+    /// gives it that place.
+    pub fn place(&mut self, now: u64, cost: u32, floor: u64) -> u64 {
+        self.forget(now);
+        let short = self.learned.as_ref().and_then(|learned| learned.short_until(now, self.wire, cost));
+        let floor = now.max(floor).max(short.unwrap_or(0));
+        let turn = self.cells.iter().map(|cell| cell.turn(cost)).fold(floor, u64::max);
+        self.cells.iter_mut().for_each(|cell| cell.give_place(turn, cost));
+        self.placed = self.placed.max(turn);
+        turn
     }
-}
 
-fn quota(interval: u64, burst: u64) -> Quota {
-    let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    // The interval is at least 1 ns, which is all that `with_period` asks for.
-    let period = Quota::with_period(Duration::from_nanos(interval));
-    period.unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(burst)
+    /// What those wait for who were given a place that has not come.
+    pub fn placed(&self, now: u64) -> Option<Bind> {
+        (self.placed > now).then(|| self.latest(now, 1).bind)
+    }
+
+    /// Whether it is as good as one that is opened now.
+    pub fn is_idle(&mut self, now: u64) -> bool {
+        self.forget(now);
+        self.learned.is_none() && self.placed <= now && self.cells.iter().all(|cell| cell.is_full(now))
+    }
+
+    /// Drops what was learned and holds no longer.
+    fn forget(&mut self, now: u64) {
+        if self.learned.as_mut().is_some_and(|learned| learned.forget(now)) {
+            self.retune(now);
+        }
+    }
+
+    fn asks_quota(&mut self, now: u64, cost: u32) -> Result<(), Due> {
+        let Some(learned) = &mut self.learned else { return Ok(()) };
+        let Some(at) = learned.short_until(now, self.wire, cost) else { return Ok(()) };
+        learned.awaited = true;
+        Err(Due { at, grain: Grain::Timer, bind: Bind::Learned })
+    }
+
+    /// When every window will have the tokens, and the grain of the one that is last. A learned pace may be
+    /// another one when a quota begins anew.
+    fn latest(&self, now: u64, cost: u32) -> Due {
+        let anew = self.learned.as_ref().map_or(u64::MAX, |learned| learned.next_change());
+        let dues = self.cells.iter().enumerate().map(|(position, cell)| {
+            let (most, bind) = if position < self.own { (u64::MAX, Bind::Own) } else { (anew, Bind::Learned) };
+            Due { at: cell.due(cost).min(most), grain: cell.grain(), bind }
+        });
+        dues.max_by_key(|due| due.at).unwrap_or(Due { at: now, grain: Grain::Timer, bind: Bind::Own })
+    }
+
+    /// Lets the last cell keep the pace that is learned now.
+    fn retune(&mut self, now: u64) {
+        let paced = self.learned.as_ref().and_then(|learned| learned.pace(now, self.wire));
+        match (paced, self.cells.get_mut(self.own)) {
+            (Some((interval, burst)), Some(cell)) => cell.retune(interval, burst, now),
+            (Some((interval, burst)), None) => self.cells.push(Cell::open(u128::from(interval), burst)),
+            (None, _) => self.cells.truncate(self.own),
+        }
+        if self.learned.as_ref().is_some_and(|learned| learned.is_empty()) {
+            self.learned = None;
+        }
+    }
 }
 
 #[cfg(test)]

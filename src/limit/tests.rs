@@ -1,13 +1,19 @@
 //! The queues in front of the buckets, on tokio's paused clock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::bucket::tests::{plan, promise_holds};
 use super::*;
+use crate::clock::{self, Instant};
 
+mod cost;
 mod joint;
+mod places;
+mod quota;
+mod throttle;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,7 +25,7 @@ fn per_second(rate: u32, burst: u32) -> Arc<Limiter> {
 async fn take(limiter: &Limiter, count: usize) -> Vec<u64> {
     let mut times = Vec::new();
     for _ in 0..count {
-        limiter.take().await;
+        limiter.take(1).await;
         times.push(limiter.nanos(clock::now()));
     }
     times
@@ -58,7 +64,7 @@ async fn tokens_go_to_those_who_came_first() {
     for number in 0..50 {
         let (limiter, served) = (Arc::clone(&limiter), Arc::clone(&served));
         tasks.push(tokio::spawn(async move {
-            limiter.take().await;
+            limiter.take(1).await;
             served.lock().unwrap().push(number);
         }));
         settle().await;
@@ -73,9 +79,9 @@ async fn tokens_go_to_those_who_came_first() {
 async fn who_goes_away_while_waiting_takes_nothing_from_any_window() {
     let windows = [(1, SECOND), (30, SECOND * 60), (20, SECOND)];
     let limiter = Arc::new(Limiter::open(plan(&windows, 1)));
-    limiter.take().await;
+    limiter.take(1).await;
     for _ in 0..10 {
-        let (head, queued) = (limiter.take(), limiter.take());
+        let (head, queued) = (limiter.take(1), limiter.take(1));
         let gone = tokio::time::timeout(Duration::from_millis(100), async { tokio::join!(head, queued) }).await;
         assert!(gone.is_err());
     }
@@ -86,7 +92,7 @@ async fn who_goes_away_while_waiting_takes_nothing_from_any_window() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_is_obeyed_by_those_who_come_and_by_the_head_that_sleeps() {
     let limiter = per_second(1, 1);
-    limiter.take().await;
+    limiter.take(1).await;
     let sleeper = tokio::spawn({
         let limiter = Arc::clone(&limiter);
         async move { take(&limiter, 1).await }
@@ -134,6 +140,40 @@ async fn no_more_than_the_burst_leaves_after_a_hold() {
         times.sort_unstable();
         let at_once = times.iter().filter(|time| **time == times[0]).count();
         assert_eq!(at_once, burst as usize, "{times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_burst_leaves_after_a_suspended_machine() {
+    for burst in [1, 3] {
+        for learned in [false, true] {
+            for held in [false, true] {
+                let limiter = per_second(20, burst);
+                take(&limiter, 40).await;
+                if learned {
+                    limiter.throttled(clock::now(), clock::now());
+                }
+                if held {
+                    limiter.hold(clock::now() + SECOND * 60);
+                }
+                let mut tasks = Vec::new();
+                for _ in 0..10 {
+                    let limiter = Arc::clone(&limiter);
+                    tasks.push(tokio::spawn(async move { take(&limiter, 1).await[0] }));
+                }
+                settle().await;
+                tokio::time::advance(SECOND * 3600).await;
+                let mut times = Vec::new();
+                for task in tasks {
+                    times.push(task.await.unwrap());
+                }
+                times.sort_unstable();
+                let woken = times.iter().filter(|at| **at > 3_600_000_000_000).collect::<Vec<_>>();
+                let at_once = woken.iter().filter(|at| ***at < *woken[0] + 10_000_000).count();
+                assert!(at_once <= burst as usize, "burst {burst}, learned {learned}, held {held}: {times:?}");
+                assert!(promise_holds(limiter.plan(), &times));
+            }
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::{FailIf, StatusSet};
+use super::{FailIf, StatusSet, StopIf};
 use crate::clock;
-use crate::limit::{LimitPlan, Window};
+use crate::limit::{CostPlan, KeyPlan, LimitPlan, Window};
+use crate::retry::Then;
 
 impl fmt::Display for StatusSet {
     /// `2xx, 404`; `none` when it is empty.
@@ -35,6 +36,49 @@ impl fmt::Display for FailIf {
     }
 }
 
+impl fmt::Display for StopIf {
+    /// As written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+impl fmt::Display for Then {
+    /// As written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "accept",
+            Self::Retry => "retry",
+            Self::Throttle => "throttle",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Stop => "stop",
+        })
+    }
+}
+
+impl fmt::Display for CostPlan {
+    /// As written: `5`, `{{ row.weight }}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(tokens) => write!(f, "{tokens}"),
+            Self::Row(template) => f.write_str(template.source()),
+        }
+    }
+}
+
+impl KeyPlan {
+    /// As written; `None`: there is no key.
+    #[must_use]
+    pub fn written(&self) -> Option<&str> {
+        match self {
+            Self::One => None,
+            Self::Host => Some("host"),
+            Self::Row(template) => Some(template.source()),
+        }
+    }
+}
+
 /// A window as a rate: `10/s`, `100/30s`.
 #[must_use]
 pub fn rate(window: &Window) -> String {
@@ -44,11 +88,27 @@ pub fn rate(window: &Window) -> String {
     format!("{}/{}", window.count, unit.unwrap_or(&per))
 }
 
-/// A bucket in one line: `prices-api: 10/s and 5000/h, burst 5`.
+/// A bucket in one line: `prices-api: 10/s and 5000/h, burst 5, cost {{ row.weight }}`.
 #[must_use]
 pub fn limit(limit: &LimitPlan) -> String {
     let rates: Vec<String> = limit.windows.iter().map(rate).collect();
-    format!("{}: {}, burst {}", limit.name, rates.join(" and "), limit.burst)
+    let mut line = format!("{}: {}, burst {}", limit.name, rates.join(" and "), limit.burst);
+    match &limit.cost {
+        CostPlan::Fixed(one) if one.get() == 1 => {}
+        CostPlan::Fixed(tokens) if *tokens > limit.burst => {
+            line += &format!(", cost {tokens} (more than the burst: a request leaves when the bucket is full)");
+        }
+        cost @ (CostPlan::Fixed(_) | CostPlan::Row(_)) => line += &format!(", cost {cost}"),
+    }
+    match &limit.key {
+        KeyPlan::One => {}
+        KeyPlan::Host => line += ", a bucket for each host",
+        KeyPlan::Row(template) => line += &format!(", a bucket for each {}", template.source()),
+    }
+    if !limit.learn {
+        line += ", deaf to what replies say of limits";
+    }
+    line
 }
 
 #[cfg(test)]
@@ -75,5 +135,12 @@ mod tests {
         assert_eq!(shown, ["10/s", "100/30s", "5000/h", "1/1m 30s", "3/10s"]);
         let plan = LimitPlan::new("api", vec![window(10, 1), window(5000, 3600)], NonZeroU32::MIN);
         assert_eq!(limit(&plan), "api: 10/s and 5000/h, burst 1");
+        let cost = CostPlan::Fixed(NonZeroU32::new(5).unwrap());
+        let dear = LimitPlan { cost, key: KeyPlan::Host, learn: false, ..plan };
+        assert_eq!(
+            limit(&dear),
+            "api: 10/s and 5000/h, burst 1, cost 5 (more than the burst: a request leaves when the bucket is full), \
+             a bucket for each host, deaf to what replies say of limits"
+        );
     }
 }

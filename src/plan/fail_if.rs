@@ -31,8 +31,9 @@ impl FailIf {
     }
 }
 
+/// Whether a measure is to the bound as a condition wants it.
 #[allow(clippy::float_cmp, reason = "counts and written bounds are compared, not results of long sums")]
-fn compare(comparison: Comparison, measured: f64, bound: f64) -> bool {
+pub(super) fn compare(comparison: Comparison, measured: f64, bound: f64) -> bool {
     match comparison {
         Comparison::Above => measured > bound,
         Comparison::AtLeast => measured >= bound,

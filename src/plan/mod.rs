@@ -7,6 +7,8 @@ pub mod display;
 pub mod estimate;
 pub mod fail_if;
 pub mod request;
+pub mod stop_if;
+pub mod taking;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ use crate::auth::AuthPlan;
 use crate::extract::Extractor;
 use crate::limit::LimitPlan;
 use crate::record::Layout;
-use crate::retry::{RetryPlan, Then};
+use crate::retry::{RetryPlan, Then, Unknown};
 use crate::save::SavePlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
@@ -95,6 +97,9 @@ pub struct EndpointPlan {
     pub source: Arc<dyn SourcePlan>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
     pub limits: Vec<usize>,
+    /// Whether what replies say of limits slows the endpoint down where it takes from no limit: then it has a
+    /// bucket that knows only holds.
+    pub learn: bool,
     /// Requests in flight; the most there may be where `adaptive`.
     pub concurrency: usize,
     /// Whether the number in flight is found while the run goes on (`concurrency = "auto"`).
@@ -128,12 +133,33 @@ pub struct EndpointPlan {
 }
 
 impl EndpointPlan {
+    /// Whether a request may be sent again although it may have reached the server: by its method (RFC 9110,
+    /// section 9.2.2), or since it carries a key.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        self.retry.keyed || self.retry.methods.contains(&self.method)
+    }
+
     /// Whether its requests may go over TLS: its URL says https, or does not say yet.
     #[must_use]
     pub fn needs_tls(&self) -> bool {
         const PLAIN: [&str; 3] = ["http://", "demo:", "unix:"];
         let prefix = self.url.literal_prefix();
         !PLAIN.iter().any(|plain| prefix.starts_with(plain))
+    }
+
+    /// Whether its requests must not be sent again unasked when they were cut off without an answer: the method
+    /// may not be repeated, and nothing lets the server tell a repetition. They are noted before they are sent.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        !self.retry.keyed && !self.resends_unknown()
+    }
+
+    /// Whether a row that an earlier session left as unknown is sent again: the job says so. That requests carry
+    /// a key now says nothing of the one that was cut off, which had none.
+    #[must_use]
+    pub fn resends_unknown(&self) -> bool {
+        self.retry.unknown == Unknown::Resend || self.retry.methods.contains(&self.method)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The log of `-v`: every event that says something, a line each, with the time of day (UTC).
+//! The log of `-v`: every event that says something, a line each, with the time of day (UTC). With `-vv` every
+//! attempt is among them.
 
 use std::time::Duration;
 
@@ -11,18 +12,28 @@ use crate::run::live::Live;
 /// Says what happens as it happens.
 pub struct Log {
     speak: Speak,
+    /// Whether every attempt is told, and not only those that are made again.
+    attempts: bool,
 }
 
 impl Log {
-    /// A log that goes to `speak`.
+    /// A log that goes to `speak`; of every attempt, if wanted.
     #[must_use]
-    pub fn new(speak: Speak) -> Self {
-        Self { speak }
+    pub fn new(speak: Speak, attempts: bool) -> Self {
+        Self { speak, attempts }
     }
 }
 
 impl Reporter for Log {
+    fn wants_attempts(&self) -> bool {
+        self.attempts
+    }
+
     fn tell(&mut self, event: &Event) {
+        // The attempt itself says the same, and more.
+        if self.attempts && matches!(event, Event::Retrying { .. }) {
+            return;
+        }
         let stamp = clock::timestamp();
         // `2026-11-20T15:04:05.123Z`: the day is known to whoever looks on.
         let time = stamp.get(11..23).unwrap_or(&stamp);
@@ -46,11 +57,19 @@ fn describe(event: &Event) -> String {
         Event::BatchFinished { endpoint, batch, rows } => {
             format!("{}: batch {batch} has ended, {}", clean(endpoint), counted(*rows, "row"))
         }
+        Event::Attempted { .. } => attempted(event),
         Event::Retrying { endpoint, row, attempts, reason, wait_ms } => {
             let (wait, tries) = (human(*wait_ms), counted(u64::from(*attempts), "attempt"));
             format!("{}: row {}: again in {wait} after {tries}: {}", clean(endpoint), row + 1, clean(reason))
         }
         Event::Held { limit, wait_ms } => format!("limit {}: held for {}", clean(limit), human(*wait_ms)),
+        Event::OutageBegan { endpoint, host, reason, wait_ms } => {
+            let (wait, reason) = (human(*wait_ms), clean(reason));
+            format!("{}: every call to {} fails: {reason}; the next one in {wait}", clean(endpoint), clean(host))
+        }
+        Event::OutageEnded { endpoint, host, lasted_ms } => {
+            format!("{}: {} is back after {}", clean(endpoint), clean(host), human(*lasted_ms))
+        }
         Event::RowFailed { endpoint, row, reason } => {
             format!("{}: row {}: failed: {}", clean(endpoint), row + 1, clean(reason))
         }
@@ -60,6 +79,26 @@ fn describe(event: &Event) -> String {
         Event::RunFinished { complete: true } => "the run is complete".to_owned(),
         Event::RunFinished { complete: false } => "the run ends before its last row".to_owned(),
     }
+}
+
+/// `price: row 18: attempt 1: 503 in 12.5ms: retry in 250ms: 503 Service Unavailable`
+fn attempted(event: &Event) -> String {
+    let Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms } = event else {
+        return String::new();
+    };
+    let mut line = format!("{}: row {}: attempt {attempt}: ", clean(endpoint), row + 1);
+    line += &status.map_or_else(|| "no reply".to_owned(), |status| status.to_string());
+    if let Some(duration) = duration_ms {
+        line += &format!(" in {duration}ms");
+    }
+    line += &format!(": {verdict}");
+    if let Some(wait) = wait_ms {
+        line += &format!(" in {}", human(*wait));
+    }
+    if let Some(reason) = reason {
+        line += &format!(": {}", clean(reason));
+    }
+    line
 }
 
 fn human(milliseconds: u64) -> String {
@@ -85,10 +124,45 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_is_told_with_its_reason_and_its_wait() {
+        let attempted = |status, duration_ms, verdict: &str, reason: Option<&str>, wait_ms| Event::Attempted {
+            endpoint: "price".into(),
+            row: 17,
+            attempt: 2,
+            status,
+            duration_ms,
+            verdict: verdict.into(),
+            reason: reason.map(str::to_owned),
+            wait_ms,
+        };
+        let refused = attempted(Some(503), Some(12.5), "retry", Some("503 Service Unavailable"), Some(250));
+        let expected = "price: row 18: attempt 2: 503 in 12.5ms: retry in 250ms: 503 Service Unavailable";
+        assert_eq!(describe(&refused), expected);
+        let accepted = attempted(Some(200), Some(1.0), "accept", None, None);
+        assert_eq!(describe(&accepted), "price: row 18: attempt 2: 200 in 1ms: accept");
+        let cut = attempted(None, None, "fail", Some("connection refused"), None);
+        assert_eq!(describe(&cut), "price: row 18: attempt 2: no reply: fail: connection refused");
+    }
+
+    #[test]
+    fn an_outage_has_a_beginning_and_an_end() {
+        let (endpoint, host) = ("price".to_owned(), "api:443".to_owned());
+        let began = Event::OutageBegan {
+            endpoint: endpoint.clone(),
+            host: host.clone(),
+            reason: "502 Bad Gateway".into(),
+            wait_ms: 1000,
+        };
+        assert_eq!(describe(&began), "price: every call to api:443 fails: 502 Bad Gateway; the next one in 1s");
+        let ended = Event::OutageEnded { endpoint, host, lasted_ms: 61_000 };
+        assert_eq!(describe(&ended), "price: api:443 is back after 1m 1s");
+    }
+
+    #[test]
     fn a_line_begins_with_the_time_of_day() {
         let heard = Arc::new(Mutex::new(String::new()));
         let ear = Arc::clone(&heard);
-        let mut log = Log::new(Box::new(move |line| line.clone_into(&mut ear.lock().unwrap())));
+        let mut log = Log::new(Box::new(move |line| line.clone_into(&mut ear.lock().unwrap())), false);
         log.tell(&Event::EndpointFinished { endpoint: "price".into() });
         let line = heard.lock().unwrap().clone();
         let (time, rest) = line.split_at(12);

@@ -19,6 +19,11 @@ pub type Speak = Box<dyn FnMut(&str) + Send>;
 
 /// Watches a run. Called from the conductor, so it must be quick and must not block.
 pub trait Reporter: Send {
+    /// Whether it wants to be told of every attempt: millions of events, which nobody makes otherwise.
+    fn wants_attempts(&self) -> bool {
+        false
+    }
+
     /// Something happened.
     fn tell(&mut self, event: &Event);
 

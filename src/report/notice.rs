@@ -25,12 +25,21 @@ impl Notices {
                 Some(format!("{}: going on with run {}, {rows} done before", clean(job), clean(run)))
             }
             Event::Held { limit, wait_ms } => self.hold(limit, *wait_ms),
+            Event::OutageBegan { endpoint, host, reason, .. } => {
+                let (endpoint, host, reason) = (clean(endpoint), clean(host), clean(reason));
+                Some(format!("outage: every call of {endpoint} to {host} fails ({reason}); waiting until it is back"))
+            }
+            Event::OutageEnded { endpoint, host, lasted_ms } => {
+                let lasted = clock::human(Duration::from_millis(*lasted_ms));
+                Some(format!("{}: {} is back after {lasted}", clean(endpoint), clean(host)))
+            }
             Event::Warning { message } => Some(format!("warning: {}", clean(message))),
             Event::Draining { reason } => Some(format!("draining: {}; requests in flight end", clean(reason))),
             Event::RunStarted { .. }
             | Event::EndpointStarted { .. }
             | Event::BatchStarted { .. }
             | Event::BatchFinished { .. }
+            | Event::Attempted { .. }
             | Event::Retrying { .. }
             | Event::RowFailed { .. }
             | Event::EndpointFinished { .. }

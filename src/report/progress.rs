@@ -52,6 +52,8 @@ pub struct Progress {
     pub retries: u64,
     /// Attempts under way.
     pub in_flight: u64,
+    /// Attempts that may be, as found so far; 0 where the number is fixed.
+    pub allowed: u64,
     /// Until the end at this rate, where that can be told.
     pub eta: Option<Duration>,
 }
@@ -67,7 +69,8 @@ impl Progress {
         let total = Some(read(&lane.rows)).filter(|rows| *rows > 0).map(|rows| rows.max(done));
         let in_flight = read(&lane.in_flight);
         let eta = total.filter(|_| rate > 0.0).map(|total| Duration::from_secs_f64((total - done) as f64 / rate));
-        Self { done, total, rate, failed: read(&lane.failed), retries: read(&lane.retries), in_flight, eta }
+        let (failed, retries, allowed) = (read(&lane.failed), read(&lane.retries), read(&lane.allowed));
+        Self { done, total, rate, failed, retries, in_flight, allowed, eta }
     }
 
     /// `412/1,000`, or `412 rows` when the total is unknown.
@@ -87,7 +90,10 @@ impl Progress {
         details.extend(self.eta.map(|eta| format!("eta {}", whole_seconds(eta))));
         details.push(format!("{} failed", thousands(self.failed)));
         details.push(format!("{} retries", thousands(self.retries)));
-        details.push(format!("{} in flight", thousands(self.in_flight)));
+        details.push(match self.allowed {
+            0 => format!("{} in flight", thousands(self.in_flight)),
+            allowed => format!("{} of {} in flight (auto)", thousands(self.in_flight), thousands(allowed)),
+        });
         details
     }
 
@@ -124,6 +130,7 @@ pub mod tests {
             retries: AtomicU64::new(7),
             in_flight: AtomicU64::new(10),
             sleeping: AtomicU64::new(3),
+            ..Lane::default()
         }
     }
 

@@ -66,6 +66,10 @@ pub enum FailureKind {
     Decode,
     /// A status that is not accepted.
     Status,
+    /// A reply that breaks `expect.assert`.
+    Assert,
+    /// A reply that a rule of the job refuses.
+    Rule,
     /// The reply's body could not be saved to a file.
     Save,
     /// The request can't be built from this row, or a file that it sends can't be read as it was announced.
@@ -77,6 +81,15 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Its name: `read-timeout`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            Ok(_) | Err(_) => String::new(),
+        }
+    }
+
     /// The class that `[retry] errors` knows it by; `None`: never tried again by class.
     #[must_use]
     pub fn class(self) -> Option<ErrorClass> {
@@ -88,7 +101,7 @@ impl FailureKind {
             }
             Self::Reset => Some(ErrorClass::Reset),
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
-            Self::Decode => Some(ErrorClass::Decode),
+            Self::Decode | Self::Assert => Some(ErrorClass::Decode),
             Self::UnknownHost
             | Self::Certificate
             | Self::TlsMismatch
@@ -99,9 +112,44 @@ impl FailureKind {
             | Self::TooLarge
             | Self::Redirect
             | Self::Status
+            | Self::Rule
             | Self::Request
             | Self::Extract
             | Self::Input => None,
+        }
+    }
+
+    /// Whether the server has answered when an attempt fails so: what it did with the request is known then,
+    /// as far as it says. A body cut short is no answer; a proxy's refusal is one.
+    #[must_use]
+    pub fn answered(self) -> bool {
+        match self {
+            Self::Proxy
+            | Self::TooLarge
+            | Self::Redirect
+            | Self::Decode
+            | Self::Status
+            | Self::Assert
+            | Self::Rule
+            | Self::Save
+            | Self::Extract => true,
+            Self::Dns
+            | Self::UnknownHost
+            | Self::Connect
+            | Self::Tls
+            | Self::TlsMismatch
+            | Self::Certificate
+            | Self::Auth
+            | Self::PoolTimeout
+            | Self::ConnectTimeout
+            | Self::ReadTimeout
+            | Self::TotalTimeout
+            | Self::RowTimeout
+            | Self::Reset
+            | Self::Truncated
+            | Self::Protocol
+            | Self::Request
+            | Self::Input => false,
         }
     }
 
@@ -126,6 +174,8 @@ impl FailureKind {
             | Self::Redirect
             | Self::Decode
             | Self::Status
+            | Self::Assert
+            | Self::Rule
             | Self::Save
             | Self::Request
             | Self::Extract

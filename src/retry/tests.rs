@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
+use crate::hints::{self, Hints};
 
 /// The defaults of the job language, without jitter.
 pub(super) fn plan() -> RetryPlan {
@@ -35,7 +36,7 @@ pub(super) fn plan() -> RetryPlan {
     }
 }
 
-const KINDS: [FailureKind; 24] = [
+const KINDS: [FailureKind; 26] = [
     FailureKind::Dns,
     FailureKind::UnknownHost,
     FailureKind::Connect,
@@ -56,36 +57,57 @@ const KINDS: [FailureKind; 24] = [
     FailureKind::Redirect,
     FailureKind::Decode,
     FailureKind::Status,
+    FailureKind::Assert,
+    FailureKind::Rule,
     FailureKind::Save,
     FailureKind::Request,
     FailureKind::Extract,
     FailureKind::Input,
 ];
 
-fn told(seconds: Option<u64>) -> HeaderMap {
-    seconds.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))).into_iter().collect()
+fn told(seconds: Option<u64>) -> Hints {
+    read(&seconds.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))).into_iter().collect())
+}
+
+fn read(headers: &HeaderMap) -> Hints {
+    hints::read(headers, SystemTime::UNIX_EPOCH)
+}
+
+/// The attempt of this number; before it, it was throttled as often as it was tried.
+fn tried(attempt: u32) -> Attempt {
+    Attempt { spent: attempt, throttled: attempt - 1 }
 }
 
 fn refused(policy: &RetryPlan, method: &Method, status: u16, wait: Option<u64>, attempt: u32) -> Verdict {
-    let headers = told(wait);
-    verdict(Attempted::Refused { status, headers: &headers }, attempt, method, policy, 0.5, SystemTime::UNIX_EPOCH)
+    verdict(Attempted::Refused { status, hints: &told(wait) }, tried(attempt), method, policy, 0.5)
+}
+
+fn ruled(then: Then, status: u16, wait: Option<u64>, attempt: u32) -> Verdict {
+    let attempted = Attempted::Ruled { then, status, hints: &told(wait) };
+    verdict(attempted, tried(attempt), &Method::POST, &plan(), 0.5)
 }
 
 fn failed(policy: &RetryPlan, method: &Method, failure: &Failure, attempt: u32) -> Verdict {
-    verdict(Attempted::Failed(failure), attempt, method, policy, 0.5, SystemTime::UNIX_EPOCH)
+    verdict(Attempted::Failed(failure), tried(attempt), method, policy, 0.5)
 }
 
 const fn retry(milliseconds: u64) -> Verdict {
     Verdict::Retry(Duration::from_millis(milliseconds))
 }
 
-/// Limits and row wait for the same time.
+/// Limits and row wait for the same time, which the server named.
 const fn throttle(seconds: u64, again: bool) -> Verdict {
     parted(seconds, seconds, again)
 }
 
 const fn parted(hold: u64, wait: u64, again: bool) -> Verdict {
-    Verdict::Throttle { hold: Duration::from_secs(hold), wait: Duration::from_secs(wait), again }
+    Verdict::Throttle { hold: Duration::from_secs(hold), named: true, wait: Duration::from_secs(wait), again }
+}
+
+/// Limits and row wait for a time of our own making.
+const fn unnamed(seconds: u64, again: bool) -> Verdict {
+    let wait = Duration::from_secs(seconds);
+    Verdict::Throttle { hold: wait, named: false, wait, again }
 }
 
 const fn stop(seconds: u64) -> Verdict {
@@ -96,7 +118,7 @@ const fn stop(seconds: u64) -> Verdict {
 fn an_accepted_reply_is_taken_whatever_the_method_and_the_attempt() {
     for method in [Method::GET, Method::POST] {
         for attempt in [1, 5, 6] {
-            let verdict = verdict(Attempted::Accepted, attempt, &method, &plan(), 0.5, SystemTime::UNIX_EPOCH);
+            let verdict = verdict(Attempted::Accepted, tried(attempt), &method, &plan(), 0.5);
             assert_eq!(verdict, Verdict::Accept);
         }
     }
@@ -123,23 +145,19 @@ fn refused_replies_by_status_header_method_and_attempt() {
         (
             503,
             Some(3),
-            [throttle(3, true), parted(3, 8, true), parted(3, 16, false), throttle(3, true), parted(3, 16, false)],
+            [throttle(3, true), parted(3, 8, true), parted(3, 16, true), throttle(3, true), parted(3, 16, true)],
         ),
         (503, Some(901), [stop(901); 5]),
-        (
-            429,
-            None,
-            [throttle(1, true), throttle(8, true), throttle(16, false), throttle(1, true), throttle(16, false)],
-        ),
+        (429, None, [unnamed(1, true), unnamed(8, true), unnamed(16, true), unnamed(1, true), unnamed(16, true)]),
         (
             429,
             Some(0),
-            [parted(0, 1, true), parted(0, 8, true), parted(0, 16, false), parted(0, 1, true), parted(0, 16, false)],
+            [parted(0, 1, true), parted(0, 8, true), parted(0, 16, true), parted(0, 1, true), parted(0, 16, true)],
         ),
         (
             429,
             Some(900),
-            [throttle(900, true), throttle(900, true), throttle(900, false), throttle(900, true), throttle(900, false)],
+            [throttle(900, true), throttle(900, true), throttle(900, true), throttle(900, true), throttle(900, true)],
         ),
         (429, Some(901), [stop(901); 5]),
     ];
@@ -162,12 +180,9 @@ fn a_server_that_throttles_is_obeyed_although_the_status_is_not_tried_again() {
 
 #[test]
 fn a_header_that_is_garbage_is_as_good_as_absent() {
-    let headers: HeaderMap = [(RETRY_AFTER, HeaderValue::from_static("soon"))].into_iter().collect();
-    let at = |status| {
-        let attempted = Attempted::Refused { status, headers: &headers };
-        verdict(attempted, 1, &Method::GET, &plan(), 0.5, SystemTime::UNIX_EPOCH)
-    };
-    assert_eq!([at(429), at(503)], [throttle(1, true), retry(250)]);
+    let hints = read(&[(RETRY_AFTER, HeaderValue::from_static("soon"))].into_iter().collect());
+    let at = |status| verdict(Attempted::Refused { status, hints: &hints }, tried(1), &Method::GET, &plan(), 0.5);
+    assert_eq!([at(429), at(503)], [unnamed(1, true), retry(250)]);
 }
 
 #[test]
@@ -178,15 +193,11 @@ fn a_server_that_names_no_time_holds_no_limit_and_burns_no_attempts() {
     ]
     .into_iter()
     .collect();
-    for headers in [&told(Some(0)), &gone_by] {
+    for hints in [&told(Some(0)), &read(&gone_by)] {
         for status in [429, 503] {
-            let refused = Attempted::Refused { status, headers };
-            let at = |attempt| verdict(refused, attempt, &Method::GET, &plan(), 0.5, SystemTime::UNIX_EPOCH);
-            assert_eq!(
-                [1, 2, 3, 4].map(at),
-                [1, 2, 4, 8].map(|wait| parted(0, wait, true)),
-                "{status} with {headers:?}"
-            );
+            let refused = Attempted::Refused { status, hints };
+            let at = |attempt| verdict(refused, tried(attempt), &Method::GET, &plan(), 0.5);
+            assert_eq!([1, 2, 3, 4].map(at), [1, 2, 4, 8].map(|wait| parted(0, wait, true)), "{status} with {hints:?}");
         }
     }
 }
@@ -198,7 +209,9 @@ fn failures_are_tried_again_by_class_method_and_whether_anything_was_sent() {
         let again = if kind.class().is_some() { retry(250) } else { Verdict::Fail };
         assert_eq!(failed(&plan(), &Method::GET, &sent, 1), again, "{kind:?}, GET, sent");
         assert_eq!(failed(&plan(), &Method::POST, &unsent, 1), again, "{kind:?}, POST, not sent");
-        assert_eq!(failed(&plan(), &Method::POST, &sent, 1), Verdict::Fail, "{kind:?}, POST, sent");
+        let lost = if kind.answered() { Verdict::Fail } else { Verdict::Unknown };
+        assert_eq!(failed(&plan(), &Method::POST, &sent, 1), lost, "{kind:?}, POST, sent");
+        assert_eq!(failed(&plan(), &Method::POST, &sent, 5), lost, "{kind:?}, POST, sent, the last attempt");
         assert_eq!(failed(&plan(), &Method::GET, &unsent, 5), Verdict::Fail, "{kind:?}, the last attempt");
     }
 }
@@ -235,6 +248,67 @@ fn what_meets_every_row_is_never_tried_again() {
     assert!(doomed.iter().all(|kind| kind.class().is_none()));
 }
 
+#[test]
+fn nobody_knows_what_became_of_a_request_without_an_answer() {
+    let resend = RetryPlan { unknown: Unknown::Resend, ..plan() };
+    let keyed = RetryPlan { keyed: true, ..plan() };
+    let named = RetryPlan { methods: vec![Method::POST], ..plan() };
+    let post = |policy: &RetryPlan, kind, attempt| failed(policy, &Method::POST, &Failure::sent(kind, "x"), attempt);
+    for kind in [FailureKind::Reset, FailureKind::ReadTimeout, FailureKind::Truncated] {
+        assert_eq!(post(&plan(), kind, 1), Verdict::Unknown, "{kind:?}");
+        assert_eq!([&resend, &keyed, &named].map(|policy| post(policy, kind, 1)), [retry(250); 3], "{kind:?}");
+        assert_eq!([&resend, &keyed, &named].map(|policy| post(policy, kind, 5)), [Verdict::Fail; 3], "{kind:?}");
+    }
+    // Never tried again by its class, and unknown all the same.
+    assert_eq!(post(&plan(), FailureKind::RowTimeout, 1), Verdict::Unknown);
+    assert_eq!(post(&resend, FailureKind::RowTimeout, 1), Verdict::Fail);
+    // An answer that is of no use is an answer: the deed is done, and not done twice.
+    for kind in [FailureKind::Decode, FailureKind::Assert, FailureKind::TooLarge, FailureKind::Save] {
+        assert_eq!(post(&plan(), kind, 1), Verdict::Fail, "{kind:?}");
+        assert_eq!(post(&resend, kind, 1), Verdict::Fail, "{kind:?}");
+    }
+    assert_eq!(post(&keyed, FailureKind::Assert, 1), retry(250));
+}
+
+#[test]
+fn a_key_makes_every_method_one_that_may_be_repeated() {
+    let keyed = RetryPlan { keyed: true, ..plan() };
+    let at = |policy: &RetryPlan, status, wait, attempt| refused(policy, &Method::POST, status, wait, attempt);
+    assert_eq!(at(&keyed, 500, None, 1), retry(250));
+    // It met itself, still in flight: the same again, although 409 is no status that is tried again.
+    assert_eq!([1, 2, 5].map(|attempt| at(&keyed, 409, None, attempt)), [retry(250), retry(500), Verdict::Fail]);
+    assert_eq!([at(&keyed, 409, Some(3), 1), at(&keyed, 409, Some(901), 1)], [retry(3000), stop(901)]);
+    // It was used for something else.
+    assert_eq!(at(&keyed, 422, None, 1), Verdict::Fail);
+    assert_eq!(at(&plan(), 409, None, 1), Verdict::Fail);
+    assert_eq!(refused(&plan(), &Method::GET, 409, None, 1), Verdict::Fail);
+}
+
+/// What a rule makes of a reply to a POST: with neither, with a wait, with one beyond max-wait, and at the last
+/// attempt.
+#[test]
+fn rules_decide_whatever_the_method_and_the_statuses() {
+    use Verdict::{Accept, Fail, Halt, Skip};
+    let table = [
+        (Then::Accept, 500, [Accept; 4]),
+        (Then::Skip, 404, [Skip; 4]),
+        (Then::Fail, 200, [Fail; 4]),
+        (Then::Stop, 200, [Halt; 4]),
+        (Then::Retry, 200, [retry(250), retry(3000), stop(901), Fail]),
+        (Then::Retry, 404, [retry(250), retry(3000), stop(901), Fail]),
+        (Then::Throttle, 200, [unnamed(1, true), throttle(3, true), stop(901), unnamed(16, true)]),
+        (Then::Throttle, 404, [unnamed(1, true), throttle(3, true), stop(901), unnamed(16, true)]),
+        // The server's word is obeyed where a rule has it tried again.
+        (Then::Retry, 429, [unnamed(1, true), throttle(3, true), stop(901), unnamed(16, true)]),
+        (Then::Retry, 503, [retry(250), throttle(3, true), stop(901), Fail]),
+    ];
+    for (then, status, expected) in table {
+        let waits = [None, Some(3), Some(901)].map(|wait| ruled(then, status, wait, 1));
+        assert_eq!(waits, expected[..3], "{then:?} for {status}");
+        assert_eq!(ruled(then, status, None, 5), expected[3], "{then:?} for {status}, the last attempt");
+    }
+}
+
 fn methods() -> impl Strategy<Value = Method> {
     proptest::sample::select(vec![Method::GET, Method::PUT, Method::POST, Method::PATCH])
 }
@@ -254,6 +328,7 @@ proptest! {
             }
             Verdict::Stop(wait) => prop_assert!(wait == asked && wait > policy.max_wait),
             Verdict::Fail => prop_assert!(status != 429 && status != 503),
+            Verdict::Skip | Verdict::Unknown | Verdict::Halt => prop_assert!(false, "of a reply without a rule"),
         }
     }
 
@@ -263,15 +338,37 @@ proptest! {
         method in methods(),
     ) {
         let policy = RetryPlan { attempts, ..plan() };
-        let turned_away = status == 429 || (status == 503 && wait.is_some());
+        let turned_away = told(wait).throttles(status);
         match refused(&policy, &method, status, wait, attempt) {
-            Verdict::Retry(_) | Verdict::Throttle { again: true, .. } => {
+            Verdict::Retry(_) => {
                 prop_assert!(attempt < attempts && policy.statuses.contains(status));
-                prop_assert!(turned_away || policy.methods.contains(&method));
+                prop_assert!(policy.methods.contains(&method));
             }
-            Verdict::Throttle { again: false, .. } => prop_assert!(turned_away && attempt >= attempts),
+            // To be throttled takes no attempt, where there is more than one at all.
+            Verdict::Throttle { again, .. } => prop_assert!(turned_away && again == (attempts > 1)),
             Verdict::Fail => prop_assert!(!turned_away),
-            Verdict::Accept | Verdict::Stop(_) => prop_assert!(false, "neither accepted nor beyond max-wait"),
+            Verdict::Accept | Verdict::Stop(_) | Verdict::Skip | Verdict::Unknown | Verdict::Halt => {
+                prop_assert!(false, "neither accepted nor beyond max-wait, no rule, and answered");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_repeated_only_if_that_does_no_harm(
+        kind in proptest::sample::select(KINDS.to_vec()), sent: bool, keyed: bool, resend: bool,
+        attempt in 1..10u32, attempts in 1..10u32, method in methods(),
+    ) {
+        let unknown = if resend { Unknown::Resend } else { Unknown::Fail };
+        let policy = RetryPlan { attempts, keyed, unknown, ..plan() };
+        let repeatable = keyed || policy.methods.contains(&method);
+        match failed(&policy, &method, &Failure { kind, sent, message: String::new() }, attempt) {
+            Verdict::Retry(_) => {
+                prop_assert!(attempt < attempts && kind.class().is_some());
+                prop_assert!(repeatable || !sent || (resend && !kind.answered()));
+            }
+            Verdict::Unknown => prop_assert!(sent && !repeatable && !resend && !kind.answered()),
+            Verdict::Fail => prop_assert!(repeatable || !sent || resend || kind.answered()),
+            other => prop_assert!(false, "{other:?} for a failure"),
         }
     }
 }

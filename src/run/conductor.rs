@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -15,54 +14,19 @@ use crate::clock;
 use crate::event::{self, Event};
 use crate::report::Reporter;
 
+use super::bound::Looks;
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
+use super::holds;
 use super::lane::{Lane, Shared};
 use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
+use super::signals::{Signals, force_exit};
 use super::telling::Telling;
 use super::{RunEnding, RunReport, Signal, summing, worker};
 
 /// Redraws of reporters.
 const TICK: Duration = Duration::from_millis(100);
-
-/// Signals that people send to end a run.
-struct Signals {
-    interrupt: Option<SignalStream>,
-    terminate: Option<SignalStream>,
-    /// Held so that a file beyond a size limit is an error of its write, with words, and not the end of the
-    /// process.
-    _too_large: Option<SignalStream>,
-}
-
-/// SIGXFSZ, the same number on Linux and macOS.
-const FILE_TOO_LARGE: i32 = 25;
-
-impl Signals {
-    fn listen() -> Self {
-        // A process that can't listen keeps the default behaviour, which ends it; the journal holds.
-        Self {
-            interrupt: signal(SignalKind::interrupt()).ok(),
-            terminate: signal(SignalKind::terminate()).ok(),
-            _too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE)).ok(),
-        }
-    }
-
-    async fn next(&mut self) -> Signal {
-        async fn one(stream: Option<&mut SignalStream>) {
-            match stream {
-                Some(stream) => {
-                    stream.recv().await;
-                }
-                None => std::future::pending().await,
-            }
-        }
-        tokio::select! {
-            () = one(self.interrupt.as_mut()) => Signal::Interrupt,
-            () = one(self.terminate.as_mut()) => Signal::Terminate,
-        }
-    }
-}
 
 /// See the module.
 pub struct Conductor {
@@ -81,6 +45,7 @@ pub struct Conductor {
     ending: Option<RunEnding>,
     signals: Signals,
     signals_seen: u32,
+    looks: Looks,
 }
 
 impl Conductor {
@@ -96,6 +61,7 @@ impl Conductor {
             opened.state,
             intakes.clone(),
             complete.clone(),
+            Box::new(opened.shared.clone()),
         );
         let telling = Telling::start(reporters, opened.shared.clone());
         let mut conductor = Self {
@@ -112,8 +78,16 @@ impl Conductor {
             ending: None,
             signals: Signals::listen(),
             signals_seen: 0,
+            looks: Looks::default(),
         };
         conductor.begin(&opened.facts, opened.selections);
+        for over in &opened.holds {
+            let wait_ms = u64::try_from(over.wait.as_millis()).unwrap_or(u64::MAX);
+            conductor.tell(&Event::Held { limit: over.limit.clone(), wait_ms });
+        }
+        if let Some(cause) = holds::beyond_patience(&conductor.shared.plan, &opened.holds) {
+            conductor.end(cause);
+        }
         conductor.main_loop().await;
         let all = conductor.is_complete();
         complete.store(all, Ordering::Release);
@@ -123,7 +97,9 @@ impl Conductor {
             true => RunEnding::Complete,
             false => conductor.ending.take().unwrap_or(RunEnding::Partial),
         };
-        summing::report(&conductor.shared, &opened.facts, ending, conductor.written.as_ref(), began.elapsed())
+        let bound_by = conductor.looks.shares();
+        let written = conductor.written.as_ref();
+        summing::report(&conductor.shared, &opened.facts, ending, written, bound_by, began.elapsed())
     }
 
     fn tell(&self, event: &Event) {
@@ -134,7 +110,7 @@ impl Conductor {
         self.tell(&Event::RunStarted {
             version: event::VERSION,
             job: self.shared.plan.name.clone(),
-            run: facts.run.clone(),
+            run: self.shared.run.clone(),
             resumed_rows: facts.resumed_rows,
         });
         for warning in &facts.warnings {
@@ -149,6 +125,10 @@ impl Conductor {
         let (lane, intake) = (self.lanes[position].clone(), self.intakes[position].clone());
         self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows });
         self.working[position] = lane.slots;
+        match lane.pacing.allowed() {
+            Some(calls) => lane.allow(calls),
+            None => lane.queue.allow(lane.slots),
+        }
         for _ in 0..lane.slots {
             let lane = lane.clone();
             self.workers.spawn(async move {
@@ -191,6 +171,7 @@ impl Conductor {
         for lane in &self.lanes {
             lane.live().sleeping.store(lane.queue.sleeping() as u64, Ordering::Relaxed);
         }
+        self.looks.look(&self.lanes);
         self.telling.tick();
     }
 
@@ -207,17 +188,10 @@ impl Conductor {
     }
 
     fn end(&mut self, cause: Cause) {
-        let (ending, reason) = match cause {
-            Cause::Broken(message) => (RunEnding::Broken(message.clone()), message),
-            Cause::Doomed { endpoint, reason } => {
-                let reason = format!("every row of {endpoint} would fail: {reason}");
-                (RunEnding::Broken(reason.clone()), reason)
-            }
-            Cause::ServerWait { endpoint, wait } => {
-                let reason =
-                    format!("{endpoint}: the server asks to wait {}, longer than retry.max-wait", clock::human(wait));
-                (RunEnding::Stopped { reason: reason.clone(), resume_after: Some(wait) }, reason)
-            }
+        let ending = cause.ending();
+        let reason = match &ending {
+            RunEnding::Broken(reason) | RunEnding::Stopped { reason, .. } => reason.clone(),
+            RunEnding::Complete | RunEnding::Partial | RunEnding::Interrupted(_) => String::new(),
         };
         // What breaks outranks what merely stops; the first of each kind is told.
         let outranks = matches!(ending, RunEnding::Broken(_)) && !matches!(self.ending, Some(RunEnding::Broken(_)));
@@ -288,7 +262,17 @@ impl Conductor {
         let once = |intake: &Arc<Intake>, lane: &Arc<Lane>| {
             intake.exhausted.load(Ordering::Acquire) || lane.plan().source.is_read_once()
         };
-        self.ending.is_none() && self.intakes.iter().zip(&self.lanes).all(|(intake, lane)| once(intake, lane))
+        // What stops a run at its last row stops nothing.
+        let stopped_late = |intake: &Arc<Intake>, lane: &Arc<Lane>| {
+            let begun = intake.begun.load(Ordering::Acquire);
+            intake.exhausted.load(Ordering::Acquire) && begun == lane.live().ended()
+        };
+        let mut lanes = self.intakes.iter().zip(&self.lanes);
+        match &self.ending {
+            None => lanes.all(|(intake, lane)| once(intake, lane)),
+            Some(RunEnding::Stopped { .. }) => lanes.all(|(intake, lane)| stopped_late(intake, lane)),
+            Some(_) => false,
+        }
     }
 
     /// Whether the last commit says that every row has ended.
@@ -308,6 +292,9 @@ impl Conductor {
             }
         }
         self.shared.saves.close();
+        if let Some(intents) = &self.shared.intents {
+            intents.close();
+        }
         while let Ok(cause) = self.desk.causes.try_recv() {
             self.end(cause);
         }
@@ -357,13 +344,4 @@ async fn feed(lane: Arc<Lane>, intake: Arc<Intake>) {
     }
     lanes.join_all().await;
     lane.queue.complete();
-}
-
-/// The third signal: whoever sends it wants the process gone, whatever it is doing.
-#[allow(clippy::disallowed_methods, reason = "the last resort of a person in front of a process that hangs")]
-fn force_exit(signal: Signal) {
-    std::process::exit(match signal {
-        Signal::Interrupt => 130,
-        Signal::Terminate => 143,
-    })
 }

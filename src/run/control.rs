@@ -1,10 +1,15 @@
 //! What tasks and threads of a run tell the conductor, and what it tells them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::clock;
 use crate::event::Event;
+
+use super::RunEnding;
 
 /// Where a run stands. It only ever moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +32,38 @@ pub enum Cause {
         /// The wait.
         wait: Duration,
     },
+    /// A host has not answered for longer than the job waits.
+    Outage {
+        /// The endpoint.
+        endpoint: String,
+        /// The host.
+        host: String,
+        /// For how long.
+        lasted: Duration,
+        /// What the last call came to, masked.
+        reason: String,
+    },
+    /// A server has throttled every request for longer than the job waits.
+    Throttled {
+        /// The endpoint.
+        endpoint: String,
+        /// For how long.
+        lasted: Duration,
+        /// The wait that would have come next.
+        wait: Duration,
+    },
+    /// A rule of an endpoint says so.
+    Rule {
+        /// The endpoint.
+        endpoint: String,
+        /// The rule and the reply, masked.
+        reason: String,
+    },
+    /// A condition of `run.stop-if` holds.
+    StopIf {
+        /// As written.
+        condition: String,
+    },
     /// An endpoint met something that every row would meet.
     Doomed {
         /// The endpoint.
@@ -38,12 +75,50 @@ pub enum Cause {
     Broken(String),
 }
 
+impl Cause {
+    /// How a run ends that does not come to its last row.
+    #[must_use]
+    pub fn ending(self) -> RunEnding {
+        let stopped = |reason, resume_after| RunEnding::Stopped { reason, resume_after };
+        match self {
+            Cause::Broken(message) => RunEnding::Broken(message),
+            Cause::Doomed { endpoint, reason } => {
+                RunEnding::Broken(format!("every row of {endpoint} would fail: {reason}"))
+            }
+            Cause::ServerWait { endpoint, wait } => {
+                let wait_words = clock::human(wait);
+                stopped(
+                    format!("{endpoint}: the server asks to wait {wait_words}, longer than retry.max-wait"),
+                    Some(wait),
+                )
+            }
+            Cause::Outage { endpoint, host, lasted, reason } => {
+                let lasted = clock::human(lasted);
+                let why = format!(
+                    "{endpoint}: {host} was out for {lasted}, longer than retry.max-wait; the last call: {reason}"
+                );
+                stopped(why, None)
+            }
+            Cause::Throttled { endpoint, lasted, wait } => {
+                let lasted = clock::human(lasted);
+                let why =
+                    format!("{endpoint}: the server throttled everything for {lasted}, longer than retry.max-wait");
+                stopped(why, Some(wait))
+            }
+            Cause::Rule { endpoint, reason } => stopped(format!("{endpoint}: a rule says stop: {reason}"), None),
+            Cause::StopIf { condition } => stopped(format!("{condition} (run.stop-if)"), None),
+        }
+    }
+}
+
 /// The workers' end of the line to the conductor.
 #[derive(Debug, Clone)]
 pub struct Control {
     events: mpsc::UnboundedSender<Event>,
     causes: mpsc::UnboundedSender<Cause>,
     phase: watch::Receiver<Phase>,
+    /// Whether somebody wants to be told of every attempt.
+    attempts: Arc<AtomicBool>,
 }
 
 /// The conductor's end of the line. It never blocks, so that nothing piles up here.
@@ -63,7 +138,10 @@ pub fn line() -> (Control, Desk) {
     let (events, events_in) = mpsc::unbounded_channel();
     let (causes, causes_in) = mpsc::unbounded_channel();
     let (switch, phase) = watch::channel(Phase::Running);
-    (Control { events, causes, phase }, Desk { events: events_in, causes: causes_in, phase: switch })
+    (
+        Control { events, causes, phase, attempts: Arc::default() },
+        Desk { events: events_in, causes: causes_in, phase: switch },
+    )
 }
 
 impl Control {
@@ -83,6 +161,18 @@ impl Control {
     /// Tells the reporters.
     pub fn tell(&self, event: Event) {
         let _ = self.events.send(event);
+    }
+
+    /// Whether every attempt is to be told.
+    pub fn tell_attempts(&self, wanted: bool) {
+        self.attempts.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Tells an attempt, if anybody wants to know.
+    pub fn tell_attempt(&self, event: impl FnOnce() -> Event) {
+        if self.attempts.load(Ordering::Relaxed) {
+            self.tell(event());
+        }
     }
 
     /// Ends the run.

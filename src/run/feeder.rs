@@ -1,6 +1,7 @@
 //! Feeding: a source on its own thread, its rows in batches or as they come into the lane's queue.
 //!
-//! Must never read further ahead than its bounded mailbox, and never begin a row that has ended.
+//! Must never read further ahead than its bounded mailbox, never begin a row that has ended, and never send one
+//! whose request was on the wire when an earlier session was cut off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,11 +12,13 @@ use crate::clock;
 use crate::event::Event;
 use crate::journal::RowSet;
 use crate::plan::Order;
+use crate::row::Row;
 use crate::source::{Read, SourcePlan};
 
 use super::batch::{Batch, BatchTicket};
 use super::control::Cause;
 use super::lane::{Lane, LastAttempt};
+use super::live::Raised;
 use super::mailbox::Mailbox;
 use super::queue::Call;
 
@@ -32,6 +35,9 @@ pub const ORDER_WINDOW: u64 = 1_000;
 pub struct Selection {
     /// Rows that have ended.
     pub done: RowSet,
+    /// Rows that end as unknown without being sent: an earlier session was cut off while their requests were on
+    /// the wire.
+    pub unknown: RowSet,
     /// Only these, ascending (`--failed`); `None`: all.
     pub only: Option<Vec<u64>>,
     /// Only the first so many rows of the input (`--limit`).
@@ -52,13 +58,23 @@ impl Selection {
     }
 }
 
+/// A row as it was read.
+#[derive(Debug)]
+struct Taken {
+    read: Read,
+    /// Whether nobody knows what became of its request.
+    unknown: bool,
+}
+
 /// Rows on their way from the source's thread to the lane.
 #[derive(Debug)]
 pub struct Intake {
-    rows: Mailbox<Read>,
+    rows: Mailbox<Taken>,
     /// Position of the next row in this session. Held while a batch is filled, so that the rows of a
     /// batch stand together in the input.
     sequence: Mutex<u64>,
+    /// Rows that were handed to the lane.
+    pub begun: AtomicU64,
     /// Whether the source came to its end, and not to a limit.
     pub exhausted: AtomicBool,
     /// Rows written so far, in input order.
@@ -72,6 +88,7 @@ impl Default for Intake {
         Self {
             rows: Mailbox::new(READ_AHEAD),
             sequence: Mutex::new(0),
+            begun: AtomicU64::new(0),
             exhausted: AtomicBool::new(false),
             written: AtomicU64::new(0),
             progress: Notify::new(),
@@ -86,7 +103,7 @@ impl Intake {
     }
 
     /// Reads the source to its end. Blocking: runs on a thread of its own.
-    fn pump(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
+    pub(super) fn pump(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
         let mut source = plan.open().map_err(|error| error.message)?;
         source.skip(selection.done.first_missing()).map_err(|error| error.message)?;
         let mut next = selection.done.first_missing();
@@ -98,8 +115,12 @@ impl Intake {
             };
             let row = read.ordinal();
             next = row + 1;
-            if selection.wants(row) && self.rows.push_blocking(read).is_err() {
-                return Ok(());
+            let taken = Taken { read, unknown: selection.unknown.contains(row) };
+            if selection.wants(row) {
+                if self.rows.push_blocking(taken).is_err() {
+                    return Ok(());
+                }
+                self.begun.fetch_add(1, Ordering::AcqRel);
             }
         }
         // A limit of as many rows as there are leaves nothing over. Standard input is not asked: it would
@@ -112,7 +133,7 @@ impl Intake {
     }
 
     /// At most `most` of the rows that are there, each with its position; empty at the end.
-    async fn take(&self, sequence: &mut u64, most: u64) -> Vec<(u64, Read)> {
+    async fn take(&self, sequence: &mut u64, most: u64) -> Vec<(u64, Taken)> {
         let rows = self.rows.drain(usize::try_from(most).unwrap_or(usize::MAX)).await;
         let first = *sequence;
         *sequence += rows.len() as u64;
@@ -182,7 +203,10 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
             return;
         }
         // The pause counts from the end of the batch before; nobody waits after the last one.
-        tokio::time::sleep_until(start).await;
+        if clock::now() < start {
+            let _pausing = Raised::new(&lane.live().pausing);
+            tokio::time::sleep_until(start).await;
+        }
         let mut begun = Begun::new(lane, batches.fetch_add(1, Ordering::Relaxed) + 1);
         let batch = Batch::default();
         while !rows.is_empty() {
@@ -220,31 +244,43 @@ impl Drop for Begun<'_> {
     }
 }
 
-async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Read)>, ticket: Option<BatchTicket>) {
-    for (sequence, read) in rows {
+async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, ticket: Option<BatchTicket>) {
+    for (sequence, Taken { read, unknown }) in rows {
         if lane.plan().order == Order::Input {
             intake.window(sequence).await;
         }
         match read {
+            Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,
             Read::Row(row) => {
                 let row = Arc::new(row);
-                lane.queue.add(Call { row, sequence, attempts: 0, deadline: None, ticket: ticket.clone() }).await;
+                lane.queue.add(Call::new(row, sequence, ticket.clone())).await;
             }
-            Read::Bad { row, reason } => bad_row(lane, Arc::new(row), sequence, &reason).await,
+            Read::Bad { row, reason } => end_unsent(lane, Arc::new(row), sequence, &reason, false).await,
         }
     }
 }
 
-/// A row that can't be read ends as failed, without an attempt.
-async fn bad_row(lane: &Lane, row: Arc<crate::row::Row>, sequence: u64, reason: &str) {
+/// A row whose request was on the wire when an earlier session was cut off. Its note stays until the commit with
+/// this end of it is durable.
+async fn unknown_row(lane: &Lane, row: Arc<Row>, sequence: u64) {
+    let reason = format!(
+        "unknown: this {} was on the wire when the run was cut off, and the server may have acted on it; it is not \
+         sent again (retry.unknown = \"resend\" would)",
+        lane.plan().method
+    );
+    end_unsent(lane, row, sequence, &reason, true).await;
+}
+
+/// A row that is not sent ends as failed, without an attempt.
+async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, reason: &str, unknown: bool) {
     lane.shared.meter.failed(reason, row.ordinal);
     lane.shared.control.tell(Event::RowFailed {
         endpoint: lane.plan().name.clone(),
         row: row.ordinal,
         reason: reason.to_owned(),
     });
-    let outcome = lane.failed(row, sequence, &LastAttempt { error: Some(reason), ..LastAttempt::default() });
-    lane.deliver(outcome).await;
+    let outcome = lane.failed(row, sequence, &LastAttempt { error: Some(reason), unknown, ..LastAttempt::default() });
+    lane.deliver(outcome, false).await;
 }
 
 /// Reads a source on a thread of its own. When it can't go on, or panics, the conductor is told before
@@ -275,5 +311,27 @@ impl Drop for End<'_> {
             self.lane.shared.control.end(Cause::Broken(message));
         }
         self.intake.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::shared;
+    use super::*;
+
+    fn set(rows: &[u64]) -> RowSet {
+        let mut set = RowSet::default();
+        rows.iter().for_each(|row| _ = set.insert(*row));
+        set
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_unknown_are_read_and_marked() {
+        let (shared, intake) = (shared(), Intake::default());
+        let selection = Selection { done: set(&[0, 3]), unknown: set(&[2, 3]), limit: Some(5), ..Selection::default() };
+        intake.pump(&*shared.plan.endpoints[0].source, &selection).unwrap();
+        let rows = intake.take(&mut 0, 100).await;
+        let seen: Vec<_> = rows.iter().map(|(_, taken)| (taken.read.ordinal(), taken.unknown)).collect();
+        assert_eq!(seen, [(1, false), (2, true), (4, false)]);
     }
 }

@@ -1,43 +1,112 @@
-//! The gate of one attempt: its tokens, taken last before the wire.
+//! The gate of one attempt: what must be noted before it leaves, then its tokens, last before the wire.
 //!
-//! Must never let a request leave once the run drains.
+//! A request that must not be repeated is noted before it takes its tokens, not behind them: a disk that is slow
+//! to sync would bunch up what the limits have spread. So that few stand here noted while they wait for tokens
+//! (after a kill they count as sent), only some come near at a time.
+//!
+//! Must never let a request leave once the run drains, or before its note is durable.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
-use crate::limit::{Limiter, take_all};
+use crate::limit::{Take, take_all};
 use crate::transport::{BoxFuture, Gate};
 
-use super::control::Control;
+use super::control::{Cause, Control};
+use super::live::{self, Lane as Counters};
+use super::notes::Notes;
+use super::outages::Outages;
+use super::taking::{self, Takings};
 
 /// See the module.
 #[derive(Debug)]
 pub struct LaneGate<'a> {
-    limiters: &'a [Arc<Limiter>],
+    takings: &'a Takings<'a>,
     control: &'a Control,
-    passed: Mutex<Option<Instant>>,
+    counters: &'a Counters,
+    /// What notes the request, and of which row; `None`: it may be repeated.
+    notes: Option<(&'a Notes, u64)>,
+    state: Mutex<State<'a>>,
     /// Whether the request, or the next hop of a redirect, stands before the gate.
     stands: AtomicBool,
     /// Raised when it comes to stand there again.
     came: Notify,
+    /// The outages that turn it back, where it does not look whether one is over.
+    outages: Option<&'a Outages>,
+    /// Raised when its host went out while it waited.
+    back: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State<'a> {
+    /// When the request was first let through.
+    passed: Option<Instant>,
+    /// Requests that were on the wire then, this one included.
+    in_flight: usize,
+    /// What the request that is on the wire took.
+    taken: Cow<'a, [Take]>,
+    noted: bool,
 }
 
 impl<'a> LaneGate<'a> {
-    /// A gate that takes a token of each limiter, all at once.
+    /// A gate that takes these tokens, all at once.
     #[must_use]
-    pub fn new(limiters: &'a [Arc<Limiter>], control: &'a Control) -> Self {
-        let (stands, came) = (AtomicBool::new(true), Notify::new());
-        Self { limiters, control, passed: Mutex::new(None), stands, came }
+    pub fn new(takings: &'a Takings<'a>, control: &'a Control, counters: &'a Counters) -> Self {
+        let (stands, came, back) = (AtomicBool::new(true), Notify::new(), Notify::new());
+        let state = Mutex::default();
+        Self { takings, control, counters, notes: None, state, stands, came, outages: None, back }
+    }
+
+    /// With a note of this row before anything leaves.
+    #[must_use]
+    pub fn noting(mut self, notes: Option<&'a Notes>, row: u64) -> Self {
+        self.notes = notes.map(|notes| (notes, row));
+        self
+    }
+
+    /// Turned back when the host goes out before the request has left.
+    #[must_use]
+    pub fn minding(mut self, outages: Option<&'a Outages>) -> Self {
+        self.outages = outages;
+        self
+    }
+
+    /// Ends when the host went out before anything left.
+    pub async fn turned_back(&self) {
+        self.back.notified().await;
+    }
+
+    /// A gate for a request that is made beside this one: it takes the same and is not noted.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::new(self.takings, self.control, self.counters)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the request was first let through.
     #[must_use]
     pub fn passed(&self) -> Option<Instant> {
-        *self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().passed
+    }
+
+    /// Requests of the endpoint that were on the wire when this one left, itself included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.state().in_flight
+    }
+
+    /// What the request that is on the wire, or was last, took.
+    #[must_use]
+    pub fn taken(&self) -> Cow<'a, [Take]> {
+        self.state().taken.clone()
     }
 
     /// Ends when the run drains and the request stands before the gate; what is on the wire may end.
@@ -53,42 +122,113 @@ impl<'a> LaneGate<'a> {
             came.await;
         }
     }
+
+    async fn approach(&self, takes: Cow<'a, [Take]>, url: Uri) {
+        // Held until the tokens are taken.
+        let mut _near = None;
+        let noted = self.state().noted;
+        if let Some((notes, row)) = self.notes.filter(|_| !noted) {
+            _near = Some(notes.near().await);
+            if let Err(message) = notes.note(row).await {
+                self.control.end(Cause::Broken(message));
+                std::future::pending::<()>().await;
+            }
+            self.state().noted = true;
+        }
+        take_all(&takes).await;
+        let out = self.outages.is_some_and(|outages| outages.since(taking::host(&url)).is_some());
+        let turns_back = out && self.passed().is_none();
+        if turns_back || self.control.is_drained() {
+            answered(&takes);
+            if turns_back {
+                self.back.notify_one();
+            }
+            std::future::pending::<()>().await;
+        }
+        self.stands.store(false, Ordering::Release);
+        let mut state = self.state();
+        answered(&state.taken);
+        state.taken = takes;
+        if state.passed.is_none() {
+            state.passed = Some(clock::now());
+            state.in_flight = usize::try_from(live::raise(&self.counters.on_wire) + 1).unwrap_or(usize::MAX);
+        }
+    }
+}
+
+fn answered(taken: &[Take]) {
+    taken.iter().for_each(|take| take.limiter.answered(take.cost));
 }
 
 impl Gate for LaneGate<'_> {
-    fn pass(&self, _url: &Uri) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            self.stands.store(true, Ordering::Release);
-            self.came.notify_waiters();
-            take_all(self.limiters).await;
-            if self.control.is_drained() {
-                std::future::pending::<()>().await;
-            }
-            self.stands.store(false, Ordering::Release);
-            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-            passed.get_or_insert_with(clock::now);
-        })
+    fn pass(&self, url: &Uri) -> BoxFuture<'_, ()> {
+        let takes = self.takings.to(url);
+        self.stands.store(true, Ordering::Release);
+        self.came.notify_waiters();
+        Box::pin(self.approach(takes, url.clone()))
+    }
+}
+
+impl Drop for LaneGate<'_> {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        answered(&state.taken);
+        if state.passed.is_some() {
+            live::lower(&self.counters.on_wire);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
     use super::super::control::{Phase, line};
+    use super::super::taking::Limits;
     use super::*;
-    use crate::limit::LimitPlan;
+    use crate::limit::{Buckets, LimitPlan};
+
+    fn limits() -> Limits {
+        Limits::new(vec![Arc::new(Buckets::open(LimitPlan::new("a", Vec::new(), NonZeroU32::MIN)))])
+    }
+
+    fn context() -> crate::template::Context<'static> {
+        static SECRETS: std::sync::LazyLock<crate::secret::Secrets> = std::sync::LazyLock::new(Default::default);
+        crate::template::Context { row: None, secrets: &SECRETS, reply: None }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_drain_ends_what_stands_before_the_gate_also_at_a_second_hop() {
         let (control, desk) = line();
-        let limiters = [Arc::new(Limiter::open(LimitPlan::hold_only("a")))];
-        let gate = LaneGate::new(&limiters, &control);
-        gate.pass(&Uri::from_static("http://a/")).await;
+        let (limits, counters) = (limits(), Counters::default());
+        let takings = limits.of(&context()).unwrap();
+        let gate = LaneGate::new(&takings, &control, &counters);
+        let url = Uri::from_static("http://a/");
+        gate.pass(&url).await;
         desk.phase.send_replace(Phase::Draining);
         let mut drained = std::pin::pin!(gate.drained_before());
         assert!(futures_now(drained.as_mut()).await.is_none(), "on the wire");
-        let mut hop = gate.pass(&Uri::from_static("http://a/"));
+        let mut hop = gate.pass(&url);
         assert!(futures_now(hop.as_mut()).await.is_none(), "no request leaves after the drain");
         drained.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_the_wire_is_counted_once_whatever_its_hops() {
+        let (control, _desk) = line();
+        let (limits, counters) = (limits(), Counters::default());
+        let takings = limits.of(&context()).unwrap();
+        let (one, two) = (LaneGate::new(&takings, &control, &counters), LaneGate::new(&takings, &control, &counters));
+        let url = Uri::from_static("http://a/");
+        one.pass(&url).await;
+        one.pass(&url).await;
+        two.pass(&url).await;
+        assert_eq!((one.in_flight(), two.in_flight(), live::read(&counters.on_wire)), (1, 2, 2));
+        drop(one);
+        assert_eq!(live::read(&counters.on_wire), 1);
+        drop(two);
+        assert_eq!(live::read(&counters.on_wire), 0);
     }
 
     /// What a future gives at once.

@@ -1,5 +1,6 @@
 //! Healing: `--failed` takes the records of failed rows out of the outputs before the rows are sent
-//! again, so that every row's records still stand once.
+//! again, so that every row's records still stand once. Rows that failed as unknown are not among them unless the
+//! job asks for it: their records stay, and move up with the rest of the file.
 //!
 //! Each output is rewritten beside itself; the commit that names the renames decides; the renames are
 //! done after it and finished by the next session if a kill comes in between. Must never touch an
@@ -14,14 +15,34 @@ use crate::journal::{Commit, FailedRow, Opening, Rename, Writer};
 use crate::plan::Plan;
 use crate::sink::{Cursor, claim, tail_crc};
 
-/// Rows to send again, by endpoint of the plan, ascending. Their records are gone from the outputs.
+/// What failed.
+#[derive(Debug, Default)]
+pub struct Failed {
+    /// Rows to send again.
+    pub sent: Vec<FailedRow>,
+    /// Rows that are left as they are: nobody knows what the server did with them, and nobody asked to send them.
+    pub left: Vec<FailedRow>,
+}
+
+impl Failed {
+    /// Tells apart what is sent again.
+    #[must_use]
+    pub fn sort(plan: &Plan, failed: Vec<FailedRow>) -> Self {
+        let may_be_sent = |row: &FailedRow| !row.unknown || plan.endpoints[row.endpoint].resends_unknown();
+        let (sent, left) = failed.into_iter().partition(may_be_sent);
+        Self { sent, left }
+    }
+}
+
+/// Rows to send again, by endpoint of the plan, ascending. Their records are gone from the outputs, and those of
+/// rows that are left stand where `state.failed` says now.
 /// `was_complete`: the run had ended, so that its outputs end where it left them.
 ///
 /// # Errors
 /// When an output can't be rewritten; all are untouched then.
 pub fn begin(
     plan: &Plan,
-    failed: &[FailedRow],
+    Failed { sent: failed, mut left }: Failed,
     was_complete: bool,
     state: &mut Commit,
     writer: &mut Writer,
@@ -29,7 +50,7 @@ pub fn begin(
     let mut outputs = Vec::new();
     for (position, sink) in plan.sinks.iter().enumerate() {
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
-        let spans = spans_of(failed, position, path)?;
+        let spans = spans_of(&failed, position, path)?;
         // All are looked at before any is rewritten, and are ours until the renames are done.
         let file = verify(path, cursor, &spans, was_complete)?;
         outputs.push((position, path, cursor, spans, file));
@@ -40,10 +61,13 @@ pub fn begin(
         let (rename, cursor) = rewritten.map_err(|error| unreadable(path, &error))?;
         renames.push(rename);
         state.cursors[*position] = Some(cursor);
+        move_up(&mut left, *position, spans);
     }
-    let rows = take_back(plan, failed, state);
+    let rows = take_back(plan, &failed, &left, state);
     state.renames = renames;
+    // All failed rows that were noted count no more, but for these.
     state.healed = true;
+    state.failed = left;
     writer.commit(state).map_err(|error| error.message)?;
     finish(state, writer)?;
     Ok(rows)
@@ -103,8 +127,18 @@ fn spans_of(failed: &[FailedRow], sink: usize, path: &Path) -> Result<Vec<(u64, 
     Ok(spans)
 }
 
-/// Takes failed rows out of the state: they have not ended any more.
-fn take_back(plan: &Plan, failed: &[FailedRow], state: &mut Commit) -> Vec<Vec<u64>> {
+/// Where records of a sink stand once `spans`, which ascend, are taken out before them.
+fn move_up(rows: &mut [FailedRow], sink: usize, spans: &[(u64, u64)]) {
+    let places = rows.iter_mut().flat_map(|row| &mut row.spans).filter(|span| span.sink == sink);
+    for (start, end) in places.filter_map(|span| span.bytes.as_mut()) {
+        let before = spans.iter().take_while(|gone| gone.1 <= *start);
+        let gone: u64 = before.map(|(start, end)| end - start).sum();
+        (*start, *end) = (*start - gone, *end - gone);
+    }
+}
+
+/// Takes failed rows out of the state: they have not ended any more. Those of `left` have.
+fn take_back(plan: &Plan, failed: &[FailedRow], left: &[FailedRow], state: &mut Commit) -> Vec<Vec<u64>> {
     let mut rows = vec![Vec::new(); plan.endpoints.len()];
     for row in failed {
         rows[row.endpoint].push(row.row);
@@ -114,8 +148,9 @@ fn take_back(plan: &Plan, failed: &[FailedRow], state: &mut Commit) -> Vec<Vec<u
         rows.dedup();
         state.done[position].remove_all(rows);
         let counts = &mut state.counts[position];
-        counts.records -= counts.failed.min(counts.records);
-        counts.failed = 0;
+        let left = left.iter().filter(|row| row.endpoint == position).count() as u64;
+        counts.records -= counts.failed.saturating_sub(left).min(counts.records);
+        counts.failed = left;
     }
     rows
 }
@@ -207,6 +242,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+    use crate::journal::Span;
 
     const TEXT: &str = "head\none\ntwo\nthree\ntorn";
 
@@ -223,6 +259,22 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&rename.from).unwrap(), "head\ntwo\n");
         assert_eq!(cursor.offset, 9);
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("torn"), "the output itself is untouched");
+    }
+
+    #[test]
+    fn records_that_are_left_are_found_where_they_stand_then() {
+        let row = |row, spans: &[(usize, u64, u64)]| FailedRow {
+            endpoint: 0,
+            row,
+            spans: spans.iter().map(|(sink, start, end)| Span { sink: *sink, bytes: Some((*start, *end)) }).collect(),
+            unknown: true,
+        };
+        let mut left = [row(1, &[(0, 0, 5), (1, 9, 13)]), row(2, &[(0, 9, 13)]), row(3, &[(0, 19, 30)])];
+        left[0].spans.push(Span { sink: 0, bytes: None });
+        move_up(&mut left, 0, &[(5, 9), (13, 19)]);
+        assert_eq!(left[0].spans[..2], row(1, &[(0, 0, 5), (1, 9, 13)]).spans, "before all, or in another sink");
+        assert_eq!(left[1], row(2, &[(0, 5, 9)]));
+        assert_eq!(left[2], row(3, &[(0, 9, 20)]));
     }
 
     #[test]

@@ -1,31 +1,46 @@
 //! A lane: one endpoint at work, with all that its workers share.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use http::{HeaderValue, Request};
 use serde_json::{Map, Value};
 
 use crate::auth::Auth;
 use crate::extract::Wanted;
-use crate::limit::Limiter;
+use crate::journal::Intents;
 use crate::plan::request::RequestPlan;
+use crate::plan::stop_if::Ended;
 use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::record::{Ending, Outcome, Record};
+use crate::retry::Failure;
 use crate::row::Row;
 use crate::save::{Saver, Saves};
 use crate::secret::{Masker, Secrets};
-use crate::transport::{Reply, Transport, socket};
+use crate::template::Context;
+use crate::transport::{Reply, RequestBody, Transport, socket};
 
 use super::control::Control;
-use super::live::{self, Live};
+use super::idempotency::idempotency_key;
+use super::limits::AllLimits;
+use super::live::{self, Live, Raised};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
+use super::notes::Notes;
+use super::pacing::Pacing;
 use super::queue::Queue;
+use super::stops::Stops;
+use super::taking::Limits;
 
 /// What all lanes of a run share.
 #[derive(Debug)]
 pub struct Shared {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// Id of the run; the same over resumes.
+    pub run: String,
+    /// Every limit.
+    pub buckets: AllLimits,
     /// Live secrets.
     pub secrets: Secrets,
     /// Keeps secrets out of texts.
@@ -38,10 +53,14 @@ pub struct Shared {
     pub live: Live,
     /// Latencies, statuses, reasons.
     pub meter: Meter,
+    /// What stops the run.
+    pub stops: Stops,
     /// To the conductor.
     pub control: Control,
     /// What is saved to files, and waits for the next commit.
     pub saves: Arc<Saves>,
+    /// Notes requests that must not be repeated; `None`: no endpoint has such.
+    pub intents: Option<Arc<Intents>>,
 }
 
 /// See the module.
@@ -56,12 +75,18 @@ pub struct Lane {
     pub auth: Option<Arc<dyn Auth>>,
     /// Connections.
     pub transport: Arc<dyn Transport>,
-    /// Buckets; at least one, so that a server's word always has something to hold.
-    pub limiters: Vec<Arc<Limiter>>,
+    /// What requests take tokens from.
+    pub limits: Limits,
+    /// What else its calls wait for.
+    pub pacing: Pacing,
+    /// Where requests that must not be repeated are noted; `None`: all may be.
+    pub notes: Option<Notes>,
     /// Calls.
     pub queue: Queue,
     /// What the columns want of a JSON body; `None`: the body need not be JSON.
     pub wanted: Option<Wanted>,
+    /// Whether rules or assertions look at a JSON body, which need not be JSON for them.
+    pub judges_json: bool,
     /// What attempts save with; `None`: bodies are not saved.
     pub saver: Option<Arc<Saver>>,
     /// Whether columns need a body.
@@ -146,6 +171,42 @@ impl Lane {
         Outcome { unknown: last.unknown, ..self.outcome(Ending::Failed, last.attempts, row, sequence, cells) }
     }
 
+    /// The outcome of a row that is left out: no record.
+    #[must_use]
+    pub fn skipped(&self, attempts: u32, row: Arc<Row>, sequence: u64) -> Outcome {
+        Outcome { records: Vec::new(), ..self.outcome(Ending::Skipped, attempts, row, sequence, Vec::new()) }
+    }
+
+    /// The request of a row, with the key that tells a repetition of it.
+    ///
+    /// # Errors
+    /// When the row gives no request that could be sent.
+    pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
+        let mut request = self.request.build(context)?;
+        if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
+            let key = idempotency_key(&self.shared.run, &self.plan().name, &plan.content, row.ordinal, 0);
+            let text = if plan.quoted { format!("\"{key}\"") } else { key };
+            // Hexadecimal digits, dashes and quotes stand in any header.
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                request.headers_mut().insert(plan.header.clone(), value);
+            }
+        }
+        Ok(request)
+    }
+
+    /// Lets so many calls be at work at once.
+    pub fn allow(&self, calls: usize) {
+        self.live().allowed.store(calls as u64, Ordering::Relaxed);
+        self.queue.allow(calls);
+    }
+
+    /// The row may be sent again although its request was noted.
+    pub fn forget_note(&self, row: u64) {
+        if let Some(notes) = &self.notes {
+            notes.clear(row);
+        }
+    }
+
     /// An outcome of one record.
     #[must_use]
     pub fn outcome(&self, ending: Ending, attempts: u32, row: Arc<Row>, sequence: u64, cells: Vec<Value>) -> Outcome {
@@ -154,16 +215,22 @@ impl Lane {
         Outcome { endpoint: self.index, ordinal, sequence, ending, unknown: false, attempts, records }
     }
 
-    /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind.
-    pub async fn deliver(&self, outcome: Outcome) {
+    /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind. `unauthorized`: it failed
+    /// because the server does not know who asks.
+    pub async fn deliver(&self, outcome: Outcome, unauthorized: bool) {
         let counter = match outcome.ending {
-            Ending::Ok | Ending::Skipped => &self.live().ok,
+            Ending::Ok => &self.live().ok,
+            Ending::Skipped => &self.live().skipped,
             Ending::Failed => &self.live().failed,
         };
+        let ended = Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };
+        let delivering = Raised::new(&self.live().delivering);
         // A closed outbox means that the scribe has failed and the run ends: the row has not ended.
         if self.shared.outbox.push(outcome).await.is_ok() {
             live::raise(counter);
+            self.shared.stops.note(&ended, &self.shared);
         }
+        drop(delivering);
     }
 }
 

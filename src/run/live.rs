@@ -15,12 +15,22 @@ pub struct Lane {
     pub ok: AtomicU64,
     /// Rows that failed in this session.
     pub failed: AtomicU64,
+    /// Rows that were skipped in this session.
+    pub skipped: AtomicU64,
     /// Attempts made in this session.
     pub attempts: AtomicU64,
     /// Attempts of this session that were not the first of their row.
     pub retries: AtomicU64,
     /// Attempts under way.
     pub in_flight: AtomicU64,
+    /// Attempts whose request has left and whose reply is not complete.
+    pub on_wire: AtomicU64,
+    /// Requests in flight that may be, as found so far; 0 where the number is fixed.
+    pub allowed: AtomicU64,
+    /// Rows that have ended and wait for the scribe.
+    pub delivering: AtomicU64,
+    /// Batches that wait for their pause to be over.
+    pub pausing: AtomicU64,
     /// Rows that sleep before a retry.
     pub sleeping: AtomicU64,
 }
@@ -29,7 +39,7 @@ impl Lane {
     /// Rows of this session that have ended.
     #[must_use]
     pub fn ended(&self) -> u64 {
-        read(&self.ok) + read(&self.failed)
+        read(&self.ok) + read(&self.failed) + read(&self.skipped)
     }
 }
 
@@ -45,9 +55,28 @@ pub fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-/// Raises a counter.
-pub fn raise(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+/// Raises a counter; gives what it was.
+pub fn raise(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A counter that is raised as long as this lives.
+#[derive(Debug)]
+pub struct Raised<'c>(&'c AtomicU64);
+
+impl<'c> Raised<'c> {
+    /// Raises a counter until this is dropped.
+    #[must_use]
+    pub fn new(counter: &'c AtomicU64) -> Self {
+        raise(counter);
+        Self(counter)
+    }
+}
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        lower(self.0);
+    }
 }
 
 /// Lowers a counter.

@@ -18,6 +18,8 @@ struct Inside {
     latency: Histogram<u64>,
     statuses: BTreeMap<u16, u64>,
     failures: BTreeMap<String, (u64, u64)>,
+    retries: BTreeMap<String, u64>,
+    malformed: u64,
 }
 
 /// See the module.
@@ -35,13 +37,25 @@ pub struct Measured {
     pub statuses: Vec<(u16, u64)>,
     /// Reason, rows, example row; most frequent first.
     pub failures: Vec<(String, u64, u64)>,
+    /// Why attempts were made again and how often; most frequent first.
+    pub retries: Vec<(String, u64)>,
+    /// What replies said of limits and could not be read.
+    pub malformed: u64,
 }
 
 impl Default for Meter {
     fn default() -> Self {
         // One hour at most, three digits: about 100 KiB, whatever the number of attempts.
         let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap_or_else(|_| unreachable_bounds());
-        Self { inside: Mutex::new(Inside { latency, statuses: BTreeMap::new(), failures: BTreeMap::new() }) }
+        Self {
+            inside: Mutex::new(Inside {
+                latency,
+                statuses: BTreeMap::new(),
+                failures: BTreeMap::new(),
+                retries: BTreeMap::new(),
+                malformed: 0,
+            }),
+        }
     }
 }
 
@@ -72,6 +86,18 @@ impl Meter {
         entry.0 += 1;
     }
 
+    /// Counts an attempt that is made again, by the reason in a word: a status, a kind of failure, a rule.
+    pub fn retried(&self, reason: &str) {
+        let mut inside = self.lock();
+        let known = inside.retries.contains_key(reason) || inside.retries.len() < MOST_REASONS;
+        *inside.retries.entry(if known { reason } else { OTHER }.to_owned()).or_default() += 1;
+    }
+
+    /// Counts values about limits that could not be read.
+    pub fn malformed(&self, values: u32) {
+        self.lock().malformed += u64::from(values);
+    }
+
     /// The duration below which a share of the attempts stayed; `None` when there were none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
@@ -89,7 +115,9 @@ impl Meter {
         let mut failures: Vec<_> =
             inside.failures.iter().map(|(reason, (rows, example))| (reason.clone(), *rows, *example)).collect();
         failures.sort_by_key(|(_, rows, _)| std::cmp::Reverse(*rows));
-        Measured { latency, statuses, failures }
+        let mut retries: Vec<_> = inside.retries.iter().map(|(reason, count)| (reason.clone(), *count)).collect();
+        retries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Measured { latency, statuses, failures, retries, malformed: inside.malformed }
     }
 }
 
@@ -109,6 +137,16 @@ mod tests {
         assert_eq!(failures[0], (OTHER.to_owned(), 151, 49));
         assert_eq!(failures[1], ("404 Not Found".to_owned(), 2, 7));
         assert_eq!(failures.len(), MOST_REASONS + 1);
+    }
+
+    #[test]
+    fn retries_are_counted_by_reason_most_frequent_first() {
+        let meter = Meter::default();
+        ["503", "reset", "503"].into_iter().for_each(|reason| meter.retried(reason));
+        meter.malformed(2);
+        let measured = meter.read();
+        assert_eq!(measured.retries, [("503".to_owned(), 2), ("reset".to_owned(), 1)]);
+        assert_eq!(measured.malformed, 2);
     }
 
     #[test]

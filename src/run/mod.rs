@@ -6,22 +6,35 @@
 
 mod auths;
 mod batch;
+mod bound;
 mod conductor;
 mod control;
 mod feeder;
 mod gate;
 mod heal;
+pub mod holds;
+pub mod idempotency;
+mod judging;
 mod lane;
+mod lanes;
+mod limits;
 pub mod live;
 mod mailbox;
 mod meter;
+mod notes;
 mod open;
+mod outages;
+mod pacing;
 mod queue;
 mod reading;
 pub mod resume;
+mod ruling;
 mod scribe;
 mod sending;
+mod signals;
+mod stops;
 mod summing;
+mod taking;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -113,6 +126,12 @@ pub struct RunReport {
     pub attempts: u64,
     /// Attempts of this session that were not the first of their row.
     pub retries: u64,
+    /// Retries of this session by reason, most frequent first: a status, a kind of failure, a rule.
+    pub retry_reasons: Vec<(String, u64)>,
+    /// What held this session back and for which share of the time (0..=1), most first.
+    pub bound_by: Vec<(String, f64)>,
+    /// What replies said of limits in this session and could not be read.
+    pub malformed_hints: u64,
     /// Length of this session.
     pub elapsed: Duration,
     /// p50, p95, p99 of attempt durations in this session; `None` when there were no attempts.

@@ -4,43 +4,38 @@
 //! before a new journal begins (a kill in between leaves outputs without records, which a new run may
 //! take over).
 
+mod session;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::header::RANGE;
-
 use crate::clock;
 use crate::demo::{Demo, DemoPlan};
-use crate::extract::{Need, Wanted};
-use crate::journal::{Commit, Counts, Opening, Recovered, RowSet, StateFolder, VERSION, Writer};
-use crate::limit::{LimitPlan, Limiter};
-use crate::plan::request::RequestPlan;
-use crate::plan::{EndpointPlan, Meta, Plan};
-use crate::random;
+use crate::journal::{Commit, IntentFile, Intents, RowSet, StateFolder, Writer};
+use crate::plan::{EndpointPlan, Plan};
 use crate::save::Saves;
 use crate::secret::{Masker, Secrets};
-use crate::sink::Start;
 use crate::template::Template;
 use crate::transport::{self, ClientPlan, Transport};
 
-use super::auths::Auths;
-use super::control::{self, Desk};
+use super::control::{self, Cause, Control, Desk};
 use super::feeder::Selection;
+use super::holds::{self, HeldOver};
 use super::lane::{Lane, Shared};
+use super::lanes::lanes;
+use super::limits::AllLimits;
 use super::live::{self, Live};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
-use super::queue::Queue;
-use super::resume::{self, Decision, Identity};
+use super::resume;
 use super::scribe::OpenSink;
-use super::{RunError, RunOptions, heal};
+use super::stops::Stops;
+use super::{RunError, RunOptions};
+
+use session::Session;
 
 /// Outcomes on their way to the scribe. Rows and replies may be large: what waits is bounded tightly.
 const OUTBOX: usize = 1_024;
-/// Calls that stand ready in front of the workers, for each slot.
-const READY_PER_SLOT: usize = 4;
-/// Calls that may sleep before a retry, for each slot; beyond it no new row is begun.
-const SLEEPERS_PER_SLOT: usize = 100;
 
 /// What is known of a run before its first request.
 #[derive(Debug, Clone)]
@@ -71,6 +66,8 @@ pub struct Opened {
     pub writer: Writer,
     /// The state to go on from.
     pub state: Commit,
+    /// What is left of waits that servers asked earlier sessions for; the limits are held for them.
+    pub holds: Vec<HeldOver>,
     /// The conductor's end of the line.
     pub desk: Desk,
     /// For the report.
@@ -109,11 +106,16 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     let saves = Arc::new(Saves::open(&plan).map_err(RunError::Open)?);
     let (masker, record_masker) = secrets.maskers();
     let transports = transports(&plan, &secrets, &masker, base.as_deref())?;
-    let session = begin(&plan, &folder, decision, identity)?;
+    let session = session::begin(&plan, &folder, decision, identity)?;
 
     let (control, desk) = control::line();
+    let held = holds::left(&session.state.holds, clock::wall());
     let facts = facts(&plan, &folder, &session);
     let shared = Arc::new(Shared {
+        run: session.run,
+        intents: session.intents.map(|file| intents(file, &control)).transpose()?.map(Arc::new),
+        buckets: AllLimits::open(&plan),
+        stops: Stops::default(),
         masker,
         record_masker,
         secrets,
@@ -124,137 +126,17 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         saves,
         plan: Arc::new(plan),
     });
-    let lanes = lanes(&shared, &transports, base.as_deref())?;
-    let selections = session.selections;
-    let Session { sinks, writer, state, .. } = session;
-    Ok(Opened { shared, lanes, selections, sinks, writer, state, desk, facts, folder, demo })
+    let lanes = lanes(&shared, &transports, shared.intents.as_ref(), base.as_deref())?;
+    holds::give_back(&held, clock::now(), |limit, key, until| shared.buckets.hold(limit, key, until));
+    let Session { sinks, writer, state, selections, .. } = session;
+    Ok(Opened { shared, lanes, selections, sinks, writer, state, holds: held, desk, facts, folder, demo })
 }
 
-/// Sinks and journal, ready to go on.
-struct Session {
-    run: String,
-    sinks: Vec<OpenSink>,
-    writer: Writer,
-    state: Commit,
-    selections: Vec<Selection>,
-    /// Bytes of a half-written record that were cut from the journal.
-    torn: u64,
-}
-
-fn begin(plan: &Plan, folder: &StateFolder, decision: Decision, identity: Identity) -> Result<Session, RunError> {
-    match decision {
-        Decision::New => begin_new(plan, folder, identity),
-        Decision::Resume(recovered) => resume_run(plan, folder, identity, recovered, false),
-        Decision::Again(recovered) => resume_run(plan, folder, identity, recovered, true),
-    }
-}
-
-fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Session, RunError> {
-    let mut state = Commit {
-        done: vec![RowSet::default(); plan.endpoints.len()],
-        cursors: vec![None; plan.sinks.len()],
-        counts: vec![Counts::default(); plan.endpoints.len()],
-        ..Commit::default()
-    };
-    let sinks = open_sinks(plan, &mut state)?;
-    let opening = opening(plan, identity);
-    let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
-    heal::clean(plan);
-    writer.commit(&state).map_err(|error| cannot(error.message))?;
-    let selections = selections(plan, &opening.identity, &state, None);
-    Ok(Session { run: opening.run, sinks, writer, state, selections, torn: 0 })
-}
-
-fn opening(plan: &Plan, identity: Identity) -> Opening {
-    Opening {
-        version: VERSION,
-        run: format!("{:016x}", random::bits()),
-        job: plan.name.clone(),
-        started: clock::timestamp(),
-        identity,
-        endpoints: plan.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
-        sinks: plan.sinks.iter().map(|sink| sink.name.clone()).collect(),
-    }
-}
-
-/// The opening that a run has from now on: positions are those of the plan as it is now, and the job as it is
-/// now is what the next session compares with.
-fn opening_of(plan: &Plan, before: &Opening, identity: Identity) -> Opening {
-    let Opening { run, started, .. } = before.clone();
-    Opening { run, started, ..opening(plan, identity) }
-}
-
-fn resume_run(
-    plan: &Plan,
-    folder: &StateFolder,
-    identity: Identity,
-    recovered: Recovered,
-    send_failed: bool,
-) -> Result<Session, RunError> {
-    let Recovered { opening, last, torn } = recovered;
-    if send_failed {
-        heal::still_there(plan, &opening).map_err(RunError::Open)?;
-    }
-    let mut writer = folder.resume().map_err(|error| cannot(error.message))?;
-    // In the journal's own positions; the failed rows of its last commit are noted already.
-    let mut last = Commit { failed: Vec::new(), healed: false, ..last };
-    heal::finish(&mut last, &mut writer).map_err(RunError::Open)?;
-    heal::clean(plan);
-    let now = opening_of(plan, &opening, identity);
-    let was_complete = last.complete;
-    // Of a run that was complete, and whose job is the same, all rows that are not done now are failed ones.
-    let again = (last.again || (send_failed && was_complete)) && now == opening;
-    let mut state = resume::fit(plan, &opening, last);
-    state.again = again;
-    let mut failed = Vec::new();
-    if send_failed || now != opening {
-        failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
-    }
-    if now != opening {
-        failed = resume::renumber(failed, &opening, &now);
-        let carried = Commit { failed: failed.clone(), healed: true, ..state.clone() };
-        writer.reopen(&now, &carried).map_err(|error| cannot(error.message))?;
-    }
-    let only = if send_failed {
-        let rows = heal::begin(plan, &failed, was_complete, &mut state, &mut writer).map_err(RunError::Open)?;
-        Some(rows).filter(|_| !again)
-    } else {
-        None
-    };
-    let sinks = open_sinks(plan, &mut state)?;
-    writer.commit(&state).map_err(|error| cannot(error.message))?;
-    let selections = selections(plan, &now.identity, &state, only);
-    Ok(Session { run: now.run, sinks, writer, state, selections, torn })
-}
-
-/// Rows to work on, by endpoint; `only` of them where that is given.
-fn selections(plan: &Plan, identity: &Identity, state: &Commit, only: Option<Vec<Vec<u64>>>) -> Vec<Selection> {
-    let mut only = only.map(Vec::into_iter);
-    let endpoints = plan.endpoints.iter().zip(&state.done);
-    endpoints
-        .map(|(endpoint, done)| Selection {
-            done: done.clone(),
-            only: only.as_mut().map(|rows| rows.next().unwrap_or_default()),
-            limit: plan.row_limit,
-            content: resume::content_of(identity, endpoint).map(str::to_owned),
-        })
-        .collect()
-}
-
-/// Opens every sink where its cursor stands, and moves the cursors to where the sinks begin.
-fn open_sinks(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSink>, RunError> {
-    let mut sinks = Vec::with_capacity(plan.sinks.len());
-    for (position, sink) in plan.sinks.iter().enumerate() {
-        let start = state.cursors[position].map_or(Start::New, Start::Resume);
-        let layouts: Vec<_> =
-            sink.from.iter().map(|endpoint| (*endpoint, plan.endpoints[*endpoint].layout.clone())).collect();
-        let open = sink.kind.open(start, &layouts, sink.columns.as_deref());
-        let mut open = open.map_err(|error| RunError::Open(format!("sinks.{}: {}", sink.name, error.message)))?;
-        let cursor = open.commit().map_err(|error| cannot(error.message))?;
-        state.cursors[position] = Some(cursor);
-        sinks.push(OpenSink::new(open, sink));
-    }
-    Ok(sinks)
+/// Notes what must not be repeated. Where it can't, nothing of that kind may be sent: the run ends.
+fn intents(file: IntentFile, control: &Control) -> Result<Intents, RunError> {
+    let control = control.clone();
+    let broken = move |words| control.end(Cause::Broken(words));
+    Intents::start(file, broken).map_err(|error| cannot(format!("no thread could be made for notes: {error}")))
 }
 
 fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
@@ -270,27 +152,8 @@ fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
         resumed_rows: session.state.done.iter().map(RowSet::len).sum(),
         rows: rows.collect(),
         journal: folder.journal(),
-        warnings: warnings(plan, session),
+        warnings: session.warnings(plan),
     }
-}
-
-/// A warning for every endpoint whose certificates are not verified, and for a journal that was torn.
-fn warnings(plan: &Plan, session: &Session) -> Vec<String> {
-    let torn = (session.torn > 0).then(|| {
-        format!(
-            "the journal ended in {} bytes of a half-written note, which were cut off; its rows are sent again",
-            session.torn
-        )
-    });
-    let open = plan.endpoints.iter().filter(|endpoint| !endpoint.client.tls.verify);
-    open.map(|endpoint| {
-        format!(
-            "endpoints.{}: client.tls.verify = false, anybody on the way can read and change the traffic",
-            endpoint.name
-        )
-    })
-    .chain(torn)
-    .collect()
 }
 
 fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
@@ -343,56 +206,6 @@ async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     }
     let demo = Demo::start(DemoPlan::default()).await;
     demo.map(Some).map_err(|error| RunError::Open(format!("the demo API could not start: {error}")))
-}
-
-/// Calls of an endpoint that can be on the wire at once: more than the connections carry would only wait.
-fn slots(endpoint: &EndpointPlan) -> usize {
-    let each = endpoint.client.calls_per_connection(endpoint.needs_tls());
-    endpoint.concurrency.min(endpoint.client.connections_total.saturating_mul(each)).max(1)
-}
-
-/// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.
-fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
-    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()));
-    let whole = || Wanted::of([Need::Whole]);
-    if endpoint.meta.contains(&Meta::Body) { wanted.and_then(|_| whole()) } else { wanted }
-}
-
-fn lanes(
-    shared: &Arc<Shared>,
-    transports: &[Arc<dyn Transport>],
-    demo: Option<&str>,
-) -> Result<Vec<Arc<Lane>>, RunError> {
-    let plan = &shared.plan;
-    let named: Vec<Arc<Limiter>> = plan.limits.iter().map(|limit| Arc::new(Limiter::open(limit.clone()))).collect();
-    let mut auths = Auths::default();
-    let lane = |(index, endpoint): (usize, &EndpointPlan)| {
-        let mut limiters: Vec<_> = endpoint.limits.iter().map(|position| named[*position].clone()).collect();
-        if limiters.is_empty() {
-            limiters.push(Arc::new(Limiter::open(LimitPlan::hold_only(&endpoint.name))));
-        }
-        let request = RequestPlan::new(endpoint, demo)
-            .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
-        let needs_body = endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
-        let auth = auths.open(shared, endpoint, demo)?;
-        Ok(Arc::new(Lane {
-            index,
-            needs_body,
-            reads_body: needs_body || endpoint.meta.contains(&Meta::Body),
-            asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
-            auth,
-            slots: slots(endpoint),
-            request,
-            transport: transports[index].clone(),
-            limiters,
-            queue: Queue::new(slots(endpoint) * READY_PER_SLOT, slots(endpoint) * SLEEPERS_PER_SLOT),
-            wanted: wanted(endpoint),
-            saver: endpoint.save.as_ref().and_then(|save| shared.saves.saver(index, save)),
-            needs_meta: endpoint.columns.iter().any(|column| column.extractor.kind() == "template"),
-            shared: shared.clone(),
-        }))
-    };
-    plan.endpoints.iter().enumerate().map(lane).collect()
 }
 
 #[cfg(test)]

@@ -24,11 +24,43 @@ pub struct Call {
     pub sequence: u64,
     /// Attempts made so far.
     pub attempts: u32,
+    /// Attempts that count towards `retry.attempts`: none that was throttled, or failed in an outage.
+    pub spent: u32,
+    /// Times in a row that it was throttled.
+    pub throttled: u32,
+    /// Whether the next attempt is one that the retry budget pays for.
+    pub on_budget: bool,
+    /// Why the attempt before was not the last, in a word.
+    pub again_after: Option<String>,
+    /// Whether it sleeps for a host that is out, a budget or its place, and not before a retry.
+    pub postponed: bool,
+    /// Whether it has slept for its turn at a limit: then it waits there for the rest.
+    pub placed: bool,
     /// When the row as a whole is out of time (`timeout.row`); set when it is first taken.
     pub deadline: Option<Instant>,
     /// Tells its batch when the call has ended; dropped with the call.
     #[allow(dead_code, reason = "held for its drop")]
     pub ticket: Option<BatchTicket>,
+}
+
+impl Call {
+    /// A row that was not sent yet.
+    #[must_use]
+    pub fn new(row: Arc<Row>, sequence: u64, ticket: Option<BatchTicket>) -> Self {
+        Self {
+            row,
+            sequence,
+            attempts: 0,
+            spent: 0,
+            throttled: 0,
+            on_budget: false,
+            again_after: None,
+            postponed: false,
+            placed: false,
+            deadline: None,
+            ticket,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -63,15 +95,32 @@ impl Sleeper {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inside {
     ready: VecDeque<Call>,
     sleeping: BinaryHeap<Reverse<Sleeper>>,
     at_work: usize,
+    /// Calls that may be at work at once.
+    allowed: usize,
     /// No more rows will be added.
     complete: bool,
     /// Nothing is handed out any more.
     drained: bool,
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Calls that are ready.
+    pub ready: usize,
+    /// Calls that sleep.
+    pub sleeping: usize,
+    /// Calls at work.
+    pub at_work: usize,
+    /// Calls that may be at work.
+    pub allowed: usize,
+    /// No more will come, and none is left.
+    pub over: bool,
 }
 
 /// What a worker is told when it asks for a call.
@@ -99,7 +148,14 @@ impl Queue {
     #[must_use]
     pub fn new(room: usize, most_sleeping: usize) -> Self {
         Self {
-            inside: Mutex::default(),
+            inside: Mutex::new(Inside {
+                ready: VecDeque::new(),
+                sleeping: BinaryHeap::new(),
+                at_work: 0,
+                allowed: usize::MAX,
+                complete: false,
+                drained: false,
+            }),
             room: room.max(1),
             most_sleeping: most_sleeping.max(1),
             changed: Notify::new(),
@@ -183,6 +239,10 @@ impl Queue {
         if inside.drained {
             return Next::End;
         }
+        if inside.at_work >= inside.allowed {
+            // Whoever finishes looks for the next call by itself.
+            return Next::Wait(None);
+        }
         let due = inside.sleeping.peek().map(|Reverse(sleeper)| sleeper.due);
         if due.is_some_and(|due| due <= clock::now())
             && let Some(Reverse(sleeper)) = inside.sleeping.pop()
@@ -230,83 +290,48 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Lets so many calls be at work at once; those that are above it end first.
+    pub fn allow(&self, calls: usize) {
+        let more = {
+            let mut inside = self.lock();
+            let before = std::mem::replace(&mut inside.allowed, calls.max(1));
+            before < calls
+        };
+        if more {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Those that sleep for something that may be over by now look again.
+    pub fn rouse(&self) {
+        let now = clock::now();
+        {
+            let mut inside = self.lock();
+            let sleeping = std::mem::take(&mut inside.sleeping).into_vec();
+            let roused = sleeping.into_iter().map(|Reverse(Sleeper { due, call })| {
+                let due = if call.postponed { due.min(now) } else { due };
+                Reverse(Sleeper { due, call })
+            });
+            inside.sleeping = roused.collect();
+        }
+        self.changed.notify_waiters();
+    }
+
     /// Calls that sleep.
     #[must_use]
     pub fn sleeping(&self) -> usize {
         self.lock().sleeping.len()
     }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let inside = self.lock();
+        let (ready, sleeping, at_work) = (inside.ready.len(), inside.sleeping.len(), inside.at_work);
+        let none = ready == 0 && sleeping == 0 && at_work == 0;
+        Standing { ready, sleeping, at_work, allowed: inside.allowed, over: inside.complete && none }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::row::Fields;
-
-    fn call(ordinal: u64) -> Call {
-        let row = Arc::new(Row { ordinal, line: 0, fields: Fields::Integer(0) });
-        Call { row, sequence: ordinal, attempts: 0, deadline: None, ticket: None }
-    }
-
-    async fn next(queue: &Queue) -> Option<u64> {
-        queue.next().await.map(|call| call.row.ordinal)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_due_sleeper_comes_before_new_rows() {
-        let queue = Queue::new(10, 10);
-        queue.add(call(1)).await;
-        queue.add(call(2)).await;
-        let first = queue.next().await.unwrap();
-        queue.sleep(first, clock::now() + Duration::from_secs(5));
-        assert_eq!(next(&queue).await, Some(2));
-        queue.finish();
-        queue.add(call(3)).await;
-        tokio::time::advance(Duration::from_secs(6)).await;
-        assert_eq!(next(&queue).await, Some(1));
-        assert_eq!(next(&queue).await, Some(3));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_end_waits_for_sleepers_and_for_calls_at_work() {
-        let queue = Arc::new(Queue::new(10, 10));
-        queue.add(call(1)).await;
-        queue.complete();
-        let taken = queue.next().await.unwrap();
-        let waiting = tokio::spawn({
-            let queue = queue.clone();
-            async move { next(&queue).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        queue.sleep(taken, clock::now() + Duration::from_secs(1));
-        assert_eq!(waiting.await.unwrap(), Some(1));
-        queue.finish();
-        assert_eq!(next(&queue).await, None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn too_many_sleepers_hold_new_rows_back() {
-        let queue = Queue::new(10, 1);
-        queue.add(call(1)).await;
-        queue.add(call(2)).await;
-        let first = queue.next().await.unwrap();
-        queue.sleep(first, clock::now() + Duration::from_secs(5));
-        assert_eq!(next(&queue).await, Some(1), "the sleeper, when it is due, and not row 2");
-    }
-
-    #[tokio::test]
-    async fn a_drain_ends_workers_and_writers() {
-        let queue = Arc::new(Queue::new(1, 1));
-        queue.add(call(1)).await;
-        let writer = tokio::spawn({
-            let queue = queue.clone();
-            async move { queue.add(call(2)).await }
-        });
-        tokio::task::yield_now().await;
-        queue.drain();
-        writer.await.unwrap();
-        assert_eq!(next(&queue).await, None);
-    }
-}
+mod tests;

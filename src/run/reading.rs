@@ -1,4 +1,4 @@
-//! Reading a reply: is it accepted, is it what the columns need, what are their values.
+//! Reading a reply: what the rules say of it, is it accepted, is it what the columns need, what are their values.
 //!
 //! A retry covers the whole attempt, so everything here is part of it and fails with a `Failure`.
 
@@ -6,7 +6,8 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::extract::{Wanted, charset};
-use crate::retry::{Failure, FailureKind};
+use crate::plan::RulePlan;
+use crate::retry::{Failure, FailureKind, Then};
 use crate::save::Saving;
 use crate::secret::Masker;
 use crate::template::{Context, ReplyView};
@@ -14,6 +15,7 @@ use crate::transport::Reply;
 
 use super::lane::{Lane, LastAttempt};
 use super::queue::Call;
+use super::ruling;
 use super::worker::{Tried, status_words};
 
 /// Characters of a body that an error message shows.
@@ -33,28 +35,66 @@ pub(super) fn as_text(lane: &Lane, mut reply: Reply) -> Reply {
     reply
 }
 
-/// The cells of the record, or why the attempt failed.
-pub(super) fn read(lane: &Lane, call: &Call, tried: &Tried) -> Result<Vec<Value>, Failure> {
+/// What was made of a reply.
+pub(super) enum Taken<'l> {
+    /// It is accepted: the cells of the record.
+    Cells(Vec<Value>),
+    /// A rule says what becomes of it; the rule and its position.
+    Ruled(usize, &'l RulePlan),
+}
+
+/// What is made of the reply, or why the attempt failed.
+pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result<Taken<'l>, Failure> {
     let reply = tried.reply.as_ref().map_err(Clone::clone)?;
-    if !lane.plan().expect.contains(reply.status.as_u16()) {
-        return Err(Failure::sent(FailureKind::Status, status_words(reply.status)));
+    let expected = lane.plan().expect.contains(reply.status.as_u16());
+    if !expected && lane.plan().rules.is_empty() {
+        return Err(refused(reply));
     }
-    odd(lane, reply)?;
-    let json = lane.wanted.as_ref().map(|wanted| parse(wanted, &lane.shared.masker, reply)).transpose()?;
+    let json = body(lane, reply);
     let last = LastAttempt {
         reply: Some(reply),
         duration_ms: tried.milliseconds(),
-        json: json.as_ref(),
+        json: json.as_ref().and_then(|json| json.as_ref().ok()),
         error: None,
         attempts: call.attempts,
         saved: tried.saving.as_ref().and_then(Saving::saved),
         unknown: false,
     };
-    let mut cells = extract(lane, call, reply, &last)?;
+    let meta = if lane.needs_meta { lane.meta_object(&call.row, &last) } else { Map::new() };
+    let view = ReplyView {
+        status: reply.status.as_u16(),
+        headers: &reply.headers,
+        body: &reply.body,
+        json: last.json,
+        meta: &meta,
+    };
+    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
+    match ruling::first(lane, &context)? {
+        Some((_, rule)) if rule.then == Then::Accept => {}
+        Some((position, rule)) => return Ok(Taken::Ruled(position, rule)),
+        None if !expected => return Err(refused(reply)),
+        None => ruling::assert_all(lane, &context)?,
+    }
+    odd(lane, reply)?;
+    // What a rule accepts although its status is not expected need not have what the columns want.
+    if let (Some(_), Some(Err(failure)), true) = (&lane.wanted, &json, expected) {
+        return Err(failure.clone());
+    }
+    let mut cells = extract(lane, &context)?;
     cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, &call.row, &last)));
     // A server may say a secret back.
     cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
-    Ok(cells)
+    Ok(Taken::Cells(cells))
+}
+
+fn refused(reply: &Reply) -> Failure {
+    Failure::sent(FailureKind::Status, status_words(reply.status))
+}
+
+/// What is wanted of a JSON body; `None` where nothing is.
+fn body(lane: &Lane, reply: &Reply) -> Option<Result<Value, Failure>> {
+    let wanted = if lane.judges_json { &Some(Wanted::whole()) } else { &lane.wanted };
+    wanted.as_ref().map(|wanted| parse(wanted, &lane.shared.masker, reply))
 }
 
 /// Accepted statuses that are no answer to what was asked (RFC 9110 §15.3.5-7, §15.4.5).
@@ -89,20 +129,12 @@ fn unreadable(label: &str) -> Failure {
     Failure::sent(FailureKind::Decode, message)
 }
 
-fn extract(lane: &Lane, call: &Call, reply: &Reply, last: &LastAttempt<'_>) -> Result<Vec<Value>, Failure> {
+fn extract(lane: &Lane, context: &Context<'_>) -> Result<Vec<Value>, Failure> {
     let columns = &lane.plan().columns;
+    let item = context.reply.and_then(|reply| reply.json).unwrap_or(&Value::Null);
     let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
-    let meta = if lane.needs_meta { lane.meta_object(&call.row, last) } else { Map::new() };
-    let view = ReplyView {
-        status: reply.status.as_u16(),
-        headers: &reply.headers,
-        body: &reply.body,
-        json: last.json,
-        meta: &meta,
-    };
-    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
     for column in columns {
-        let value = column.extractor.extract(&context, last.json.unwrap_or(&Value::Null));
+        let value = column.extractor.extract(context, item);
         cells.push(value.map_err(|error| {
             Failure::sent(FailureKind::Extract, format!("columns.{}: {}", column.name, error.message))
         })?);

@@ -16,6 +16,7 @@ use crate::sink::{RowChoice, Sink, SinkPlan};
 
 use super::control::Cause;
 use super::feeder::Intake;
+use super::holds::{self, Held, Hold};
 use super::lane::Shared;
 
 /// Time from one commit to the next.
@@ -65,6 +66,10 @@ pub struct Scribe {
     pub intakes: Vec<Arc<Intake>>,
     /// Set by the conductor before it closes the outbox, when every row has ended.
     pub complete: Arc<AtomicBool>,
+    /// What knows which limits are held.
+    held: Box<dyn Held>,
+    /// Holds as of the last commit.
+    noted: Vec<Hold>,
     orders: Vec<Option<InOrder>>,
     uncommitted: bool,
     /// When the next commit is due.
@@ -96,12 +101,14 @@ impl Scribe {
         state: Commit,
         intakes: Vec<Arc<Intake>>,
         complete: Arc<AtomicBool>,
+        held: Box<dyn Held>,
     ) -> Self {
         let ordered = |order| (order == Order::Input).then(InOrder::default);
         let orders = shared.plan.endpoints.iter().map(|endpoint| ordered(endpoint.order)).collect();
         let due = clock::now() + COMMIT_EVERY;
         let written = Written { counts: state.counts.clone(), ..Written::default() };
-        Self { shared, sinks, writer, state, intakes, complete, orders, uncommitted: false, due, written }
+        let noted = Vec::new();
+        Self { shared, sinks, writer, state, intakes, complete, held, noted, orders, uncommitted: false, due, written }
     }
 
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
@@ -120,12 +127,18 @@ impl Scribe {
             for outcome in outcomes {
                 self.accept(outcome)?;
             }
-            if self.uncommitted && clock::now() >= self.due {
+            if self.is_due(clock::now()) {
                 self.commit()?;
             }
         }
         self.state.complete = self.complete.load(Ordering::Acquire);
         self.commit()
+    }
+
+    /// A hold is worth a commit of its own: a server asks for it when no row ends any more, and a kill in the
+    /// middle of the wait must not make the next session ask before its time.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now >= self.due && (self.uncommitted || holds::are_news(&self.held.held(), &self.noted, now))
     }
 
     fn patience(&self) -> Duration {
@@ -213,7 +226,12 @@ impl Scribe {
         }
         self.shared.saves.sync()?;
         self.place();
+        self.noted = self.held.held();
+        self.state.holds = holds::notes(&self.noted, clock::now(), clock::wall());
         self.writer.commit(&self.state).map_err(|error| error.message)?;
+        if let Some(intents) = &self.shared.intents {
+            intents.settle(&self.state.done);
+        }
         self.state.failed.clear();
         self.state.healed = false;
         self.written.counts.clone_from(&self.state.counts);

@@ -43,7 +43,7 @@ pub(super) async fn exchange(
     if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(proof) {
         return Some(Ok(reply));
     }
-    let again = match lane.request.build(context) {
+    let again = match lane.build(context) {
         Ok(request) => proved(lane, auth, request, gate, saving).await?,
         Err(failure) => Err(failure),
     };
@@ -64,13 +64,15 @@ async fn proved(
     saving: Option<&mut Saving>,
 ) -> Option<Result<(Proof, Reply), Failure>> {
     let (control, plan) = (&lane.shared.control, lane.plan());
-    let asked = LaneGate::new(&lane.limiters, control);
+    let asked = gate.beside();
     let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts: &plan.timeout, retry: &plan.retry };
     let proof = tokio::select! {
         biased;
         proof = auth.prove(wire, &mut request) => proof,
         () = control.drained() => return None,
     };
+    // The request for a token is answered; the row's own must not wait for it.
+    drop(asked);
     match proof {
         Ok(proof) => {
             let call = call(lane, request, gate, auth.signer(), saving);

@@ -17,6 +17,7 @@ pub fn report(
     facts: &Facts,
     ending: RunEnding,
     written: Option<&Written>,
+    bound_by: Vec<(String, f64)>,
     elapsed: Duration,
 ) -> RunReport {
     let total = written.map(|written| total(&written.counts)).unwrap_or_default();
@@ -31,6 +32,9 @@ pub fn report(
         resumed_rows: facts.resumed_rows,
         attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
         retries: shared.live.lanes.iter().map(|lane| live::read(&lane.retries)).sum(),
+        retry_reasons: measured.retries,
+        bound_by,
+        malformed_hints: measured.malformed,
         elapsed,
         latency: measured.latency,
         statuses: measured.statuses,
@@ -67,6 +71,10 @@ fn outputs(shared: &Shared, written: Option<&Written>) -> Vec<OutputReport> {
 
 fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<String> {
     let mut warnings = facts.warnings.clone();
+    let malformed = shared.meter.read().malformed;
+    if malformed > 0 {
+        warnings.push(format!("{malformed} values in replies about limits could not be read and were passed over"));
+    }
     let dropped = written.map(|written| written.dropped.as_slice()).unwrap_or_default();
     for (sink, names) in shared.plan.sinks.iter().zip(dropped) {
         if !names.is_empty() {

@@ -17,6 +17,8 @@ use super::lane::Shared;
 
 /// Notes on their way beyond which events about single rows are left out.
 const MOST_BEHIND: usize = 1_000;
+/// The same where every attempt is to be told: whoever asks for that reads a file, most likely.
+const MOST_BEHIND_OF_ALL: usize = 200_000;
 /// How long the end of a run waits for reporters to say the last things.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -29,6 +31,9 @@ enum Note {
 pub struct Telling {
     notes: Option<mpsc::Sender<Note>>,
     behind: Arc<AtomicUsize>,
+    most_behind: usize,
+    /// Events that were left out.
+    left_out: AtomicUsize,
     ended: Option<oneshot::Receiver<()>>,
 }
 
@@ -37,9 +42,14 @@ impl Telling {
     #[must_use]
     pub fn start(reporters: Vec<Box<dyn Reporter>>, shared: Arc<Shared>) -> Self {
         let behind = Arc::new(AtomicUsize::new(0));
+        let all = reporters.iter().any(|reporter| reporter.wants_attempts());
+        let most_behind = if all { MOST_BEHIND_OF_ALL } else { MOST_BEHIND };
+        let deaf =
+            Self { notes: None, behind: behind.clone(), most_behind, left_out: AtomicUsize::new(0), ended: None };
         if reporters.is_empty() {
-            return Self { notes: None, behind, ended: None };
+            return deaf;
         }
+        shared.control.tell_attempts(all);
         let (notes, inbox) = mpsc::channel();
         let (end, ended) = oneshot::channel();
         let left = behind.clone();
@@ -48,7 +58,7 @@ impl Telling {
             let _ = end.send(());
         };
         let started = std::thread::Builder::new().name("reporters".to_owned()).spawn(work).is_ok();
-        Self { notes: started.then_some(notes), behind, ended: started.then_some(ended) }
+        Self { notes: started.then_some(notes), ended: started.then_some(ended), ..deaf }
     }
 
     /// Whether anybody listens.
@@ -60,9 +70,14 @@ impl Telling {
     /// Tells an event. Those about a single row are left out while the reporters are far behind; beginnings
     /// and ends never are, so that they balance.
     pub fn tell(&self, event: &Event) {
-        let about_a_row = matches!(event, Event::Retrying { .. } | Event::RowFailed { .. } | Event::Held { .. });
-        if !about_a_row || self.behind.load(Ordering::Relaxed) < MOST_BEHIND {
+        let about_a_row = matches!(
+            event,
+            Event::Attempted { .. } | Event::Retrying { .. } | Event::RowFailed { .. } | Event::Held { .. }
+        );
+        if !about_a_row || self.behind.load(Ordering::Relaxed) < self.most_behind {
             self.send(Note::Event(event.clone()));
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -83,6 +98,12 @@ impl Telling {
 
     /// Waits for the last things to be said, but not for ever.
     pub async fn end(&mut self) {
+        let left_out = self.left_out.load(Ordering::Relaxed);
+        if left_out > 0 {
+            let message =
+                format!("{left_out} events about single rows were left out, for they were not taken fast enough");
+            self.send(Note::Event(Event::Warning { message }));
+        }
         self.notes = None;
         if let Some(ended) = self.ended.take() {
             let _ = tokio::time::timeout(PATIENCE, ended).await;
@@ -144,6 +165,8 @@ mod tests {
         drop(stuck);
         telling.end().await;
         let told = told.lock().unwrap();
-        assert_eq!((told.len(), told.last()), (MOST_BEHIND + 1, Some(&last)));
+        assert_eq!((told.len(), &told[MOST_BEHIND]), (MOST_BEHIND + 2, &last));
+        let Some(Event::Warning { message }) = told.last() else { panic!("{:?}", told.last()) };
+        assert!(message.starts_with("2000 events about single rows were left out"), "{message}");
     }
 }

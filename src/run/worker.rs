@@ -1,34 +1,39 @@
-//! One row's life between two sleeps: request, tokens, wire, verdict, columns.
+//! One row's life between two sleeps: request, tokens, wire, what is made of the reply.
 //!
-//! A worker holds one slot of its endpoint. A row that must wait before a retry goes back to the queue
-//! and gives its slot to another. Must never end a row twice, and never end it without a reason.
+//! A worker holds one slot of its endpoint. A row that must wait, before a retry or for a host that is out, goes
+//! back to the queue and gives its slot to another. Must never end a row twice, and never end it without a
+//! reason.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
-use serde_json::Value;
+use http::{Request, StatusCode};
 
 use crate::clock::{self, Instant};
-use crate::event::Event;
+use crate::hints::{self, Hints};
+use crate::limit::Take;
 use crate::record::{Ending, Outcome};
-use crate::retry::{Attempted, Failure, FailureKind, Reach, Verdict, verdict};
+use crate::retry::{Failure, FailureKind};
 use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::Reply;
+use crate::transport::{Reply, RequestBody};
 
 use super::control::Cause;
 use super::gate::LaneGate;
-use super::lane::{Lane, LastAttempt};
-use super::live;
+use super::judging::{self, Judged};
+use super::lane::Lane;
+use super::live::{self, Raised};
+use super::outages::Leave;
 use super::queue::Call;
-use super::reading;
+use super::reading::{self, Taken};
 use super::sending;
+use super::taking::Takings;
 
 /// What becomes of a call for now.
-enum Step {
-    /// It has ended.
-    Ended(Outcome),
+pub(super) enum Step {
+    /// It has ended; and whether that was because the server does not know who asks.
+    Ended(Outcome, bool),
     /// It comes again.
     Sleep(Instant),
     /// The run drains; the row has not ended.
@@ -36,18 +41,49 @@ enum Step {
 }
 
 /// One attempt, made.
-pub(super) struct Tried {
+pub(super) struct Tried<'l> {
     pub reply: Result<Reply, Failure>,
+    /// What the reply says of limits.
+    pub hints: Hints,
     /// Time on the wire; `None` when nothing left.
     pub wire: Option<Duration>,
+    /// When it left, and how many requests were on the wire then.
+    pub left: Option<(Instant, usize)>,
+    /// What it took from limits.
+    pub taken: Cow<'l, [Take]>,
     /// What takes the body to its file.
     pub saving: Option<Saving>,
+    /// Whether it was made at all.
+    pub made: bool,
 }
 
-impl Tried {
+/// What an attempt needs.
+struct Prepared<'l> {
+    request: Request<RequestBody>,
+    takings: Takings<'l>,
+    saving: Option<Saving>,
+}
+
+impl Tried<'_> {
+    /// An attempt that could not be made.
+    pub fn not(failure: Failure) -> Self {
+        let (hints, taken) = (Hints::default(), Cow::default());
+        Self { reply: Err(failure), hints, wire: None, left: None, taken, saving: None, made: false }
+    }
+
     /// Milliseconds on the wire with two decimals.
     pub fn milliseconds(&self) -> Option<f64> {
         self.wire.map(|wire| (wire.as_secs_f64() * 100_000.0).round() / 100.0)
+    }
+
+    /// When it left; `now` where nothing did.
+    pub fn left_at(&self, now: Instant) -> Instant {
+        self.left.map_or(now, |(left, _)| left)
+    }
+
+    /// The status of the reply, if one came.
+    pub fn status(&self) -> Option<u16> {
+        self.reply.as_ref().ok().map(|reply| reply.status.as_u16())
     }
 }
 
@@ -55,8 +91,8 @@ impl Tried {
 pub async fn work(lane: Arc<Lane>) {
     while let Some(mut call) = lane.queue.next().await {
         match live(&lane, &mut call).await {
-            Step::Ended(outcome) => {
-                lane.deliver(outcome).await;
+            Step::Ended(outcome, unauthorized) => {
+                lane.deliver(outcome, unauthorized).await;
                 lane.queue.finish();
             }
             Step::Sleep(due) => lane.queue.sleep(call, due),
@@ -67,37 +103,84 @@ pub async fn work(lane: Arc<Lane>) {
 
 async fn live(lane: &Lane, call: &mut Call) -> Step {
     let deadline = row_deadline(lane, call);
-    live::raise(&lane.live().in_flight);
-    let tried = attempt(lane, call, deadline).await;
-    live::lower(&lane.live().in_flight);
-    let Some(mut tried) = tried else { return Step::Abandoned };
+    let row = Arc::clone(&call.row);
+    let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };
+    let Prepared { request, takings, saving } = match prepare(lane, &context) {
+        Ok(prepared) => prepared,
+        Err(failure) => return judging::fail(lane, call, &Tried::not(failure.clone()), &failure),
+    };
+    let leave = match lane.pacing.admit(call, request.uri(), &takings) {
+        Ok(leave) => leave,
+        Err(due) => return judging::postpone(lane, call, due),
+    };
+    call.postponed = false;
+    let at_work = Raised::new(&lane.live().in_flight);
+    let made = attempt(lane, &context, (request, &takings, saving), &leave, deadline).await;
+    drop(at_work);
+    let mut tried = match made {
+        Made::Tried(tried) => *tried,
+        Made::Abandoned => return Step::Abandoned,
+        Made::TurnedBack => return judging::postpone(lane, call, clock::now()),
+    };
     count(lane, call, &tried);
-    if let Some(wire) = tried.wire {
-        lane.shared.meter.attempt(wire, tried.reply.as_ref().ok().map(|reply| reply.status.as_u16()));
+    let step = settle(lane, call, &mut tried, leave).await;
+    if let (Step::Sleep(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
+        lane.forget_note(row.ordinal);
     }
-    let accepted = accept(lane, call, &mut tried).await;
+    step
+}
+
+/// Whether nothing stays open when the row is sent again: the server has answered, or was never asked. A row that
+/// has ended keeps its note until that is durable.
+fn may_go_again(tried: &Tried<'_>) -> bool {
+    // What was answered well and could not be saved has been done all the same.
+    let lost = tried.saving.as_ref().is_some_and(|saving| saving.broken().is_some());
+    !lost && tried.reply.as_ref().map_or_else(|failure| !failure.sent, |_| true)
+}
+
+fn prepare<'l>(lane: &'l Lane, context: &Context<'_>) -> Result<Prepared<'l>, Failure> {
+    let request = lane.build(context)?;
+    Ok(Prepared { request, takings: lane.limits.of(context)?, saving: sending::saving(lane, context)? })
+}
+
+/// What becomes of the attempt.
+async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leave<'_>) -> Step {
+    judging::learn(lane, tried);
+    let accepted = accept(lane, call, tried).await;
     if let Some(words) = tried.saving.as_ref().and_then(Saving::broken) {
         // It would be the same for every row: none of them fails for it.
         lane.shared.control.end(Cause::Broken(words.to_owned()));
         return Step::Abandoned;
     }
+    let weather = judging::weather(lane, tried, &accepted, leave);
     match accepted {
-        Ok(cells) => Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells)),
-        Err(failure) => judge(lane, call, &tried, &failure),
+        Ok(Taken::Cells(cells)) => {
+            lane.pacing.let_through();
+            judging::tell(lane, call, tried, "accept", None, None);
+            Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells), false)
+        }
+        Ok(Taken::Ruled(position, rule)) => {
+            let failure = judging::ruled(tried, position, rule);
+            judging::judge(lane, call, tried, Judged { failure: &failure, then: Some(rule.then) }, weather)
+        }
+        Err(failure) => judging::judge(lane, call, tried, Judged { failure: &failure, then: None }, weather),
     }
 }
 
-/// The cells of an accepted attempt, whose file has its name then.
-async fn accept(lane: &Lane, call: &Call, tried: &mut Tried) -> Result<Vec<Value>, Failure> {
-    let cells = reading::read(lane, call, tried)?;
-    if let Some(saving) = &mut tried.saving {
+/// What an accepted attempt leaves, whose file has its name then.
+async fn accept<'l>(lane: &'l Lane, call: &Call, tried: &mut Tried<'_>) -> Result<Taken<'l>, Failure> {
+    let taken = reading::read(lane, call, tried)?;
+    if let (Taken::Cells(_), Some(saving)) = (&taken, &mut tried.saving) {
         saving.keep().await?;
     }
-    Ok(cells)
+    Ok(taken)
 }
 
 /// Counts the attempt, unless the row gave no request that could have been sent.
-fn count(lane: &Lane, call: &mut Call, tried: &Tried) {
+fn count(lane: &Lane, call: &mut Call, tried: &Tried<'_>) {
+    if let Some(wire) = tried.wire {
+        lane.shared.meter.attempt(wire, tried.status());
+    }
     if matches!(&tried.reply, Err(failure) if failure.kind == FailureKind::Request && !failure.sent) {
         return;
     }
@@ -105,6 +188,8 @@ fn count(lane: &Lane, call: &mut Call, tried: &Tried) {
     live::raise(&lane.live().attempts);
     if call.attempts > 1 {
         live::raise(&lane.live().retries);
+        // Counted when it is made: what sleeps when a run ends was no retry.
+        lane.shared.meter.retried(call.again_after.take().as_deref().unwrap_or("another session"));
     }
 }
 
@@ -113,130 +198,68 @@ fn row_deadline(lane: &Lane, call: &mut Call) -> Option<Instant> {
     Some(*call.deadline.get_or_insert_with(|| clock::now() + bound))
 }
 
-/// Makes one attempt. `None`: the run drained before the request left.
-async fn attempt(lane: &Lane, call: &Call, deadline: Option<Instant>) -> Option<Tried> {
-    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: None };
-    let prepared = lane.request.build(&context).and_then(|request| Ok((request, sending::saving(lane, &context)?)));
-    let (request, mut saving) = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) => return Some(Tried { reply: Err(failure), wire: None, saving: None }),
-    };
-    let gate = LaneGate::new(&lane.limiters, &lane.shared.control);
-    let reply = tokio::select! {
-        biased;
-        reply = sending::exchange(lane, &context, request, &gate, saving.as_mut()) => {
-            reply?.map(|reply| reading::as_text(lane, reply))
-        }
-        () = gate.drained_before() => return None,
-        failure = out_of_time(lane, deadline) => Err(failure),
-    };
-    let wire = match &reply {
-        Ok(reply) => Some(reply.timings.exchange()),
-        Err(_) => gate.passed().map(|passed| clock::now() - passed),
-    };
-    Some(Tried { reply, wire, saving })
+/// What became of an attempt that was to be made.
+enum Made<'l> {
+    /// It was made.
+    Tried(Box<Tried<'l>>),
+    /// The run drained before the request left.
+    Abandoned,
+    /// Its host went out before it left.
+    TurnedBack,
 }
 
-async fn out_of_time(lane: &Lane, deadline: Option<Instant>) -> Failure {
+/// Makes one attempt.
+async fn attempt<'l>(
+    lane: &'l Lane,
+    context: &Context<'_>,
+    (request, takings, mut saving): (Request<RequestBody>, &'l Takings<'l>, Option<Saving>),
+    leave: &Leave<'_>,
+    deadline: Option<Instant>,
+) -> Made<'l> {
+    let row = context.row.map_or(0, |row| row.ordinal);
+    let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
+    let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
+    let gate = gate.noting(lane.notes.as_ref(), row).minding(outages);
+    let reply = tokio::select! {
+        biased;
+        reply = sending::exchange(lane, context, request, &gate, saving.as_mut()) => match reply {
+            Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
+            None => return Made::Abandoned,
+        },
+        () = gate.turned_back() => {
+            lane.forget_note(row);
+            return Made::TurnedBack;
+        }
+        () = gate.drained_before() => {
+            if gate.passed().is_none() {
+                lane.forget_note(row);
+            }
+            return Made::Abandoned;
+        }
+        failure = out_of_time(lane, deadline, &gate) => Err(failure),
+    };
+    let passed = gate.passed();
+    let wire = match &reply {
+        Ok(reply) => Some(reply.timings.exchange()),
+        Err(_) => passed.map(|passed| clock::now() - passed),
+    };
+    let hints = reply.as_ref().map(|reply| hints::read(&reply.headers, clock::wall())).unwrap_or_default();
+    let left = passed.map(|passed| (passed, gate.in_flight()));
+    Made::Tried(Box::new(Tried { reply, hints, wire, left, taken: gate.taken(), saving, made: true }))
+}
+
+async fn out_of_time(lane: &Lane, deadline: Option<Instant>, gate: &LaneGate<'_>) -> Failure {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-    row_timeout(lane)
+    Failure { sent: gate.passed().is_some(), ..row_timeout(lane) }
 }
 
-fn row_timeout(lane: &Lane) -> Failure {
+/// A row that is out of time.
+pub(super) fn row_timeout(lane: &Lane) -> Failure {
     let bound = lane.plan().timeout.row.unwrap_or_default();
     Failure::sent(FailureKind::RowTimeout, format!("the row took longer than timeout.row = {}", clock::human(bound)))
-}
-
-/// Decides what a failed attempt means for the row.
-fn judge(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
-    if is_doom(lane, failure) {
-        let reason = lane.shared.masker.mask(&failure.message).into_owned();
-        lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason });
-        return Step::Abandoned;
-    }
-    let attempted = match &tried.reply {
-        Ok(reply) if failure.kind == FailureKind::Status => {
-            Attempted::Refused { status: reply.status.as_u16(), headers: &reply.headers }
-        }
-        _ => Attempted::Failed(failure),
-    };
-    let plan = lane.plan();
-    let decided = verdict(attempted, call.attempts, &plan.method, &plan.retry, crate::random::unit(), clock::wall());
-    match decided {
-        Verdict::Retry(wait) => sleep(lane, call, tried, failure, wait),
-        Verdict::Throttle { hold: held, wait, again } => {
-            hold(lane, held);
-            if again { sleep(lane, call, tried, failure, wait) } else { fail(lane, call, tried, failure) }
-        }
-        Verdict::Stop(wait) => {
-            hold(lane, wait);
-            lane.shared.control.end(Cause::ServerWait { endpoint: plan.name.clone(), wait });
-            Step::Abandoned
-        }
-        // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
-        Verdict::Fail | Verdict::Accept => fail(lane, call, tried, failure),
-    }
-}
-
-/// Whether every other row of the endpoint would meet the same.
-fn is_doom(lane: &Lane, failure: &Failure) -> bool {
-    match failure.kind.reach() {
-        Reach::Row => false,
-        Reach::Origin => lane.plan().one_origin,
-        Reach::Endpoint => true,
-    }
-}
-
-fn hold(lane: &Lane, wait: Duration) {
-    if wait.is_zero() {
-        return;
-    }
-    let until = clock::now() + wait;
-    for limiter in &lane.limiters {
-        limiter.hold(until);
-        lane.shared.control.tell(Event::Held { limit: limiter.plan().name.clone(), wait_ms: millis(wait) });
-    }
-}
-
-fn sleep(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure, wait: Duration) -> Step {
-    let due = clock::now() + wait;
-    if call.deadline.is_some_and(|deadline| due >= deadline) {
-        let last = lane.shared.masker.mask(&failure.message).into_owned();
-        let mut late = row_timeout(lane);
-        late.message = format!("{}; the last attempt: {last}", late.message);
-        return fail(lane, call, tried, &late);
-    }
-    lane.shared.control.tell(Event::Retrying {
-        endpoint: lane.plan().name.clone(),
-        row: call.row.ordinal,
-        attempts: call.attempts,
-        reason: lane.shared.masker.mask(&failure.message).into_owned(),
-        wait_ms: millis(wait),
-    });
-    Step::Sleep(due)
-}
-
-fn fail(lane: &Lane, call: &Call, tried: &Tried, failure: &Failure) -> Step {
-    let error = lane.shared.masker.mask(&failure.message).into_owned();
-    lane.shared.meter.failed(&error, call.row.ordinal);
-    lane.shared.control.tell(Event::RowFailed {
-        endpoint: lane.plan().name.clone(),
-        row: call.row.ordinal,
-        reason: error.clone(),
-    });
-    let last = LastAttempt {
-        reply: tried.reply.as_ref().ok(),
-        duration_ms: tried.milliseconds(),
-        json: None,
-        error: Some(&error),
-        attempts: call.attempts,
-        saved: None,
-        unknown: false,
-    };
-    Step::Ended(lane.failed(call.row.clone(), call.sequence, &last))
 }
 
 /// A refused status in words: `503 Service Unavailable`.
@@ -245,8 +268,4 @@ pub(super) fn status_words(status: StatusCode) -> String {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
     }
-}
-
-fn millis(wait: Duration) -> u64 {
-    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::body::PartSpec;
 use super::kind::{AuthSpec, ColumnSpec, InputSpec, SinkSpec};
+use super::pace::{ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
-use super::text::{ListSpec, Named, RateSpec, StatusSpec, TextSpec};
+use super::text::{ListSpec, Named, RateSpec, TextSpec};
 use crate::plan::{Meta, Order};
 
 /// A job of paceline: endpoints to call for rows of input, and where the records go.
@@ -94,9 +95,17 @@ pub struct EndpointSpec {
     /// With `rate`: requests that may leave at once after a quiet time.
     #[schemars(extend("default" = 1))]
     pub burst: Option<std::num::NonZeroU32>,
-    /// Requests in flight.
-    #[schemars(range(min = 1, max = 100_000), extend("default" = 10))]
-    pub concurrency: Option<u32>,
+    /// Whether what replies say of limits (Retry-After, RateLimit, X-RateLimit-*) slows the endpoint down; a shared
+    /// limit has its own `learn`.
+    #[schemars(extend("default" = true))]
+    pub learn: Option<bool>,
+    /// Requests in flight; "auto" finds their number by how fast and how well the server answers.
+    #[schemars(extend("default" = 10))]
+    pub concurrency: Option<ConcurrencySpec>,
+    /// Sends a key that stays the same for a row over retries and resumes, so that a server can tell a repetition: then
+    /// any method may be repeated. A table names another header, or has the key bare.
+    #[schemars(extend("default" = false, "examples" = [true, { "header": "Idempotency-Key", "style": "bare" }]))]
+    pub idempotency_key: Option<IdempotencySpec>,
     /// Order of records: as calls end, or as rows stand in the input.
     #[schemars(extend("default" = "finished"))]
     pub order: Option<Order>,
@@ -134,6 +143,10 @@ pub struct EndpointSpec {
     /// one stands.
     #[schemars(extend("examples" = [{ "path": "pages/{{ row.sku }}.html" }]))]
     pub save: Option<SaveSpec>,
+    /// What becomes of replies that meet a condition, before statuses and `expect` are looked at; the first that
+    /// matches wins.
+    #[schemars(extend("examples" = [[{ "when": "status == 404", "then": "skip" }]]))]
+    pub rules: Option<Vec<RuleSpec>>,
     /// What a good reply is; any other is a failed attempt.
     pub expect: Option<ExpectSpec>,
     /// How rows are cut into batches; over the top level, key by key.
@@ -146,15 +159,6 @@ pub struct EndpointSpec {
     pub client: Option<ClientSpec>,
 }
 
-/// What a good reply is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ExpectSpec {
-    /// Statuses that are accepted.
-    #[schemars(extend("default" = ["2xx"]))]
-    pub status: Option<ListSpec<StatusSpec>>,
-}
-
 /// Where bodies are saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -163,13 +167,4 @@ pub struct SaveSpec {
     /// nothing is saved outside of the folder that stands before the first `{{`.
     #[schemars(length(min = 1), extend("examples" = ["pages/{{ row.sku }}.html"]))]
     pub path: String,
-}
-
-/// The run as a whole.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RunSpec {
-    /// Conditions that make a finished run fail (exit 1), such as "failed > 1%" or "p95 > 2s".
-    #[schemars(extend("default" = ["failed > 0"]))]
-    pub fail_if: Option<ListSpec<String>>,
 }

@@ -1,12 +1,13 @@
 //! The spec: what the user wrote, as plain data. Decides nothing.
 //!
-//! The types of `job`, `settings`, `kind` and `text` generate the JSON Schema (`schema`); the schema
+//! The types of `job`, `settings`, `pace`, `kind` and `text` generate the JSON Schema (`schema`); the schema
 //! is walked over the spanned document (`shape`), which reports everything that does not fit; what
 //! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
 
 pub mod body;
 pub mod job;
 pub mod kind;
+pub mod pace;
 mod plain;
 pub mod scalar;
 mod schema;
@@ -17,7 +18,8 @@ mod value;
 
 use serde::Deserialize;
 
-pub use job::{EndpointSpec, ExpectSpec, JobSpec, RunSpec, SaveSpec, SecretSpec};
+pub use job::{EndpointSpec, JobSpec, SaveSpec, SecretSpec};
+pub use pace::{ExpectSpec, RunSpec};
 pub use schema::schema;
 pub use shape::{check, check_profiles};
 pub use value::to_value;

@@ -301,6 +301,22 @@ fn before_slash(text: &str) -> &str {
     text.split_once('/').map_or(text, |(count, _)| count.trim())
 }
 
+/// Parses a share such as `20%` into a share of 1.
+///
+/// # Errors
+/// When it is no percentage from 0% to 100%.
+pub fn share(text: &str) -> Result<f64, ScalarError> {
+    let Some(number) = text.trim().strip_suffix('%').map(str::trim_end) else {
+        return wrong(format!("`{text}` is not a share"), "write a percentage, such as \"20%\"");
+    };
+    match decimal(number) {
+        Some(percent) if percent <= 100.0 => Ok(percent / 100.0),
+        Some(_) | None => {
+            wrong(format!("`{text}` is not a share from 0% to 100%"), "write a percentage, such as \"20%\"")
+        }
+    }
+}
+
 /// Parses a class of statuses such as `2xx` into its inclusive range.
 ///
 /// # Errors

@@ -8,8 +8,11 @@ use std::num::{NonZeroU32, NonZeroU64};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{AddressSpec, DurationSpec, JitterSpec, ListSpec, Named, PositiveDurationSpec, SizeSpec, StatusSpec};
-use crate::retry::{BackoffShape, ErrorClass};
+use super::pace::CostSpec;
+use super::text::{
+    AddressSpec, DurationSpec, JitterSpec, ListSpec, Named, PositiveDurationSpec, ShareSpec, SizeSpec, StatusSpec,
+};
+use crate::retry::{BackoffShape, ErrorClass, Unknown};
 use crate::transport::{Engine, HttpVersion};
 
 /// How rows are cut into batches.
@@ -31,7 +34,8 @@ pub struct BatchSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RetrySpec {
-    /// Attempts, the first included.
+    /// Attempts, the first included. One that is throttled takes none, and neither does one that fails because its
+    /// host is out: such rows wait, for `max-wait` at most.
     #[schemars(extend("default" = 5))]
     pub attempts: Option<NonZeroU32>,
     /// How the wait grows.
@@ -61,6 +65,14 @@ pub struct RetrySpec {
     /// A server that asks for a longer wait stops the run, which can be resumed.
     #[schemars(extend("default" = "15m"))]
     pub max_wait: Option<DurationSpec>,
+    /// A request that must not be repeated and was cut off without an answer: its row fails as unknown, also after a
+    /// kill, and is not sent again unasked; "resend" sends it again like any other.
+    #[schemars(extend("default" = "fail"))]
+    pub unknown: Option<Unknown>,
+    /// Retries as a share of the requests of the last 10 s, beside one retry a second that there always is. An empty
+    /// budget delays retries; no row fails for it.
+    #[schemars(extend("default" = "20%"))]
+    pub budget: Option<ShareSpec>,
 }
 
 /// How long things may take.
@@ -183,4 +195,14 @@ pub struct LimitSpec {
     /// Requests that may leave at once after a quiet time.
     #[schemars(extend("default" = 1))]
     pub burst: Option<NonZeroU32>,
+    /// Tokens that a request takes: a number, or a template over row and vars that makes a whole number for each row.
+    #[schemars(extend("default" = 1, "examples" = [5, "{{ row.weight }}"]))]
+    pub cost: Option<CostSpec>,
+    /// One bucket for each value of a template over row and vars, or for each host with "host"; absent: one for all.
+    #[schemars(length(min = 1), extend("examples" = ["{{ row.tenant }}", "host"]))]
+    pub key: Option<String>,
+    /// Whether what replies say of limits (Retry-After, RateLimit, X-RateLimit-*) slows the bucket down; nothing ever
+    /// speeds it up.
+    #[schemars(extend("default" = true))]
+    pub learn: Option<bool>,
 }

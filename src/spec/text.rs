@@ -18,7 +18,7 @@ use crate::limit::Window;
 macro_rules! scalar_text {
     ($(#[$doc:meta])* $name:ident, $inner:ty, $parse:path, $format:literal, $pattern:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name {
             text: String,
@@ -88,6 +88,10 @@ scalar_text! {
     /// A rate such as `"10/s"`.
     RateSpec, Window, scalar::rate, "paceline-rate",
     r"^\s*[0-9]+\s*/\s*([0-9]+(\.[0-9]+)?)?(ms|s|m|h|d)(\s*[0-9]+(\.[0-9]+)?(ms|s|m|h|d))*\s*$"
+}
+scalar_text! {
+    /// A share such as `"20%"`, as a share of 1.
+    ShareSpec, f64, scalar::share, "paceline-share", r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$"
 }
 scalar_text! {
     /// `address:port`.
@@ -252,6 +256,32 @@ impl<T: JsonSchema> JsonSchema for ListSpec<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let item = generator.subschema_for::<T>();
         json_schema!({ "anyOf": [item.clone(), { "type": "array", "items": item, "minItems": 1 }] })
+    }
+}
+
+/// One, or a list of them, which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AnyListSpec<T>(pub Vec<T>);
+
+impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for AnyListSpec<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ListSpec::deserialize(deserializer).map(|ListSpec(list)| Self(list))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for AnyListSpec<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("AnyNumberOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [item.clone(), { "type": "array", "items": item }] })
     }
 }
 

@@ -112,6 +112,13 @@ pub(super) static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+/// For conditions: what is missing may be looked into, and stays missing.
+pub(super) static CONDITION: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = common();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment
+});
+
 /// For URLs: every printed value is percent-encoded.
 pub(super) static URL: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = common();

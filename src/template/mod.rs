@@ -222,7 +222,11 @@ impl Template {
 
 /// An expression that holds or does not: `status == 404`, `json.errors[0].code == "THROTTLED"`. Cheap to clone.
 ///
-/// What is missing is nothing: it is not true, equals only nothing, and is neither more nor less than anything.
+/// What is missing is nothing: it is not true, equals only nothing (`none`), and is neither more nor less than
+/// anything; a value that is computed from it is missing as well, unless `default` or `is defined` takes care.
+/// Numbers are ordered by size and texts by their characters. A text and a number have no order, and a cell of a
+/// table of text (CSV) is never equal to a number: both are errors that name the filter to write
+/// (`row.price | float > 3`).
 #[derive(Clone)]
 pub struct Condition {
     compiled: Arc<condition::Compiled>,
@@ -259,6 +263,12 @@ impl Condition {
     #[must_use]
     pub fn uses_text(&self) -> bool {
         self.compiled.uses_text()
+    }
+
+    /// Whether it looks at nothing, and so always comes out the same.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.compiled.is_constant()
     }
 
     /// Whether it holds.

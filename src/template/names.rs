@@ -363,7 +363,7 @@ fn near_or_declare(name: &str, known: &[&String], table: &str, example: &str) ->
 }
 
 /// Whether the name at `at` is the name of an option, as in `tojson(indent=2)`.
-fn is_option(words: &[Token<'_>], at: usize) -> bool {
+pub(super) fn is_option(words: &[Token<'_>], at: usize) -> bool {
     let opened = at > 0 && (words[at - 1].is_sign("(") || words[at - 1].is_sign(","));
     opened && words.get(at + 1).is_some_and(|word| word.is_sign("="))
 }

@@ -193,7 +193,7 @@ fn error(message: String) -> RenderError {
 }
 
 /// What minijinja says, for people.
-fn describe(error: &minijinja::Error) -> String {
+pub(super) fn describe(error: &minijinja::Error) -> String {
     match (error.kind(), error.detail()) {
         (minijinja::ErrorKind::OutOfFuel, _) => "takes too many steps".to_owned(),
         (minijinja::ErrorKind::UndefinedError, _) => "a value is missing".to_owned(),

@@ -61,6 +61,8 @@ pub(super) struct Uses {
     pub text: bool,
     /// Whether `status` is used.
     pub status: bool,
+    /// Whether a body that is not JSON is as good as an empty one.
+    pub lenient: bool,
     /// Every path with fixed steps, to name the one that led nowhere.
     pub paths: Vec<path::Plain>,
 }
@@ -112,7 +114,11 @@ impl Uses {
 
     fn reply_values(&self, context: &Context<'_>, root: &mut Table) -> Result<(), RenderError> {
         if self.json.any() {
-            root.push("json", self.json_value(path::json(context)?));
+            match path::json(context) {
+                Ok(json) => root.push("json", self.json_value(json)),
+                Err(_) if self.lenient => {}
+                Err(error) => return Err(error),
+            }
         }
         if self.headers.any() {
             root.push("headers", self.header_values(path::reply(context)?.headers));

@@ -139,7 +139,7 @@ fn rows_that_meet_a_401_together_renew_once_and_are_sent_again() {
 fn a_row_that_is_refused_twice_fails_and_does_not_cost_a_token_each() {
     let oracle = Oracle::start(|request| if request.path == "/token" { token(1) } else { Answer::status(401) });
     let job = oauth(&oracle);
-    job.run(&["--set", "endpoints.item.concurrency=2"]).expect_code(1);
+    job.run(&["--set", "endpoints.item.concurrency=2", "--set", "run.stop-if=[]"]).expect_code(1);
     let records = jsonl_file(&job.path("out.jsonl"));
     assert!(records.len() == 200 && records.iter().all(|record| record["status"] == 401), "{records:?}");
     assert!(tokens(&oracle) < 20, "{} tokens for 200 rows", tokens(&oracle));

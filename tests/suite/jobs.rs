@@ -3,6 +3,9 @@
 //! Each runs on a copy, with the API behind `demo:` that it starts itself; what the demo says is asked
 //! from another one of the same seed by a plain client.
 
+/// Pace, batches, retries and keys.
+mod pacing;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -22,16 +25,19 @@ macro_rules! jobs {
 
 jobs! {
     auth: "auth.toml",
+    batches: "batches.toml",
     download_files: "download-files.toml",
     failed_rows: "failed-rows.toml",
+    idempotent_post: "idempotent-post.toml",
     jsonl_typed: "jsonl-typed.toml",
     limits: "limits.toml",
     oauth: "oauth.toml",
     ordered: "ordered.toml",
     pipeline: "pipeline.toml",
+    polite: "polite.toml",
     quickstart: "quickstart.toml",
     range: "range.toml",
-    retry: "retry.toml",
+    retries: "retries.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
     values: "values.toml",
@@ -110,6 +116,7 @@ fn run(file: &str) -> (Job, Done) {
 }
 
 mod check {
+    pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     use super::*;
 
     pub(super) fn quickstart(file: &str) {
@@ -195,20 +202,6 @@ mod check {
             assert_eq!((&record["id"], record["status"].as_str()), (&value, "200"));
             assert_eq!(record["attempts"], "1", "the limit kept to what the server allows");
         }
-    }
-
-    pub(super) fn retry(file: &str) {
-        let (job, _) = run(file);
-        let records = csv(&job.path("jobs/out/retry.csv"));
-        assert_eq!((records.len(), by("value", records.clone()).len()), (60, 60));
-        let mut more = 0;
-        for record in records {
-            let (failures, attempts) = (record["failures"].parse::<u64>(), record["attempts"].parse::<u64>());
-            let (failures, attempts) = (failures.expect("a number"), attempts.expect("a number"));
-            assert_eq!((attempts, record["status"].as_str()), (failures + 1, "200"), "{record:?}");
-            more += failures;
-        }
-        assert!(more > 0, "some path must have failed");
     }
 
     pub(super) fn auth(file: &str) {

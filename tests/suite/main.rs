@@ -32,6 +32,8 @@ mod limits;
 mod memory;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
+/// Its limiter, which counts in milliseconds.
+mod nginx_limits;
 /// The same server behind TLS.
 mod nginx_tls;
 /// What stands in the records, where, and in which order.
@@ -56,9 +58,13 @@ mod secrets;
 mod sigv4;
 /// A server at a Unix-domain socket.
 mod sockets;
+/// Servers that throttle, lie, fail and come back.
+mod storms;
 /// What the tests stand on.
 mod support;
 /// Certificates, believed and not.
 mod tls;
+/// What was on the wire when a run was cut off, and must not be sent twice.
+mod unknown;
 /// What the wire can do to a row.
 mod wire_faults;

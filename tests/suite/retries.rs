@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::oracle::SeenRequest;
 use crate::support::oracle::script::{first, item, statuses};
 use crate::support::output::{Line, csv};
-use crate::support::{Answer, Done, Job, Oracle};
+use crate::support::{Answer, Done, Job, Oracle, wait};
 
 const JOB: &str = r#"
 [retry]
@@ -73,9 +73,6 @@ fn statuses_and_methods_decide_what_is_repeated() {
         ("", "DELETE", 504, None, 3),
         ("", "POST", 500, None, 1),
         ("", "POST", 503, None, 1),
-        ("", "POST", 503, Some("0"), 3),
-        ("", "POST", 429, Some("0"), 3),
-        ("", "PATCH", 429, Some("0"), 3),
         ("methods = [\"POST\"]", "POST", 500, None, 3),
         ("methods = [\"POST\"]", "GET", 500, None, 1),
         ("statuses = [404]", "GET", 404, None, 3),
@@ -97,6 +94,26 @@ fn statuses_and_methods_decide_what_is_repeated() {
         assert_eq!((&record["attempts"], &record["status"]), (&requests.to_string(), &status.to_string()), "{case}");
         assert!(record["error"].contains(&status.to_string()), "{case}: {record:?}");
     }
+}
+
+#[test]
+fn to_be_throttled_takes_no_attempt_whatever_the_method() {
+    for (method, status) in [("POST", 503), ("POST", 429), ("PATCH", 429), ("GET", 429)] {
+        let refused = move |_: &SeenRequest| Answer::status(status).header("retry-after", "0");
+        let retry = "attempts = 2\nmax = \"20ms\"";
+        let (asked, record, done) = one_row(first(4, refused, item), retry, &format!("method = \"{method}\""));
+        assert_eq!((asked, done.code), (5, Some(0)), "{method} {status}: {}", done.stderr);
+        assert_eq!((record["attempts"].as_str(), record["error"].as_str()), ("5", ""), "{method} {status}");
+    }
+}
+
+#[test]
+fn a_server_that_throttles_for_ever_stops_the_run_and_fails_no_row() {
+    let oracle = Oracle::start(|_: &SeenRequest| Answer::status(429).header("retry-after", "0"));
+    let job = job(&oracle.url(), "max = \"20ms\"\nmax-wait = \"200ms\"", "", 3);
+    let done = job.run(&[]).expect_code(4);
+    let words = "the server throttled everything for ";
+    assert!(done.stderr.contains(words) && done.stderr.contains("0 ok · 0 failed"), "{}", done.stderr);
 }
 
 /// What the wire can do to a reply, and the class that `retry.errors` knows it by.
@@ -277,8 +294,37 @@ fn a_server_that_asks_for_longer_than_max_wait_stops_the_run_which_can_go_on() {
         assert!(done.stderr.contains(words), "{words} is missing:\n{}", done.stderr);
     }
     assert_eq!((oracle.count(), records(&job).len()), (6, 5), "nothing leaves after the stop");
+    // The wait survives: nothing is asked before its time, unless the run begins anew.
+    let done = job.run(&[]).expect_code(4);
+    assert!(done.stderr.contains("retry.max-wait") && done.stderr.contains("go on in"), "{}", done.stderr);
+    assert_eq!(oracle.count(), 6);
+    std::fs::remove_file(job.path("out.csv")).expect("the output of the run that is forgotten");
+    job.run(&["--fresh"]).expect_code(0);
+    assert_eq!((oracle.count(), records(&job).len()), (16, 10));
+}
+
+#[test]
+fn a_wait_survives_a_kill_in_its_middle() {
+    let oracle = Oracle::start(first(6, |request| if request.number < 5 { item(request) } else { short() }, item));
+    let job = job(&oracle.url(), "max-wait = \"1h\"", "concurrency = 1", 10);
+    let run = job.spawn(&[]);
+    wait::until("a commit that knows of the wait", Duration::from_secs(60), || {
+        let found = paceline::journal::peek(&job.state()).expect("a journal")?;
+        (!found.last.holds.is_empty()).then_some(())
+    });
+    let asked = oracle.requests()[5].at;
+    assert_eq!(run.kill().code, None);
+    let done = job.run(&["--set", "retry.max-wait=\"1s\""]).expect_code(4);
+    assert!(done.stderr.contains("go on in"), "{}", done.stderr);
+    assert_eq!(oracle.count(), 6);
     job.run(&[]).expect_code(0);
+    let next = oracle.requests()[6].at;
+    assert!(next >= asked + Duration::from_secs(12), "asked again after {:?}", next - asked);
     assert_eq!((oracle.count(), records(&job).len()), (11, 10));
+}
+
+fn short() -> Answer {
+    Answer::status(429).header("retry-after", "12")
 }
 
 fn later() -> Answer {

@@ -15,7 +15,8 @@ use super::super::{Auth, Proof, Unproved, Wire};
 use super::grant;
 use super::state::{LATER, REFUSED, Stamp, Stand, State};
 use crate::clock::{self, Instant};
-use crate::retry::{Attempted, Failure, FailureKind, RetryPlan, Verdict, verdict};
+use crate::hints;
+use crate::retry::{Attempt, Attempted, Failure, FailureKind, RetryPlan, Verdict, verdict};
 use crate::secret::Masker;
 use crate::transport::{BoxFuture, Call, Reply, RequestBody};
 
@@ -168,14 +169,18 @@ fn passes(status: StatusCode, retry: &RetryPlan) -> bool {
 /// As for a row, but that a token may be asked for twice without harm.
 fn waits(reply: &Reply, attempt: u32, retry: &RetryPlan) -> Asked {
     let retry = RetryPlan { methods: vec![Method::POST], ..retry.clone() };
-    let attempted = Attempted::Refused { status: reply.status.as_u16(), headers: &reply.headers };
+    let hints = hints::read(&reply.headers, clock::wall());
+    let attempted = Attempted::Refused { status: reply.status.as_u16(), hints: &hints };
     let refused =
         |wait| Asked::Failed(failure(&format!("the server answered {}", grant::in_words(reply.status))), wait);
-    match verdict(attempted, attempt, &Method::POST, &retry, crate::random::unit(), clock::wall()) {
-        Verdict::Retry(wait) | Verdict::Throttle { wait, again: true, .. } => Asked::Again(wait),
-        Verdict::Throttle { hold, again: false, .. } => refused(Some(hold.max(REFUSED))),
+    let tried = Attempt { spent: attempt, throttled: attempt - 1 };
+    match verdict(attempted, tried, &Method::POST, &retry, crate::random::unit()) {
+        // Every row waits for this one: unlike a row, it does not ask for ever.
+        Verdict::Throttle { wait, again: true, .. } if attempt < retry.attempts => Asked::Again(wait),
+        Verdict::Retry(wait) => Asked::Again(wait),
+        Verdict::Throttle { hold, .. } => refused(Some(hold.max(REFUSED))),
         Verdict::Stop(wait) => Asked::Later(wait),
-        Verdict::Fail | Verdict::Accept => refused(Some(REFUSED)),
+        Verdict::Fail | Verdict::Unknown | Verdict::Skip | Verdict::Halt | Verdict::Accept => refused(Some(REFUSED)),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::clock;
 use crate::limit::LimitPlan;
 use crate::plan::display;
 use crate::plan::estimate::{Binding, Estimate, estimate};
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, Plan, RulePlan};
+use crate::retry::{Then, Unknown};
 use crate::run::RunOptions;
 use crate::save::SavePlan;
 use crate::secret::{Origin, SecretPlan};
@@ -33,6 +34,7 @@ pub struct Facts {
     pub sinks: Vec<SinkFacts>,
     pub secrets: Vec<SecretFacts>,
     pub fail_if: Vec<String>,
+    pub stop_if: Vec<String>,
     pub state: String,
     pub resume: Resume,
 }
@@ -50,10 +52,22 @@ pub struct EndpointFacts {
     pub batch_size: Option<u64>,
     pub batch_pause_seconds: Option<f64>,
     pub batches_in_flight: usize,
+    /// Requests in flight; at most where `concurrency_auto`.
     pub concurrency: usize,
+    /// Whether the number in flight is found while the run goes on.
+    pub concurrency_auto: bool,
     pub limits: Vec<LimitFacts>,
+    /// Whether what replies say of limits slows it down where it takes from no limit.
+    pub learn: bool,
     pub shortest_seconds: Option<f64>,
+    /// What it waits for most; `None`: requests in flight and the server decide.
     pub bound_by: Option<String>,
+    /// Names of limits that are not in `shortest_seconds`, as rows decide what they take.
+    pub not_counted: Vec<String>,
+    pub repeats: RepeatFacts,
+    pub rules: Vec<RuleFacts>,
+    /// Conditions that every accepted reply must meet.
+    pub asserts: Vec<String>,
     /// Hosts that requests go to; only those of the rows shown when `hosts_vary`.
     pub hosts: Vec<String>,
     pub hosts_vary: bool,
@@ -80,6 +94,35 @@ pub struct LimitFacts {
     /// As in a job file: `10/s`, `100/30s`.
     pub rates: Vec<String>,
     pub burst: u32,
+    /// Tokens of a request, as in a job file.
+    pub cost: String,
+    /// What there is a bucket for each of, as in a job file; `None`: there is one bucket.
+    pub key: Option<String>,
+    /// Whether what replies say of limits slows it down.
+    pub learn: bool,
+    /// All of it, for people.
+    #[serde(skip)]
+    pub line: String,
+}
+
+/// What is sent more than once.
+#[derive(Debug, Serialize)]
+pub struct RepeatFacts {
+    /// Retries as a share of requests, 0..=1.
+    pub budget: f64,
+    /// The header that lets the server tell a repetition; `None`: there is none.
+    pub key: Option<String>,
+    /// Whether a request is sent again that may have reached the server.
+    pub lost: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// What becomes of some replies.
+#[derive(Debug, Serialize)]
+pub struct RuleFacts {
+    pub when: String,
+    pub then: Then,
 }
 
 /// A sink.
@@ -128,7 +171,8 @@ impl Facts {
             endpoints: endpoints.map(endpoint).collect::<Result<_, SourceError>>()?,
             sinks: plan.sinks.iter().map(|sink| SinkFacts::of(plan, sink)).collect(),
             secrets: plan.secrets.iter().map(SecretFacts::of).collect(),
-            fail_if: plan.fail_if.iter().map(|condition| condition.source.clone()).collect(),
+            fail_if: plan.fail_if.iter().map(ToString::to_string).collect(),
+            stop_if: plan.stop_if.iter().map(ToString::to_string).collect(),
             state: plan.state.display().to_string(),
             resume: Resume::gather(plan, options).map_err(SourceError::new)?,
         })
@@ -159,9 +203,15 @@ impl EndpointFacts {
             batch_pause_seconds: endpoint.batch.size.map(|_| endpoint.batch.pause.as_secs_f64()),
             batches_in_flight: endpoint.batch.in_flight,
             concurrency: endpoint.concurrency,
+            concurrency_auto: endpoint.adaptive,
             limits: endpoint.limits.iter().filter_map(|limit| plan.limits.get(*limit)).map(LimitFacts::of).collect(),
+            learn: endpoint.learn,
             shortest_seconds: None,
             bound_by: None,
+            not_counted: Vec::new(),
+            repeats: RepeatFacts::of(endpoint),
+            rules: endpoint.rules.iter().map(RuleFacts::of).collect(),
+            asserts: endpoint.asserts.iter().map(|condition| condition.source().to_owned()).collect(),
             hosts,
             hosts_vary,
             save: endpoint.save.as_ref().map(SaveFacts::of),
@@ -171,7 +221,9 @@ impl EndpointFacts {
     }
 
     fn estimated(self, plan: &Plan, estimate: Estimate, attempts: u32) -> Self {
+        let name = |position: &usize| plan.limits[*position].name.clone();
         Self {
+            not_counted: estimate.uncounted.iter().map(name).collect(),
             requests: Some(estimate.requests),
             most_requests: Some(estimate.requests.saturating_mul(u64::from(attempts))),
             batches: estimate.batches,
@@ -209,7 +261,34 @@ impl LimitFacts {
             name: limit.name.clone(),
             rates: limit.windows.iter().map(display::rate).collect(),
             burst: limit.burst.get(),
+            cost: limit.cost.to_string(),
+            key: limit.key.written().map(ToOwned::to_owned),
+            learn: limit.learn,
+            line: display::limit(limit),
         }
+    }
+}
+
+impl RepeatFacts {
+    fn of(endpoint: &EndpointPlan) -> Self {
+        let method = &endpoint.method;
+        let (lost, why) = if let Some(key) = &endpoint.idempotency {
+            (true, format!("repeated: the server tells them by {}", key.header))
+        } else if endpoint.may_repeat() {
+            (true, format!("repeated: {method} in retry.methods"))
+        } else if endpoint.retry.unknown == Unknown::Resend {
+            (true, format!("repeated although {method} has no key: the server may act twice"))
+        } else {
+            (false, format!("not repeated: {method} without a key; their rows fail as unknown"))
+        };
+        let key = endpoint.idempotency.as_ref().map(|key| key.header.to_string());
+        Self { budget: endpoint.retry.budget.share, key, lost, why }
+    }
+}
+
+impl RuleFacts {
+    fn of(rule: &RulePlan) -> Self {
+        Self { when: rule.when.source().to_owned(), then: rule.then }
     }
 }
 

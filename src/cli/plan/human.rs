@@ -8,6 +8,9 @@ use crate::run::resume::Change;
 use crate::sink::RowChoice;
 use crate::transport::proxy::routes::Via;
 
+/// A budget of retries that is not worth a line.
+const DEFAULT_BUDGET: f64 = 0.2;
+
 /// Width of the column of labels.
 const LABEL: usize = 9;
 
@@ -33,6 +36,9 @@ pub fn text(facts: &Facts) -> String {
     }
     if !facts.fail_if.is_empty() {
         page.labelled(0, "fail-if", &facts.fail_if.join("; "));
+    }
+    if !facts.stop_if.is_empty() {
+        page.labelled(0, "stop-if", &facts.stop_if.join("; "));
     }
     page.labelled(0, "state", &facts.state);
     resume(&facts.resume, facts.rows(), &mut page);
@@ -71,11 +77,15 @@ fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
         page.labelled(2, "batches", &batches(endpoint, size));
     }
     for limit in &endpoint.limits {
-        page.labelled(2, "limit", &format!("{}: {}, burst {}", limit.name, limit.rates.join(" and "), limit.burst));
+        page.labelled(2, "limit", &clean(&limit.line));
+    }
+    if endpoint.limits.is_empty() && !endpoint.learn {
+        page.labelled(2, "limit", "none, and deaf to what replies say of limits");
     }
     if let Some(seconds) = endpoint.shortest_seconds {
-        page.labelled(2, "duration", &duration(seconds, endpoint.bound_by.as_deref()));
+        page.labelled(2, "duration", &duration(endpoint, seconds));
     }
+    replies(endpoint, page);
     page.labelled(2, "hosts", &hosts(endpoint));
     if let Some(save) = &endpoint.save {
         page.labelled(2, "saves", &format!("{}, all below {}", clean(&save.path), save.folder));
@@ -98,7 +108,12 @@ fn input(endpoint: &EndpointFacts, row_limit: Option<u64>) -> String {
 }
 
 fn requests(endpoint: &EndpointFacts) -> String {
-    let flight = format!("{} in flight", thousands(endpoint.concurrency as u64));
+    let calls = thousands(endpoint.concurrency as u64);
+    let flight = if endpoint.concurrency_auto {
+        format!("as many in flight as the server takes well, {calls} at most")
+    } else {
+        format!("{calls} in flight")
+    };
     match (endpoint.requests, endpoint.most_requests) {
         (Some(requests), Some(most)) if most > requests => {
             format!("{}, {} at most with retries; {flight}", thousands(requests), thousands(most))
@@ -123,11 +138,47 @@ fn batches(endpoint: &EndpointFacts, size: u64) -> String {
     text
 }
 
-fn duration(seconds: f64, bound_by: Option<&str>) -> String {
-    match bound_by {
+fn duration(endpoint: &EndpointFacts, seconds: f64) -> String {
+    let mut text = match endpoint.bound_by.as_deref() {
         Some(bound) => format!("at least {}, bound by {bound}", human_seconds(seconds)),
-        None => "as fast as the server answers".to_owned(),
+        None => format!("as fast as the server answers: {}", by_the_server(endpoint)),
+    };
+    if !endpoint.not_counted.is_empty() {
+        text += &format!("; what rows take from {} is not counted", endpoint.not_counted.join(", "));
     }
+    text
+}
+
+/// What the number in flight comes to, with a server of a speed that is easily scaled.
+fn by_the_server(endpoint: &EndpointFacts) -> String {
+    const MILLISECONDS: u64 = 100;
+    let calls = endpoint.concurrency as u64;
+    let rate = thousands(calls.saturating_mul(1000 / MILLISECONDS));
+    let most = if endpoint.concurrency_auto { "up to " } else { "" };
+    format!("{most}{} in flight make {most}{rate}/s if it takes {MILLISECONDS} ms", thousands(calls))
+}
+
+/// What becomes of replies, and of requests without one.
+fn replies(endpoint: &EndpointFacts, page: &mut Page) {
+    for rule in &endpoint.rules {
+        page.labelled(2, "rule", &format!("{}: {}", rule.then, clean(&rule.when)));
+    }
+    for condition in &endpoint.asserts {
+        page.labelled(2, "assert", &clean(condition));
+    }
+    if (endpoint.repeats.budget - DEFAULT_BUDGET).abs() > f64::EPSILON {
+        let percent = endpoint.repeats.budget * 100.0;
+        page.labelled(2, "retries", &format!("{} % of the requests at most, beside one a second", shortened(percent)));
+    }
+    if !endpoint.repeats.lost || endpoint.repeats.key.is_some() || endpoint.repeats.why.contains("although") {
+        page.labelled(2, "lost", &format!("requests without an answer are {}", endpoint.repeats.why));
+    }
+}
+
+/// Percent without what is noise: `2.5`, `20`.
+fn shortened(percent: f64) -> String {
+    let text = format!("{percent:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn hosts(endpoint: &EndpointFacts) -> String {
@@ -221,167 +272,4 @@ fn change_line(change: &Change) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::facts::{LimitFacts, SaveFacts, SecretFacts};
-    use super::super::resume::tests::change;
-    use super::*;
-
-    fn endpoint() -> EndpointFacts {
-        let request = ShownRequest {
-            method: "POST".into(),
-            url: "demo:/products/1".into(),
-            headers: vec![("authorization".into(), "Bearer ***".into())],
-            body: Some("{\n  \"id\": 1\n}".into()),
-            ..ShownRequest::default()
-        };
-        EndpointFacts {
-            name: "price".into(),
-            input: "products.csv (csv, 3 columns)".into(),
-            rows: Some(1000),
-            requests: Some(1000),
-            most_requests: Some(5000),
-            batches: Some(2),
-            batch_size: Some(500),
-            batch_pause_seconds: Some(0.25),
-            batches_in_flight: 1,
-            concurrency: 20,
-            limits: vec![LimitFacts { name: "api".into(), rates: vec!["10/s".into(), "5000/h".into()], burst: 5 }],
-            shortest_seconds: Some(99.5),
-            bound_by: Some("limit api".into()),
-            hosts: vec!["api.example.com".into()],
-            hosts_vary: false,
-            save: None,
-            proxies: vec![
-                Via {
-                    host: "api.example.com".into(),
-                    proxy: Some("http://proxy:3128".into()),
-                    from: "https_proxy",
-                    refused: None,
-                },
-                Via { host: "b.example".into(), proxy: None, from: "http_proxy", refused: Some("it is none".into()) },
-            ],
-            preview: vec![
-                Shown { row: 1, request: Some(request), saved: None, error: None },
-                Shown { row: 2, request: None, saved: None, error: Some("line 3 has 2 cells".into()) },
-            ],
-        }
-    }
-
-    fn facts(resume: Resume) -> Facts {
-        Facts {
-            version: 1,
-            job: "prices".into(),
-            description: Some("Every night".into()),
-            file: "jobs/prices.toml".into(),
-            fingerprint: "1a2b3c4d".into(),
-            row_limit: None,
-            endpoints: vec![endpoint()],
-            sinks: vec![SinkFacts {
-                name: "out".into(),
-                target: "out/prices.csv (csv)".into(),
-                from: vec!["price".into()],
-                rows: RowChoice::All,
-                columns: None,
-                refused: Some("out/prices.csv exists".into()),
-            }],
-            secrets: vec![SecretFacts { name: "token".into(), source: "environment variable TOKEN".into() }],
-            fail_if: vec!["failed > 0".into()],
-            state: "jobs/.paceline/prices".into(),
-            resume,
-        }
-    }
-
-    fn begin() -> Resume {
-        let words = "a run begins at the first row".into();
-        Resume { action: Action::Begin, words, run: None, done: 0, changes: Vec::new() }
-    }
-
-    #[test]
-    fn a_plan_letter_by_letter() {
-        let expected = "\
-prices: Every night
-job       jobs/prices.toml (fingerprint 1a2b3c4d)
-
-endpoint price
-  input     products.csv (csv, 3 columns): 1,000 rows
-  requests  1,000, 5,000 at most with retries; 20 in flight
-  batches   2 of 500 rows, 250ms between two
-  limit     api: 10/s and 5000/h, burst 5
-  duration  at least 1m 39s, bound by limit api
-  hosts     api.example.com
-  proxy     http://proxy:3128 for api.example.com, from https_proxy
-  proxy     none for b.example: it is none
-
-  row 1
-    POST demo:/products/1
-    authorization: Bearer ***
-
-    {
-      \"id\": 1
-    }
-
-  row 2: fails: line 3 has 2 cells
-
-sink      out: out/prices.csv (csv), all rows of price
-          refused: out/prices.csv exists
-secret    token from environment variable TOKEN
-fail-if   failed > 0
-state     jobs/.paceline/prices
-next      a run begins at the first row
-";
-        assert_eq!(text(&facts(begin())), expected);
-    }
-
-    #[test]
-    fn a_run_that_goes_on_says_how_far_it_is_and_does_not_mind_its_own_output() {
-        let words = "run r7 is unfinished: a run goes on with it, 412 rows done".to_owned();
-        let resume = Resume { action: Action::GoOn, words, run: Some("r7".into()), done: 412, changes: vec![change()] };
-        let text = text(&facts(resume));
-        assert!(!text.contains("refused"), "{text}");
-        let expected = "\
-next      run r7 is unfinished: a run goes on with it, 412 rows done of 1,000
-          endpoints.price.url: http://a -> http://b
-";
-        assert!(text.ends_with(expected), "{text}");
-    }
-
-    #[test]
-    fn where_replies_are_saved_is_said_for_all_and_for_each() {
-        let path = "pages/{{ row.sku }}.html".to_owned();
-        let save = Some(SaveFacts { path, folder: "jobs/pages/".to_owned() });
-        let mut saving = EndpointFacts { save, ..endpoint() };
-        saving.preview[0].saved = Some("pages/A-1.html".to_owned());
-        let text = text(&Facts { endpoints: vec![saving], ..facts(begin()) });
-        assert!(text.contains("\n  saves     pages/{{ row.sku }}.html, all below jobs/pages/\n"), "{text}");
-        assert!(text.contains("\n  row 1, saved as pages/A-1.html\n    POST "), "{text}");
-        assert!(text.contains("\n  row 2: fails: "), "{text}");
-    }
-
-    #[test]
-    fn where_nothing_binds_the_server_decides() {
-        let free = EndpointFacts { shortest_seconds: Some(0.0), bound_by: None, ..endpoint() };
-        let text = text(&Facts { endpoints: vec![free], ..facts(begin()) });
-        assert!(text.contains("\n  duration  as fast as the server answers\n"), "{text}");
-    }
-
-    #[test]
-    fn what_is_not_known_is_not_made_up() {
-        let unknown = EndpointFacts {
-            rows: None,
-            requests: None,
-            most_requests: None,
-            batches: None,
-            shortest_seconds: None,
-            hosts: Vec::new(),
-            hosts_vary: true,
-            preview: Vec::new(),
-            ..endpoint()
-        };
-        let text = text(&Facts { endpoints: vec![unknown], row_limit: Some(10), ..facts(begin()) });
-        assert!(text.contains("rows not known before they are read (at most 10 taken)"), "{text}");
-        assert!(text.contains("requests  one for each row; 20 in flight"), "{text}");
-        assert!(text.contains("batches   of 500 rows, 250ms between two"), "{text}");
-        assert!(text.contains("hosts     decided by each row"), "{text}");
-        assert!(!text.contains("duration"), "{text}");
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@ mod facts;
 mod human;
 mod preview;
 mod resume;
+#[cfg(test)]
+mod tests;
 
 use self::facts::Facts;
 use super::args::PlanArgs;

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::plan::request::{Contents, Data, Part, RequestPlan};
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, IdempotencyPlan, Plan};
+use crate::retry::Failure;
 use crate::secret::{MASK, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
@@ -19,6 +20,9 @@ const LONGEST_BODY: usize = 2_000;
 
 /// Most characters of a part that are shown.
 const LONGEST_PART: usize = 200;
+
+/// What stands for a request's key.
+const KEY: &str = "(key of run and row)";
 
 /// Where `demo:` leads while nothing runs; shown as `demo:` again. A name that can't exist (RFC 6761).
 const DEMO: &str = "http://demo.invalid";
@@ -85,7 +89,7 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
     if rows == 0 {
         return Ok(Vec::new());
     }
-    let failed = |failure: crate::retry::Failure| SourceError::new(format!("endpoints.{}: {failure}", endpoint.name));
+    let failed = |failure: Failure| SourceError::new(format!("endpoints.{}: {failure}", endpoint.name));
     // A plan is the same whenever it is asked for, boundaries too.
     let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?.drawing(|| 0);
     let secrets = Secrets::masked(&plan.secrets);
@@ -97,7 +101,8 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         let outcome = match read {
             Read::Row(row) => {
                 let context = Context { row: Some(&row), secrets: &secrets, reply: None };
-                let request = requests.build(&context).map_err(|failure| failure.message);
+                let request = takes(plan, endpoint, &context).and_then(|()| requests.build(&context));
+                let request = request.map_err(|failure| failure.message);
                 let contents = requests.contents(&context).map_err(|failure| failure.message);
                 let saved = endpoint.save.as_ref().map(|save| save.place(&context)).transpose();
                 request
@@ -108,7 +113,7 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         shown.push(match outcome {
             Ok((request, contents, saved)) => Shown {
                 row: number,
-                request: Some(ShownRequest::of(&request, contents)),
+                request: Some(ShownRequest::of(&request, contents).with_key(endpoint.idempotency.as_ref())),
                 saved: saved.map(|path| path.as_str().to_owned()),
                 error: None,
             },
@@ -116,6 +121,15 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
         });
     }
     Ok(shown)
+}
+
+/// Whether what a row takes from its limits is known: without that it fails.
+fn takes(plan: &Plan, endpoint: &EndpointPlan, context: &Context<'_>) -> Result<(), Failure> {
+    for limit in &endpoint.limits {
+        plan.limits[*limit].cost.of(context)?;
+        plan.limits[*limit].key.of(context)?;
+    }
+    Ok(())
 }
 
 impl ShownRequest {
@@ -136,6 +150,17 @@ impl ShownRequest {
             body_file,
             parts,
         }
+    }
+}
+
+impl ShownRequest {
+    /// With the header of the request's key, whose value depends on the run.
+    fn with_key(mut self, key: Option<&IdempotencyPlan>) -> Self {
+        self.headers.extend(key.map(|key| {
+            let shown = if key.quoted { format!("\"{KEY}\"") } else { KEY.to_owned() };
+            (key.header.to_string(), shown)
+        }));
+        self
     }
 }
 

@@ -1,8 +1,12 @@
 //! The promise of a bucket, on simulated time: no more than `burst + rate * T + 1`, and no less than
 //! 98 % of the rate although every head wakes late.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
+use super::super::plan::Window;
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -19,21 +23,30 @@ fn per_second(rate: u32, burst: u32) -> LimitPlan {
 
 /// Whether in every stretch of the departures at most `burst + rate * T + 1` left, for every window.
 pub(in crate::limit) fn promise_holds(plan: &LimitPlan, departures: &[u64]) -> bool {
+    let departures: Vec<_> = departures.iter().map(|at| (*at, 1)).collect();
+    promise_of_costs_holds(plan, &departures)
+}
+
+/// Whether in every stretch of the departures, each of so many tokens, at most
+/// `max(burst, dearest cost) + rate * T + 1` tokens left, for every window.
+pub(in crate::limit) fn promise_of_costs_holds(plan: &LimitPlan, departures: &[(u64, u32)]) -> bool {
+    let dearest = departures.iter().map(|(_, cost)| *cost).max().unwrap_or(0);
+    let most = f64::from(plan.burst.get().max(dearest)) + 1.0;
     plan.windows.iter().all(|window| {
         let rate = f64::from(window.count.get()) / window.per.as_secs_f64() / 1e9;
-        let ahead = |number: usize, at: u64| number as f64 - rate * at as f64;
-        let mut least = f64::INFINITY;
-        departures.iter().enumerate().all(|(number, at)| {
-            least = least.min(ahead(number, *at));
-            ahead(number, *at) - least + 1.0 <= f64::from(plan.burst.get()) + 1.0 + 1e-6
+        let (mut taken, mut least) = (0.0, f64::INFINITY);
+        departures.iter().all(|(at, cost)| {
+            least = least.min(taken - rate * *at as f64);
+            taken += f64::from(*cost);
+            taken - rate * *at as f64 - least <= most + 1e-6
         })
     })
 }
 
 impl Bucket {
     /// Takes a token of every window, or of none.
-    fn take(&self, now: u64, since: u64) -> Result<(), Due> {
-        self.ready(now, since).map(|ideal| self.settle(now, ideal))
+    fn take(&mut self, now: u64, since: u64) -> Result<(), Due> {
+        self.ready(now, since, 1).map(|ideal| self.settle(now, ideal, 1))
     }
 }
 
@@ -64,7 +77,7 @@ impl Simulation {
     /// Departures within `length` when there is always somebody in the queue, and handing over to the
     /// next head takes up to `handover`.
     fn backlog(&mut self, length: u64, handover: u64) -> Vec<u64> {
-        let bucket = Bucket::open(&self.plan);
+        let mut bucket = Bucket::open(&self.plan);
         let (mut now, mut departures) = (0, Vec::new());
         while now < length {
             match bucket.take(now, 0) {
@@ -80,7 +93,7 @@ impl Simulation {
 
     /// Departures of requests that come one by one, `gaps` apart, and wait for their turn.
     fn arrivals(&mut self, gaps: &[u64]) -> Vec<u64> {
-        let bucket = Bucket::open(&self.plan);
+        let mut bucket = Bucket::open(&self.plan);
         let (mut now, mut came, mut departures) = (0, 0, Vec::new());
         for gap in gaps {
             came += gap;
@@ -106,7 +119,7 @@ fn windows() -> impl Strategy<Value = Vec<(u32, Duration)>> {
 
 #[test]
 fn a_full_bucket_gives_its_burst_at_once_and_then_one_per_interval() {
-    let bucket = Bucket::open(&per_second(10, 3));
+    let mut bucket = Bucket::open(&per_second(10, 3));
     for _ in 0..3 {
         assert_eq!(bucket.take(5 * SECOND, 5 * SECOND), Ok(()));
     }
@@ -118,7 +131,7 @@ fn a_full_bucket_gives_its_burst_at_once_and_then_one_per_interval() {
 
 #[test]
 fn nothing_is_taken_from_one_window_when_another_refuses() {
-    let bucket = Bucket::open(&plan(&[(1, Duration::from_secs(60)), (10, Duration::from_secs(1))], 1));
+    let mut bucket = Bucket::open(&plan(&[(1, Duration::from_secs(60)), (10, Duration::from_secs(1))], 1));
     assert_eq!(bucket.take(0, 0), Ok(()));
     // The fast window has tokens all the while; had these asks taken them, it would be the later one.
     for _ in 0..1000 {
@@ -130,15 +143,15 @@ fn nothing_is_taken_from_one_window_when_another_refuses() {
 
 #[test]
 fn the_latest_window_says_when() {
-    let bucket = Bucket::open(&plan(&[(100, Duration::from_secs(1)), (2, Duration::from_secs(1))], 1));
+    let mut bucket = Bucket::open(&plan(&[(100, Duration::from_secs(1)), (2, Duration::from_secs(1))], 1));
     assert_eq!(bucket.take(0, 0), Ok(()));
-    assert_eq!(bucket.take(0, 0), Err(Due { at: SECOND / 2, grain: Grain::Timer }));
+    assert_eq!(bucket.take(0, 0), Err(Due { at: SECOND / 2, grain: Grain::Timer, bind: Bind::Own }));
 }
 
 #[test]
 fn lateness_is_caught_up_with_by_one_interval_at_most() {
     let interval = SECOND / 1000;
-    let bucket = Bucket::open(&per_second(1000, 1));
+    let mut bucket = Bucket::open(&per_second(1000, 1));
     assert_eq!(bucket.take(0, 0), Ok(()));
     // A long stall: one token for now, one for the interval before, and no more.
     let now = 50 * interval;
@@ -149,7 +162,7 @@ fn lateness_is_caught_up_with_by_one_interval_at_most() {
 
 #[test]
 fn who_did_not_wait_has_nothing_to_catch_up_with() {
-    let bucket = Bucket::open(&per_second(1000, 1));
+    let mut bucket = Bucket::open(&per_second(1000, 1));
     assert_eq!(bucket.take(SECOND, SECOND), Ok(()));
     assert_eq!(bucket.take(SECOND, SECOND).unwrap_err().at, SECOND + SECOND / 1000);
 }
@@ -159,27 +172,31 @@ fn a_spared_token_is_one_that_is_there_in_spite_of_ours() {
     for (burst, until, spares) in
         [(1, SECOND / 10 - 1, false), (1, SECOND / 10, true), (2, 0, true), (3, 0, true), (1, 0, false)]
     {
-        let bucket = Bucket::open(&per_second(10, burst));
+        let mut bucket = Bucket::open(&per_second(10, burst));
         for _ in 0..2 {
-            assert_eq!(bucket.spares(0, 0, until), spares, "burst {burst}, {until}");
-            assert_eq!(bucket.ready(0, 0), Ok(0));
+            assert_eq!(bucket.spares(0, 0, 1, (until, 1)), spares, "burst {burst}, {until}");
+            assert_eq!(bucket.ready(0, 0, 1), Ok(0));
         }
     }
 }
 
 #[test]
 fn a_burst_that_absorbs_lateness_needs_no_catch_up() {
-    let bucket = Bucket::open(&per_second(500, 20));
+    let mut bucket = Bucket::open(&per_second(500, 20));
     let at_once = std::iter::repeat_with(|| bucket.take(SECOND, 0)).take_while(Result::is_ok).count();
     assert_eq!(at_once, 20);
 }
 
 #[test]
 fn the_grain_fits_the_slack() {
-    let grain = |rate, burst| Bucket::open(&per_second(rate, burst)).windows[0].grain;
-    let grains = [(10, 1), (400, 1), (401, 1), (5000, 1), (5001, 1), (20_000, 50), (20_000, 4), (20_000, 3)];
+    let grain = |rate, burst| Bucket::open(&per_second(rate, burst)).cells[0].grain();
+    // Without a burst, gaps that servers look at are kept within a fiftieth.
+    let grains = [(8, 1), (9, 1), (100, 1), (101, 1), (500, 1), (501, 1), (5000, 1), (5001, 1)];
     use Grain::{Thread, Timer, Yield};
-    let expected = [Timer, Timer, Thread, Thread, Yield, Timer, Thread, Yield];
+    let expected = [Timer, Thread, Thread, Yield, Yield, Thread, Thread, Yield];
+    assert_eq!(grains.map(|(rate, burst)| grain(rate, burst)), expected);
+    let grains = [(100, 2), (400, 2), (500, 2), (20_000, 50), (20_000, 4), (20_000, 3)];
+    let expected = [Timer, Timer, Timer, Timer, Thread, Yield];
     assert_eq!(grains.map(|(rate, burst)| grain(rate, burst)), expected);
 }
 
@@ -188,7 +205,7 @@ fn the_extremes_neither_overflow_nor_panic() {
     for count in [1, 3, u32::MAX] {
         for per in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(86_400 * 365), Duration::MAX] {
             for burst in [1, 2, u32::MAX] {
-                let bucket = Bucket::open(&plan(&[(count, per)], burst));
+                let mut bucket = Bucket::open(&plan(&[(count, per)], burst));
                 for now in [0, 1, SECOND, 1 << 60, 1 << 61] {
                     let _ = bucket.take(now, 0);
                 }
@@ -198,9 +215,40 @@ fn the_extremes_neither_overflow_nor_panic() {
 }
 
 #[test]
+fn costs_beyond_all_measure_neither_overflow_nor_panic() {
+    for count in [1, 1_000_000] {
+        for per in [Duration::from_secs(1), Duration::MAX] {
+            for burst in [1, 7, u32::MAX] {
+                let mut bucket = Bucket::open(&plan(&[(count, per)], burst));
+                for now in [0, 1, SECOND, 1 << 60, 1 << 61] {
+                    for cost in [u32::MAX, 1, 3, u32::MAX] {
+                        if let Ok(ideal) = bucket.ready(now, 0, cost) {
+                            bucket.settle(now, ideal, cost);
+                        }
+                        bucket.throttled(now, now);
+                        bucket.place(now, cost, 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stall_leaves_nothing_to_catch_up_with() {
+    for burst in [1, 4] {
+        let mut bucket = Bucket::open(&per_second(1000, burst));
+        let at_once =
+            |bucket: &mut Bucket, now| std::iter::repeat_with(|| bucket.take(now, 0)).take_while(Result::is_ok).count();
+        at_once(&mut bucket, 0);
+        assert_eq!(at_once(&mut bucket, 3600 * SECOND), burst as usize);
+    }
+}
+
+#[test]
 fn the_interval_is_never_shorter_than_written() {
     for (count, nanos) in [(3, 333_333_334), (7, 142_857_143), (1_000_000, 1000), (999_999, 1001)] {
-        let bucket = Bucket::open(&per_second(count, 1));
+        let mut bucket = Bucket::open(&per_second(count, 1));
         assert_eq!(bucket.take(0, 0), Ok(()));
         assert_eq!(bucket.take(0, 0).unwrap_err().at, nanos);
     }

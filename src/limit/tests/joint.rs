@@ -7,6 +7,11 @@ fn limits(rates: &[(u32, u32)]) -> Vec<Arc<Limiter>> {
     rates.iter().map(|(rate, burst)| per_second(*rate, *burst)).collect()
 }
 
+/// A token of each.
+fn takes(set: &[Arc<Limiter>]) -> Vec<Take> {
+    set.iter().map(|limiter| Take { limiter: Arc::clone(limiter), cost: 1 }).collect()
+}
+
 /// When each of `count` requests of `workers` tasks left, in nanoseconds since `start`.
 fn backlog(
     set: &[Arc<Limiter>],
@@ -19,7 +24,7 @@ fn backlog(
         tokio::spawn(async move {
             let mut left = Vec::new();
             for _ in 0..count / workers {
-                take_all(&set).await;
+                take_all(&takes(&set)).await;
                 left.push(u64::try_from((clock::now() - start).as_nanos()).unwrap());
             }
             left
@@ -104,7 +109,7 @@ async fn who_wants_two_busy_limits_is_not_starved_by_those_who_want_one() {
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_lets_those_behind_it_past() {
     let both = limits(&[(1, 1), (10, 1)]);
-    take_all(&both).await;
+    take_all(&takes(&both)).await;
     let start = clock::now();
     both[0].hold(start + Duration::from_millis(150));
     let first = backlog(&both, start, 1, 1);
@@ -130,7 +135,7 @@ async fn one_set_is_one_queue_whatever_the_order_of_its_names() {
             set.push(Arc::clone(&set[0]));
         }
         tasks.push(tokio::spawn(async move {
-            take_all(&set).await;
+            take_all(&takes(&set)).await;
             served.lock().unwrap().push(number);
         }));
         settle().await;
@@ -162,7 +167,7 @@ async fn heads_on_several_threads_do_not_hang() {
     let tasks: Vec<_> = sets.iter().flat_map(|set| backlog(set, start, 4, 400)).collect();
     let leavers: Vec<_> = sets.iter().flat_map(|set| backlog(set, start, 4, 400_000)).collect();
     for (number, task) in leavers.into_iter().enumerate() {
-        take_all(&sets[number % sets.len()]).await;
+        take_all(&takes(&sets[number % sets.len()])).await;
         task.abort();
     }
     let left = tokio::time::timeout(SECOND * 120, departures(tasks)).await.expect("hangs");

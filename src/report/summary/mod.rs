@@ -73,6 +73,11 @@ pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
         },
         "attempts": report.attempts,
         "retries": report.retries,
+        "retries_by_reason": report.retry_reasons.iter().map(|(reason, count)| (reason.clone(), json!(count)))
+            .collect::<serde_json::Map<String, Value>>(),
+        "bound_by": report.bound_by.iter().map(|(what, share)| json!({ "what": what, "share": share }))
+            .collect::<Vec<_>>(),
+        "malformed_limit_hints": report.malformed_hints,
         "elapsed_seconds": report.elapsed.as_secs_f64(),
         "latency_ms": report.latency.map(|[p50, p95, p99]| {
             json!({ "p50": milliseconds(p50), "p95": milliseconds(p95), "p99": milliseconds(p99) })
@@ -139,8 +144,11 @@ fn counts(report: &RunReport) -> Vec<String> {
         let word = if report.retries == 1 { "retry" } else { "retries" };
         let rate = per_second(report.attempts as f64 / report.elapsed.as_secs_f64());
         let (attempts, retries) = (thousands(report.attempts), thousands(report.retries));
-        lines.push(labelled("attempts", &format!("{attempts} ({retries} {word}), {rate}")));
+        let reasons =
+            if report.retry_reasons.is_empty() { String::new() } else { format!(", again after {}", reasons(report)) };
+        lines.push(labelled("attempts", &format!("{attempts} ({retries} {word}), {rate}{reasons}")));
     }
+    lines.extend(bound_by(report));
     if let Some([p50, p95, p99]) = report.latency {
         let shown = format!("p50 {} · p95 {} · p99 {}", latency(p50), latency(p95), latency(p99));
         lines.push(labelled("latency", &shown));
@@ -149,6 +157,35 @@ fn counts(report: &RunReport) -> Vec<String> {
         lines.push(labelled("statuses", &statuses(report)));
     }
     lines
+}
+
+/// Why attempts were made again: what matters fits a line.
+fn reasons(report: &RunReport) -> String {
+    const MOST: usize = 4;
+    let mut shown: Vec<String> = report
+        .retry_reasons
+        .iter()
+        .take(MOST)
+        .map(|(reason, count)| format!("{}: {}", clean(reason), thousands(*count)))
+        .collect();
+    if report.retry_reasons.len() > MOST {
+        shown.push("others".to_owned());
+    }
+    shown.join(" · ")
+}
+
+/// `limited by limit prices-api 97 % of the time, the server 3 %`
+fn bound_by(report: &RunReport) -> Option<String> {
+    const MOST: usize = 3;
+    // What held the run back for less than a hundredth of the time is not worth a word.
+    let mut worth_it = report.bound_by.iter().filter(|(_, share)| *share >= 0.005).take(MOST);
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let (what, share) = worth_it.next()?;
+    let mut text = format!("by {} {} of the time", clean(what), percent(*share));
+    for (what, share) in worth_it {
+        text += &format!(", {} {}", clean(what), percent(*share));
+    }
+    Some(labelled("limited", &text))
 }
 
 /// A server may answer with many statuses; what matters fits a line.

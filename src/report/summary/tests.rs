@@ -14,6 +14,9 @@ pub fn report(ending: RunEnding) -> RunReport {
         resumed_rows: 0,
         attempts: 1037,
         retries: 37,
+        retry_reasons: vec![("503".into(), 25), ("429".into(), 12)],
+        bound_by: vec![("limit prices-api".into(), 0.972), ("concurrency".into(), 0.028)],
+        malformed_hints: 0,
         elapsed: Duration::from_millis(4800),
         latency: Some([3, 12, 40].map(Duration::from_millis)),
         statuses: vec![(200, 1000), (429, 12), (503, 25)],
@@ -35,7 +38,8 @@ fn complete() {
     let expected = "\
 prices: complete in 4.8s
 rows      1,000 ok · 0 failed · 0 skipped
-attempts  1,037 (37 retries), 216/s
+attempts  1,037 (37 retries), 216/s, again after 503: 25 · 429: 12
+limited   by limit prices-api 97 % of the time, concurrency 3 %
 latency   p50 3.0ms · p95 12ms · p99 40ms
 statuses  200: 1,000 · 429: 12 · 503: 25
 records   jobs/out/prices.csv (1,000)
@@ -53,7 +57,8 @@ fn complete_with_failures() {
     let expected = "\
 prices: complete in 4.8s
 rows      982 ok · 18 failed · 0 skipped
-attempts  1,037 (37 retries), 216/s
+attempts  1,037 (37 retries), 216/s, again after 503: 25 · 429: 12
+limited   by limit prices-api 97 % of the time, concurrency 3 %
 latency   p50 3.0ms · p95 12ms · p99 40ms
 statuses  200: 1,000 · 429: 12 · 503: 25
 failures  17 rows: HTTP 404 (such as row 42)
@@ -73,11 +78,13 @@ fn interrupted_after_a_resume() {
     report.resumed_rows = 400;
     // Ten rows of this session never reached the wire, so their attempts tell nothing of retries.
     (report.attempts, report.retries) = (291, 1);
+    report.retry_reasons = vec![("503".into(), 1)];
     report.statuses = vec![(200, 300), (503, 1)];
     let expected = "\
 prices: interrupted by SIGINT after 4.8s
 rows      700 ok · 0 failed · 0 skipped (400 in earlier sessions)
-attempts  291 (1 retry), 61/s
+attempts  291 (1 retry), 61/s, again after 503: 1
+limited   by limit prices-api 97 % of the time, concurrency 3 %
 latency   p50 3.0ms · p95 12ms · p99 40ms
 statuses  200: 300 · 503: 1
 records   jobs/out/prices.csv (1,000)
@@ -93,6 +100,7 @@ fn stopped_before_the_first_reply() {
     let mut report = report(RunEnding::Stopped { reason: "the server asks for a wait of 1h 30m".into(), resume_after });
     report.total = Counts::default();
     (report.attempts, report.latency, report.statuses, report.outputs) = (0, None, Vec::new(), Vec::new());
+    report.bound_by = Vec::new();
     let expected = "\
 prices: stopped after 4.8s: the server asks for a wait of 1h 30m; go on in 1h 30m
 rows      0 ok · 0 failed · 0 skipped
@@ -121,11 +129,10 @@ fn never_more_than_twelve_lines_whatever_there_is_to_say() {
     report.statuses = (200..220).map(|status| (status, 1)).collect();
     let text = text(&report, Some(&next("resume", "paceline run x.toml")));
     assert_eq!(text.lines().count(), MOST_LINES, "{text}");
-    let tail: Vec<&str> = text.lines().skip(4).collect();
+    let tail: Vec<&str> = text.lines().skip(5).collect();
     let expected = [
         "statuses  200: 1 · 201: 1 · 202: 1 · 203: 1 · 204: 1 · 205: 1 · 206: 1 · 207: 1 · and 12 more",
-        "failures  5 rows: reason 0 (such as row 1)",
-        "          5 rows: reason 1 (such as row 2) · and 7 more reasons",
+        "failures  5 rows: reason 0 (such as row 1) · and 8 more reasons",
         "records   s0.csv (0) · and 4 more outputs",
         "journal   jobs/.paceline/prices/journal",
         "fail-if   failed > 0 held",

@@ -115,6 +115,10 @@ impl Walker<'_> {
         let fitting: Vec<&View<'_>> = branches.iter().filter(|branch| branch.accepts(&node.value)).collect();
         match fitting.as_slice() {
             [] => self.wrong_type(view, &branches, node, spot),
+            // No name of a list of names, where something else would do as well.
+            [only] if branches.len() > 1 && only.is_strange(&node.value) => {
+                self.wrong_type(view, &branches, node, spot);
+            }
             [only] => self.fitting(only, node, spot),
             several => self.best_of(several, node, spot),
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::diagnostic::did_you_mean;
 use crate::document::NodeValue;
 use crate::spec::scalar::{self, ScalarError};
 
@@ -70,6 +71,13 @@ impl<'s> View<'s> {
     pub fn accepts(&self, value: &NodeValue) -> bool {
         let types = self.types();
         types.is_empty() || types.iter().any(|name| is_of(value, name))
+    }
+
+    /// Whether a text is none of the names that are allowed, nor near to one.
+    pub fn is_strange(&self, value: &NodeValue) -> bool {
+        let (NodeValue::String(text), Some(_)) = (value, self.get("enum")) else { return false };
+        let names = self.texts("enum");
+        !names.contains(&text.as_str()) && did_you_mean(text, names).is_none()
     }
 
     /// The text format, if it has one of ours.
@@ -192,6 +200,13 @@ const FORMATS: &[Format] = &[
         example: "2xx",
         units: &[],
         check: |text| scalar::status_class(text).map(drop),
+    },
+    Format {
+        name: "paceline-share",
+        phrase: "a share such as \"20%\"",
+        example: "20%",
+        units: &["%"],
+        check: |text| scalar::share(text).map(drop),
     },
     Format {
         name: "paceline-address",

@@ -135,7 +135,7 @@ fn a_token_that_has_ended_is_fetched_anew_and_no_row_fails() {
 #[test]
 fn a_token_that_is_never_good_fails_rows_after_one_renewal_each() {
     let oracle = tokens(0);
-    let job = Job::at(&oracle.url(), &OAUTH.replace("to = 40", "to = 5")).variable("SECRET", "oauth-secret");
+    let job = Job::at(&oracle.url(), &OAUTH.replace("to = 40", "to = 4")).variable("SECRET", "oauth-secret");
     job.run(&[]).expect_code(1);
     assert!(csv(&job.path("out.csv")).iter().all(|record| record["status"] == "401"));
     let items: Vec<_> = oracle.requests().iter().filter(|request| request.path != "/token").cloned().collect();

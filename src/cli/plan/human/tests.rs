@@ -1,0 +1,218 @@
+//! What `plan` says, letter by letter.
+
+use super::super::facts::{LimitFacts, RepeatFacts, RuleFacts, SaveFacts, SecretFacts};
+use super::super::resume::tests::change;
+use super::*;
+use crate::retry::Then;
+
+fn endpoint() -> EndpointFacts {
+    let request = ShownRequest {
+        method: "POST".into(),
+        url: "demo:/products/1".into(),
+        headers: vec![("authorization".into(), "Bearer ***".into())],
+        body: Some("{\n  \"id\": 1\n}".into()),
+        ..ShownRequest::default()
+    };
+    EndpointFacts {
+        name: "price".into(),
+        input: "products.csv (csv, 3 columns)".into(),
+        rows: Some(1000),
+        requests: Some(1000),
+        most_requests: Some(5000),
+        batches: Some(2),
+        batch_size: Some(500),
+        batch_pause_seconds: Some(0.25),
+        batches_in_flight: 1,
+        concurrency: 20,
+        concurrency_auto: false,
+        limits: vec![LimitFacts {
+            name: "api".into(),
+            rates: vec!["10/s".into(), "5000/h".into()],
+            burst: 5,
+            cost: "1".into(),
+            key: None,
+            learn: true,
+            line: "api: 10/s and 5000/h, burst 5".into(),
+        }],
+        learn: true,
+        shortest_seconds: Some(99.5),
+        bound_by: Some("limit api".into()),
+        not_counted: Vec::new(),
+        repeats: RepeatFacts {
+            budget: 0.2,
+            key: None,
+            lost: false,
+            why: "not repeated: POST without a key; their rows fail as unknown".into(),
+        },
+        rules: vec![RuleFacts { when: "status == 404".into(), then: Then::Skip }],
+        asserts: vec!["json.ok".into()],
+        hosts: vec!["api.example.com".into()],
+        hosts_vary: false,
+        save: None,
+        proxies: vec![
+            Via {
+                host: "api.example.com".into(),
+                proxy: Some("http://proxy:3128".into()),
+                from: "https_proxy",
+                refused: None,
+            },
+            Via { host: "b.example".into(), proxy: None, from: "http_proxy", refused: Some("it is none".into()) },
+        ],
+        preview: vec![
+            Shown { row: 1, request: Some(request), saved: None, error: None },
+            Shown { row: 2, request: None, saved: None, error: Some("line 3 has 2 cells".into()) },
+        ],
+    }
+}
+
+fn facts(resume: Resume) -> Facts {
+    Facts {
+        version: 1,
+        job: "prices".into(),
+        description: Some("Every night".into()),
+        file: "jobs/prices.toml".into(),
+        fingerprint: "1a2b3c4d".into(),
+        row_limit: None,
+        endpoints: vec![endpoint()],
+        sinks: vec![SinkFacts {
+            name: "out".into(),
+            target: "out/prices.csv (csv)".into(),
+            from: vec!["price".into()],
+            rows: RowChoice::All,
+            columns: None,
+            refused: Some("out/prices.csv exists".into()),
+        }],
+        secrets: vec![SecretFacts { name: "token".into(), source: "environment variable TOKEN".into() }],
+        fail_if: vec!["failed > 0".into()],
+        stop_if: vec!["unauthorized >= 5 in a row".into()],
+        state: "jobs/.paceline/prices".into(),
+        resume,
+    }
+}
+
+fn begin() -> Resume {
+    let words = "a run begins at the first row".into();
+    Resume { action: Action::Begin, words, run: None, done: 0, changes: Vec::new() }
+}
+
+#[test]
+fn a_plan_letter_by_letter() {
+    let expected = "\
+prices: Every night
+job       jobs/prices.toml (fingerprint 1a2b3c4d)
+
+endpoint price
+  input     products.csv (csv, 3 columns): 1,000 rows
+  requests  1,000, 5,000 at most with retries; 20 in flight
+  batches   2 of 500 rows, 250ms between two
+  limit     api: 10/s and 5000/h, burst 5
+  duration  at least 1m 39s, bound by limit api
+  rule      skip: status == 404
+  assert    json.ok
+  lost      requests without an answer are not repeated: POST without a key; their rows fail as unknown
+  hosts     api.example.com
+  proxy     http://proxy:3128 for api.example.com, from https_proxy
+  proxy     none for b.example: it is none
+
+  row 1
+    POST demo:/products/1
+    authorization: Bearer ***
+
+    {
+      \"id\": 1
+    }
+
+  row 2: fails: line 3 has 2 cells
+
+sink      out: out/prices.csv (csv), all rows of price
+          refused: out/prices.csv exists
+secret    token from environment variable TOKEN
+fail-if   failed > 0
+stop-if   unauthorized >= 5 in a row
+state     jobs/.paceline/prices
+next      a run begins at the first row
+";
+    assert_eq!(text(&facts(begin())), expected);
+}
+
+#[test]
+fn a_run_that_goes_on_says_how_far_it_is_and_does_not_mind_its_own_output() {
+    let words = "run r7 is unfinished: a run goes on with it, 412 rows done".to_owned();
+    let resume = Resume { action: Action::GoOn, words, run: Some("r7".into()), done: 412, changes: vec![change()] };
+    let text = text(&facts(resume));
+    assert!(!text.contains("refused"), "{text}");
+    let expected = "\
+next      run r7 is unfinished: a run goes on with it, 412 rows done of 1,000
+          endpoints.price.url: http://a -> http://b
+";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
+fn where_replies_are_saved_is_said_for_all_and_for_each() {
+    let path = "pages/{{ row.sku }}.html".to_owned();
+    let save = Some(SaveFacts { path, folder: "jobs/pages/".to_owned() });
+    let mut saving = EndpointFacts { save, ..endpoint() };
+    saving.preview[0].saved = Some("pages/A-1.html".to_owned());
+    let text = text(&Facts { endpoints: vec![saving], ..facts(begin()) });
+    assert!(text.contains("\n  saves     pages/{{ row.sku }}.html, all below jobs/pages/\n"), "{text}");
+    assert!(text.contains("\n  row 1, saved as pages/A-1.html\n    POST "), "{text}");
+    assert!(text.contains("\n  row 2: fails: "), "{text}");
+}
+
+#[test]
+fn where_nothing_binds_the_server_decides() {
+    let free = || EndpointFacts { shortest_seconds: Some(0.0), bound_by: None, ..endpoint() };
+    let said = |endpoint| text(&Facts { endpoints: vec![endpoint], ..facts(begin()) });
+    let text = said(free());
+    let line = "\n  duration  as fast as the server answers: 20 in flight make 200/s if it takes 100 ms\n";
+    assert!(text.contains(line), "{text}");
+    let text = said(EndpointFacts { concurrency_auto: true, concurrency: 1000, ..free() });
+    assert!(text.contains("; as many in flight as the server takes well, 1,000 at most\n"), "{text}");
+    let line = "answers: up to 1,000 in flight make up to 10,000/s if it takes 100 ms\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn what_rows_decide_is_not_counted_and_said_to_be() {
+    let keyed = EndpointFacts { not_counted: vec!["tenants".into(), "b".into()], ..endpoint() };
+    let text = text(&Facts { endpoints: vec![keyed], ..facts(begin()) });
+    let line = "at least 1m 39s, bound by limit api; what rows take from tenants, b is not counted\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn what_is_usual_is_not_said_and_what_is_not_is() {
+    let repeats = |budget, key: Option<&str>, why: &str| {
+        let repeats = RepeatFacts { budget, key: key.map(Into::into), lost: true, why: why.into() };
+        let usual = EndpointFacts { repeats, limits: Vec::new(), learn: false, ..endpoint() };
+        text(&Facts { endpoints: vec![usual], stop_if: Vec::new(), ..facts(begin()) })
+    };
+    let usual = repeats(0.2, None, "repeated: GET in retry.methods");
+    assert!(!["  lost", "  retries", "stop-if"].iter().any(|label| usual.contains(label)), "{usual}");
+    assert!(usual.contains("\n  limit     none, and deaf to what replies say of limits\n"), "{usual}");
+    let other = repeats(0.025, Some("idempotency-key"), "repeated: the server tells them by idempotency-key");
+    assert!(other.contains("\n  retries   2.5 % of the requests at most, beside one a second\n"), "{other}");
+    assert!(other.contains("\n  lost      requests without an answer are repeated: the server tells"), "{other}");
+}
+
+#[test]
+fn what_is_not_known_is_not_made_up() {
+    let unknown = EndpointFacts {
+        rows: None,
+        requests: None,
+        most_requests: None,
+        batches: None,
+        shortest_seconds: None,
+        hosts: Vec::new(),
+        hosts_vary: true,
+        preview: Vec::new(),
+        ..endpoint()
+    };
+    let text = text(&Facts { endpoints: vec![unknown], row_limit: Some(10), ..facts(begin()) });
+    assert!(text.contains("rows not known before they are read (at most 10 taken)"), "{text}");
+    assert!(text.contains("requests  one for each row; 20 in flight"), "{text}");
+    assert!(text.contains("batches   of 500 rows, 250ms between two"), "{text}");
+    assert!(text.contains("hosts     decided by each row"), "{text}");
+    assert!(!text.contains("duration"), "{text}");
+}

@@ -1,0 +1,104 @@
+//! From endpoints to lanes: everything that workers share, made once.
+
+use std::sync::Arc;
+
+use http::header::RANGE;
+
+use crate::extract::{Need, Wanted};
+use crate::journal::Intents;
+use crate::limit::Buckets;
+use crate::plan::request::RequestPlan;
+use crate::plan::{EndpointPlan, Meta};
+use crate::transport::Transport;
+
+use super::RunError;
+use super::auths::Auths;
+use super::lane::{Lane, Shared};
+use super::notes::Notes;
+use super::pacing::Pacing;
+use super::queue::Queue;
+use super::taking::Limits;
+
+/// Calls that stand ready in front of the workers, for each slot.
+const READY_PER_SLOT: usize = 4;
+/// Calls that may sleep before a retry, for each slot; beyond it no new row is begun.
+const SLEEPERS_PER_SLOT: usize = 100;
+
+/// The lanes of a run, by position of the endpoint.
+///
+/// # Errors
+/// When something that is the same for every row can't be had.
+pub(super) fn lanes(
+    shared: &Arc<Shared>,
+    transports: &[Arc<dyn Transport>],
+    intents: Option<&Arc<Intents>>,
+    demo: Option<&str>,
+) -> Result<Vec<Arc<Lane>>, RunError> {
+    let mut auths = Auths::default();
+    let endpoints = shared.plan.endpoints.iter().enumerate();
+    let lane = |(index, endpoint): (usize, &EndpointPlan)| {
+        let request = RequestPlan::new(endpoint, demo)
+            .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
+        let needs_body = endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
+        let slots = slots(endpoint);
+        let limits = Limits::new(buckets(shared, index, endpoint));
+        let noted = intents.filter(|_| endpoint.holds_back());
+        let notes = noted.map(|intents| {
+            Notes::new(Arc::clone(intents), index, slots, limits.buckets.iter().map(|buckets| buckets.plan()))
+        });
+        Ok(Arc::new(Lane {
+            index,
+            needs_body,
+            reads_body: needs_body || endpoint.meta.contains(&Meta::Body) || judges_body(endpoint),
+            asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
+            auth: auths.open(shared, endpoint, demo)?,
+            slots,
+            request,
+            transport: transports[index].clone(),
+            limits,
+            pacing: Pacing::new(endpoint, slots),
+            notes,
+            queue: Queue::new(slots * READY_PER_SLOT, slots * SLEEPERS_PER_SLOT),
+            wanted: wanted(endpoint),
+            judges_json: conditions(endpoint).any(crate::template::Condition::uses_json),
+            saver: endpoint.save.as_ref().and_then(|save| shared.saves.saver(index, save)),
+            needs_meta: needs_meta(endpoint),
+            shared: shared.clone(),
+        }))
+    };
+    endpoints.map(lane).collect()
+}
+
+/// The limits of an endpoint; its own, which only learns and is held, where it has none.
+fn buckets(shared: &Shared, index: usize, endpoint: &EndpointPlan) -> Vec<Arc<Buckets>> {
+    if endpoint.limits.is_empty() {
+        return vec![shared.buckets.own(index)];
+    }
+    endpoint.limits.iter().map(|position| shared.buckets.named(*position)).collect()
+}
+
+/// Calls of an endpoint that can be on the wire at once: more than the connections carry would only wait.
+fn slots(endpoint: &EndpointPlan) -> usize {
+    let each = endpoint.client.calls_per_connection(endpoint.needs_tls());
+    endpoint.concurrency.min(endpoint.client.connections_total.saturating_mul(each)).max(1)
+}
+
+/// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.
+fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
+    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()));
+    if endpoint.meta.contains(&Meta::Body) { wanted.map(|_| Wanted::whole()) } else { wanted }
+}
+
+/// Rules and assertions.
+fn conditions(endpoint: &EndpointPlan) -> impl Iterator<Item = &crate::template::Condition> {
+    endpoint.rules.iter().map(|rule| &rule.when).chain(&endpoint.asserts)
+}
+
+fn judges_body(endpoint: &EndpointPlan) -> bool {
+    conditions(endpoint).any(|condition| condition.uses_json() || condition.uses_text())
+}
+
+fn needs_meta(endpoint: &EndpointPlan) -> bool {
+    let in_columns = endpoint.columns.iter().any(|column| column.extractor.kind() == "template");
+    in_columns || conditions(endpoint).next().is_some()
+}
