@@ -14,7 +14,7 @@
 //!
 //! A thread of its own writes. Whoever notes while it syncs shares the next write and sync with all others who do,
 //! so that the price of a note is one sync, however many there are. What is cleared waits for the next group, for
-//! [`FLUSH`] at most: lost with a kill, it makes a row unknown that need not be, and never the other way round.
+//! `FLUSH` at most: lost with a kill, it makes a row unknown that need not be, and never the other way round.
 //!
 //! Must never say that a note is durable before it is, and never write again after a write or sync that failed.
 
