@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::{body, names};
+use crate::support::oracle::Piece;
 use crate::support::output::csv;
 use crate::support::{Answer, Dice, Job, Oracle, wait};
 
@@ -32,9 +34,20 @@ meta  = ["status", "saved"]
 path = "out.csv"
 "#;
 
-/// One in twenty is larger than what waits in memory.
+/// Bytes of a body that is larger than what waits in memory.
+const LARGE: usize = 200_000;
+
+/// One in twenty is large.
 fn size(id: u64) -> usize {
-    if id.is_multiple_of(20) { 200_000 } else { 700 + id as usize }
+    if id.is_multiple_of(20) { LARGE } else { 700 + id as usize }
+}
+
+/// A large body that stops in its middle: its file is unfinished for long enough to be met by a kill.
+fn in_two_parts(body: &[u8]) -> Answer {
+    let (first, second) = body.split_at(LARGE / 2);
+    let pause = Piece::Pause(Duration::from_millis(20));
+    let pieces = [Piece::Bytes(first.to_vec()), pause, Piece::Bytes(second.to_vec())];
+    Answer::raw(&format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()), pieces)
 }
 
 fn server(open: &Arc<AtomicBool>) -> Oracle {
@@ -44,8 +57,12 @@ fn server(open: &Arc<AtomicBool>) -> Oracle {
         if id >= ROWS - HELD_BACK && !open.load(Ordering::SeqCst) {
             return Answer::Stall;
         }
-        let answer = Answer::text(200, body(request.id(), size(id)));
-        if id.is_multiple_of(3) { answer.chunked(50_000) } else { answer }
+        let body = body(request.id(), size(id));
+        match body.len() {
+            LARGE => in_two_parts(&body),
+            _ if id.is_multiple_of(3) => Answer::text(200, body).chunked(500),
+            _ => Answer::text(200, body),
+        }
     })
 }
 
@@ -83,10 +100,8 @@ fn whatever_kills_a_run_each_file_is_whole_and_each_row_has_one() {
         rows
     });
     let job = Job::at(&oracle.url(), JOB).with("rows.csv", rows);
-    let (mut unfinished, mut kill) = (0, 0);
-    // On until a kill came while a file was unfinished: how often one does depends on the machine.
-    while kill < kills() || (unfinished == 0 && kill < 4 * kills()) {
-        kill += 1;
+    let mut unfinished = 0;
+    for kill in 0..kills() {
         let mut run = job.spawn(&["-q"]);
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();
