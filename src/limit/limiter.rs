@@ -215,3 +215,11 @@ impl Limiter {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+impl Limiter {
+    /// Queues of sets that are kept.
+    pub(super) fn queues(&self) -> usize {
+        self.joint.lock().unwrap_or_else(PoisonError::into_inner).queues.len()
+    }
+}

@@ -147,6 +147,21 @@ async fn one_set_is_one_queue_whatever_the_order_of_its_names() {
     assert!(take_all(&[]).now_or_never());
 }
 
+#[tokio::test(start_paused = true)]
+async fn queues_of_keys_that_nobody_uses_are_dropped() {
+    let shared = per_second(1_000_000, 100_000);
+    let used = [Arc::clone(&shared), per_second(1, 1)];
+    take_all(&takes(&used)).await;
+    let start = clock::now();
+    let waiting = backlog(&used, start, 1, 1);
+    settle().await;
+    for _ in 0..5000 {
+        take_all(&takes(&[Arc::clone(&shared), per_second(1, 1)])).await;
+        assert!(shared.queues() <= 1000);
+    }
+    assert_eq!(milliseconds(&departures(waiting).await), [1000]);
+}
+
 /// Whether a future ends at once.
 trait NowOrNever: Future<Output = ()> + Sized {
     fn now_or_never(self) -> bool {

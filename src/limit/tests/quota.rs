@@ -171,6 +171,36 @@ async fn quotas_beyond_all_measure_do_no_harm() {
     assert!(limiter.held_until().is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_pace_of_a_quota_ends_with_its_window_and_changes_at_once() {
+    let limiter = open(1000, 100);
+    let start = clock::now();
+    limiter.take(4).await;
+    limiter.learn(&hints(&[(Some(100), 6, Some(SECOND * 12))]), start, start);
+    limiter.answered(4);
+    // A token each 6 s, by what was known: these would be paid for after 36 s.
+    limiter.take(6).await;
+    limiter.answered(6);
+    assert_eq!(milliseconds(&take(&limiter, 2).await), [12_000, 12_000]);
+    let limiter = open(1000, 100);
+    let start = clock::now();
+    limiter.learn(&hints(&[(Some(200), 1, Some(SECOND * 100))]), start, start);
+    take(&limiter, 1).await;
+    limiter.answered(1);
+    limiter.learn(&hints(&[(Some(200), 50, Some(SECOND * 100))]), start, start);
+    assert_eq!(milliseconds(&take(&limiter, 2).await), [2000, 4000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_no_cost_passes_a_quota_that_is_used_up() {
+    let limiter = open(1000, 100);
+    let start = clock::now();
+    take(&limiter, 3).await;
+    limiter.learn(&hints(&[(None, 2, Some(SECOND * 60))]), start, start);
+    limiter.take(0).await;
+    assert_eq!(clock::now(), start);
+}
+
 /// A server that counts in fixed windows and tells what is left.
 struct Server {
     start: Instant,
