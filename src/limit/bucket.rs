@@ -14,6 +14,10 @@
 //! than a busy machine can be blamed for ([`STALL`]: the machine was suspended, the clock jumped, another
 //! limit was waited for) has nothing to catch up with: then no more than `max(burst, cost)` leave at once.
 //!
+//! **Gaps.** Without a burst it is the gap between two requests that a server may look at: there no more than a
+//! hundredth of the interval is caught up with, and what a request loses between its token and the wire (more than
+//! others do) widens the gap behind it.
+//!
 //! **Learned.** A pace that was learned is one more window at the end of the list; a quota that is short
 //! stands beside them (see `learned`).
 
@@ -53,15 +57,34 @@ pub struct Bucket {
     wire: u64,
     /// The last place that was given.
     placed: u64,
+    way: Way,
+}
+
+/// The usual way from the tokens to the wire.
+#[derive(Debug, Default)]
+struct Way {
+    /// In nanoseconds, smoothed; `None` before the first.
+    usual: Option<u64>,
+}
+
+impl Way {
+    /// How much longer this way was than the usual one, which it becomes a part of. An outlier counts as four
+    /// times the usual: it must not make the next one look early.
+    fn late(&mut self, way: u64) -> u64 {
+        let usual = *self.usual.get_or_insert(way);
+        let counted = way.min(usual.saturating_mul(4));
+        self.usual = Some(usual - usual / 16 + counted / 16);
+        way.saturating_sub(usual)
+    }
 }
 
 impl Bucket {
     /// Opens a full bucket.
     #[must_use]
     pub fn open(plan: &LimitPlan) -> Self {
-        let cells: Vec<_> = plan.windows.iter().map(|window| Cell::open(window.interval(), plan.burst)).collect();
+        let cells: Vec<_> = plan.windows.iter().map(|window| Cell::open(window.interval(), plan.burst, true)).collect();
         let (own, rate) = (cells.len(), plan.rate());
-        Self { cells, own, rate, learned: None, meter: Meter::default(), wire: 0, placed: 0 }
+        Self { cells, own, rate, learned: None, meter: Meter::default(), wire: 0, placed: 0, way: Way::default() }
     }
 
     /// Whether `cost` tokens of every window are there at `now` for one who waits since `since`, and when
@@ -112,6 +135,18 @@ impl Bucket {
     pub fn answered(&mut self, cost: u32) -> bool {
         self.wire = self.wire.saturating_sub(u64::from(cost));
         self.learned.as_mut().is_some_and(|learned| std::mem::take(&mut learned.awaited))
+    }
+
+    /// Whether one of its own windows has gaps that a server may look at.
+    pub fn minds_gaps(&self) -> bool {
+        self.cells[..self.own].iter().any(Cell::minds_gaps)
+    }
+
+    /// A request was on the wire this many nanoseconds after it had its tokens: what that is above the usual is
+    /// missing from the gap behind it.
+    pub fn left(&mut self, way: u64) {
+        let late = self.way.late(way);
+        self.cells[..self.own].iter_mut().for_each(|cell| cell.widen(late));
     }
 
     /// What a reply to a request that left at `left` says is left of the `nth` quota of its size.
@@ -186,7 +221,7 @@ impl Bucket {
         let paced = self.learned.as_ref().and_then(|learned| learned.pace(now, self.wire));
         match (paced, self.cells.get_mut(self.own)) {
             (Some((interval, burst)), Some(cell)) => cell.retune(interval, burst, now),
-            (Some((interval, burst)), None) => self.cells.push(Cell::open(u128::from(interval), burst)),
+            (Some((interval, burst)), None) => self.cells.push(Cell::open(u128::from(interval), burst, false)),
             (None, _) => self.cells.truncate(self.own),
         }
         if self.learned.as_ref().is_some_and(|learned| learned.is_empty()) {

@@ -49,6 +49,9 @@ pub struct Cell {
     /// How far a told time may lie in the past.
     catch_up: u64,
     grain: Grain,
+    /// Whether it is one of the job's own windows, whose gaps are kept where a server may look at them. A pace that was
+    /// learned is no promise.
+    own: bool,
     /// The ledger as it would be if all who were given a place had taken.
     places: u64,
 }
@@ -95,13 +98,13 @@ impl StateStore for Ledger {
 
 impl Cell {
     /// A full cell of a token each `interval` nanoseconds, clamped to what can be counted with.
-    pub fn open(interval: u128, burst: NonZeroU32) -> Self {
+    pub fn open(interval: u128, burst: NonZeroU32, own: bool) -> Self {
         let (told, ledger) = (Told::default(), Ledger::default());
         let interval = u64::try_from(interval).unwrap_or(LONGEST).clamp(1, LONGEST);
         let burst = clamped(interval, burst);
         let governor = governor(interval, burst, &ledger, &told);
-        let (catch_up, grain) = bearing(interval, burst);
-        Self { governor, told, ledger, interval, burst: burst.get(), catch_up, grain, places: 0 }
+        let (catch_up, grain) = bearing(interval, burst, own);
+        Self { governor, told, ledger, interval, burst: burst.get(), catch_up, grain, own, places: 0 }
     }
 
     /// Goes on at another pace: what is owed, in tokens, stays owed.
@@ -109,7 +112,7 @@ impl Cell {
         let before = std::mem::replace(&mut self.interval, interval.clamp(1, LONGEST));
         let burst = clamped(self.interval, burst);
         self.burst = burst.get();
-        (self.catch_up, self.grain) = bearing(self.interval, burst);
+        (self.catch_up, self.grain) = bearing(self.interval, burst, self.own);
         let scaled = |full_at: u64| {
             let owed = u128::from(full_at.saturating_sub(now)) * u128::from(self.interval) / u128::from(before);
             u64::try_from(owed).unwrap_or(DEEPEST).saturating_add(now).min(DEEPEST)
@@ -123,6 +126,19 @@ impl Cell {
     /// How exactly to wait for its tokens.
     pub fn grain(&self) -> Grain {
         self.grain
+    }
+
+    /// Whether a server may look at the gap between two tokens.
+    pub fn minds_gaps(&self) -> bool {
+        self.own && self.burst == 1 && self.interval >= UNSEEN
+    }
+
+    /// The last token came to the wire later than others by this: the next comes later, too, where it is
+    /// the gap that counts. A part that no server sees is left out; behind a whole gap there is none to mend.
+    pub fn widen(&mut self, late: u64) {
+        if self.minds_gaps() && (self.interval / 200..self.interval).contains(&late) {
+            self.ledger.set(self.ledger.full_at().saturating_add(late).min(DEEPEST));
+        }
     }
 
     /// The time to tell for a token that should have left at `ideal` and leaves `now`.
@@ -194,13 +210,17 @@ fn clamped(interval: u64, burst: NonZeroU32) -> NonZeroU32 {
 /// What a cell can bear: how far it catches up, and how exactly its head must wake.
 ///
 /// Without a burst the gap between two requests is what a server looks at (nginx's `limit_req` refuses a second
-/// one within the interval), and whoever leaves late shortens the gap behind it: so the head wakes within a
-/// fiftieth of the interval. Servers count in milliseconds: below [`UNSEEN`] no gap is looked at.
-fn bearing(interval: u64, burst: NonZeroU32) -> (u64, Grain) {
+/// one within the interval), and whoever leaves late shortens the gap behind it by what is caught up with: so that
+/// is a hundredth of the interval, and the head wakes within a fiftieth. What a busy machine adds is lost. Servers
+/// count in milliseconds: below [`UNSEEN`] no gap is looked at.
+fn bearing(interval: u64, burst: NonZeroU32, own: bool) -> (u64, Grain) {
     let slack = interval * u64::from(burst.get() - 1);
+    if own && slack == 0 && interval >= UNSEEN {
+        let catch_up = (interval / 100).min(LATENESS);
+        return (catch_up, Grain::fitting(2 * catch_up));
+    }
     let catch_up = LATENESS.saturating_sub(slack).min(interval);
-    let bears = if slack == 0 && interval >= UNSEEN { (interval / 50).min(catch_up) } else { slack + catch_up };
-    (catch_up, Grain::fitting(bears))
+    (catch_up, Grain::fitting(slack + catch_up))
 }
 
 fn governor(interval: u64, burst: NonZeroU32, ledger: &Ledger, told: &Told) -> Governor {

@@ -41,6 +41,7 @@ pub struct Limiter {
     /// Its place in the order in which locks are taken.
     pub(super) id: u64,
     opened: Instant,
+    minds_gaps: bool,
     /// Until when the bucket is held, in nanoseconds since `opened`; 0: never was.
     held: AtomicU64,
     head: Mutex<Head>,
@@ -64,11 +65,13 @@ impl Limiter {
     pub fn open(plan: impl Into<Arc<LimitPlan>>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let plan = plan.into();
+        let bucket = Bucket::open(&plan);
         Self {
+            minds_gaps: bucket.minds_gaps(),
             id: IDS.fetch_add(1, Ordering::Relaxed),
             opened: clock::now(),
             held: AtomicU64::new(0),
-            head: Mutex::new(Head::new(Bucket::open(&plan))),
+            head: Mutex::new(Head::new(bucket)),
             alone: Queue::default(),
             joint: Mutex::default(),
             plan,
@@ -99,6 +102,18 @@ impl Limiter {
         if head.bucket.answered(cost) {
             head.ease();
         }
+    }
+
+    /// Whether a server may look at the gap between two requests of this bucket.
+    #[must_use]
+    pub fn minds_gaps(&self) -> bool {
+        self.minds_gaps
+    }
+
+    /// A request that took its tokens at `taken` was handed to the wire at `now`: what it lost on the way more than
+    /// others is missing from the gap behind it, so that the next one leaves later.
+    pub fn left(&self, taken: Instant, now: Instant) {
+        self.head().bucket.left(nanoseconds(now.saturating_duration_since(taken)));
     }
 
     /// Hands out no token before `until`, whether the bucket learns or not. Only ever later, never earlier.

@@ -179,7 +179,8 @@ async fn no_more_than_the_burst_leaves_after_a_suspended_machine() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pace_is_kept_at_every_grain_on_a_clock_that_moves_in_milliseconds() {
-    for (rate, burst) in [(50, 1), (300, 1), (900, 1), (900, 2), (20_000, 40)] {
+    // Without a burst, what comes late by such a clock is lost where a server may look at the gaps.
+    for (rate, burst) in [(50, 1), (250, 1), (300, 2), (900, 1), (900, 2), (20_000, 40)] {
         let limiter = per_second(rate, burst);
         let times = take(&limiter, rate as usize * 2).await;
         assert!(promise_holds(limiter.plan(), &times), "{rate}/s, burst {burst}");

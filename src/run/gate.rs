@@ -48,8 +48,9 @@ struct State<'a> {
     passed: Option<Instant>,
     /// Requests that were on the wire then, this one included.
     in_flight: usize,
-    /// What the request that is on the wire took.
+    /// What the request that is on the wire took, and when.
     taken: Cow<'a, [Take]>,
+    taken_at: Option<Instant>,
     noted: bool,
 }
 
@@ -148,9 +149,10 @@ impl<'a> LaneGate<'a> {
         self.stands.store(false, Ordering::Release);
         let mut state = self.state();
         answered(&state.taken);
-        state.taken = takes;
+        let now = clock::now();
+        (state.taken, state.taken_at) = (takes, Some(now));
         if state.passed.is_none() {
-            state.passed = Some(clock::now());
+            state.passed = Some(now);
             state.in_flight = usize::try_from(live::raise(&self.counters.on_wire) + 1).unwrap_or(usize::MAX);
         }
     }
@@ -166,6 +168,12 @@ impl Gate for LaneGate<'_> {
         self.stands.store(true, Ordering::Release);
         self.came.notify_waiters();
         Box::pin(self.approach(takes, url.clone()))
+    }
+
+    fn left(&self) {
+        let state = self.state();
+        let minding = state.taken.iter().filter(|take| take.limiter.minds_gaps());
+        minding.zip(state.taken_at.iter().cycle()).for_each(|(take, at)| take.limiter.left(*at, clock::now()));
     }
 }
 

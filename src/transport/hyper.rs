@@ -304,7 +304,7 @@ impl Hop<'_> {
             Seat::Stream(stream) => {
                 let mut request = outgoing.on_stream(host.header.to_str().unwrap_or(&host.label));
                 put_cookies(jar, outgoing, &mut request);
-                exchange::http2::run(&stream.connection, request, terms, writer).await
+                leaving(self.gate, exchange::http2::run(&stream.connection, request, terms, writer)).await
             }
             Seat::Whole(lease) => {
                 let Some(connection) = &mut lease.connection else {
@@ -315,10 +315,24 @@ impl Hop<'_> {
                 if let Some(proxy) = terms.forward {
                     proxy.address_request(&mut request, &outgoing.url);
                 }
-                exchange::run(connection, request, terms, writer).await
+                leaving(self.gate, exchange::run(connection, request, terms, writer)).await
             }
         }
     }
+}
+
+/// An exchange hands its request to the wire when it is first polled: the gate is told.
+async fn leaving<T>(gate: &dyn Gate, exchange: impl Future<Output = T>) -> T {
+    let mut exchange = std::pin::pin!(exchange);
+    let mut left = false;
+    poll_fn(|cx| {
+        let polled = exchange.as_mut().poll(cx);
+        if !std::mem::replace(&mut left, true) {
+            gate.left();
+        }
+        polled
+    })
+    .await
 }
 
 /// Cookies are chosen anew for each hop: what is put here is not among the headers that a redirect keeps.

@@ -194,6 +194,9 @@ pub enum TlsVersion {
 pub trait Gate: Send + Sync {
     /// Waits until a request to this URL may leave.
     fn pass(&self, url: &Uri) -> BoxFuture<'_, ()>;
+
+    /// The request that was let through last has been handed to the wire. Told by engines that see it.
+    fn left(&self) {}
 }
 
 /// The `Host` that a request to this URL carries where none is given: what a [`Signer`] signs.
