@@ -47,6 +47,8 @@ pub enum Fields {
     Object(Map<String, Value>),
     /// One integer, seen in templates as `row.value` (range).
     Integer(i64),
+    /// The rows of a chunk, which go out in one request; it has no columns of its own, and is seen as `rows`.
+    Rows(Arc<[Arc<Row>]>),
 }
 
 /// One row of input.
@@ -82,6 +84,7 @@ impl Row {
             Fields::Text { header, cells } => cells.get(header.position(name)?).map(Cell::Text),
             Fields::Object(map) => map.get(name).map(Cell::Json),
             Fields::Integer(value) => (name == VALUE).then_some(Cell::Integer(*value)),
+            Fields::Rows(_) => None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Row {
             }
             Fields::Object(map) => map.iter().for_each(|(name, value)| see(name, Cell::Json(value))),
             Fields::Integer(value) => see(VALUE, Cell::Integer(*value)),
+            Fields::Rows(_) => {}
         }
     }
 
@@ -103,6 +107,7 @@ impl Row {
             Fields::Text { header, cells } => header.names().len().min(cells.len()),
             Fields::Object(map) => map.len(),
             Fields::Integer(_) => 1,
+            Fields::Rows(_) => 0,
         }
     }
 
@@ -113,6 +118,16 @@ impl Row {
             Fields::Text { header, cells } => cells.get(header.position(name)?).map(Value::from),
             Fields::Object(map) => map.get(name).cloned(),
             Fields::Integer(value) => (name == VALUE).then(|| Value::from(*value)),
+            Fields::Rows(_) => None,
+        }
+    }
+
+    /// The rows of a chunk; of any other row itself alone.
+    #[must_use]
+    pub fn members(self: &Arc<Self>) -> &[Arc<Self>] {
+        match &self.fields {
+            Fields::Rows(rows) => rows,
+            Fields::Text { .. } | Fields::Object(_) | Fields::Integer(_) => std::slice::from_ref(self),
         }
     }
 
@@ -125,6 +140,7 @@ impl Row {
             }
             Fields::Object(map) => map.clone(),
             Fields::Integer(value) => Map::from_iter([(VALUE.to_owned(), Value::from(*value))]),
+            Fields::Rows(_) => Map::new(),
         }
     }
 }

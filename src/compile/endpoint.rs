@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use super::sinks::Target;
 use super::{
-    Site, batch, body, client, columns, connections, engine, exposure, idempotency, input, limits, request, retry,
-    rules, save, url,
+    Site, batch, body, chunk, client, columns, connections, engine, exposure, idempotency, input, limits, request,
+    retry, rules, save, url,
 };
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
+use crate::extract::RowsPlan;
 use crate::limit::LimitPlan;
-use crate::plan::{BatchPlan, BodyPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet};
+use crate::plan::{
+    BatchPlan, BodyPlan, ChunkPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet,
+};
 use crate::record::Layout;
 use crate::retry::RetryPlan;
 use crate::save::SavePlan;
@@ -64,11 +67,14 @@ pub fn endpoint(
     let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
     let source = input::input(site, name, spec);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
-    let scope = around.scope(&known);
+    let scope = chunk::request_scope(spec, &around.scope(&known));
     let request = written.request(site, &scope);
     let settings = written.settings(site, &scope, buckets);
     let mut output = written.output(site, &known);
     output.save = written.save(site, source.as_deref(), &scope, &output);
+    if let Some(plan) = &output.chunk {
+        chunk::idle(site, &written.path, plan, &settings.batch);
+    }
 
     let target = Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()) };
     let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
@@ -111,6 +117,8 @@ struct Settings {
 struct Output {
     rules: Vec<RulePlan>,
     asserts: Vec<Condition>,
+    chunk: Option<ChunkPlan>,
+    rows: Option<RowsPlan>,
     columns: Vec<ColumnPlan>,
     meta: Vec<Meta>,
     save: Option<SavePlan>,
@@ -151,13 +159,16 @@ impl Written<'_> {
     fn output(&self, site: &mut Site<'_>, known: &Columns) -> Output {
         let (path, spec) = (&self.path, self.spec);
         let scope = Scope { reply: true, ..self.around.scope(known) };
-        let rules = rules::rules(site, path, spec, &scope);
-        let asserts = rules::asserts(site, path, spec, &scope);
+        let judging = chunk::request_scope(spec, &scope);
+        let rules = rules::rules(site, path, spec, &judging);
+        let asserts = rules::asserts(site, path, spec, &judging);
         let columns = columns::columns(site, path, spec, &scope);
         let meta = columns::meta(site, path, spec);
         let keep = columns::keep(site, path, spec, known);
         let layout = columns::layout(site, path, spec, keep, &meta);
-        Output { rules, asserts, columns, meta, save: None, layout }
+        let chunk = chunk::chunk(site, path, spec, known);
+        let rows = chunk::rows(site, path, spec);
+        Output { rules, asserts, chunk, rows, columns, meta, save: None, layout }
     }
 
     fn save(
@@ -177,7 +188,7 @@ impl Written<'_> {
     fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
         let Request { method, url, query, headers, auth, body, idempotency } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
-        let Output { rules, asserts, columns, meta, save, layout } = output;
+        let Output { rules, asserts, chunk, rows, columns, meta, save, layout } = output;
         let plan = EndpointPlan {
             name: self.name.to_owned(),
             method,
@@ -201,6 +212,8 @@ impl Written<'_> {
             expect: expect(self.spec),
             asserts,
             idempotency,
+            chunk,
+            rows,
             columns,
             meta,
             save,

@@ -87,6 +87,12 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(rules) = written.rules.as_ref().filter(|rules| !rules.is_empty()) {
         put("rules", text(rules));
     }
+    if let Some(chunk) = &written.chunk {
+        put("chunk", text(chunk));
+    }
+    if let Some(rows) = &plan.rows {
+        put("rows", rows.source().to_owned());
+    }
     if let Some(asserts) = written.expect.as_ref().and_then(|expect| expect.assert.as_ref()) {
         put("expect.assert", text(asserts));
     }

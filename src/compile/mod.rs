@@ -5,6 +5,7 @@
 
 mod batch;
 mod body;
+mod chunk;
 mod client;
 mod columns;
 mod connections;

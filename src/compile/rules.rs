@@ -71,6 +71,11 @@ fn places(site: &Site<'_>, path: &KeyPath, key: Option<&str>, texts: &[&str]) ->
 fn condition(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Option<Condition> {
     match Condition::compile(text, scope) {
         Ok(condition) => {
+            if condition.uses_item() {
+                let message = "a condition looks at a whole reply, and `item` is a part of it";
+                site.error(codes::TEMPLATE_NAME, path, message, "write `json`, with the way to what is meant");
+                return None;
+            }
             if condition.is_constant() {
                 let message = "this condition looks at nothing: it is the same for every reply";
                 let place = site.document.place(path);

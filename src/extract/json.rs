@@ -61,7 +61,7 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, _scope: &Scope) -
     }
 }
 
-fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_path::ParseError) {
+pub(super) fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_path::ParseError) {
     // The parser's position is the byte at which it gave up.
     let start = error.position();
     let range =
@@ -81,7 +81,7 @@ fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_
 }
 
 /// The steps of a valid path that has only names and positions.
-fn steps(source: &str) -> Option<Vec<Step>> {
+pub(super) fn steps(source: &str) -> Option<Vec<Step>> {
     let mut rest = source.strip_prefix('$')?;
     let mut steps = Vec::new();
     while !rest.is_empty() {

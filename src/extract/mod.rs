@@ -4,6 +4,7 @@
 
 pub mod charset;
 mod json;
+mod rows;
 mod template;
 mod value;
 pub mod wanted;
@@ -20,6 +21,7 @@ use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
 
+pub use rows::RowsPlan;
 pub use wanted::{Need, Wanted};
 
 /// Why a value could not be extracted; the attempt fails with this.

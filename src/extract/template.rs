@@ -13,7 +13,7 @@ use crate::template::{Context, Scope, Spot, Template};
 /// The row of [`KINDS`](super::KINDS).
 pub(super) const KIND: ExtractKind = ExtractKind {
     name: "template",
-    doc: "a template over row, vars, json, text, headers, status and meta",
+    doc: "a template over row, vars, json, item, text, headers, status and meta",
     example: "label = \"{{ row.sku }}-{{ json.name | upper }}\"",
     schema: |_| {
         schemars::json_schema!({
@@ -57,11 +57,11 @@ impl Extractor for Rendered {
     }
 
     fn reads_body(&self) -> bool {
-        self.template.uses_json() || self.template.uses_text()
+        self.template.uses_json() || self.template.uses_item() || self.template.uses_text()
     }
 
     fn needs(&self) -> Need<'_> {
-        if self.template.uses_json() {
+        if self.template.uses_json() || self.template.uses_item() {
             Need::Whole
         } else if self.template.uses_text() {
             Need::Text

@@ -35,6 +35,7 @@ fn extract(extractor: &dyn Extractor) -> Result<Value, ExtractError> {
         body: b"",
         json: Some(&body),
         meta: &serde_json::Map::new(),
+        item: Some(&body),
     };
     extractor.extract(&Context { row: Some(&row), secrets: &Secrets::default(), reply: Some(&reply) }, &body)
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::auth::AuthPlan;
-use crate::extract::Extractor;
+use crate::extract::{Extractor, RowsPlan};
 use crate::limit::LimitPlan;
 use crate::record::Layout;
 use crate::retry::{RetryPlan, Then, Unknown};
@@ -122,6 +122,10 @@ pub struct EndpointPlan {
     pub asserts: Vec<Condition>,
     /// The key by which servers tell a repeated request; `None`: there is none.
     pub idempotency: Option<IdempotencyPlan>,
+    /// Rows in a request; `None`: one, seen as `row`.
+    pub chunk: Option<ChunkPlan>,
+    /// The items of a reply, a record each; `None`: a reply gives one record.
+    pub rows: Option<RowsPlan>,
     /// Extracted columns, in order.
     pub columns: Vec<ColumnPlan>,
     /// Meta columns, in order; they stand behind the extracted ones.
@@ -170,6 +174,26 @@ pub struct RulePlan {
     pub when: Condition,
     /// What follows.
     pub then: Then,
+}
+
+/// Rows that go out in one request.
+#[derive(Debug, Clone)]
+pub struct ChunkPlan {
+    /// Rows in a request.
+    pub size: usize,
+    /// Whether a chunk that fails is split in halves that are tried again.
+    pub split: bool,
+    /// How the items of a reply find their rows; `None`: by position.
+    pub by: Option<ChunkKeyPlan>,
+}
+
+/// What a row and its items have in common.
+#[derive(Debug, Clone)]
+pub struct ChunkKeyPlan {
+    /// A column of the input.
+    pub column: String,
+    /// A path into the item.
+    pub item: RowsPlan,
 }
 
 /// How the key of a request is sent (draft-ietf-httpapi-idempotency-key-header).

@@ -67,6 +67,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         body: &reply.body,
         json: last.json,
         meta: &meta,
+        item: last.json,
     };
     let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
     match ruling::first(lane, &context)? {

@@ -151,6 +151,8 @@ impl Recipe {
             Fields::Text { cells, .. } => cells.get(self.positions[column]?).map(Cell::Text),
             Fields::Object(map) => map.get(&names[column]).map(Cell::Json),
             Fields::Integer(value) => (names[column] == VALUE).then_some(Cell::Integer(*value)),
+            // Records belong to single rows.
+            Fields::Rows(_) => None,
         }
     }
 

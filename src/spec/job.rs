@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::body::PartSpec;
 use super::kind::{AuthSpec, ColumnSpec, InputSpec, SinkSpec};
-use super::pace::{ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
+use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
 use crate::plan::{Meta, Order};
@@ -130,6 +130,13 @@ pub struct EndpointSpec {
     /// Where rows come from: a file whose ending tells its kind, or a kind.
     #[schemars(extend("examples" = ["products.csv"]))]
     pub input: InputSpec,
+    /// Rows that go out in one request, which sees them as `rows` instead of `row`; a table says more.
+    #[schemars(extend("examples" = [50, { "size": 50, "split": true }, { "size": 50, "by": "sku" }]))]
+    pub chunk: Option<ChunkSpec>,
+    /// The items of a JSON reply, a JSONPath: each match gives a record, and columns are taken from it; absent: one
+    /// record for each reply.
+    #[schemars(length(min = 1), extend("examples" = ["$.items[*]"]))]
+    pub rows: Option<String>,
     /// Values taken from each reply: a JSONPath, a template, or a kind.
     #[schemars(extend("examples" = [{ "price": "$.price" }]))]
     pub columns: Option<Named<ColumnSpec>>,

@@ -16,6 +16,9 @@ use crate::retry::Then;
 /// Most requests in flight that may be asked for.
 const MOST_IN_FLIGHT: u32 = 100_000;
 
+/// Most rows that may go out in one request.
+pub const MOST_IN_CHUNK: u32 = 100_000;
+
 /// Tokens that a request takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CostSpec {
@@ -103,6 +106,129 @@ impl JsonSchema for ConcurrencySpec {
             { "type": "integer", "minimum": 1, "maximum": MOST_IN_FLIGHT },
             { "type": "string", "enum": [AUTO] },
         ] })
+    }
+}
+
+/// How many rows go out in one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkSpec {
+    /// As many.
+    Size(NonZeroU32),
+    /// As many, and what becomes of them.
+    Table(ChunkTable),
+}
+
+/// Rows that go out in one request, and how its reply falls apart into records of theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ChunkTable {
+    /// Rows in a request.
+    #[schemars(range(min = 1, max = 100_000), extend("examples" = [50]))]
+    pub size: NonZeroU32,
+    /// Whether a chunk that fails is split in halves that are tried again, down to single rows.
+    #[schemars(extend("default" = false))]
+    pub split: Option<bool>,
+    /// With `rows`: which row an item belongs to, by a column whose value both have; a table where the names differ.
+    /// Absent: by position, the first item is of the first row.
+    #[schemars(extend("examples" = ["sku", { "row": "sku", "item": "$.code" }]))]
+    pub by: Option<ChunkKeySpec>,
+}
+
+/// What a row and its items have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkKeySpec {
+    /// A column and a member of the item of this name.
+    Name(String),
+    /// A column and a path.
+    Table(ChunkKeyTable),
+}
+
+/// A column of the row and what it equals in the item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ChunkKeyTable {
+    /// A column of the input.
+    #[schemars(length(min = 1), extend("examples" = ["sku"]))]
+    pub row: String,
+    /// A JSONPath into the item.
+    #[schemars(length(min = 1), extend("examples" = ["$.code"]))]
+    pub item: String,
+}
+
+impl ChunkSpec {
+    /// As a table.
+    #[must_use]
+    pub fn table(&self) -> ChunkTable {
+        match self {
+            Self::Size(size) => ChunkTable { size: *size, split: None, by: None },
+            Self::Table(table) => table.clone(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ChunkSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            table @ Value::Object(_) => ChunkTable::deserialize(table).map(Self::Table).map_err(D::Error::custom),
+            number => NonZeroU32::deserialize(number).map(Self::Size).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl Serialize for ChunkSpec {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Size(size) => size.serialize(serializer),
+            Self::Table(table) => table.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for ChunkSpec {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Chunk".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<ChunkTable>();
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1, "maximum": MOST_IN_CHUNK }, table] })
+    }
+}
+
+impl<'de> Deserialize<'de> for ChunkKeySpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(name) => Ok(Self::Name(name)),
+            table => ChunkKeyTable::deserialize(table).map(Self::Table).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl Serialize for ChunkKeySpec {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Name(name) => name.serialize(serializer),
+            Self::Table(table) => table.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for ChunkKeySpec {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ChunkKey".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<ChunkKeyTable>();
+        json_schema!({ "anyOf": [{ "type": "string", "minLength": 1, "examples": ["sku"] }, table] })
     }
 }
 

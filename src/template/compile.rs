@@ -32,6 +32,8 @@ pub(super) struct Compiled {
     pub secrets: Vec<String>,
     /// Whether it uses `json`.
     pub uses_json: bool,
+    /// Whether it uses `item`.
+    pub uses_item: bool,
     /// Whether it uses `text`.
     pub uses_text: bool,
     /// The value of a template that is one constant `{{ }}`.
@@ -134,6 +136,7 @@ impl Compiled {
             tail: None,
             secrets: Vec::new(),
             uses_json: false,
+            uses_item: false,
             uses_text: false,
             constant: None,
             is_single: false,
@@ -311,6 +314,7 @@ impl Builder<'_> {
 
     fn note(&mut self, uses: &Uses) {
         self.compiled.uses_json |= uses.json != Members::None;
+        self.compiled.uses_item |= uses.item != Members::None;
         self.compiled.uses_text |= uses.text;
         for name in &uses.secrets {
             if !self.compiled.secrets.contains(name) {

@@ -59,6 +59,8 @@ pub enum RowScope {
     Known(std::sync::Arc<Header>),
     /// The columns are known only while running.
     Open,
+    /// The rows of a chunk, seen as `rows`; there is no single row.
+    Rows,
 }
 
 /// The names a template may use.
@@ -111,6 +113,8 @@ pub struct ReplyView<'a> {
     pub json: Option<&'a Value>,
     /// `meta.*` values.
     pub meta: &'a serde_json::Map<String, Value>,
+    /// What one record is taken from, seen as `item`; the body as JSON where there is one record.
+    pub item: Option<&'a Value>,
 }
 
 /// The values a template is rendered with.
@@ -197,6 +201,12 @@ impl Template {
         self.compiled.uses_json
     }
 
+    /// Whether the template uses `item`.
+    #[must_use]
+    pub fn uses_item(&self) -> bool {
+        self.compiled.uses_item
+    }
+
     /// Whether the template uses `text`, so that the reply must have a body.
     #[must_use]
     pub fn uses_text(&self) -> bool {
@@ -257,6 +267,12 @@ impl Condition {
     #[must_use]
     pub fn uses_json(&self) -> bool {
         self.compiled.uses_json()
+    }
+
+    /// Whether it uses `item`.
+    #[must_use]
+    pub fn uses_item(&self) -> bool {
+        self.compiled.uses_item()
     }
 
     /// Whether it uses `text`.

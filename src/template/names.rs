@@ -20,10 +20,11 @@ use crate::diagnostic::did_you_mean;
 use crate::row::Header;
 
 /// Names that stand for the reply.
-const REPLY: [&str; 5] = ["json", "text", "headers", "status", "meta"];
+const REPLY: [&str; 6] = ["json", "item", "text", "headers", "status", "meta"];
 
 /// Names that templates can't give another meaning.
-pub(super) const ROOTS: [&str; 8] = ["row", "vars", "secrets", "json", "text", "headers", "status", "meta"];
+pub(super) const ROOTS: [&str; 10] =
+    ["row", "rows", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
 
 /// A checker of one template.
 pub(super) struct Names<'t> {
@@ -156,9 +157,11 @@ impl Names<'_> {
     }
 
     fn known_roots(&self) -> Vec<&'static str> {
-        let has_row = !matches!(self.scope.row, RowScope::None);
+        let has_rows = matches!(self.scope.row, RowScope::Rows);
+        let has_row = !has_rows && !matches!(self.scope.row, RowScope::None);
         let is_known = |root: &&str| match *root {
             "row" => has_row,
+            "rows" => has_rows,
             "vars" | "secrets" => true,
             _ => self.scope.reply,
         };
@@ -173,6 +176,7 @@ impl Names<'_> {
         };
         match name {
             "row" => self.column(word, first, steps, uses),
+            "rows" => self.rows(word, uses),
             "vars" => self.var(first, steps, uses),
             "secrets" => self.secret(word, first, steps, uses),
             _ if !REPLY.contains(&name) => {
@@ -196,6 +200,12 @@ impl Names<'_> {
         steps: &Steps,
         uses: &mut Uses,
     ) -> Option<Resolved> {
+        if matches!(self.scope.row, RowScope::Rows) {
+            let help =
+                "a request is for a whole chunk: its rows are `rows`, as in `{{ rows | map(attribute='id') | list }}`";
+            self.error(&word.range, TemplateErrorKind::Name, "there is no single row here", Some(help.to_owned()));
+            return None;
+        }
         if matches!(self.scope.row, RowScope::None) {
             let help = format!("a template here may use {}", self.known_roots().join(", "));
             self.error(&word.range, TemplateErrorKind::Name, "there is no row here", Some(help));
@@ -213,9 +223,20 @@ impl Names<'_> {
                 }
                 position
             }
-            RowScope::None | RowScope::Open => None,
+            RowScope::None | RowScope::Rows | RowScope::Open => None,
         };
         Some(Resolved::Path(Plain { root: Root::Column { name: name.to_owned(), position }, keys: steps.rest() }))
+    }
+
+    /// The rows of a chunk.
+    fn rows(&mut self, word: &Token<'_>, uses: &mut Uses) -> Option<Resolved> {
+        if !matches!(self.scope.row, RowScope::Rows) {
+            let help = "`rows` are the rows of a chunk: give the endpoint `chunk = 50`, or write `row`".to_owned();
+            self.error(&word.range, TemplateErrorKind::Name, "there are no `rows` here", Some(help));
+            return None;
+        }
+        uses.rows = true;
+        Some(Resolved::Whole)
     }
 
     fn unknown_column(&mut self, name: &str, range: &Range<usize>, header: &Header) {
@@ -334,6 +355,10 @@ fn reply_root(name: &str, first: Option<&str>, steps: &Steps, uses: &mut Uses) -
         "json" => {
             uses.json.add(first);
             return Resolved::Path(Plain { root: Root::Json, keys: steps.all() });
+        }
+        "item" => {
+            uses.item.add(first);
+            return Resolved::Path(Plain { root: Root::Item, keys: steps.all() });
         }
         "text" => {
             uses.text = true;

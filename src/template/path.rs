@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -47,6 +48,8 @@ pub(super) enum Root {
     },
     /// `json`.
     Json,
+    /// `item`.
+    Item,
     /// `text`.
     Text,
     /// `status`.
@@ -96,6 +99,7 @@ impl Plain {
         let found = match &self.root {
             Root::Column { name, position } => column(row(context)?, name, *position)?,
             Root::Json => Found::Json(json(context)?),
+            Root::Item => Found::Json(item(context)?),
             Root::Text => Found::Text(String::from_utf8_lossy(reply(context)?.body)),
             Root::Status => Found::Integer(i64::from(reply(context)?.status)),
             Root::Header(name) => header(reply(context)?, name)?,
@@ -112,6 +116,7 @@ impl Plain {
     pub fn seek<'a>(&self, context: &Context<'a>) -> Option<Found<'a>> {
         let mut value = match &self.root {
             Root::Json => context.reply?.json?,
+            Root::Item => context.reply?.item?,
             Root::Meta(name) => context.reply?.meta.get(name)?,
             Root::Header(name) if !context.reply?.headers.contains_key(name) => return None,
             Root::Column { .. } | Root::Text | Root::Status | Root::Header(_) | Root::Secret(_) => {
@@ -186,6 +191,7 @@ impl Plain {
         let (root, name) = match &self.root {
             Root::Column { name, .. } => ("row", Some(name)),
             Root::Json => ("json", None),
+            Root::Item => ("item", None),
             Root::Text => ("text", None),
             Root::Status => ("status", None),
             Root::Header(name) => ("headers", Some(name)),
@@ -242,6 +248,19 @@ pub(super) fn json<'a>(context: &Context<'a>) -> Result<&'a Value, RenderError> 
     reply(context)?.json.ok_or_else(|| error("`json` is used and the body of the reply is not JSON".to_owned()))
 }
 
+/// What a record is taken from.
+pub(super) fn item<'a>(context: &Context<'a>) -> Result<&'a Value, RenderError> {
+    reply(context)?.item.ok_or_else(|| error("`item` is used and the body of the reply is not JSON".to_owned()))
+}
+
+/// The rows of a chunk.
+pub(super) fn rows<'a>(context: &Context<'a>) -> Result<&'a [Arc<Row>], RenderError> {
+    match &row(context)?.fields {
+        Fields::Rows(rows) => Ok(rows),
+        Fields::Text { .. } | Fields::Object(_) | Fields::Integer(_) => Err(error("there is no chunk here".to_owned())),
+    }
+}
+
 /// A secret's value.
 pub(super) fn secret<'a>(context: &Context<'a>, name: &str) -> Result<&'a str, RenderError> {
     let secret = context.secrets.get(name).ok_or_else(|| error(format!("the secret `{name}` was not read")))?;
@@ -276,5 +295,6 @@ fn column<'a>(row: &'a Row, name: &str, position: Option<usize>) -> Result<Found
         Fields::Object(map) => map.get(name).map(Found::Json).ok_or_else(|| lacks("the row", name, map.keys())),
         Fields::Integer(number) if name == VALUE => Ok(Found::Integer(*number)),
         Fields::Integer(_) => Err(lacks("the row", name, &[VALUE.to_owned()])),
+        Fields::Rows(_) => Err(error("there is no single row in a chunk".to_owned())),
     }
 }

@@ -49,10 +49,14 @@ pub(super) struct Uses {
     pub row: Members,
     /// Members of the body.
     pub json: Members,
+    /// Members of the item.
+    pub item: Members,
     /// Headers.
     pub headers: Members,
     /// Meta values.
     pub meta: Members,
+    /// Whether `rows` is used.
+    pub rows: bool,
     /// Whether `vars` is used.
     pub vars: bool,
     /// Secrets, in the order of use.
@@ -71,7 +75,7 @@ impl Uses {
     /// Whether the value can differ between two renderings.
     pub fn vary(&self) -> bool {
         let members = self.row.any() || self.json.any() || self.headers.any() || self.meta.any();
-        members || self.text || self.status || !self.secrets.is_empty()
+        members || self.item.any() || self.rows || self.text || self.status || !self.secrets.is_empty()
     }
 
     /// The context that an expression with these uses is evaluated in.
@@ -82,6 +86,10 @@ impl Uses {
         }
         if self.row.any() {
             root.push("row", self.row_value(context)?);
+        }
+        if self.rows {
+            let rows = path::rows(context)?.iter().map(|row| row_table(row).into_value()).collect::<Vec<_>>();
+            root.push("rows", Value::from(rows));
         }
         if !self.secrets.is_empty() {
             let mut table = Table::default();
@@ -105,9 +113,7 @@ impl Uses {
                     }
                 }
             }
-            Members::All | Members::None => {
-                row.to_object().iter().for_each(|(name, value)| table.push(name, from_json(value)));
-            }
+            Members::All | Members::None => table = row_table(row),
         }
         Ok(table.into_value())
     }
@@ -115,10 +121,13 @@ impl Uses {
     fn reply_values(&self, context: &Context<'_>, root: &mut Table) -> Result<(), RenderError> {
         if self.json.any() {
             match path::json(context) {
-                Ok(json) => root.push("json", self.json_value(json)),
+                Ok(json) => root.push("json", some_of(&self.json, json)),
                 Err(_) if self.lenient => {}
                 Err(error) => return Err(error),
             }
+        }
+        if self.item.any() {
+            root.push("item", some_of(&self.item, path::item(context)?));
         }
         if self.headers.any() {
             root.push("headers", self.header_values(path::reply(context)?.headers));
@@ -137,19 +146,6 @@ impl Uses {
         Ok(())
     }
 
-    fn json_value(&self, body: &serde_json::Value) -> Value {
-        match (&self.json, body) {
-            (Members::Named(names), serde_json::Value::Object(map)) => {
-                let mut table = Table::default();
-                for (name, value) in names.iter().filter_map(|name| map.get_key_value(name)) {
-                    table.push(name, from_json(value));
-                }
-                table.into_value()
-            }
-            _ => from_json(body),
-        }
-    }
-
     fn header_values(&self, headers: &http::HeaderMap) -> Value {
         let mut table = Table { fold_case: true, ..Table::default() };
         for name in headers.keys() {
@@ -162,6 +158,27 @@ impl Uses {
             }
         }
         table.into_value()
+    }
+}
+
+/// All columns of a row.
+fn row_table(row: &crate::row::Row) -> Table {
+    let mut table = Table::default();
+    row.to_object().iter().for_each(|(name, value)| table.push(name, from_json(value)));
+    table
+}
+
+/// No more of a JSON value than these members of it.
+fn some_of(members: &Members, whole: &serde_json::Value) -> Value {
+    match (members, whole) {
+        (Members::Named(names), serde_json::Value::Object(map)) => {
+            let mut table = Table::default();
+            for (name, value) in names.iter().filter_map(|name| map.get_key_value(name)) {
+                table.push(name, from_json(value));
+            }
+            table.into_value()
+        }
+        _ => from_json(whole),
     }
 }
 

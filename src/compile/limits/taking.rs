@@ -66,7 +66,7 @@ fn template(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope, what
 
 /// Checks the templates of a limit against the rows of an endpoint that takes from it.
 pub fn check_columns(site: &mut Site<'_>, limit: &str, spec: &LimitSpec, endpoint: &str, scope: &Scope) {
-    let RowScope::Known(_) = scope.row else { return };
+    let (RowScope::Known(_) | RowScope::Rows) = scope.row else { return };
     let path = KeyPath::of(["limits", limit]);
     let cost = spec.cost.as_ref().and_then(|cost| match cost {
         CostSpec::Text(text) => Some(text),

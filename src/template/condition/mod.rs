@@ -97,6 +97,11 @@ impl Compiled {
         self.uses.json != Members::None
     }
 
+    /// Whether it uses `item`.
+    pub fn uses_item(&self) -> bool {
+        self.uses.item != Members::None
+    }
+
     /// Whether it uses `text`.
     pub fn uses_text(&self) -> bool {
         self.uses.text
