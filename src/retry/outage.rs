@@ -71,8 +71,8 @@ pub enum Admission {
 pub enum Turn {
     /// It begins; the first probe goes after this.
     Began(Duration),
-    /// It goes on; the next probe goes after this.
-    Still(Duration),
+    /// It goes on.
+    Still,
 }
 
 impl Outage {
@@ -106,7 +106,8 @@ impl Outage {
             None => self.count(now, random),
             Some(open) if probe.is_some() && open.probe == probe => {
                 self.gap = longer(self.gap);
-                Some(Turn::Still(self.wait(open.since, now, random)))
+                self.wait(open.since, now, random);
+                Some(Turn::Still)
             }
             Some(_) => None,
         }
@@ -114,7 +115,7 @@ impl Outage {
 
     /// Notes an attempt that ended as [`Sign::Up`], whether or not it was a probe: the host answers. Tells how
     /// long the outage was that this ends.
-    pub fn succeeded(&mut self, _probe: Option<ProbeId>, now: Instant) -> Option<Duration> {
+    pub fn succeeded(&mut self, now: Instant) -> Option<Duration> {
         self.failures = 0;
         let open = self.open.take()?;
         self.ended = Some(now);

@@ -98,7 +98,9 @@ impl Leave<'_> {
         }
         let mut hosts = self.outages.lock();
         let outage = hosts.get_mut(host(&self.url))?;
-        let lasted = outage.succeeded(self.probe.take(), now);
+        // Told, whichever it was.
+        self.probe = None;
+        let lasted = outage.succeeded(now);
         if outage.is_over(now) {
             hosts.remove(host(&self.url));
         }
