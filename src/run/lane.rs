@@ -21,7 +21,7 @@ use crate::template::Context;
 use crate::transport::{Reply, RequestBody, Transport, socket};
 
 use super::control::Control;
-use super::idempotency::idempotency_key;
+use super::idempotency::Keys;
 use super::limits::AllLimits;
 use super::live::{self, Live, Raised};
 use super::mailbox::Mailbox;
@@ -39,6 +39,8 @@ pub struct Shared {
     pub plan: Arc<Plan>,
     /// Id of the run; the same over resumes.
     pub run: String,
+    /// Its idempotency keys.
+    pub keys: Keys,
     /// Every limit.
     pub buckets: AllLimits,
     /// Live secrets.
@@ -184,7 +186,7 @@ impl Lane {
     pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
         let mut request = self.request.build(context)?;
         if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
-            let key = idempotency_key(&self.shared.run, &self.plan().name, &plan.content, row.ordinal, 0);
+            let key = self.shared.keys.key(&self.plan().name, &plan.content, row.ordinal, 0);
             let text = if plan.quoted { format!("\"{key}\"") } else { key };
             // Hexadecimal digits, dashes and quotes stand in any header.
             if let Ok(value) = HeaderValue::from_str(&text) {

@@ -4,7 +4,6 @@ mod pacing;
 mod random;
 pub mod stage;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::control::{self, Cause, Desk};
 use super::feeder::Intake;
+use super::idempotency::Keys;
 use super::lane::Shared;
 use super::limits::AllLimits;
 use super::live::Live;
@@ -21,9 +21,6 @@ use super::resume::{Decision, decide};
 use super::scribe::{OpenSink, Scribe};
 use super::stops::Stops;
 use super::*;
-use crate::compile::{Options, compile};
-use crate::diagnostic::Diagnostics;
-use crate::document::{Document, Overlays};
 use crate::journal::{Commit, IntentFile, Intents, Opening, Recovered, RowSet, StateFolder, VERSION};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::{Fields, Row};
@@ -32,12 +29,9 @@ use crate::secret::{Masker, Secrets};
 use crate::sink::{Cursor, Sink, SinkError};
 
 fn plan(order: &str) -> Plan {
-    let text = format!(
+    stage::job(&format!(
         "[endpoints.a]\nurl = \"demo:/items/{{{{ row.value }}}}\"\norder = \"{order}\"\ninput.range = {{ from = 1, to = 9 }}\n"
-    );
-    let mut diagnostics = Diagnostics::default();
-    let document = Document::parse(Path::new("job.toml"), text, &Overlays::default(), &mut diagnostics).unwrap();
-    compile(&document, &Options::default(), &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"))
+    ))
 }
 
 fn opening() -> Opening {
@@ -144,6 +138,7 @@ fn share_with(order: &str, saves: Saves) -> (Arc<Shared>, Desk) {
         control,
         saves: Arc::new(saves),
         run: "r1".to_owned(),
+        keys: Keys::of("r1"),
         intents: None,
     };
     (Arc::new(shared), desk)
