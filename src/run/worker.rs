@@ -29,6 +29,7 @@ use super::queue::Call;
 use super::reading::{self, Taken};
 use super::sending;
 use super::taking::Takings;
+use super::weather;
 
 /// What becomes of a call for now.
 pub(super) enum Step {
@@ -145,14 +146,14 @@ fn prepare<'l>(lane: &'l Lane, context: &Context<'_>) -> Result<Prepared<'l>, Fa
 
 /// What becomes of the attempt.
 async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leave<'_>) -> Step {
-    judging::learn(lane, tried);
+    weather::learn(lane, tried);
     let accepted = accept(lane, call, tried).await;
     if let Some(words) = tried.saving.as_ref().and_then(Saving::broken) {
         // It would be the same for every row: none of them fails for it.
         lane.shared.control.end(Cause::Broken(words.to_owned()));
         return Step::Abandoned;
     }
-    let weather = judging::weather(lane, tried, &accepted, leave);
+    let weather = weather::weather(lane, tried, &accepted, leave);
     match accepted {
         Ok(Taken::Cells(cells)) => {
             lane.pacing.let_through();
