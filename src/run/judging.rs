@@ -75,22 +75,13 @@ fn carry_out(
     let (control, endpoint) = (&lane.shared.control, &lane.plan().name);
     match decided {
         Verdict::Retry(wait) => {
-            (call.spent, call.throttled, call.on_budget) = (spent, 0, true);
+            (call.spent, call.on_budget) = (spent, true);
+            (call.throttled, call.throttled_since) = (0, None);
             sleep(lane, call, tried, judged, ("retry", wait))
         }
         Verdict::Throttle { hold, named, wait, again } => {
             throttle(lane, tried, judged.then.is_some(), named, hold);
-            if !again {
-                return fail(lane, call, tried, judged.failure);
-            }
-            call.throttled += 1;
-            let lasted = lane.pacing.throttled(clock::now());
-            if lasted > lane.plan().retry.max_wait {
-                tell(lane, call, tried, "stop", Some(judged.failure), None);
-                control.end(Cause::Throttled { endpoint: endpoint.clone(), lasted, wait });
-                return Step::Abandoned;
-            }
-            sleep(lane, call, tried, judged, ("throttle", wait))
+            if again { later(lane, call, tried, judged, wait) } else { fail(lane, call, tried, judged.failure) }
         }
         Verdict::Stop(wait) => {
             hold(lane, tried, wait);
@@ -112,6 +103,35 @@ fn carry_out(
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
         Verdict::Fail | Verdict::Accept => fail(lane, call, tried, judged.failure),
     }
+}
+
+/// Puts a row that was throttled to sleep, unless that has gone on for too long: for every row, which stops the run,
+/// or for this one while others were let through, which fails it. What spends no attempts would never end otherwise.
+fn later(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Judged<'_>, wait: Duration) -> Step {
+    let (now, max_wait) = (clock::now(), lane.plan().retry.max_wait);
+    call.throttled += 1;
+    let lasted = lane.pacing.throttled(now);
+    if lasted > max_wait {
+        tell(lane, call, tried, "stop", Some(judged.failure), None);
+        lane.shared.control.end(Cause::Throttled { endpoint: lane.plan().name.clone(), lasted, wait });
+        return Step::Abandoned;
+    }
+    let own = now - *call.throttled_since.get_or_insert(now);
+    if own > max_wait {
+        return fail(lane, call, tried, &throttled_alone(judged.failure, max_wait));
+    }
+    sleep(lane, call, tried, judged, ("throttle", wait))
+}
+
+/// A row that was throttled on and on while the endpoint let others through.
+fn throttled_alone(last: &Failure, max_wait: Duration) -> Failure {
+    let message = format!(
+        "{}; this row was throttled for more than {} (retry.max-wait) while others were let through: look at what the \
+         server minds in it, or at a rule that always meets it",
+        last.message,
+        clock::human(max_wait)
+    );
+    Failure { message, ..last.clone() }
 }
 
 /// Whether every other row of the endpoint would meet the same.

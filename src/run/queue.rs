@@ -28,6 +28,8 @@ pub struct Call {
     pub spent: u32,
     /// Times in a row that it was throttled.
     pub throttled: u32,
+    /// Since when every attempt of it is throttled.
+    pub throttled_since: Option<Instant>,
     /// Whether the next attempt is one that the retry budget pays for.
     pub on_budget: bool,
     /// Why the attempt before was not the last, in a word.
@@ -53,6 +55,7 @@ impl Call {
             attempts: 0,
             spent: 0,
             throttled: 0,
+            throttled_since: None,
             on_budget: false,
             again_after: None,
             postponed: false,

@@ -191,6 +191,23 @@ fn what_is_throttled_for_longer_than_max_wait_stops_the_run() {
 }
 
 #[test]
+fn a_row_that_alone_is_throttled_for_longer_than_max_wait_fails() {
+    let rules = "concurrency = 2\n[[endpoints.item.rules]]\nwhen = \"json.busy\"\nthen = \"throttle\"\n";
+    on_a_paused_clock(async {
+        let server = Server::new(|seen| {
+            let body = format!("{{\"busy\": {}}}", seen.id == "0");
+            Act { body, ..Act::status(200) }.after(Duration::from_secs(2))
+        });
+        let played = play(&job("retry.max-wait = \"1m\"\nretry.max = \"2s\"", rules, 100), &server).await;
+        ended_once_and_told_exactly(&played, &server.log(), 100);
+        assert_eq!((endings(&played, Ending::Ok), played.causes.as_slice()), (99, [].as_slice()));
+        let failed = played.outcomes.iter().find(|end| end.ordinal == 0).unwrap();
+        let error = failed.records[0].cells[2].as_str().unwrap();
+        assert!(error.starts_with("rules[0], json.busy: 200 OK; this row was throttled for more than 1m"), "{error}");
+    });
+}
+
+#[test]
 fn one_429_holds_the_bucket_and_not_one_row() {
     on_a_paused_clock(async {
         let server = Server::new(|seen| match (seen.id, seen.turn) {
