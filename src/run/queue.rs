@@ -8,12 +8,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
 use crate::row::Row;
 
 use super::batch::BatchTicket;
+use super::taking::Taking;
 
 /// One row on its way through an endpoint.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Call {
     pub postponed: bool,
     /// Whether it has slept for its turn at a limit: then it waits there for the rest.
     pub placed: bool,
+    /// What it asked to go with while it is postponed, so that a wake in vain costs no more than the question.
+    pub asks: Option<Box<Asks>>,
     /// When the row as a whole is out of time (`timeout.row`); set when it is first taken.
     pub deadline: Option<Instant>,
     /// Tells its batch when the call has ended; dropped with the call.
@@ -60,10 +64,20 @@ impl Call {
             again_after: None,
             postponed: false,
             placed: false,
+            asks: None,
             deadline: None,
             ticket,
         }
     }
+}
+
+/// What decides whether a call may go.
+#[derive(Debug)]
+pub struct Asks {
+    /// Where its request goes.
+    pub url: Uri,
+    /// What it takes of limits, where that is its own.
+    pub takings: Vec<Taking>,
 }
 
 #[derive(Debug)]

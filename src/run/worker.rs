@@ -25,7 +25,7 @@ use super::judging::{self, Judged};
 use super::lane::Lane;
 use super::live::{self, Raised};
 use super::outages::Leave;
-use super::queue::Call;
+use super::queue::{Asks, Call};
 use super::reading::{self, Taken};
 use super::sending;
 use super::taking::Takings;
@@ -106,13 +106,9 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     let deadline = row_deadline(lane, call);
     let row = Arc::clone(&call.row);
     let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };
-    let Prepared { request, takings, saving } = match prepare(lane, &context) {
-        Ok(prepared) => prepared,
-        Err(failure) => return judging::fail(lane, call, &Tried::not(failure.clone()), &failure),
-    };
-    let leave = match lane.pacing.admit(call, request.uri(), &takings) {
-        Ok(leave) => leave,
-        Err(due) => return judging::postpone(lane, call, due),
+    let (Prepared { request, takings, saving }, leave) = match admitted(lane, call, &context) {
+        Ok(admitted) => admitted,
+        Err(step) => return step,
     };
     call.postponed = false;
     let at_work = Raised::new(&lane.live().in_flight);
@@ -139,9 +135,49 @@ fn may_go_again(tried: &Tried<'_>) -> bool {
     !lost && tried.reply.as_ref().map_or_else(|failure| !failure.sent, |_| true)
 }
 
-fn prepare<'l>(lane: &'l Lane, context: &Context<'_>) -> Result<Prepared<'l>, Failure> {
-    let request = lane.build(context)?;
-    Ok(Prepared { request, takings: lane.limits.of(context)?, saving: sending::saving(lane, context)? })
+/// The row's attempt, if it may be made now. A row that was postponed asks first and is built afterwards: thousands
+/// may wake in vain.
+fn admitted<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Result<(Prepared<'l>, Leave<'l>), Step> {
+    let Some(mut asks) = call.asks.take() else { return built(lane, call, context) };
+    let takings = lane.limits.again(std::mem::take(&mut asks.takings));
+    match lane.pacing.admit(call, &asks.url, &takings) {
+        Ok(leave) => Ok((prepare(lane, call, context, takings)?, leave)),
+        Err(due) => {
+            asks.takings = takings.into_own();
+            call.asks = Some(asks);
+            Err(judging::postpone(lane, call, due))
+        }
+    }
+}
+
+/// As [`admitted`], for a row that asks for the first time: its request tells what it asks for.
+fn built<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Result<(Prepared<'l>, Leave<'l>), Step> {
+    let takings = lane.limits.of(context).map_err(|failure| unmade(lane, call, failure))?;
+    let prepared = prepare(lane, call, context, takings)?;
+    match lane.pacing.admit(call, prepared.request.uri(), &prepared.takings) {
+        Ok(leave) => Ok((prepared, leave)),
+        Err(due) => {
+            let (url, takings) = (prepared.request.uri().clone(), prepared.takings.into_own());
+            call.asks = Some(Box::new(Asks { url, takings }));
+            Err(judging::postpone(lane, call, due))
+        }
+    }
+}
+
+fn prepare<'l>(
+    lane: &Lane,
+    call: &Call,
+    context: &Context<'_>,
+    takings: Takings<'l>,
+) -> Result<Prepared<'l>, Step> {
+    let request = lane.build(context).map_err(|failure| unmade(lane, call, failure))?;
+    let saving = sending::saving(lane, context).map_err(|failure| unmade(lane, call, failure))?;
+    Ok(Prepared { request, takings, saving })
+}
+
+/// The row gives no request that could be sent.
+fn unmade(lane: &Lane, call: &Call, failure: Failure) -> Step {
+    judging::fail(lane, call, &Tried::not(failure.clone()), &failure)
 }
 
 /// What becomes of the attempt.
@@ -268,5 +304,38 @@ pub(super) fn status_words(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::stage::{Act, Server, lanes};
+    use super::*;
+    use crate::row::{Fields, Row};
+
+    const ITEM: &str = "[endpoints.item]\nurl = \"http://api.test/items/{{ row.value }}\"\n\
+                        input.range = { from = 0, to = 9 }\n";
+
+    fn call(fields: Fields) -> Call {
+        Call::new(Arc::new(Row { ordinal: 0, line: 0, fields }), 0, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_wakes_in_vain_builds_no_request() {
+        let (lanes, _desk) = lanes(ITEM, &Server::new(|_| Act::status(200)), None);
+        let lane = &lanes[0];
+        let url = http::Uri::from_static("http://api.test/items/0");
+        for _ in 0..crate::retry::Outage::TRIP {
+            let leave = lane.pacing.outages.admit(&url, clock::now()).unwrap();
+            leave.failed(clock::now(), 0.5);
+        }
+        let mut call = call(Fields::Integer(0));
+        assert!(matches!(live(lane, &mut call).await, Step::Sleep(_)));
+        // A row that gives no request tells whether one is built.
+        let row = std::mem::replace(&mut call.row, self::call(Fields::Object(serde_json::Map::new())).row);
+        assert!(matches!(live(lane, &mut call).await, Step::Sleep(_)), "still out");
+        call.row = row;
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(matches!(live(lane, &mut call).await, Step::Ended(outcome, _) if outcome.ending == Ending::Ok));
     }
 }
