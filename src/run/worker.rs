@@ -132,7 +132,9 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
 fn may_go_again(tried: &Tried<'_>) -> bool {
     // What was answered well and could not be saved has been done all the same.
     let lost = tried.saving.as_ref().is_some_and(|saving| saving.broken().is_some());
-    !lost && tried.reply.as_ref().map_or_else(|failure| !failure.sent, |_| true)
+    // A proxy that refuses has sent nothing on.
+    let refused = |failure: &Failure| !failure.sent || failure.kind == FailureKind::Proxy;
+    !lost && tried.reply.as_ref().map_or_else(refused, |_| true)
 }
 
 /// The row's attempt, if it may be made now. A row that was postponed asks first and is built afterwards: thousands
@@ -261,18 +263,13 @@ async fn attempt<'l>(
         biased;
         reply = sending::exchange(lane, context, request, &gate, saving.as_mut()) => match reply {
             Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
-            None => return Made::Abandoned,
+            None => return abandoned(lane, row, &gate),
         },
         () = gate.turned_back() => {
             lane.forget_note(row);
             return Made::TurnedBack;
         }
-        () = gate.drained_before() => {
-            if gate.passed().is_none() {
-                lane.forget_note(row);
-            }
-            return Made::Abandoned;
-        }
+        () = gate.drained_before() => return abandoned(lane, row, &gate),
         failure = out_of_time(lane, deadline, &gate) => Err(failure),
     };
     let passed = gate.passed();
@@ -285,12 +282,20 @@ async fn attempt<'l>(
     Made::Tried(Box::new(Tried { reply, hints, wire, left, taken: gate.taken(), saving, made: true }))
 }
 
+/// The run drained before the request left, or before it left again; its note goes where nothing is open.
+fn abandoned<'l>(lane: &Lane, row: u64, gate: &LaneGate<'_>) -> Made<'l> {
+    if !gate.is_open() {
+        lane.forget_note(row);
+    }
+    Made::Abandoned
+}
+
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>, gate: &LaneGate<'_>) -> Failure {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-    Failure { sent: gate.passed().is_some(), ..row_timeout(lane) }
+    Failure { sent: gate.is_open(), ..row_timeout(lane) }
 }
 
 /// A row that is out of time.
@@ -311,7 +316,9 @@ pub(super) fn status_words(status: StatusCode) -> String {
 mod tests {
     use super::super::tests::stage::{Act, Server, lanes};
     use super::*;
+    use crate::journal::{IntentFile, Intents};
     use crate::row::{Fields, Row};
+    use crate::run::control::Phase;
 
     const ITEM: &str = "[endpoints.item]\nurl = \"http://api.test/items/{{ row.value }}\"\n\
                         input.range = { from = 0, to = 9 }\n";
@@ -337,5 +344,38 @@ mod tests {
         call.row = row;
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(matches!(live(lane, &mut call).await, Step::Ended(outcome, _) if outcome.ending == Ending::Ok));
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_is_not_noted_any_more_when_the_run_drains_before_it_goes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = IntentFile::begin(folder.path(), "r1", &["item".to_owned()]).unwrap();
+        let intents = Arc::new(Intents::start(file, |words| panic!("{words}")).unwrap());
+        let phase: Arc<std::sync::OnceLock<tokio::sync::watch::Sender<Phase>>> = Arc::default();
+        let shared = Arc::clone(&phase);
+        let server = Server::new(move |seen| match (seen.id, seen.turn) {
+            ("token", 1) => {
+                let body = "{\"access_token\": \"abc\", \"token_type\": \"Bearer\"}".to_owned();
+                Act { body, ..Act::status(200).after(Duration::ZERO) }
+            }
+            ("token", _) => {
+                shared.get().unwrap().send_replace(Phase::Draining);
+                Act::status(200).after(Duration::MAX)
+            }
+            _ => Act::status(401).after(Duration::ZERO),
+        });
+        let auth = "method = \"POST\"\nauth.oauth2 = { token-url = \"http://api.test/token\", client-id = \"me\", \
+                    client-secret = \"{{ secrets.client }}\" }\n[secrets]\nclient.env = \"CLIENT\"\n";
+        let (lanes, desk) = lanes(&format!("{ITEM}{auth}"), &server, Some(Arc::clone(&intents)));
+        phase.set(desk.phase).unwrap();
+        let step = live(&lanes[0], &mut call(Fields::Integer(0))).await;
+        assert!(matches!(step, Step::Abandoned));
+        assert_eq!((server.log().len(), intents.open()), (2, 0), "the 401 says that nothing was done");
+    }
+
+    #[test]
+    fn a_proxy_that_refuses_leaves_nothing_open() {
+        assert!(may_go_again(&Tried::not(Failure::sent(FailureKind::Proxy, "the proxy wants a password"))));
+        assert!(!may_go_again(&Tried::not(Failure::sent(FailureKind::Reset, "the connection broke"))));
     }
 }
