@@ -242,6 +242,22 @@ async fn a_hold_is_worth_a_commit_although_no_row_has_ended() {
     assert_eq!((holds[0].limit.as_str(), holds[0].key.as_ref(), holds[0].left_ms), ("endpoints.a", None, 600_000));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_row_that_was_noted_is_committed_soon() {
+    for (method, soon) in [("GET", false), ("POST", true)] {
+        let Stage { mut scribe, _home, .. } = stage("finished", Memory::default());
+        let (mut shared, _desk) = share("finished");
+        let lanes = Arc::get_mut(&mut shared).unwrap();
+        Arc::get_mut(&mut lanes.plan).unwrap().endpoints[0].method = method.parse().unwrap();
+        scribe.shared = shared.clone();
+        let now = crate::clock::now();
+        scribe.accept(outcome(0, 0, Ending::Ok)).unwrap();
+        assert!(!scribe.is_due(now));
+        assert_eq!(scribe.is_due(now + Duration::from_millis(100)), soon, "{method}");
+        assert!(scribe.is_due(now + Duration::from_secs(1)));
+    }
+}
+
 #[tokio::test]
 async fn a_note_stays_until_the_end_of_its_row_is_durable() {
     for fails_at in [None, Some(1)] {
