@@ -164,6 +164,7 @@ impl Bucket {
     }
 
     /// Tokens per second that were learned, where they bind.
+    #[cfg(test)]
     pub fn learned_rate(&self) -> Option<f64> {
         self.learned.as_ref()?.rate()
     }

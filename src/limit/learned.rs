@@ -170,6 +170,7 @@ impl Learned {
     }
 
     /// The pace found by trial, in tokens per second.
+    #[cfg(test)]
     pub fn rate(&self) -> Option<f64> {
         self.pace.as_ref().map(|pace| pace.rate)
     }

@@ -165,12 +165,6 @@ impl Limiter {
         }
     }
 
-    /// The pace that the server was found to bear, in tokens per second, while one is kept.
-    #[must_use]
-    pub fn learned_rate(&self) -> Option<f64> {
-        self.head().bucket.learned_rate()
-    }
-
     /// Whether requests wait for this bucket at this moment, and for what. Of several limits that a request
     /// takes from only the one that comes last counts.
     #[must_use]
@@ -233,6 +227,11 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 #[cfg(test)]
 impl Limiter {
+    /// The pace that the server was found to bear, in tokens per second, while one is kept.
+    pub(super) fn learned_rate(&self) -> Option<f64> {
+        self.head().bucket.learned_rate()
+    }
+
     /// Queues of sets that are kept.
     pub(super) fn queues(&self) -> usize {
         self.joint.lock().unwrap_or_else(PoisonError::into_inner).queues.len()

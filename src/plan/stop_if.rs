@@ -78,6 +78,12 @@ impl Tally {
 }
 
 impl StopIf {
+    /// Whether it looks at durations of attempts, which takes longer than a look at counts.
+    #[must_use]
+    pub fn is_over_a_percentile(&self) -> bool {
+        matches!(self.measure, StopMeasure::Of(Measure::Percentile(_)))
+    }
+
     /// Whether the condition holds. `percentile` gives the duration below which a share of attempts stayed,
     /// `None` when there were no attempts. Before any row has ended, and before `after` have, no
     /// condition holds.

@@ -4,6 +4,7 @@
 //! attempts unspent. One for each origin. Must never fail a row, never keep two probes out at once, and
 //! never let anything but probes out while the outage lasts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Attempted, FailureKind, Then};
@@ -29,7 +30,6 @@ pub struct Outage {
     /// When the last outage ended.
     ended: Option<Instant>,
     open: Option<Open>,
-    probes: u64,
 }
 
 /// An outage that lasts.
@@ -42,9 +42,17 @@ struct Open {
     probe: Option<ProbeId>,
 }
 
-/// Which probe an attempt was.
+/// Which probe an attempt was. No two have the same, whatever outage they belong to: an outage that is over is
+/// forgotten, and a probe of it may come back late, in the middle of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeId(u64);
+
+impl ProbeId {
+    fn next() -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Self(IDS.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// Whether an attempt may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +71,8 @@ pub enum Admission {
 pub enum Turn {
     /// It begins; the first probe goes after this.
     Began(Duration),
-    /// It goes on; the next probe goes after this.
-    Still(Duration),
+    /// It goes on.
+    Still,
 }
 
 impl Outage {
@@ -74,15 +82,14 @@ impl Outage {
     /// None so far; `trip` failures in a row make one.
     #[must_use]
     pub fn new(trip: u32) -> Self {
-        Self { trip: trip.max(1), failures: 0, gap: Duration::ZERO, ended: None, open: None, probes: 0 }
+        Self { trip: trip.max(1), failures: 0, gap: Duration::ZERO, ended: None, open: None }
     }
 
     /// Whether an attempt may be made now.
     pub fn admit(&mut self, now: Instant) -> Admission {
         let Some(open) = &mut self.open else { return Admission::Go };
         if open.probe.is_none() && open.next <= now {
-            let id = ProbeId(self.probes);
-            self.probes += 1;
+            let id = ProbeId::next();
             // Where the probe is given up, its successor keeps a distance to it.
             *open = Open { next: now + FIRST, probe: Some(id), ..*open };
             return Admission::Probe(id);
@@ -99,7 +106,8 @@ impl Outage {
             None => self.count(now, random),
             Some(open) if probe.is_some() && open.probe == probe => {
                 self.gap = longer(self.gap);
-                Some(Turn::Still(self.wait(open.since, now, random)))
+                self.wait(open.since, now, random);
+                Some(Turn::Still)
             }
             Some(_) => None,
         }
@@ -107,7 +115,7 @@ impl Outage {
 
     /// Notes an attempt that ended as [`Sign::Up`], whether or not it was a probe: the host answers. Tells how
     /// long the outage was that this ends.
-    pub fn succeeded(&mut self, _probe: Option<ProbeId>, now: Instant) -> Option<Duration> {
+    pub fn succeeded(&mut self, now: Instant) -> Option<Duration> {
         self.failures = 0;
         let open = self.open.take()?;
         self.ended = Some(now);

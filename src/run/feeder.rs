@@ -255,7 +255,10 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, ticket: Opti
                 let row = Arc::new(row);
                 lane.queue.add(Call::new(row, sequence, ticket.clone())).await;
             }
-            Read::Bad { row, reason } => end_unsent(lane, Arc::new(row), sequence, &reason, false).await,
+            Read::Bad { row, reason } => {
+                let last = LastAttempt { error: Some(&reason), ..LastAttempt::default() };
+                end_unsent(lane, Arc::new(row), sequence, &last).await;
+            }
         }
     }
 }
@@ -268,18 +271,21 @@ async fn unknown_row(lane: &Lane, row: Arc<Row>, sequence: u64) {
          sent again (retry.unknown = \"resend\" would)",
         lane.plan().method
     );
-    end_unsent(lane, row, sequence, &reason, true).await;
+    // It was noted as it was about to leave: one attempt at least, and the note knows no more.
+    let last = LastAttempt { error: Some(&reason), attempts: 1, unknown: true, ..LastAttempt::default() };
+    end_unsent(lane, row, sequence, &last).await;
 }
 
-/// A row that is not sent ends as failed, without an attempt.
-async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, reason: &str, unknown: bool) {
+/// A row that is not sent in this session ends as failed.
+async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, last: &LastAttempt<'_>) {
+    let reason = last.error.unwrap_or_default();
     lane.shared.meter.failed(reason, row.ordinal);
     lane.shared.control.tell(Event::RowFailed {
         endpoint: lane.plan().name.clone(),
         row: row.ordinal,
         reason: reason.to_owned(),
     });
-    let outcome = lane.failed(row, sequence, &LastAttempt { error: Some(reason), unknown, ..LastAttempt::default() });
+    let outcome = lane.failed(row, sequence, last);
     lane.deliver(outcome, false).await;
 }
 

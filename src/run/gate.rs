@@ -52,6 +52,8 @@ struct State<'a> {
     taken: Cow<'a, [Take]>,
     taken_at: Option<Instant>,
     noted: bool,
+    /// Whether something has left that the server has not turned away: it may have been done.
+    open: bool,
 }
 
 impl<'a> LaneGate<'a> {
@@ -96,6 +98,17 @@ impl<'a> LaneGate<'a> {
     #[must_use]
     pub fn passed(&self) -> Option<Instant> {
         self.state().passed
+    }
+
+    /// The server turned away what had left, without a deed; it may be sent once more.
+    pub fn refused(&self) {
+        self.state().open = false;
+    }
+
+    /// Whether something has left that may have been done.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state().open
     }
 
     /// Requests of the endpoint that were on the wire when this one left, itself included.
@@ -150,7 +163,7 @@ impl<'a> LaneGate<'a> {
         let mut state = self.state();
         answered(&state.taken);
         let now = clock::now();
-        (state.taken, state.taken_at) = (takes, Some(now));
+        (state.taken, state.taken_at, state.open) = (takes, Some(now), true);
         if state.passed.is_none() {
             state.passed = Some(now);
             state.in_flight = usize::try_from(live::raise(&self.counters.on_wire) + 1).unwrap_or(usize::MAX);

@@ -11,15 +11,29 @@ use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 const NAMESPACE: [u8; 16] =
     [0x37, 0xff, 0xd3, 0xff, 0x1f, 0x76, 0x5a, 0x57, 0x80, 0xfd, 0xc9, 0x9f, 0x7a, 0x86, 0x28, 0x78];
 
-/// The key of a request: a UUIDv5 (RFC 9562 §5.5) in its text form, 36 characters. Its namespace is the run's id, its
-/// name the endpoint, the row (zero-based), the page (zero-based), and what the job says of the request's `content`:
-/// a key that comes again with another content is refused by servers (draft-ietf-httpapi-idempotency-key-header).
-#[must_use]
-pub fn idempotency_key(run: &str, endpoint: &str, content: &str, row: u64, page: u64) -> String {
-    let namespace = uuid5(NAMESPACE, run);
-    // A name that is a part of no other: neither names of endpoints nor numbers hold a line feed, and what may
-    // hold one comes last.
-    text(uuid5(namespace, &format!("{endpoint}\n{row}\n{page}\n{content}")))
+/// The keys of a run: its id, hashed once for all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys {
+    namespace: [u8; 16],
+}
+
+impl Keys {
+    /// Those of the run with this id.
+    #[must_use]
+    pub fn of(run: &str) -> Self {
+        Self { namespace: uuid5(NAMESPACE, run) }
+    }
+
+    /// The key of a request: a UUIDv5 (RFC 9562 §5.5) in its text form, 36 characters. Its namespace is the run's id,
+    /// its name the endpoint, the row (zero-based), the page (zero-based), and what the job says of the request's
+    /// `content`: a key that comes again with another content is refused by servers
+    /// (draft-ietf-httpapi-idempotency-key-header).
+    #[must_use]
+    pub fn key(&self, endpoint: &str, content: &str, row: u64, page: u64) -> String {
+        // A name that is a part of no other: neither names of endpoints nor numbers hold a line feed, and what may
+        // hold one comes last.
+        text(uuid5(self.namespace, &format!("{endpoint}\n{row}\n{page}\n{content}")))
+    }
 }
 
 /// The UUID of a name in a namespace, RFC 9562 §5.5.
@@ -66,13 +80,13 @@ mod tests {
     #[test]
     fn keys_are_those_of_another_implementation() {
         // Python: uuid5(uuid5(uuid5(NAMESPACE_URL, "paceline:idempotency-key"), run), name)
-        let run = "0123456789abcdef";
-        assert_eq!(idempotency_key(run, "pay", "", 0, 0), "4f7954b4-4a68-5c06-932b-912584d82fe9");
-        assert_eq!(idempotency_key(run, "pay", "", 1, 0), "720c427e-bf3f-5c38-b4c6-1d0b8f17152b");
-        assert_eq!(idempotency_key(run, "pay", "", 0, 1), "8cb69915-99fa-56db-9039-cf50b5b274b4");
+        let keys = Keys::of("0123456789abcdef");
+        assert_eq!(keys.key("pay", "", 0, 0), "4f7954b4-4a68-5c06-932b-912584d82fe9");
+        assert_eq!(keys.key("pay", "", 1, 0), "720c427e-bf3f-5c38-b4c6-1d0b8f17152b");
+        assert_eq!(keys.key("pay", "", 0, 1), "8cb69915-99fa-56db-9039-cf50b5b274b4");
         let content = r#"{"id":"{{ row.id }}"}"#;
-        assert_eq!(idempotency_key(run, "pay", content, 0, 0), "a4d4c6fe-e35c-5fb9-b443-87e6083c257e");
-        let other = idempotency_key("fedcba9876543210", "päy", "\n", u64::MAX, 7);
+        assert_eq!(keys.key("pay", content, 0, 0), "a4d4c6fe-e35c-5fb9-b443-87e6083c257e");
+        let other = Keys::of("fedcba9876543210").key("päy", "\n", u64::MAX, 7);
         assert_eq!(other, "e6449ffe-dfc3-5e36-ad91-94959bb5ac0b");
     }
 
@@ -85,7 +99,7 @@ mod tests {
         {
             for (row, page) in [(0, 0), (0, 1), (1, 0), (10, 0), (1, 10)] {
                 requests += 1;
-                keys.insert(idempotency_key(run, endpoint, content, row, page));
+                keys.insert(Keys::of(run).key(endpoint, content, row, page));
             }
         }
         assert_eq!(keys.len(), requests);

@@ -8,17 +8,14 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::clock::{self, Instant};
-use crate::concurrency::Sample;
 use crate::event::Event;
 use crate::plan::RulePlan;
-use crate::retry::{Attempt, Attempted, Failure, FailureKind, Reach, Sign, Then, Turn, Verdict, verdict};
+use crate::retry::{Attempt, Attempted, Failure, FailureKind, Reach, Then, Verdict, verdict};
 
 use super::control::Cause;
 use super::lane::{Lane, LastAttempt};
-use super::outages::Leave;
-use super::queue::Call;
-use super::reading::Taken;
-use super::taking;
+use super::queue::{Call, Postponed};
+use super::weather::{Weather, attempted};
 use super::worker::{Step, Tried, row_timeout, status_words};
 
 /// What a verdict is about.
@@ -28,112 +25,6 @@ pub(super) struct Judged<'f> {
     pub failure: &'f Failure,
     /// What a rule says.
     pub then: Option<Then>,
-}
-
-/// Whether the host of an attempt is out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weather {
-    /// It answers.
-    Fair,
-    /// Every call to it fails, this one too: the row can't be blamed for it.
-    Outage,
-}
-
-/// What a reply teaches the limits, whatever it means for the row.
-pub(super) fn learn(lane: &Lane, tried: &Tried<'_>) {
-    if tried.hints.malformed > 0 {
-        lane.shared.meter.malformed(tried.hints.malformed);
-    }
-    if !tried.hints.quotas.is_empty() {
-        let now = clock::now();
-        tried.taken.iter().for_each(|take| take.limiter.learn(&tried.hints, tried.left_at(now), now));
-        used_up(lane, tried);
-    }
-}
-
-/// What an attempt says about its host, whatever it means for the row.
-pub(super) fn weather(
-    lane: &Lane,
-    tried: &Tried<'_>,
-    accepted: &Result<Taken<'_>, Failure>,
-    leave: Leave<'_>,
-) -> Weather {
-    let now = clock::now();
-    let sign = sign(tried, accepted);
-    sample(lane, tried, sign == Sign::Down);
-    match sign {
-        Sign::Nothing => return Weather::Fair,
-        Sign::Up => {
-            let host = leave.url().clone();
-            if let Some(lasted) = leave.answered(now) {
-                let (endpoint, host) = (lane.plan().name.clone(), taking::host(&host).to_owned());
-                lane.shared.control.tell(Event::OutageEnded { endpoint, host, lasted_ms: millis(lasted) });
-                lane.queue.rouse();
-            }
-            return Weather::Fair;
-        }
-        Sign::Down => lane.pacing.let_through(),
-    }
-    let host = taking::host(leave.url()).to_owned();
-    if let Some(Turn::Began(gap)) = leave.failed(now, crate::random::unit()) {
-        let (endpoint, reason) = (lane.plan().name.clone(), reason(lane, tried));
-        let (host, wait_ms) = (host.clone(), millis(gap));
-        lane.shared.control.tell(Event::OutageBegan { endpoint, host, reason, wait_ms });
-    }
-    let Some(since) = lane.pacing.outages.since(&host) else { return Weather::Fair };
-    let lasted = now - since;
-    if lasted > lane.plan().retry.max_wait {
-        let (endpoint, reason) = (lane.plan().name.clone(), reason(lane, tried));
-        lane.shared.control.end(Cause::Outage { endpoint, host, lasted, reason });
-    }
-    Weather::Outage
-}
-
-/// A quota that is used up for longer than the job waits stops the run, whatever the reply was good for.
-fn used_up(lane: &Lane, tried: &Tried<'_>) {
-    let learns = tried.taken.iter().any(|take| take.limiter.plan().learn);
-    let wait = tried.hints.throttle_wait().filter(|wait| learns && *wait > lane.plan().retry.max_wait);
-    if let (Some(wait), true) = (wait, tried.hints.quotas.iter().any(|quota| quota.remaining == 0)) {
-        lane.shared.control.end(Cause::ServerWait { endpoint: lane.plan().name.clone(), wait });
-    }
-}
-
-/// Tells the number in flight what came of this one.
-fn sample(lane: &Lane, tried: &Tried<'_>, out: bool) {
-    let Some((began, in_flight)) = tried.left.filter(|_| lane.plan().adaptive) else { return };
-    let overload = out || matches!(tried.status(), Some(429 | 500..=599));
-    let latency = tried.wire.unwrap_or_default();
-    if let Some(allowed) = lane.pacing.ended(Sample { latency, in_flight, overload, began }) {
-        lane.allow(allowed);
-    }
-}
-
-/// What an attempt tells of the host. One that throttles answers.
-fn sign(tried: &Tried<'_>, accepted: &Result<Taken<'_>, Failure>) -> Sign {
-    match (accepted, tried.status()) {
-        (_, Some(status)) if tried.hints.throttles(status) => Sign::Up,
-        (Ok(Taken::Cells(_)), _) => Sign::Up,
-        (Ok(Taken::Ruled(_, rule)), Some(status)) => {
-            Sign::of(Attempted::Ruled { then: rule.then, status, hints: &tried.hints })
-        }
-        (Err(failure), _) if failure.kind != FailureKind::Status => Sign::of(Attempted::Failed(failure)),
-        (Ok(Taken::Ruled(..)) | Err(_), _) => Sign::of(attempted(tried)),
-    }
-}
-
-fn attempted<'t>(tried: &'t Tried<'_>) -> Attempted<'t> {
-    match &tried.reply {
-        Ok(reply) => Attempted::Refused { status: reply.status.as_u16(), hints: &tried.hints },
-        Err(failure) => Attempted::Failed(failure),
-    }
-}
-
-/// Why the attempt of an outage failed.
-fn reason(lane: &Lane, tried: &Tried<'_>) -> String {
-    match &tried.reply {
-        Ok(reply) => status_words(reply.status),
-        Err(failure) => lane.shared.masker.mask(&failure.message).into_owned(),
-    }
 }
 
 /// What a rule that was met says of a reply.
@@ -184,22 +75,13 @@ fn carry_out(
     let (control, endpoint) = (&lane.shared.control, &lane.plan().name);
     match decided {
         Verdict::Retry(wait) => {
-            (call.spent, call.throttled, call.on_budget) = (spent, 0, true);
+            (call.spent, call.on_budget) = (spent, true);
+            (call.throttled, call.throttled_since) = (0, None);
             sleep(lane, call, tried, judged, ("retry", wait))
         }
         Verdict::Throttle { hold, named, wait, again } => {
             throttle(lane, tried, judged.then.is_some(), named, hold);
-            if !again {
-                return fail(lane, call, tried, judged.failure);
-            }
-            call.throttled += 1;
-            let lasted = lane.pacing.throttled(clock::now());
-            if lasted > lane.plan().retry.max_wait {
-                tell(lane, call, tried, "stop", Some(judged.failure), None);
-                control.end(Cause::Throttled { endpoint: endpoint.clone(), lasted, wait });
-                return Step::Abandoned;
-            }
-            sleep(lane, call, tried, judged, ("throttle", wait))
+            if again { later(lane, call, tried, judged, wait) } else { fail(lane, call, tried, judged.failure) }
         }
         Verdict::Stop(wait) => {
             hold(lane, tried, wait);
@@ -221,6 +103,35 @@ fn carry_out(
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
         Verdict::Fail | Verdict::Accept => fail(lane, call, tried, judged.failure),
     }
+}
+
+/// Puts a row that was throttled to sleep, unless that has gone on for too long: for every row, which stops the run,
+/// or for this one while others were let through, which fails it. What spends no attempts would never end otherwise.
+fn later(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Judged<'_>, wait: Duration) -> Step {
+    let (now, max_wait) = (clock::now(), lane.plan().retry.max_wait);
+    call.throttled += 1;
+    let lasted = lane.pacing.throttled(now);
+    if lasted > max_wait {
+        tell(lane, call, tried, "stop", Some(judged.failure), None);
+        lane.shared.control.end(Cause::Throttled { endpoint: lane.plan().name.clone(), lasted, wait });
+        return Step::Abandoned;
+    }
+    let own = now - *call.throttled_since.get_or_insert(now);
+    if own > max_wait {
+        return fail(lane, call, tried, &throttled_alone(judged.failure, max_wait));
+    }
+    sleep(lane, call, tried, judged, ("throttle", wait))
+}
+
+/// A row that was throttled on and on while the endpoint let others through.
+fn throttled_alone(last: &Failure, max_wait: Duration) -> Failure {
+    let message = format!(
+        "{}; this row was throttled for more than {} (retry.max-wait) while others were let through: look at what the \
+         server minds in it, or at a rule that always meets it",
+        last.message,
+        clock::human(max_wait)
+    );
+    Failure { message, ..last.clone() }
 }
 
 /// Whether every other row of the endpoint would meet the same.
@@ -281,13 +192,21 @@ fn sleep(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Judged<'_>, (w
     Step::Sleep(due)
 }
 
-/// Puts a row that may not be tried yet to sleep; no attempt was made.
-pub(super) fn postpone(lane: &Lane, call: &mut Call, due: Instant) -> Step {
-    call.postponed = true;
-    match late(lane, call, due, None) {
-        Some(late) => fail(lane, call, &Tried::not(late.clone()), &late),
-        None => Step::Sleep(due),
+/// Puts a row that may not be tried yet to sleep; no attempt was made. It is told when it begins to wait for something,
+/// and not again for each time that it asked in vain.
+pub(super) fn postpone(lane: &Lane, call: &mut Call, Postponed { until, wait }: Postponed) -> Step {
+    if let Some(late) = late(lane, call, until, None) {
+        return fail(lane, call, &Tried::not(late.clone()), &late);
     }
+    if call.postponed.replace(wait) != Some(wait) {
+        lane.shared.control.tell_attempt(|| Event::Postponed {
+            endpoint: lane.plan().name.clone(),
+            row: call.row.ordinal,
+            reason: wait.words().to_owned(),
+            wait_ms: millis(until.saturating_duration_since(clock::now())),
+        });
+    }
+    Step::Sleep(until)
 }
 
 /// A row that would be out of time by then.
@@ -309,10 +228,15 @@ fn in_a_word(tried: &Tried<'_>, judged: Judged<'_>) -> String {
     }
 }
 
-/// A request that must not be repeated was cut off without an answer.
+/// A request that must not be repeated was cut off without an answer, or within it: what the head says is no more
+/// than a part, and the row must not be sent again unasked either way.
 fn unknown(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure) -> Step {
+    let came = match failure.head {
+        Some(status) => format!("the body of its answer, {}, was cut off", status_words(status)),
+        None => "no answer came".to_owned(),
+    };
     let message = format!(
-        "unknown: the {} was sent and no answer came ({}); the server may have acted on it, and it is not sent again",
+        "unknown: the {} was sent and {came} ({}); the server may have acted on it, and it is not sent again",
         lane.plan().method,
         failure.message
     );
@@ -336,6 +260,7 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
     });
     let last = LastAttempt {
         reply: tried.reply.as_ref().ok(),
+        status: tried.told_status(),
         duration_ms: tried.milliseconds(),
         json: None,
         error: Some(&error),
@@ -364,7 +289,7 @@ pub(super) fn tell(
         endpoint: lane.plan().name.clone(),
         row: call.row.ordinal,
         attempt: call.attempts,
-        status: tried.status(),
+        status: tried.told_status(),
         duration_ms: tried.milliseconds(),
         verdict: verdict.to_owned(),
         reason: failure.map(|failure| lane.shared.masker.mask(&failure.message).into_owned()),
@@ -372,6 +297,6 @@ pub(super) fn tell(
     });
 }
 
-fn millis(wait: Duration) -> u64 {
+pub(super) fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }

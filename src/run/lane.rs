@@ -21,7 +21,7 @@ use crate::template::Context;
 use crate::transport::{Reply, RequestBody, Transport, socket};
 
 use super::control::Control;
-use super::idempotency::idempotency_key;
+use super::idempotency::Keys;
 use super::limits::AllLimits;
 use super::live::{self, Live, Raised};
 use super::mailbox::Mailbox;
@@ -39,6 +39,8 @@ pub struct Shared {
     pub plan: Arc<Plan>,
     /// Id of the run; the same over resumes.
     pub run: String,
+    /// Its idempotency keys.
+    pub keys: Keys,
     /// Every limit.
     pub buckets: AllLimits,
     /// Live secrets.
@@ -106,6 +108,8 @@ pub struct Lane {
 pub struct LastAttempt<'a> {
     /// The reply, if there was one.
     pub reply: Option<&'a Reply>,
+    /// The status that the server gave, also where no whole reply came of it.
+    pub status: Option<u16>,
     /// Milliseconds on the wire; `None` when it never got there.
     pub duration_ms: Option<f64>,
     /// What the columns want of the reply's JSON body; the whole body where `body` is a meta column.
@@ -137,7 +141,7 @@ impl Lane {
     #[must_use]
     pub fn meta(&self, meta: Meta, row: &Row, last: &LastAttempt<'_>) -> Value {
         match meta {
-            Meta::Status => last.reply.map_or(Value::Null, |reply| Value::from(reply.status.as_u16())),
+            Meta::Status => last.status.map_or(Value::Null, Value::from),
             Meta::Attempts => Value::from(last.attempts),
             Meta::DurationMs => last.duration_ms.map_or(Value::Null, Value::from),
             Meta::Error => last.error.map_or(Value::Null, Value::from),
@@ -184,7 +188,7 @@ impl Lane {
     pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
         let mut request = self.request.build(context)?;
         if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
-            let key = idempotency_key(&self.shared.run, &self.plan().name, &plan.content, row.ordinal, 0);
+            let key = self.shared.keys.key(&self.plan().name, &plan.content, row.ordinal, 0);
             let text = if plan.quoted { format!("\"{key}\"") } else { key };
             // Hexadecimal digits, dashes and quotes stand in any header.
             if let Ok(value) = HeaderValue::from_str(&text) {

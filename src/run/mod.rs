@@ -38,6 +38,7 @@ mod taking;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod weather;
 mod worker;
 
 use std::path::PathBuf;

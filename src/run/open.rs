@@ -21,6 +21,7 @@ use crate::transport::{self, ClientPlan, Transport};
 use super::control::{self, Cause, Control, Desk};
 use super::feeder::Selection;
 use super::holds::{self, HeldOver};
+use super::idempotency::Keys;
 use super::lane::{Lane, Shared};
 use super::lanes::lanes;
 use super::limits::AllLimits;
@@ -112,6 +113,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     let held = holds::left(&session.state.holds, clock::wall());
     let facts = facts(&plan, &folder, &session);
     let shared = Arc::new(Shared {
+        keys: Keys::of(&session.run),
         run: session.run,
         intents: session.intents.map(|file| intents(file, &control)).transpose()?.map(Arc::new),
         buckets: AllLimits::open(&plan),

@@ -98,7 +98,9 @@ impl Leave<'_> {
         }
         let mut hosts = self.outages.lock();
         let outage = hosts.get_mut(host(&self.url))?;
-        let lasted = outage.succeeded(self.probe.take(), now);
+        // Told, whichever it was.
+        self.probe = None;
+        let lasted = outage.succeeded(now);
         if outage.is_over(now) {
             hosts.remove(host(&self.url));
         }
@@ -115,5 +117,37 @@ impl Drop for Leave<'_> {
         {
             outage.given_up(probe);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Fails until the host counts as out.
+    fn fall(outages: &Outages, url: &Uri, now: Instant) {
+        while outages.since(host(url)).is_none() {
+            outages.admit(url, now).unwrap().failed(now, 0.5);
+        }
+    }
+
+    #[test]
+    fn a_late_probe_of_an_outage_that_was_forgotten_is_none_of_the_next() {
+        let (outages, url, start) = (Outages::default(), Uri::from_static("http://a/"), clock::now());
+        fall(&outages, &url, start);
+        let before = outages.admit(&url, start + 2 * SECOND).unwrap();
+        assert!(before.is_probe());
+        let answer = |at| Leave { outages: &outages, url: url.clone(), probe: None }.answered(at);
+        assert_eq!(answer(start + 3 * SECOND), Some(3 * SECOND));
+        assert_eq!(answer(start + 60 * SECOND), None);
+        assert_eq!(outages.known.load(Ordering::Acquire), 0, "forgotten");
+        fall(&outages, &url, start + 61 * SECOND);
+        let now = outages.admit(&url, start + 63 * SECOND).unwrap();
+        assert!(now.is_probe());
+        assert_eq!(before.failed(start + 64 * SECOND, 0.5), None);
+        assert!(now.failed(start + 65 * SECOND, 0.5).is_some());
     }
 }

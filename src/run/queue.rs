@@ -8,12 +8,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
 use crate::row::Row;
 
 use super::batch::BatchTicket;
+use super::taking::Taking;
 
 /// One row on its way through an endpoint.
 #[derive(Debug)]
@@ -28,14 +30,18 @@ pub struct Call {
     pub spent: u32,
     /// Times in a row that it was throttled.
     pub throttled: u32,
+    /// Since when every attempt of it is throttled.
+    pub throttled_since: Option<Instant>,
     /// Whether the next attempt is one that the retry budget pays for.
     pub on_budget: bool,
     /// Why the attempt before was not the last, in a word.
     pub again_after: Option<String>,
-    /// Whether it sleeps for a host that is out, a budget or its place, and not before a retry.
-    pub postponed: bool,
+    /// What it sleeps for, where that is not a retry of its own.
+    pub postponed: Option<Wait>,
     /// Whether it has slept for its turn at a limit: then it waits there for the rest.
     pub placed: bool,
+    /// What it asked to go with while it is postponed, so that a wake in vain costs no more than the question.
+    pub asks: Option<Box<Asks>>,
     /// When the row as a whole is out of time (`timeout.row`); set when it is first taken.
     pub deadline: Option<Instant>,
     /// Tells its batch when the call has ended; dropped with the call.
@@ -53,14 +59,57 @@ impl Call {
             attempts: 0,
             spent: 0,
             throttled: 0,
+            throttled_since: None,
             on_budget: false,
             again_after: None,
-            postponed: false,
+            postponed: None,
             placed: false,
+            asks: None,
             deadline: None,
             ticket,
         }
     }
+}
+
+/// What a call waits for without an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// A host that is out.
+    Outage,
+    /// The budget of retries.
+    Budget,
+    /// Its turn at a limit with a bucket for each key.
+    Place,
+}
+
+impl Wait {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Outage => "its host is out",
+            Self::Budget => "retry.budget is empty",
+            Self::Place => "its turn at a limit of its key has not come",
+        }
+    }
+}
+
+/// A call that may not go yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Postponed {
+    /// When to ask again, at the earliest.
+    pub until: Instant,
+    /// What for.
+    pub wait: Wait,
+}
+
+/// What decides whether a call may go.
+#[derive(Debug)]
+pub struct Asks {
+    /// Where its request goes.
+    pub url: Uri,
+    /// What it takes of limits, where that is its own.
+    pub takings: Vec<Taking>,
 }
 
 #[derive(Debug)]
@@ -309,7 +358,7 @@ impl Queue {
             let mut inside = self.lock();
             let sleeping = std::mem::take(&mut inside.sleeping).into_vec();
             let roused = sleeping.into_iter().map(|Reverse(Sleeper { due, call })| {
-                let due = if call.postponed { due.min(now) } else { due };
+                let due = if call.postponed.is_some() { due.min(now) } else { due };
                 Reverse(Sleeper { due, call })
             });
             inside.sleeping = roused.collect();

@@ -21,6 +21,8 @@ use super::lane::Shared;
 
 /// Time from one commit to the next.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// The same where rows have ended whose requests were noted: until the commit a kill makes each of them unknown.
+const COMMIT_NOTED: Duration = Duration::from_millis(100);
 /// A commit that takes long (a slow disk, a state with millions of gaps) is made more rarely, so that no
 /// more than a twentieth of the time goes into commits, but for [`COMMIT_LATEST`].
 const COMMIT_SHARE: u32 = 20;
@@ -72,8 +74,11 @@ pub struct Scribe {
     noted: Vec<Hold>,
     orders: Vec<Option<InOrder>>,
     uncommitted: bool,
-    /// When the next commit is due.
+    /// Whether a row among them was noted before it was sent.
+    noted_ended: bool,
+    /// When the next commit is due, and when it is due for such rows.
     due: Instant,
+    due_noted: Instant,
     /// As of the last commit.
     written: Written,
 }
@@ -105,10 +110,27 @@ impl Scribe {
     ) -> Self {
         let ordered = |order| (order == Order::Input).then(InOrder::default);
         let orders = shared.plan.endpoints.iter().map(|endpoint| ordered(endpoint.order)).collect();
-        let due = clock::now() + COMMIT_EVERY;
+        let now = clock::now();
+        let (due, due_noted) = (now + COMMIT_EVERY, now + COMMIT_NOTED);
         let written = Written { counts: state.counts.clone(), ..Written::default() };
         let noted = Vec::new();
-        Self { shared, sinks, writer, state, intakes, complete, held, noted, orders, uncommitted: false, due, written }
+        let (uncommitted, noted_ended) = (false, false);
+        Self {
+            shared,
+            sinks,
+            writer,
+            state,
+            intakes,
+            complete,
+            held,
+            noted,
+            orders,
+            uncommitted,
+            noted_ended,
+            due,
+            due_noted,
+            written,
+        }
     }
 
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
@@ -138,14 +160,18 @@ impl Scribe {
     /// A hold is worth a commit of its own: a server asks for it when no row ends any more, and a kill in the
     /// middle of the wait must not make the next session ask before its time.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        now >= self.due && (self.uncommitted || holds::are_news(&self.held.held(), &self.noted, now))
+        now >= self.due() && (self.uncommitted || holds::are_news(&self.held.held(), &self.noted, now))
+    }
+
+    fn due(&self) -> Instant {
+        if self.noted_ended { self.due_noted } else { self.due }
     }
 
     fn patience(&self) -> Duration {
-        if self.uncommitted { self.due.saturating_duration_since(clock::now()) } else { COMMIT_EVERY }
+        if self.uncommitted { self.due().saturating_duration_since(clock::now()) } else { COMMIT_EVERY }
     }
 
-    fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
+    pub(super) fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
         let endpoint = outcome.endpoint;
         let Some(order) = &mut self.orders[endpoint] else { return self.write(&outcome) };
         order.waiting.insert(outcome.sequence, outcome);
@@ -203,6 +229,7 @@ impl Scribe {
 
     fn note(&mut self, outcome: &Outcome, spans: Vec<Span>) {
         self.uncommitted = true;
+        self.noted_ended |= self.shared.plan.endpoints[outcome.endpoint].holds_back();
         self.state.done[outcome.endpoint].insert(outcome.ordinal);
         let counts = &mut self.state.counts[outcome.endpoint];
         counts.attempts += u64::from(outcome.attempts);
@@ -237,8 +264,10 @@ impl Scribe {
         self.written.counts.clone_from(&self.state.counts);
         self.written.complete = self.state.complete;
         self.written.records = self.sinks.iter().map(|open| open.records).collect();
-        self.uncommitted = false;
-        self.due = clock::now() + (began.elapsed() * COMMIT_SHARE).clamp(COMMIT_EVERY, COMMIT_LATEST);
+        (self.uncommitted, self.noted_ended) = (false, false);
+        let (now, rest) = (clock::now(), began.elapsed() * COMMIT_SHARE);
+        self.due = now + rest.clamp(COMMIT_EVERY, COMMIT_LATEST);
+        self.due_noted = now + rest.clamp(COMMIT_NOTED, COMMIT_LATEST);
         Ok(())
     }
 }

@@ -43,6 +43,7 @@ pub(super) async fn exchange(
     if reply.status != StatusCode::UNAUTHORIZED || !auth.renews(proof) {
         return Some(Ok(reply));
     }
+    gate.refused();
     let again = match lane.build(context) {
         Ok(request) => proved(lane, auth, request, gate, saving).await?,
         Err(failure) => Err(failure),

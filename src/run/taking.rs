@@ -24,17 +24,15 @@ pub struct Limits {
 
 /// What one attempt takes.
 #[derive(Debug)]
-pub enum Takings<'l> {
-    /// What every request of the endpoint takes.
-    Same(&'l [Take]),
-    /// What this row's requests take, for each limit.
-    Own(Vec<Taking<'l>>),
+pub struct Takings<'l> {
+    limits: &'l Limits,
+    /// What this row's requests take, for each limit; empty where it is the same for all.
+    own: Vec<Taking>,
 }
 
 /// What one attempt takes of a limit.
 #[derive(Debug)]
-pub struct Taking<'l> {
-    buckets: &'l Buckets,
+pub struct Taking {
     cost: u32,
     /// Which bucket, where the row decides; else the only one, or that of the host.
     key: Option<String>,
@@ -56,15 +54,21 @@ impl Limits {
     ///
     /// # Errors
     /// When the row makes no cost or key of it.
-    pub fn of<'l>(&'l self, context: &Context<'_>) -> Result<Takings<'l>, Failure> {
-        if let Some(same) = &self.same {
-            return Ok(Takings::Same(same));
+    pub fn of(&self, context: &Context<'_>) -> Result<Takings<'_>, Failure> {
+        if self.same.is_some() {
+            return Ok(self.again(Vec::new()));
         }
-        let taking = |buckets: &'l Arc<Buckets>| {
+        let taking = |buckets: &Arc<Buckets>| {
             let plan = buckets.plan();
-            Ok(Taking { buckets, cost: plan.cost.of(context)?, key: plan.key.of(context)? })
+            Ok(Taking { cost: plan.cost.of(context)?, key: plan.key.of(context)? })
         };
-        self.buckets.iter().map(taking).collect::<Result<_, _>>().map(Takings::Own)
+        Ok(self.again(self.buckets.iter().map(taking).collect::<Result<_, _>>()?))
+    }
+
+    /// What an attempt takes that was asked about before: nothing is computed anew.
+    #[must_use]
+    pub fn again(&self, own: Vec<Taking>) -> Takings<'_> {
+        Takings { limits: self, own }
     }
 }
 
@@ -72,10 +76,16 @@ impl<'l> Takings<'l> {
     /// The tokens of a request to this URL.
     #[must_use]
     pub fn to(&self, url: &Uri) -> Cow<'l, [Take]> {
-        match self {
-            Self::Same(takes) => Cow::Borrowed(takes),
-            Self::Own(takings) => takings.iter().map(|taking| taking.to(url)).collect(),
+        match &self.limits.same {
+            Some(same) => Cow::Borrowed(same),
+            None => self.with_buckets().map(|(taking, buckets)| taking.to(buckets, url)).collect(),
         }
+    }
+
+    /// What is the row's own, to be asked about [again](Limits::again).
+    #[must_use]
+    pub fn into_own(self) -> Vec<Taking> {
+        self.own
     }
 
     /// When it is about this attempt's turn at a limit with a bucket for each key, if that is not now.
@@ -92,22 +102,24 @@ impl<'l> Takings<'l> {
 
     /// What it takes of limits with a bucket for each key.
     fn keyed(&self, url: &Uri) -> impl Iterator<Item = Take> {
-        let own = match self {
-            Self::Same(_) => &[],
-            Self::Own(takings) => takings.as_slice(),
-        };
-        own.iter().filter(|taking| !matches!(taking.buckets.plan().key, KeyPlan::One)).map(|taking| taking.to(url))
+        let keyed = self.with_buckets().filter(|(_, buckets)| !matches!(buckets.plan().key, KeyPlan::One));
+        keyed.map(|(taking, buckets)| taking.to(buckets, url))
+    }
+
+    /// What is the row's own, and of which limit.
+    fn with_buckets(&self) -> impl Iterator<Item = (&Taking, &'l Buckets)> {
+        self.own.iter().zip(self.limits.buckets.iter().map(|buckets| &**buckets))
     }
 }
 
-impl Taking<'_> {
-    fn to(&self, url: &Uri) -> Take {
-        let limiter = match (&self.buckets.plan().key, &self.key) {
-            (KeyPlan::Row(_), Some(key)) => self.buckets.of(key),
-            (KeyPlan::Host, _) => self.buckets.of(host(url)),
-            (KeyPlan::One | KeyPlan::Row(_), _) => match self.buckets.one() {
+impl Taking {
+    fn to(&self, buckets: &Buckets, url: &Uri) -> Take {
+        let limiter = match (&buckets.plan().key, &self.key) {
+            (KeyPlan::Row(_), Some(key)) => buckets.of(key),
+            (KeyPlan::Host, _) => buckets.of(host(url)),
+            (KeyPlan::One | KeyPlan::Row(_), _) => match buckets.one() {
                 Some(only) => Arc::clone(only),
-                None => self.buckets.of(""),
+                None => buckets.of(""),
             },
         };
         Take { limiter, cost: self.cost }

@@ -25,10 +25,11 @@ use super::judging::{self, Judged};
 use super::lane::Lane;
 use super::live::{self, Raised};
 use super::outages::Leave;
-use super::queue::Call;
+use super::queue::{Asks, Call};
 use super::reading::{self, Taken};
 use super::sending;
 use super::taking::Takings;
+use super::weather;
 
 /// What becomes of a call for now.
 pub(super) enum Step {
@@ -85,6 +86,12 @@ impl Tried<'_> {
     pub fn status(&self) -> Option<u16> {
         self.reply.as_ref().ok().map(|reply| reply.status.as_u16())
     }
+
+    /// The status that the server gave, also where the body behind it was cut off: that is no reply to judge.
+    pub fn told_status(&self) -> Option<u16> {
+        let head = |failure: &Failure| failure.head.map(|status| status.as_u16());
+        self.reply.as_ref().map_or_else(head, |reply| Some(reply.status.as_u16()))
+    }
 }
 
 /// Works on the lane's calls until there are no more.
@@ -105,22 +112,19 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     let deadline = row_deadline(lane, call);
     let row = Arc::clone(&call.row);
     let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };
-    let Prepared { request, takings, saving } = match prepare(lane, &context) {
-        Ok(prepared) => prepared,
-        Err(failure) => return judging::fail(lane, call, &Tried::not(failure.clone()), &failure),
+    let (Prepared { request, takings, saving }, leave) = match admitted(lane, call, &context) {
+        Ok(admitted) => admitted,
+        Err(step) => return step,
     };
-    let leave = match lane.pacing.admit(call, request.uri(), &takings) {
-        Ok(leave) => leave,
-        Err(due) => return judging::postpone(lane, call, due),
-    };
-    call.postponed = false;
+    call.postponed = None;
     let at_work = Raised::new(&lane.live().in_flight);
     let made = attempt(lane, &context, (request, &takings, saving), &leave, deadline).await;
     drop(at_work);
     let mut tried = match made {
         Made::Tried(tried) => *tried,
         Made::Abandoned => return Step::Abandoned,
-        Made::TurnedBack => return judging::postpone(lane, call, clock::now()),
+        // It asks at once, and is told then for how long it waits.
+        Made::TurnedBack => return Step::Sleep(clock::now()),
     };
     count(lane, call, &tried);
     let step = settle(lane, call, &mut tried, leave).await;
@@ -135,24 +139,61 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
 fn may_go_again(tried: &Tried<'_>) -> bool {
     // What was answered well and could not be saved has been done all the same.
     let lost = tried.saving.as_ref().is_some_and(|saving| saving.broken().is_some());
-    !lost && tried.reply.as_ref().map_or_else(|failure| !failure.sent, |_| true)
+    // A proxy that refuses has sent nothing on.
+    let refused = |failure: &Failure| !failure.sent || failure.kind == FailureKind::Proxy;
+    !lost && tried.reply.as_ref().map_or_else(refused, |_| true)
 }
 
-fn prepare<'l>(lane: &'l Lane, context: &Context<'_>) -> Result<Prepared<'l>, Failure> {
-    let request = lane.build(context)?;
-    Ok(Prepared { request, takings: lane.limits.of(context)?, saving: sending::saving(lane, context)? })
+/// The row's attempt, if it may be made now. A row that was postponed asks first and is built afterwards: thousands
+/// may wake in vain.
+fn admitted<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Result<(Prepared<'l>, Leave<'l>), Step> {
+    let Some(mut asks) = call.asks.take() else { return built(lane, call, context) };
+    let takings = lane.limits.again(std::mem::take(&mut asks.takings));
+    match lane.pacing.admit(call, &asks.url, &takings) {
+        Ok(leave) => Ok((prepare(lane, call, context, takings)?, leave)),
+        Err(postponed) => {
+            asks.takings = takings.into_own();
+            call.asks = Some(asks);
+            Err(judging::postpone(lane, call, postponed))
+        }
+    }
+}
+
+/// As [`admitted`], for a row that asks for the first time: its request tells what it asks for.
+fn built<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Result<(Prepared<'l>, Leave<'l>), Step> {
+    let takings = lane.limits.of(context).map_err(|failure| unmade(lane, call, failure))?;
+    let prepared = prepare(lane, call, context, takings)?;
+    match lane.pacing.admit(call, prepared.request.uri(), &prepared.takings) {
+        Ok(leave) => Ok((prepared, leave)),
+        Err(postponed) => {
+            let (url, takings) = (prepared.request.uri().clone(), prepared.takings.into_own());
+            call.asks = Some(Box::new(Asks { url, takings }));
+            Err(judging::postpone(lane, call, postponed))
+        }
+    }
+}
+
+fn prepare<'l>(lane: &Lane, call: &Call, context: &Context<'_>, takings: Takings<'l>) -> Result<Prepared<'l>, Step> {
+    let request = lane.build(context).map_err(|failure| unmade(lane, call, failure))?;
+    let saving = sending::saving(lane, context).map_err(|failure| unmade(lane, call, failure))?;
+    Ok(Prepared { request, takings, saving })
+}
+
+/// The row gives no request that could be sent.
+fn unmade(lane: &Lane, call: &Call, failure: Failure) -> Step {
+    judging::fail(lane, call, &Tried::not(failure.clone()), &failure)
 }
 
 /// What becomes of the attempt.
 async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leave<'_>) -> Step {
-    judging::learn(lane, tried);
+    weather::learn(lane, tried);
     let accepted = accept(lane, call, tried).await;
     if let Some(words) = tried.saving.as_ref().and_then(Saving::broken) {
         // It would be the same for every row: none of them fails for it.
         lane.shared.control.end(Cause::Broken(words.to_owned()));
         return Step::Abandoned;
     }
-    let weather = judging::weather(lane, tried, &accepted, leave);
+    let weather = weather::weather(lane, tried, &accepted, leave);
     match accepted {
         Ok(Taken::Cells(cells)) => {
             lane.pacing.let_through();
@@ -224,18 +265,13 @@ async fn attempt<'l>(
         biased;
         reply = sending::exchange(lane, context, request, &gate, saving.as_mut()) => match reply {
             Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
-            None => return Made::Abandoned,
+            None => return abandoned(lane, row, &gate),
         },
         () = gate.turned_back() => {
             lane.forget_note(row);
             return Made::TurnedBack;
         }
-        () = gate.drained_before() => {
-            if gate.passed().is_none() {
-                lane.forget_note(row);
-            }
-            return Made::Abandoned;
-        }
+        () = gate.drained_before() => return abandoned(lane, row, &gate),
         failure = out_of_time(lane, deadline, &gate) => Err(failure),
     };
     let passed = gate.passed();
@@ -248,12 +284,20 @@ async fn attempt<'l>(
     Made::Tried(Box::new(Tried { reply, hints, wire, left, taken: gate.taken(), saving, made: true }))
 }
 
+/// The run drained before the request left, or before it left again; its note goes where nothing is open.
+fn abandoned<'l>(lane: &Lane, row: u64, gate: &LaneGate<'_>) -> Made<'l> {
+    if !gate.is_open() {
+        lane.forget_note(row);
+    }
+    Made::Abandoned
+}
+
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>, gate: &LaneGate<'_>) -> Failure {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-    Failure { sent: gate.passed().is_some(), ..row_timeout(lane) }
+    Failure { sent: gate.is_open(), ..row_timeout(lane) }
 }
 
 /// A row that is out of time.
@@ -267,5 +311,73 @@ pub(super) fn status_words(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::stage::{Act, Server, lanes};
+    use super::*;
+    use crate::journal::{IntentFile, Intents};
+    use crate::row::{Fields, Row};
+    use crate::run::control::Phase;
+
+    const ITEM: &str = "[endpoints.item]\nurl = \"http://api.test/items/{{ row.value }}\"\n\
+                        input.range = { from = 0, to = 9 }\n";
+
+    fn call(fields: Fields) -> Call {
+        Call::new(Arc::new(Row { ordinal: 0, line: 0, fields }), 0, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_wakes_in_vain_builds_no_request() {
+        let (lanes, _desk) = lanes(ITEM, &Server::new(|_| Act::status(200)), None);
+        let lane = &lanes[0];
+        let url = http::Uri::from_static("http://api.test/items/0");
+        for _ in 0..crate::retry::Outage::TRIP {
+            let leave = lane.pacing.outages.admit(&url, clock::now()).unwrap();
+            leave.failed(clock::now(), 0.5);
+        }
+        let mut call = call(Fields::Integer(0));
+        assert!(matches!(live(lane, &mut call).await, Step::Sleep(_)));
+        // A row that gives no request tells whether one is built.
+        let row = std::mem::replace(&mut call.row, self::call(Fields::Object(serde_json::Map::new())).row);
+        assert!(matches!(live(lane, &mut call).await, Step::Sleep(_)), "still out");
+        call.row = row;
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(matches!(live(lane, &mut call).await, Step::Ended(outcome, _) if outcome.ending == Ending::Ok));
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_is_not_noted_any_more_when_the_run_drains_before_it_goes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = IntentFile::begin(folder.path(), "r1", &["item".to_owned()]).unwrap();
+        let intents = Arc::new(Intents::start(file, |words| panic!("{words}")).unwrap());
+        let phase: Arc<std::sync::OnceLock<tokio::sync::watch::Sender<Phase>>> = Arc::default();
+        let shared = Arc::clone(&phase);
+        let server = Server::new(move |seen| match (seen.id, seen.turn) {
+            ("token", 1) => {
+                let body = "{\"access_token\": \"abc\", \"token_type\": \"Bearer\"}".to_owned();
+                Act { body, ..Act::status(200).after(Duration::ZERO) }
+            }
+            ("token", _) => {
+                shared.get().unwrap().send_replace(Phase::Draining);
+                Act::status(200).after(Duration::MAX)
+            }
+            _ => Act::status(401).after(Duration::ZERO),
+        });
+        let auth = "method = \"POST\"\nauth.oauth2 = { token-url = \"http://api.test/token\", client-id = \"me\", \
+                    client-secret = \"{{ secrets.client }}\" }\n[secrets]\nclient.env = \"CLIENT\"\n";
+        let (lanes, desk) = lanes(&format!("{ITEM}{auth}"), &server, Some(Arc::clone(&intents)));
+        phase.set(desk.phase).unwrap();
+        let step = live(&lanes[0], &mut call(Fields::Integer(0))).await;
+        assert!(matches!(step, Step::Abandoned));
+        assert_eq!((server.log().len(), intents.open()), (2, 0), "the 401 says that nothing was done");
+    }
+
+    #[test]
+    fn a_proxy_that_refuses_leaves_nothing_open() {
+        assert!(may_go_again(&Tried::not(Failure::sent(FailureKind::Proxy, "the proxy wants a password"))));
+        assert!(!may_go_again(&Tried::not(Failure::sent(FailureKind::Reset, "the connection broke"))));
     }
 }

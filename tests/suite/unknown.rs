@@ -102,7 +102,8 @@ fn whatever_kills_a_run_no_row_is_sent_twice() {
     for line in &lines {
         let row: u64 = line["id"].parse().expect("an id");
         if is_unknown(line) {
-            assert_eq!((line["status"].as_str(), line["got"].as_str()), ("", ""), "{line:?}");
+            let told = [&line["status"], &line["got"], &line["attempts"]].map(String::as_str);
+            assert_eq!(told, ["", "", "1"], "{line:?}");
         } else {
             assert_eq!((line["error"].as_str(), &line["got"], deeds[&row]), ("", &line["id"], 1), "{line:?}");
         }
@@ -133,6 +134,23 @@ fn cut_off() -> (Oracle, Job) {
     assert_eq!(run.kill().code, None);
     fine.store(1, Ordering::SeqCst);
     (oracle, job)
+}
+
+#[test]
+fn an_answer_that_is_cut_off_keeps_its_status_and_is_not_asked_for_again() {
+    let oracle = Oracle::start(|request| match request.id() {
+        "1" => item(request).cut_after(4),
+        _ => item(request),
+    });
+    let job = job(&oracle, 3);
+    job.run(&[]).expect_code(1);
+    job.run(&["--failed"]).expect_code(1);
+    assert_eq!(oracle.count(), 3, "each row is sent once");
+    let lines = csv(&job.path("out/table.csv"));
+    let line = lines.iter().find(|line| line["id"] == "1").expect("the row");
+    assert_eq!((line["status"].as_str(), line["attempts"].as_str()), ("200", "1"), "{line:?}");
+    let words = "unknown: the POST was sent and the body of its answer, 200 OK, was cut off (";
+    assert!(line["error"].starts_with(words) && line["error"].contains("cut short after 4 bytes"), "{line:?}");
 }
 
 fn unknown_rows(job: &Job) -> Vec<u64> {

@@ -34,7 +34,7 @@ fn only_failures_without_a_success_between_them_make_an_outage() {
     for _ in 0..10 {
         assert_eq!(outage.failed(None, now, 0.5), None);
         assert_eq!(outage.failed(None, now, 0.5), None);
-        assert_eq!(outage.succeeded(None, now), None);
+        assert_eq!(outage.succeeded(now), None);
         assert_eq!(outage.admit(now), Admission::Go);
     }
     assert_eq!(outage.since(), None);
@@ -49,12 +49,12 @@ fn probes_go_one_at_a_time_with_growing_gaps() {
         let id = probe(&mut outage, due);
         let ended = due + 3 * SECOND;
         assert!(matches!(outage.admit(ended), Admission::NotBefore(then) if then > ended), "a second probe");
-        assert_eq!(outage.failed(Some(id), ended, 0.5), Some(Turn::Still(gap * SECOND)));
+        assert_eq!(outage.failed(Some(id), ended, 0.5), Some(Turn::Still));
         due = ended + gap * SECOND;
     }
     assert_eq!(outage.since(), Some(start));
-    let id = probe(&mut outage, due);
-    assert_eq!(outage.succeeded(Some(id), due), Some(due - start));
+    probe(&mut outage, due);
+    assert_eq!(outage.succeeded(due), Some(due - start));
     assert_eq!((outage.admit(due), outage.since()), (Admission::Go, None));
 }
 
@@ -75,9 +75,9 @@ fn what_was_sent_before_the_outage_is_no_probe() {
     let id = probe(&mut outage, start + SECOND);
     assert_eq!(outage.failed(None, start + SECOND, 0.5), None);
     assert!(matches!(outage.admit(start + 60 * SECOND), Admission::NotBefore(_)), "the probe is out still");
-    assert_eq!(outage.failed(Some(id), start + 2 * SECOND, 0.5), Some(Turn::Still(2 * SECOND)));
+    assert_eq!(outage.failed(Some(id), start + 2 * SECOND, 0.5), Some(Turn::Still));
     // It is over, whoever says so.
-    assert_eq!(outage.succeeded(None, start + 3 * SECOND), Some(3 * SECOND));
+    assert_eq!(outage.succeeded(start + 3 * SECOND), Some(3 * SECOND));
     assert_eq!(outage.admit(start + 3 * SECOND), Admission::Go);
 }
 
@@ -85,7 +85,7 @@ fn what_was_sent_before_the_outage_is_no_probe() {
 fn a_probe_of_an_outage_that_is_over_is_an_attempt_like_others() {
     let (mut outage, start) = begun();
     let old = probe(&mut outage, start + SECOND);
-    outage.succeeded(None, start + SECOND);
+    outage.succeeded(start + SECOND);
     assert_eq!([0; 2].map(|_| outage.failed(Some(old), start + SECOND, 0.5)), [None; 2]);
     assert!(outage.failed(Some(old), start + SECOND, 0.5).is_some(), "the third in a row");
     // In the next outage it is neither a probe nor takes the place of one.
@@ -116,8 +116,8 @@ fn a_relapse_is_not_asked_as_often_as_a_new_outage() {
         outage.failed(Some(id), now, 0.5);
         now += gap * SECOND;
     }
-    let id = probe(&mut outage, now);
-    outage.succeeded(Some(id), now);
+    probe(&mut outage, now);
+    outage.succeeded(now);
     let fall = |outage: &mut Outage, at| (0..3).filter_map(|_| outage.failed(None, at, 0.5)).next();
     let mut calm = outage.clone();
     assert_eq!(fall(&mut outage, now + 8 * SECOND), Some(Turn::Began(16 * SECOND)));
@@ -262,7 +262,7 @@ impl Storm {
     fn end(&mut self, now: Duration, probe: Option<u64>) -> Option<Duration> {
         let (at, probe) = (self.start + now, probe.map(ProbeId));
         if now > self.until {
-            self.outage.succeeded(probe, at);
+            self.outage.succeeded(at);
             self.answered += 1;
             return None;
         }
@@ -339,7 +339,7 @@ proptest! {
                         if random < 0.3 {
                             outage.given_up(id);
                         } else {
-                            prop_assert_eq!(outage.succeeded(Some(id), now).is_some(), lasts);
+                            prop_assert_eq!(outage.succeeded(now).is_some(), lasts);
                         }
                     }
                 }

@@ -4,7 +4,6 @@ mod pacing;
 mod random;
 pub mod stage;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::control::{self, Cause, Desk};
 use super::feeder::Intake;
+use super::idempotency::Keys;
 use super::lane::Shared;
 use super::limits::AllLimits;
 use super::live::Live;
@@ -21,9 +21,6 @@ use super::resume::{Decision, decide};
 use super::scribe::{OpenSink, Scribe};
 use super::stops::Stops;
 use super::*;
-use crate::compile::{Options, compile};
-use crate::diagnostic::Diagnostics;
-use crate::document::{Document, Overlays};
 use crate::journal::{Commit, IntentFile, Intents, Opening, Recovered, RowSet, StateFolder, VERSION};
 use crate::record::{Ending, Outcome, Record};
 use crate::row::{Fields, Row};
@@ -32,12 +29,9 @@ use crate::secret::{Masker, Secrets};
 use crate::sink::{Cursor, Sink, SinkError};
 
 fn plan(order: &str) -> Plan {
-    let text = format!(
+    stage::job(&format!(
         "[endpoints.a]\nurl = \"demo:/items/{{{{ row.value }}}}\"\norder = \"{order}\"\ninput.range = {{ from = 1, to = 9 }}\n"
-    );
-    let mut diagnostics = Diagnostics::default();
-    let document = Document::parse(Path::new("job.toml"), text, &Overlays::default(), &mut diagnostics).unwrap();
-    compile(&document, &Options::default(), &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"))
+    ))
 }
 
 fn opening() -> Opening {
@@ -144,6 +138,7 @@ fn share_with(order: &str, saves: Saves) -> (Arc<Shared>, Desk) {
         control,
         saves: Arc::new(saves),
         run: "r1".to_owned(),
+        keys: Keys::of("r1"),
         intents: None,
     };
     (Arc::new(shared), desk)
@@ -245,6 +240,22 @@ async fn a_hold_is_worth_a_commit_although_no_row_has_ended() {
     let holds = folder.recover().unwrap().unwrap().last.holds;
     assert_eq!(holds.len(), 1);
     assert_eq!((holds[0].limit.as_str(), holds[0].key.as_ref(), holds[0].left_ms), ("endpoints.a", None, 600_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_row_that_was_noted_is_committed_soon() {
+    for (method, soon) in [("GET", false), ("POST", true)] {
+        let Stage { mut scribe, _home, .. } = stage("finished", Memory::default());
+        let (mut shared, _desk) = share("finished");
+        let lanes = Arc::get_mut(&mut shared).unwrap();
+        Arc::get_mut(&mut lanes.plan).unwrap().endpoints[0].method = method.parse().unwrap();
+        scribe.shared = shared.clone();
+        let now = crate::clock::now();
+        scribe.accept(outcome(0, 0, Ending::Ok)).unwrap();
+        assert!(!scribe.is_due(now));
+        assert_eq!(scribe.is_due(now + Duration::from_millis(100)), soon, "{method}");
+        assert!(scribe.is_due(now + Duration::from_secs(1)));
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,32 @@ fn a_storm_of_failures_sends_probes_and_fails_no_row() {
     }
 }
 
+/// How often rows were told to wait, by row and reason.
+fn postponed(played: &Played) -> HashMap<(u64, &str), usize> {
+    let mut told = HashMap::new();
+    for event in &played.events {
+        if let Event::Postponed { row, reason, wait_ms, .. } = event {
+            assert!(*wait_ms > 0, "row {row}: {reason}");
+            *told.entry((*row, reason.as_str())).or_default() += 1;
+        }
+    }
+    told
+}
+
+#[test]
+fn a_row_that_is_postponed_is_told_once_however_often_it_wakes_in_vain() {
+    on_a_paused_clock(async {
+        let played = play(&job("", "rate = \"100/s\"", 250), &Server::new(out_for(60, 503))).await;
+        let told = postponed(&played);
+        assert!(told.values().all(|times| *times == 1), "{told:?}");
+        assert!(told.keys().filter(|(_, reason)| *reason == "its host is out").count() > 20, "{told:?}");
+        let top = "[limits.tenant]\nrate = \"1/s\"\nkey = \"{{ row.value % 2 }}\"\n";
+        let played = play(&job(top, "limit = \"tenant\"", 20), &Server::new(|_| Act::status(200))).await;
+        let told = postponed(&played);
+        assert_eq!((told.len(), told.values().sum::<usize>()), (18, 18), "all but the first of each key: {told:?}");
+    });
+}
+
 #[test]
 fn ten_minutes_of_outage_are_sat_out() {
     on_a_paused_clock(async {
@@ -187,6 +213,23 @@ fn what_is_throttled_for_longer_than_max_wait_stops_the_run() {
         let played = play(&job("retry.max-wait = \"1m\"", "", 30), &server).await;
         assert!(played.outcomes.is_empty());
         assert!(matches!(played.causes.first(), Some(Cause::Throttled { .. })), "{:?}", played.causes);
+    });
+}
+
+#[test]
+fn a_row_that_alone_is_throttled_for_longer_than_max_wait_fails() {
+    let rules = "concurrency = 2\n[[endpoints.item.rules]]\nwhen = \"json.busy\"\nthen = \"throttle\"\n";
+    on_a_paused_clock(async {
+        let server = Server::new(|seen| {
+            let body = format!("{{\"busy\": {}}}", seen.id == "0");
+            Act { body, ..Act::status(200) }.after(Duration::from_secs(2))
+        });
+        let played = play(&job("retry.max-wait = \"1m\"\nretry.max = \"2s\"", rules, 100), &server).await;
+        ended_once_and_told_exactly(&played, &server.log(), 100);
+        assert_eq!((endings(&played, Ending::Ok), played.causes.as_slice()), (99, [].as_slice()));
+        let failed = played.outcomes.iter().find(|end| end.ordinal == 0).unwrap();
+        let error = failed.records[0].cells[2].as_str().unwrap();
+        assert!(error.starts_with("rules[0], json.busy: 200 OK; this row was throttled for more than 1m"), "{error}");
     });
 }
 

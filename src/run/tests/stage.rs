@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::super::control::{self, Cause, Desk};
 use super::super::feeder::{self, Intake, Selection};
+use super::super::idempotency::Keys;
 use super::super::lane::{Lane, Shared};
 use super::super::limits::AllLimits;
 use super::super::live::{self, Live};
@@ -23,6 +24,7 @@ use crate::compile::{Options, compile};
 use crate::diagnostic::Diagnostics;
 use crate::document::{Document, Overlays};
 use crate::event::Event;
+use crate::journal::Intents;
 use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::retry::{Failure, FailureKind};
@@ -151,16 +153,17 @@ pub fn job(text: &str) -> Plan {
     plan.unwrap_or_else(|| panic!("{diagnostics:?}\n{text}"))
 }
 
-fn shared(plan: Plan) -> (Arc<Shared>, Desk) {
+fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
     let (control, desk) = control::line();
     let lane =
         |endpoint: &crate::plan::EndpointPlan| live::Lane { endpoint: endpoint.name.clone(), ..Default::default() };
     let live = Live { lanes: plan.endpoints.iter().map(lane).collect() };
     let shared = Shared {
         buckets: AllLimits::open(&plan),
+        secrets: Secrets::masked(&plan.secrets),
         plan: Arc::new(plan),
         run: "r1".to_owned(),
-        secrets: Secrets::default(),
+        keys: Keys::of("r1"),
         masker: Masker::default(),
         record_masker: Masker::default(),
         outbox: Mailbox::new(1_024),
@@ -169,18 +172,25 @@ fn shared(plan: Plan) -> (Arc<Shared>, Desk) {
         stops: Default::default(),
         control,
         saves: Arc::default(),
-        intents: None,
+        intents,
     };
     (Arc::new(shared), desk)
 }
 
-/// Plays a job to its end, or until something would end the run. Its inputs have 256 rows at most.
-pub async fn play(text: &str, server: &Arc<Server>) -> Played {
-    let (shared, mut desk) = shared(job(text));
+/// The lanes of a job before this server; its requests are noted where there is something to note them in.
+pub fn lanes(text: &str, server: &Arc<Server>, intents: Option<Arc<Intents>>) -> (Vec<Arc<Lane>>, Desk) {
+    let (shared, desk) = shared(job(text), intents);
     let transports: Vec<Arc<dyn Transport>> =
         shared.plan.endpoints.iter().map(|_| Arc::clone(server) as Arc<dyn Transport>).collect();
-    let lanes =
-        super::super::lanes::lanes(&shared, &transports, None, None).unwrap_or_else(|error| panic!("{error:?}"));
+    let lanes = super::super::lanes::lanes(&shared, &transports, shared.intents.as_ref(), None);
+    (lanes.unwrap_or_else(|error| panic!("{error:?}")), desk)
+}
+
+/// Plays a job to its end, or until something would end the run. Its inputs have 256 rows at most.
+pub async fn play(text: &str, server: &Arc<Server>) -> Played {
+    let (lanes, mut desk) = lanes(text, server, None);
+    let shared = Arc::clone(&lanes[0].shared);
+    shared.control.tell_attempts(true);
     let mut tasks = JoinSet::new();
     for lane in &lanes {
         if let Some(calls) = lane.pacing.allowed() {
