@@ -116,7 +116,9 @@ fn requests(endpoint: &EndpointFacts) -> String {
     };
     match (endpoint.requests, endpoint.most_requests) {
         (Some(requests), Some(most)) if most > requests => {
-            format!("{}, {} at most with retries; {flight}", thousands(requests), thousands(most))
+            // Throttled replies and failures of an outage spend none of `retry.attempts`: nothing bounds their number.
+            let (requests, most) = (thousands(requests), thousands(most));
+            format!("{requests}, {most} at most with retries, throttling and outages aside; {flight}")
         }
         (Some(requests), _) => format!("{}; {flight}", thousands(requests)),
         (None, _) => format!("one for each row; {flight}"),

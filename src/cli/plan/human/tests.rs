@@ -103,7 +103,7 @@ job       jobs/prices.toml (fingerprint 1a2b3c4d)
 
 endpoint price
   input     products.csv (csv, 3 columns): 1,000 rows
-  requests  1,000, 5,000 at most with retries; 20 in flight
+  requests  1,000, 5,000 at most with retries, throttling and outages aside; 20 in flight
   batches   2 of 500 rows, 250ms between two
   limit     api: 10/s and 5000/h, burst 5
   duration  at least 1m 39s, bound by limit api
