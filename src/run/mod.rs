@@ -41,7 +41,7 @@ mod tests;
 mod worker;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::journal::Counts;
 use crate::plan::Plan;
@@ -83,6 +83,8 @@ pub enum RunEnding {
         reason: String,
         /// When going on makes sense.
         resume_after: Option<Duration>,
+        /// The same on the wall clock.
+        resume_at: Option<SystemTime>,
     },
     /// A sink, an input or the journal failed while running, or a server can't be worked with by any row;
     /// what was committed is safe.

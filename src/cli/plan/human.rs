@@ -266,6 +266,12 @@ fn resume(resume: &Resume, rows: Option<u64>, page: &mut Page) {
     for change in &resume.changes {
         page.labelled(0, "", &change_line(change));
     }
+    for held in &resume.held {
+        page.labelled(0, "", &held.words);
+    }
+    if resume.held_too_long {
+        page.labelled(0, "", "that is longer than retry.max-wait: a run before its time stops at once");
+    }
 }
 
 fn change_line(change: &Change) -> String {
