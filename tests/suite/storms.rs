@@ -299,8 +299,10 @@ fn fault_27_a_host_that_refuses_connections_is_waited_for() {
     let text = JOB.replace("TOP", "retry.initial = \"20ms\"").replace("MORE", "").replace("ROWS", "100");
     let job = Job::at(&url, &text);
     let run = job.spawn(&[]);
-    // Far longer than five attempts take that begin with 20 ms.
-    std::thread::sleep(Duration::from_millis(1500));
+    // An outage keeps rows from failing after five attempts: its beginning is what has to be waited for.
+    crate::support::wait::until("the outage", Duration::from_secs(30), || {
+        run.stderr().contains("outage:").then_some(())
+    });
     let oracle = Oracle::listening(refusing, |_| Vec::new(), item);
     let done = run.wait().expect_code(0);
     assert_eq!((oracle.count(), records(&job).len()), (100, 100), "{}", done.stderr);
