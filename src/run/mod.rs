@@ -122,6 +122,9 @@ pub struct RunReport {
     pub ending: RunEnding,
     /// Counts over all sessions of this run.
     pub total: Counts,
+    /// Failed rows that `--failed` leaves as they are: nobody knows what the server did with their requests, and the
+    /// job does not send such rows again.
+    pub unknown: u64,
     /// Rows that earlier sessions had committed.
     pub resumed_rows: u64,
     /// Attempts of this session.

@@ -88,7 +88,8 @@ impl Resume {
         let changes = recovered.as_ref().map(|run| resume::changes(&run.opening.identity, &identity));
         let decision = resume::decide(plan, recovered.clone(), &identity, options);
         let held = decision.as_ref().map(|decision| held(plan, decision, clock::wall())).unwrap_or_default();
-        let resume = describe(recovered.as_ref(), decision, changes.unwrap_or_default(), options);
+        let unknown = recovered.as_ref().map_or(0, |run| left_alone(plan, run));
+        let resume = describe(recovered.as_ref(), decision, changes.unwrap_or_default(), options, unknown);
         Ok(resume.held(plan, &held, clock::wall()))
     }
 
@@ -107,6 +108,7 @@ fn describe(
     decision: Result<Decision, String>,
     changes: Vec<Change>,
     options: RunOptions,
+    unknown: u64,
 ) -> Resume {
     let Some(recovered) = recovered else {
         let refused = |reason| Resume::new(Action::Refuse, format!("refused: {reason}"));
@@ -119,7 +121,9 @@ fn describe(
     let (action, words) = match decision {
         Err(reason) => (Action::Refuse, format!("refused: {}", reason.lines().next().unwrap_or_default())),
         Ok(Decision::Again(_)) => {
-            (Action::Begin, format!("a run sends again what failed in run {run}: {}", counted(failed, "row")))
+            let sent = counted(failed.saturating_sub(unknown), "row");
+            let left = if unknown > 0 { format!("; {} stay unknown", counted(unknown, "row")) } else { String::new() };
+            (Action::Begin, format!("a run sends again what failed in run {run}: {sent}{left}"))
         }
         Ok(Decision::New) if recovered.last.complete => {
             (Action::Begin, format!("run {run} is complete ({rows}); a run begins anew at the first row"))
@@ -148,6 +152,13 @@ fn held(plan: &Plan, decision: &Decision, now: SystemTime) -> Vec<HeldOver> {
     held
 }
 
+/// Failed rows that are unknown, and that the job does not send again.
+fn left_alone(plan: &Plan, recovered: &Recovered) -> u64 {
+    let resends = |name: &String| plan.endpoints.iter().any(|known| known.name == *name && known.resends_unknown());
+    let counts = recovered.opening.endpoints.iter().zip(&recovered.last.counts);
+    counts.filter(|(name, _)| !resends(name)).map(|(_, counts)| counts.unknown).sum()
+}
+
 fn totals(counts: &[Counts]) -> (u64, u64) {
     counts.iter().fold((0, 0), |(done, failed), counts| (done + counts.rows(), failed + counts.failed))
 }
@@ -169,7 +180,7 @@ pub mod tests {
             endpoints: vec!["price".into()],
             sinks: vec!["out".into()],
         };
-        let counts = Counts { ok: 400, failed: 12, skipped: 0, attempts: 500, records: 412 };
+        let counts = Counts { ok: 400, failed: 12, attempts: 500, records: 412, ..Counts::default() };
         Recovered { opening, last: Commit { counts: vec![counts], complete, ..Commit::default() }, torn: 0 }
     }
 
@@ -181,16 +192,16 @@ pub mod tests {
     fn an_unfinished_run_goes_on_unless_the_job_changed() {
         let plain = RunOptions::default();
         let unfinished = recovered(false);
-        let on = describe(Some(&unfinished), Ok(Decision::Resume(unfinished.clone())), Vec::new(), plain);
+        let on = describe(Some(&unfinished), Ok(Decision::Resume(unfinished.clone())), Vec::new(), plain, 0);
         assert_eq!((on.action, on.done), (Action::GoOn, 412));
         assert_eq!(on.words, "run r7 is unfinished: a run goes on with it, 412 rows done");
-        let refused = describe(Some(&unfinished), Err("it has changed".into()), vec![change()], plain);
+        let refused = describe(Some(&unfinished), Err("it has changed".into()), vec![change()], plain, 0);
         assert_eq!((refused.action, refused.changes.len()), (Action::Refuse, 1));
     }
 
     #[test]
     fn a_complete_run_begins_anew_whatever_changed() {
-        let anew = describe(Some(&recovered(true)), Ok(Decision::New), vec![change()], RunOptions::default());
+        let anew = describe(Some(&recovered(true)), Ok(Decision::New), vec![change()], RunOptions::default(), 0);
         assert_eq!((anew.action, anew.changes.len()), (Action::Begin, 0));
     }
 
@@ -223,10 +234,13 @@ pub mod tests {
 
     #[test]
     fn the_flags_are_heard() {
-        let fresh = describe(Some(&recovered(false)), Ok(Decision::New), vec![change()], RunOptions::default());
+        let fresh = describe(Some(&recovered(false)), Ok(Decision::New), vec![change()], RunOptions::default(), 0);
         assert_eq!(fresh.words, "--fresh forgets run r7; a run begins at the first row");
-        let again = Decision::Again(recovered(true));
-        let again = describe(Some(&recovered(true)), Ok(again), vec![], RunOptions::default());
-        assert_eq!(again.words, "a run sends again what failed in run r7: 12 rows");
+        let again = |unknown| {
+            let again = Decision::Again(recovered(true));
+            describe(Some(&recovered(true)), Ok(again), vec![], RunOptions::default(), unknown).words
+        };
+        assert_eq!(again(0), "a run sends again what failed in run r7: 12 rows");
+        assert_eq!(again(5), "a run sends again what failed in run r7: 7 rows; 5 rows stay unknown");
     }
 }

@@ -68,6 +68,7 @@ pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
         "rows": {
             "ok": report.total.ok,
             "failed": report.total.failed,
+            "unknown": report.total.unknown,
             "skipped": report.total.skipped,
             "resumed": report.resumed_rows,
         },

@@ -16,7 +16,8 @@ pub fn report(ending: RunEnding) -> RunReport {
         job: "prices".into(),
         run: "20261120-150405-7f3a".into(),
         ending,
-        total: Counts { ok: 1000, failed: 0, skipped: 0, attempts: 1037, records: 1000 },
+        total: Counts { ok: 1000, attempts: 1037, records: 1000, ..Counts::default() },
+        unknown: 0,
         resumed_rows: 0,
         attempts: 1037,
         retries: 37,
@@ -161,7 +162,7 @@ fn json_says_the_same() {
     let at = "2026-11-20T15:04:14.000Z";
     let ending = json!({ "kind": "stopped", "reason": "asked", "resume_after_seconds": 9.0, "resume_at": at });
     assert_eq!(json["ending"], ending);
-    assert_eq!(json["rows"], json!({ "ok": 1000, "failed": 0, "skipped": 0, "resumed": 0 }));
+    assert_eq!(json["rows"], json!({ "ok": 1000, "failed": 0, "unknown": 0, "skipped": 0, "resumed": 0 }));
     assert_eq!(json["latency_ms"], json!({ "p50": 3.0, "p95": 12.0, "p99": 40.0 }));
     assert_eq!(json["failures"], json!([{ "reason": "HTTP 404", "rows": 17, "example_row": 42 }]));
     assert_eq!(
