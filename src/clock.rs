@@ -36,6 +36,23 @@ pub fn rfc3339(time: SystemTime) -> String {
     }
 }
 
+/// `time` as people read it, in UTC, when it is `now`: `14:05:10 UTC` today, else `2026-11-30 14:05 UTC`. Rounded up:
+/// who comes back then does not come too early.
+#[must_use]
+pub fn moment(time: SystemTime, now: SystemTime) -> String {
+    let rounded = |to: Duration| {
+        let time = time.checked_add(to - Duration::from_nanos(1)).map(jiff::Timestamp::try_from);
+        time.and_then(Result::ok)
+    };
+    let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d").to_string();
+    let today = jiff::Timestamp::try_from(now).map(day).ok();
+    match (rounded(Duration::from_secs(1)), rounded(Duration::from_secs(60))) {
+        (Some(seconds), _) if Some(day(seconds)) == today => seconds.strftime("%H:%M:%S UTC").to_string(),
+        (_, Some(minutes)) => minutes.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        (_, None) => "a time out of range".to_owned(),
+    }
+}
+
 /// A duration as people write it in a job file: `1h 30m`, `2.5s`, `250ms`.
 #[must_use]
 pub fn human(duration: Duration) -> String {
@@ -62,6 +79,17 @@ mod tests {
         let shown: Vec<String> =
             [250, 2000, 2500, 90_000, 120_000, 5_400_000, 90_000_000].map(|ms| human(Duration::from_millis(ms))).into();
         assert_eq!(shown, ["250ms", "2s", "2.5s", "1m 30s", "2m", "1h 30m", "1d 1h"]);
+    }
+
+    #[test]
+    fn a_moment_is_a_time_today_and_a_date_on_other_days_and_never_early() {
+        let at = |seconds: f64| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
+        let now = at(50_000.0);
+        assert_eq!(moment(at(50_709.5), now), "14:05:10 UTC");
+        assert_eq!(moment(at(50_710.0), now), "14:05:10 UTC");
+        assert_eq!(moment(at(86_399.5), now), "1970-01-02 00:00 UTC");
+        assert_eq!(moment(at(86_400.0 * 3.0 + 61.0), now), "1970-01-04 00:02 UTC");
+        assert_eq!(moment(now + Duration::from_secs(1 << 40), now), "a time out of range");
     }
 
     #[test]

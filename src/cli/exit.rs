@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(code(RunEnding::Complete, &[]), 0);
         assert_eq!(code(RunEnding::Complete, &["failed > 0"]), 1);
         assert_eq!(code(RunEnding::Broken("disk full".into()), &["failed > 0"]), 3);
-        assert_eq!(code(RunEnding::Stopped { reason: "asked to".into(), resume_after: None }, &[]), 4);
+        assert_eq!(code(RunEnding::Stopped { reason: "asked to".into(), resume_after: None, resume_at: None }, &[]), 4);
         assert_eq!(code(RunEnding::Interrupted(Signal::Interrupt), &["failed > 0"]), 130);
         assert_eq!(code(RunEnding::Interrupted(Signal::Terminate), &[]), 143);
     }

@@ -130,7 +130,8 @@ fn next(args: &RunArgs, program: &str, report: &RunReport) -> Option<Next> {
         return None;
     }
     let (label, args) = match &report.ending {
-        RunEnding::Complete if report.total.failed == 0 => return None,
+        // What is unknown is not sent again unasked: a warning says how to ask.
+        RunEnding::Complete if report.total.failed <= report.unknown => return None,
         RunEnding::Complete => ("again", RunArgs { failed: true, accept_changes: false, ..args.clone() }),
         RunEnding::Partial => ("the rest", all_rows(args)),
         // What --failed was sending is open now like any other row.
@@ -213,6 +214,10 @@ mod tests {
         report.total.failed = 1;
         let command = "paceline run x.toml --failed".to_owned();
         assert_eq!(next(&plain, "paceline", &report), Some(Next { label: "again", command }));
+        report.unknown = 1;
+        assert_eq!(next(&plain, "paceline", &report), None, "`--failed` would send nothing");
+        report.total.failed = 2;
+        assert!(next(&plain, "paceline", &report).is_some_and(|next| next.command.ends_with(" --failed")));
     }
 
     #[test]

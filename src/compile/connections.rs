@@ -25,22 +25,39 @@ fn connections(endpoint: &EndpointPlan) -> (&'static str, usize) {
     if to_one_host && per_host < total { ("per-host", per_host) } else { ("total", total) }
 }
 
+/// The settings that give an endpoint fewer connections than this.
+fn too_few(endpoint: &EndpointPlan, calls: usize) -> Vec<&'static str> {
+    let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
+    let to_one_host = url::origin_is_fixed(&endpoint.url);
+    let too_few = [("total", total < calls), ("per-host", to_one_host && per_host < calls)];
+    too_few.iter().filter(|(_, few)| *few).map(|(key, _)| *key).collect()
+}
+
 /// Warns of endpoints that would have more calls in flight than connections.
 pub fn check(site: &mut Site<'_>, endpoints: &[EndpointPlan]) {
     for endpoint in endpoints {
-        if endpoint.adaptive || endpoint.client.calls_per_connection(endpoint.needs_tls()) > 1 {
+        if endpoint.client.calls_per_connection(endpoint.needs_tls()) > 1 {
             continue;
         }
         let (key, most) = connections(endpoint);
-        if endpoint.concurrency > most {
-            let (total, per_host) = (endpoint.client.connections_total, endpoint.client.connections_per_host);
-            let to_one_host = url::origin_is_fixed(&endpoint.url);
-            let too_few =
-                [("total", total < endpoint.concurrency), ("per-host", to_one_host && per_host < endpoint.concurrency)];
-            let keys: Vec<&str> = too_few.iter().filter(|(_, few)| *few).map(|(key, _)| *key).collect();
-            warn(site, endpoint, (key, most), &keys);
+        if endpoint.adaptive && most == 1 {
+            nothing_to_find(site, endpoint, key);
+        } else if !endpoint.adaptive && endpoint.concurrency > most {
+            warn(site, endpoint, (key, most), &too_few(endpoint, endpoint.concurrency));
         }
     }
+}
+
+/// `concurrency = "auto"` where only one number is possible.
+fn nothing_to_find(site: &mut Site<'_>, endpoint: &EndpointPlan, key: &str) {
+    let name = endpoint.name.as_str();
+    let place = site.document.place(&KeyPath::of(["endpoints", name, "concurrency"]));
+    let only = site.document.place(&flow::origin(site, name, &["client", "connections", key]));
+    let keys: Vec<String> = too_few(endpoint, 2).iter().map(|key| format!("`{key}`")).collect();
+    let message = "`concurrency = \"auto\"` has nothing to find: there is one connection";
+    let help = format!("raise {} in `client.connections`, or write `concurrency = 1`", keys.join(" and "));
+    let diagnostic = Diagnostic::warning(codes::NO_EFFECT, message).at(place, "").also(only, "1 connection");
+    site.diagnostics.push(diagnostic.help(help));
 }
 
 fn warn(site: &mut Site<'_>, endpoint: &EndpointPlan, (key, most): (&str, usize), too_few: &[&str]) {

@@ -93,7 +93,9 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(rows) = &plan.rows {
         put("rows", rows.source().to_owned());
     }
-    if let Some(asserts) = written.expect.as_ref().and_then(|expect| expect.assert.as_ref()) {
+    if let Some(asserts) =
+        written.expect.as_ref().and_then(|expect| expect.assert.as_ref()).filter(|asserts| !asserts.0.is_empty())
+    {
         put("expect.assert", text(asserts));
     }
     if let Some(save) = &plan.save {

@@ -133,6 +133,13 @@ fn five_rows_in_a_row_without_leave_stop_a_job_that_does_not_say_otherwise() {
 }
 
 #[test]
+fn an_empty_list_of_conditions_is_none() {
+    let plan = plan(&format!("run = {{ fail-if = [], stop-if = [] }}\n{SMALL}expect.assert = []\n"));
+    assert!(plan.fail_if.is_empty() && plan.stop_if.is_empty() && plan.endpoints[0].asserts.is_empty());
+    assert!(!plan.identity.keys().any(|key| key.contains("assert")), "and no other job: {:?}", plan.identity);
+}
+
+#[test]
 fn a_number_in_flight_that_is_found_is_bounded_by_connections() {
     let most = |url: &str, client: &str| {
         let plan = plan(&format!("{}concurrency = \"auto\"\n{client}\n", SMALL.replace("demo:", url)));

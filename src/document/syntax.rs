@@ -69,10 +69,11 @@ pub(super) fn report(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let mistakes = without_echoes(text, collect(text, errors, repaired));
+    let headers = teach::Headers::of(text);
     for (position, mistake) in mistakes.iter().enumerate() {
         diagnostics.push(match (&mistake.what, position < TAUGHT) {
             (What::Parser(message), false) => Diagnostic::error(codes::SYNTAX, message).at(place(&mistake.span), ""),
-            (_, _) => teach::teach(text, mistake, root),
+            (_, _) => teach::teach(text, mistake, root, &headers),
         });
     }
     for mistake in &mistakes {

@@ -2,6 +2,7 @@
 //!
 //! Must never say more of the file's text than a few words of the line it is about.
 
+mod hidden;
 mod values;
 
 use std::ops::Range;
@@ -11,6 +12,8 @@ use crate::diagnostic::{Diagnostic, codes};
 use super::repair::line_around;
 use super::syntax::{Mistake, What, place, within};
 use super::{Node, duplicate};
+
+pub(super) use hidden::Headers;
 
 /// An error in words.
 struct Lesson {
@@ -27,8 +30,8 @@ impl Lesson {
     }
 }
 
-/// Puts a syntax error into words.
-pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
+/// Puts a syntax error into words. `headers` are those of `text`.
+pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node, headers: &Headers<'_>) -> Diagnostic {
     let span = &mistake.span;
     let lesson = match &mistake.what {
         What::Bracket => bracket(text, span),
@@ -47,11 +50,11 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
         let line = place(&line_around(text, lesson.span.start));
         Diagnostic::error(codes::SYNTAX, message).at_hidden(line).help(help)
     };
-    if among_secrets(text, lesson.span.start) {
+    if headers.among_secrets(lesson.span.start) {
         let help = "write where the secret comes from, such as `token.env = \"API_TOKEN\"`";
         return hidden("this line among the secrets is not valid TOML", help);
     }
-    if in_auth(text, lesson.span.start) {
+    if headers.in_auth(lesson.span.start) {
         let help = "write it such as `auth.bearer = \"{{ secrets.token }}\"`";
         return hidden("this line of `auth` is not valid TOML", help);
     }
@@ -61,30 +64,6 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node) -> Diagnostic {
         diagnostic = diagnostic.also(place(&span), label);
     }
     if lesson.help.is_empty() { diagnostic } else { diagnostic.help(lesson.help) }
-}
-
-/// Whether a line stands below `[secrets]`, or is a line of `secrets` itself.
-fn among_secrets(text: &str, at: usize) -> bool {
-    let line = line_around(text, at);
-    let is_header = |line: &&str| line.trim_start().starts_with('[');
-    let header = text[..line.start].lines().rev().find(is_header).unwrap_or_default();
-    let written = &text[line];
-    let names = |text: &str| {
-        let name = text.trim_start_matches(['[', ' ', '\t', '\u{feff}']);
-        name.strip_prefix("secrets").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
-    };
-    !is_header(&written) && (names(written) || names(header))
-}
-
-/// Whether a line gives a key of `auth`, or stands in a table of it.
-fn in_auth(text: &str, at: usize) -> bool {
-    let line = line_around(text, at);
-    let header = text[..line.start].lines().rev().find(|line| line.trim_start().starts_with('[')).unwrap_or_default();
-    let is_auth = |key: &str| key.trim_matches([' ', '\t', '"', '{', '[', ']']) == "auth";
-    // An endpoint may be called `auth` as well.
-    let in_table = header.split('.').skip(2).any(is_auth);
-    let mut before_values = text[line].split(['=', ',']);
-    in_table || before_values.any(|keys| keys.split('.').next().is_some_and(is_auth))
 }
 
 /// A file that is another language altogether, told in one error instead of one for every line.

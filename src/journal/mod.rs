@@ -59,6 +59,9 @@ pub struct Counts {
     pub ok: u64,
     /// Rows that failed.
     pub failed: u64,
+    /// Those of them of which nobody knows what the server did with their request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown: u64,
     /// Rows that were skipped.
     pub skipped: u64,
     /// Attempts of ended rows.
@@ -117,6 +120,11 @@ pub struct HeldNote {
     /// How much of it was left when it was noted, in milliseconds: more than that is never left, however the
     /// clock is set in between.
     pub left_ms: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

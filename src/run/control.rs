@@ -79,7 +79,10 @@ impl Cause {
     /// How a run ends that does not come to its last row.
     #[must_use]
     pub fn ending(self) -> RunEnding {
-        let stopped = |reason, resume_after| RunEnding::Stopped { reason, resume_after };
+        let stopped = |reason, resume_after: Option<Duration>| {
+            let resume_at = resume_after.and_then(|wait| clock::wall().checked_add(wait));
+            RunEnding::Stopped { reason, resume_after, resume_at }
+        };
         match self {
             Cause::Broken(message) => RunEnding::Broken(message),
             Cause::Doomed { endpoint, reason } => {

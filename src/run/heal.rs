@@ -150,7 +150,8 @@ fn take_back(plan: &Plan, failed: &[FailedRow], left: &[FailedRow], state: &mut 
         let counts = &mut state.counts[position];
         let left = left.iter().filter(|row| row.endpoint == position).count() as u64;
         counts.records -= counts.failed.saturating_sub(left).min(counts.records);
-        counts.failed = left;
+        // What is left is so because it is unknown.
+        (counts.failed, counts.unknown) = (left, left);
     }
     rows
 }

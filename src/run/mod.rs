@@ -42,7 +42,7 @@ mod weather;
 mod worker;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::journal::Counts;
 use crate::plan::Plan;
@@ -84,6 +84,8 @@ pub enum RunEnding {
         reason: String,
         /// When going on makes sense.
         resume_after: Option<Duration>,
+        /// The same on the wall clock.
+        resume_at: Option<SystemTime>,
     },
     /// A sink, an input or the journal failed while running, or a server can't be worked with by any row;
     /// what was committed is safe.
@@ -121,6 +123,9 @@ pub struct RunReport {
     pub ending: RunEnding,
     /// Counts over all sessions of this run.
     pub total: Counts,
+    /// Failed rows that `--failed` leaves as they are: nobody knows what the server did with their requests, and the
+    /// job does not send such rows again.
+    pub unknown: u64,
     /// Rows that earlier sessions had committed.
     pub resumed_rows: u64,
     /// Attempts of this session.

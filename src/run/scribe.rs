@@ -239,6 +239,7 @@ impl Scribe {
             Ending::Skipped => counts.skipped += 1,
             Ending::Failed => {
                 counts.failed += 1;
+                counts.unknown += u64::from(outcome.unknown);
                 let failed =
                     FailedRow { endpoint: outcome.endpoint, row: outcome.ordinal, spans, unknown: outcome.unknown };
                 self.state.failed.push(failed);

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::journal::Counts;
+use crate::plan::{EndpointPlan, Plan};
+use crate::report::text::counted;
 
 use super::lane::Shared;
 use super::live;
@@ -29,6 +31,7 @@ pub fn report(
         run: facts.run.clone(),
         ending,
         total,
+        unknown: left_alone(&shared.plan, written).map(|(_, rows)| rows).sum(),
         resumed_rows: facts.resumed_rows,
         attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
         retries: shared.live.lanes.iter().map(|lane| live::read(&lane.retries)).sum(),
@@ -51,6 +54,7 @@ fn total(counts: &[Counts]) -> Counts {
     counts.iter().fold(Counts::default(), |sum, counts| Counts {
         ok: sum.ok + counts.ok,
         failed: sum.failed + counts.failed,
+        unknown: sum.unknown + counts.unknown,
         skipped: sum.skipped + counts.skipped,
         attempts: sum.attempts + counts.attempts,
         records: sum.records + counts.records,
@@ -69,8 +73,28 @@ fn outputs(shared: &Shared, written: Option<&Written>) -> Vec<OutputReport> {
         .collect()
 }
 
+/// Rows that failed as unknown and that the job does not send again, with their endpoints.
+fn left_alone<'p>(plan: &'p Plan, written: Option<&'p Written>) -> impl Iterator<Item = (&'p EndpointPlan, u64)> {
+    let counts = written.map(|written| written.counts.as_slice()).unwrap_or_default();
+    let endpoints = plan.endpoints.iter().zip(counts.iter().map(|counts| counts.unknown));
+    endpoints.filter(|(endpoint, rows)| *rows > 0 && !endpoint.resends_unknown())
+}
+
+/// Why `--failed` does not send an endpoint's unknown rows, and what does.
+#[must_use]
+pub fn unknown_words(endpoint: &str, rows: u64) -> String {
+    format!(
+        "endpoints.{endpoint}: {} failed as unknown and stay so, since the server may have acted on them; \
+         --failed --set endpoints.{endpoint}.retry.unknown='\"resend\"' sends them again",
+        counted(rows, "row")
+    )
+}
+
 fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<String> {
-    let mut warnings = facts.warnings.clone();
+    let unknown = left_alone(&shared.plan, written).map(|(endpoint, rows)| unknown_words(&endpoint.name, rows));
+    // First, since it tells what to do. A session of `--failed` has said so at its beginning.
+    let unknown = unknown.filter(|words| !facts.warnings.contains(words));
+    let mut warnings: Vec<String> = unknown.chain(facts.warnings.iter().cloned()).collect();
     let malformed = shared.meter.read().malformed;
     if malformed > 0 {
         warnings.push(format!("{malformed} values in replies about limits could not be read and were passed over"));

@@ -320,18 +320,18 @@ pub struct ExpectSpec {
     /// Statuses that are accepted.
     #[schemars(extend("default" = ["2xx"]))]
     pub status: Option<ListSpec<StatusSpec>>,
-    /// Conditions over status, headers, json, text, meta, row and vars that all must hold.
+    /// Conditions over status, headers, json, text, meta, row and vars that all must hold; an empty list: none.
     #[schemars(extend("examples" = [["json.ok", "meta.duration_ms < 2000"]]))]
-    pub assert: Option<ListSpec<String>>,
+    pub assert: Option<AnyListSpec<String>>,
 }
 
 /// The run as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunSpec {
-    /// Conditions that make a finished run fail (exit 1), such as "failed > 1%" or "p95 > 2s".
+    /// Conditions that make a finished run fail (exit 1), such as "failed > 1%" or "p95 > 2s"; an empty list: none.
     #[schemars(extend("default" = ["failed > 0"]))]
-    pub fail_if: Option<ListSpec<String>>,
+    pub fail_if: Option<AnyListSpec<String>>,
     /// Conditions that stop the run, resumable (exit 4), such as "failed > 50% after 100"; an empty list: none.
     #[schemars(extend("default" = ["unauthorized >= 5 in a row"]))]
     pub stop_if: Option<AnyListSpec<String>>,

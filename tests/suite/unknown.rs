@@ -176,12 +176,15 @@ fn a_row_on_the_wire_fails_as_unknown_and_an_answered_one_stands() {
 #[test]
 fn failed_does_not_send_unknown_rows_and_says_how_they_are_sent() {
     let (oracle, job) = cut_off();
-    job.run(&[]).expect_code(1);
+    let done = job.run(&[]).expect_code(1);
+    let proposed = done.stderr.lines().any(|line| line.starts_with("again ") || line.ends_with(" --failed"));
+    assert!(!proposed && done.stderr.contains("5 rows failed as unknown and stay so"), "{}", done.stderr);
     let before = unknown_rows(&job);
     for _ in 0..2 {
         let done = job.run(&["--failed"]).expect_code(1);
         let words = "5 rows failed as unknown and stay so";
         assert!(done.stderr.contains(words) && done.stderr.contains("endpoints.pay.retry.unknown="), "{}", done.stderr);
+        assert!(!done.stderr.contains("again "), "nothing is proposed that does nothing: {}", done.stderr);
         assert_eq!((oracle.count(), unknown_rows(&job)), (40, before.clone()));
         assert!(journal::peek(&job.state()).expect("a journal").expect("a journal").last.complete);
     }

@@ -46,7 +46,8 @@ pub struct EndpointFacts {
     pub input: String,
     pub rows: Option<u64>,
     pub requests: Option<u64>,
-    /// With every retry that is allowed.
+    /// With every retry that `retry.attempts` allows; what is sent again after a throttled reply or during an outage
+    /// spends none of them and is not counted.
     pub most_requests: Option<u64>,
     pub batches: Option<u64>,
     pub batch_size: Option<u64>,

@@ -116,7 +116,9 @@ fn requests(endpoint: &EndpointFacts) -> String {
     };
     match (endpoint.requests, endpoint.most_requests) {
         (Some(requests), Some(most)) if most > requests => {
-            format!("{}, {} at most with retries; {flight}", thousands(requests), thousands(most))
+            // Throttled replies and failures of an outage spend none of `retry.attempts`: nothing bounds their number.
+            let (requests, most) = (thousands(requests), thousands(most));
+            format!("{requests}, {most} at most with retries, throttling and outages aside; {flight}")
         }
         (Some(requests), _) => format!("{}; {flight}", thousands(requests)),
         (None, _) => format!("one for each row; {flight}"),
@@ -263,6 +265,12 @@ fn resume(resume: &Resume, rows: Option<u64>, page: &mut Page) {
     page.labelled(0, "next", &format!("{}{of}", resume.words));
     for change in &resume.changes {
         page.labelled(0, "", &change_line(change));
+    }
+    for held in &resume.held {
+        page.labelled(0, "", &held.words);
+    }
+    if resume.held_too_long {
+        page.labelled(0, "", "that is longer than retry.max-wait: a run before its time stops at once");
     }
 }
 

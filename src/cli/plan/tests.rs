@@ -6,14 +6,19 @@ use super::facts::Facts;
 use crate::compile::{self, Options};
 use crate::diagnostic::Diagnostics;
 use crate::document::{Document, Overlays};
+use crate::plan::Plan;
 use crate::run::RunOptions;
 
 fn facts(job: &str) -> Facts {
+    Facts::gather(&plan(job), RunOptions::default(), 2).unwrap()
+}
+
+pub fn plan(job: &str) -> Plan {
     let mut diagnostics = Diagnostics::default();
     let path = Path::new("jobs/never-there.toml");
     let document = Document::parse(path, job.to_owned(), &Overlays::default(), &mut diagnostics).unwrap();
     let plan = compile::compile(&document, &Options::default(), &mut diagnostics);
-    Facts::gather(&plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list())), RunOptions::default(), 2).unwrap()
+    plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list()))
 }
 
 const ROWS: &str = "url = \"https://a.example/x\"\nmethod = \"POST\"\ninput.values = [{ w = 1 }, { w = \"many\" }]\n";

@@ -5,7 +5,7 @@
 #[cfg(test)]
 pub mod tests;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -68,6 +68,7 @@ pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
         "rows": {
             "ok": report.total.ok,
             "failed": report.total.failed,
+            "unknown": report.total.unknown,
             "skipped": report.total.skipped,
             "resumed": report.resumed_rows,
         },
@@ -101,10 +102,11 @@ fn ending_json(ending: &RunEnding) -> Value {
         RunEnding::Complete => json!({ "kind": "complete" }),
         RunEnding::Partial => json!({ "kind": "partial" }),
         RunEnding::Interrupted(signal) => json!({ "kind": "interrupted", "signal": signal_name(*signal) }),
-        RunEnding::Stopped { reason, resume_after } => json!({
+        RunEnding::Stopped { reason, resume_after, resume_at } => json!({
             "kind": "stopped",
             "reason": reason,
             "resume_after_seconds": resume_after.map(|wait| wait.as_secs_f64()),
+            "resume_at": resume_at.map(clock::rfc3339),
         }),
         RunEnding::Broken(reason) => json!({ "kind": "broken", "reason": reason }),
     }
@@ -116,12 +118,19 @@ fn title(report: &RunReport) -> String {
         RunEnding::Complete => format!("{job}: complete in {after}"),
         RunEnding::Partial => format!("{job}: the rows asked for have ended in {after}, others have not"),
         RunEnding::Interrupted(signal) => format!("{job}: interrupted by {} after {after}", signal_name(*signal)),
-        RunEnding::Stopped { reason, resume_after } => {
-            let when = resume_after.map(|wait| format!("; go on in {}", clock::human(wait))).unwrap_or_default();
+        RunEnding::Stopped { reason, resume_after, resume_at } => {
+            let when = resume_after.map(|wait| go_on(wait, *resume_at)).unwrap_or_default();
             format!("{job}: stopped after {after}: {}{when}", clean(reason))
         }
         RunEnding::Broken(reason) => format!("{job}: broken off after {after}: {}", clean(reason)),
     }
+}
+
+/// When going on makes sense. The wait counts from the stop: who reads this later is told the time as well.
+fn go_on(wait: Duration, at: Option<SystemTime>) -> String {
+    let stopped = at.and_then(|at| at.checked_sub(wait));
+    let moment = at.zip(stopped).map(|(at, stopped)| format!(" ({})", clock::moment(at, stopped)));
+    format!("; go on in {}{}", clock::human(wait), moment.unwrap_or_default())
 }
 
 fn signal_name(signal: Signal) -> &'static str {

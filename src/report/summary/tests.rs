@@ -4,13 +4,20 @@ use super::*;
 use crate::journal::Counts;
 use crate::run::OutputReport;
 
+/// A run that a server stopped at 15:04:05 on 20 November 2026.
+fn stopped(reason: &str, wait: Duration) -> RunEnding {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_187_045);
+    RunEnding::Stopped { reason: reason.into(), resume_after: Some(wait), resume_at: Some(at + wait) }
+}
+
 /// A run of 1,000 rows that ended as told.
 pub fn report(ending: RunEnding) -> RunReport {
     RunReport {
         job: "prices".into(),
         run: "20261120-150405-7f3a".into(),
         ending,
-        total: Counts { ok: 1000, failed: 0, skipped: 0, attempts: 1037, records: 1000 },
+        total: Counts { ok: 1000, attempts: 1037, records: 1000, ..Counts::default() },
+        unknown: 0,
         resumed_rows: 0,
         attempts: 1037,
         retries: 37,
@@ -96,18 +103,23 @@ resume    paceline run jobs/prices.toml
 
 #[test]
 fn stopped_before_the_first_reply() {
-    let resume_after = Some(Duration::from_secs(5400));
-    let mut report = report(RunEnding::Stopped { reason: "the server asks for a wait of 1h 30m".into(), resume_after });
+    let mut report = report(stopped("the server asks for a wait of 1h 30m", Duration::from_secs(5400)));
     report.total = Counts::default();
     (report.attempts, report.latency, report.statuses, report.outputs) = (0, None, Vec::new(), Vec::new());
     report.bound_by = Vec::new();
     let expected = "\
-prices: stopped after 4.8s: the server asks for a wait of 1h 30m; go on in 1h 30m
+prices: stopped after 4.8s: the server asks for a wait of 1h 30m; go on in 1h 30m (16:34:05 UTC)
 rows      0 ok · 0 failed · 0 skipped
 journal   jobs/.paceline/prices/journal
 resume    paceline run jobs/prices.toml
 ";
     assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml"))), expected);
+}
+
+#[test]
+fn a_wait_of_days_is_told_with_its_date() {
+    let text = text(&report(stopped("asked", Duration::from_secs(3 * 86_400))), None);
+    assert_eq!(text.lines().next(), Some("prices: stopped after 4.8s: asked; go on in 3d (2026-11-23 15:05 UTC)"));
 }
 
 #[test]
@@ -144,12 +156,13 @@ fn never_more_than_twelve_lines_whatever_there_is_to_say() {
 
 #[test]
 fn json_says_the_same() {
-    let mut report = report(RunEnding::Stopped { reason: "asked".into(), resume_after: Some(Duration::from_secs(9)) });
+    let mut report = report(stopped("asked", Duration::from_secs(9)));
     report.failures = vec![("HTTP 404".into(), 17, 41)];
     let json = json(&report, 4, Some(&next("resume", "paceline run x.toml")));
-    let ending = json!({ "kind": "stopped", "reason": "asked", "resume_after_seconds": 9.0 });
+    let at = "2026-11-20T15:04:14.000Z";
+    let ending = json!({ "kind": "stopped", "reason": "asked", "resume_after_seconds": 9.0, "resume_at": at });
     assert_eq!(json["ending"], ending);
-    assert_eq!(json["rows"], json!({ "ok": 1000, "failed": 0, "skipped": 0, "resumed": 0 }));
+    assert_eq!(json["rows"], json!({ "ok": 1000, "failed": 0, "unknown": 0, "skipped": 0, "resumed": 0 }));
     assert_eq!(json["latency_ms"], json!({ "p50": 3.0, "p95": 12.0, "p99": 40.0 }));
     assert_eq!(json["failures"], json!([{ "reason": "HTTP 404", "rows": 17, "example_row": 42 }]));
     assert_eq!(

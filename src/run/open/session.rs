@@ -14,7 +14,7 @@ use crate::report::text::counted;
 use crate::run::feeder::Selection;
 use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
-use crate::run::{RunError, heal};
+use crate::run::{RunError, heal, summing};
 use crate::sink::Start;
 
 use super::cannot;
@@ -247,13 +247,7 @@ impl Session {
             let rows = self.left.iter().filter(|row| row.endpoint == position).count() as u64;
             (rows, &endpoint.name)
         });
-        let left = endpoints.filter(|(rows, _)| *rows > 0).map(|(rows, name)| {
-            format!(
-                "endpoints.{name}: {} failed as unknown and stay so, since the server may have acted on them; \
-                 --set endpoints.{name}.retry.unknown='\"resend\"' sends them again",
-                counted(rows, "row")
-            )
-        });
+        let left = endpoints.filter(|(rows, _)| *rows > 0).map(|(rows, name)| summing::unknown_words(name, rows));
         left.collect()
     }
 }

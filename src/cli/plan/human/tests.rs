@@ -1,6 +1,7 @@
 //! What `plan` says, letter by letter.
 
 use super::super::facts::{LimitFacts, RepeatFacts, RuleFacts, SaveFacts, SecretFacts};
+use super::super::resume::HeldFacts;
 use super::super::resume::tests::change;
 use super::*;
 use crate::retry::Then;
@@ -92,7 +93,15 @@ fn facts(resume: Resume) -> Facts {
 
 fn begin() -> Resume {
     let words = "a run begins at the first row".into();
-    Resume { action: Action::Begin, words, run: None, done: 0, changes: Vec::new() }
+    Resume {
+        action: Action::Begin,
+        words,
+        run: None,
+        done: 0,
+        changes: Vec::new(),
+        held: Vec::new(),
+        held_too_long: false,
+    }
 }
 
 #[test]
@@ -103,7 +112,7 @@ job       jobs/prices.toml (fingerprint 1a2b3c4d)
 
 endpoint price
   input     products.csv (csv, 3 columns): 1,000 rows
-  requests  1,000, 5,000 at most with retries; 20 in flight
+  requests  1,000, 5,000 at most with retries, throttling and outages aside; 20 in flight
   batches   2 of 500 rows, 250ms between two
   limit     api: 10/s and 5000/h, burst 5
   duration  at least 1m 39s, bound by limit api
@@ -138,12 +147,22 @@ next      a run begins at the first row
 #[test]
 fn a_run_that_goes_on_says_how_far_it_is_and_does_not_mind_its_own_output() {
     let words = "run r7 is unfinished: a run goes on with it, 412 rows done".to_owned();
-    let resume = Resume { action: Action::GoOn, words, run: Some("r7".into()), done: 412, changes: vec![change()] };
+    let held = HeldFacts {
+        limit: "api".into(),
+        key: None,
+        until: "2026-11-27T14:05:10Z".into(),
+        wait_seconds: 180.0,
+        words: "api: held until 14:05:10 UTC (in 3m), the server asked for it".into(),
+    };
+    let (run, changes, held) = (Some("r7".into()), vec![change()], vec![held]);
+    let resume = Resume { action: Action::GoOn, words, run, done: 412, changes, held, held_too_long: true };
     let text = text(&facts(resume));
     assert!(!text.contains("refused"), "{text}");
     let expected = "\
 next      run r7 is unfinished: a run goes on with it, 412 rows done of 1,000
           endpoints.price.url: http://a -> http://b
+          api: held until 14:05:10 UTC (in 3m), the server asked for it
+          that is longer than retry.max-wait: a run before its time stops at once
 ";
     assert!(text.ends_with(expected), "{text}");
 }
