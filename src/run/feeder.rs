@@ -16,16 +16,17 @@ use crate::row::Row;
 use crate::source::{Read, SourcePlan};
 
 use super::batch::{Batch, BatchTicket};
+use super::call::Call;
 use super::control::Cause;
+use super::ending;
 use super::lane::{Lane, LastAttempt};
 use super::live::Raised;
 use super::mailbox::Mailbox;
-use super::queue::Call;
 
 /// Rows read ahead of the queue.
 const READ_AHEAD: usize = 256;
 /// Rows that are moved at once where there are no batches.
-const CHUNK: u64 = 256;
+const MOVED: u64 = 256;
 /// Rows that may be under way ahead of the oldest one that has not been written, in input order. Those that
 /// have ended wait in memory, and are sent again after a kill: the wider the more of both.
 pub const ORDER_WINDOW: u64 = 1_000;
@@ -181,24 +182,25 @@ async fn move_rows(lane: &Lane, intake: &Intake, batches: &AtomicU64) {
         Some(size) => move_batches(lane, intake, size, batches).await,
         None => {
             let mut sequence = intake.sequence.lock().await;
+            let mut chunk = Chunk::default();
             loop {
-                let rows = intake.take(&mut sequence, CHUNK).await;
+                let rows = intake.take(&mut sequence, MOVED).await;
                 if rows.is_empty() {
-                    return;
+                    return chunk.send(lane).await;
                 }
-                add(lane, intake, rows, None).await;
+                add(lane, intake, rows, &mut chunk).await;
             }
         }
     }
 }
 
-/// One batch after the other. Rows go out as they come: a batch needs no more memory than a chunk, and
+/// One batch after the other. Rows go out as they come: a batch needs no more memory than these, and
 /// a slow input keeps no row waiting for its batch to be full.
 async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU64) {
     let mut start = clock::now();
     loop {
         let mut sequence = intake.sequence.lock().await;
-        let mut rows = intake.take(&mut sequence, size.min(CHUNK)).await;
+        let mut rows = intake.take(&mut sequence, size.min(MOVED)).await;
         if rows.is_empty() {
             return;
         }
@@ -209,13 +211,15 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
         }
         let mut begun = Begun::new(lane, batches.fetch_add(1, Ordering::Relaxed) + 1);
         let batch = Batch::default();
+        let mut chunk = Chunk::of(batch.ticket());
         while !rows.is_empty() {
             begun.rows += rows.len() as u64;
-            add(lane, intake, rows, batch.ticket()).await;
+            add(lane, intake, rows, &mut chunk).await;
             let left = size.saturating_sub(begun.rows);
-            rows = if left > 0 { intake.take(&mut sequence, left.min(CHUNK)).await } else { Vec::new() };
+            rows = if left > 0 { intake.take(&mut sequence, left.min(MOVED)).await } else { Vec::new() };
         }
-        drop(sequence);
+        chunk.send(lane).await;
+        drop((sequence, chunk));
         batch.ended().await;
         drop(begun);
         start = clock::now() + lane.plan().batch.pause;
@@ -244,21 +248,52 @@ impl Drop for Begun<'_> {
     }
 }
 
-async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, ticket: Option<BatchTicket>) {
+async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut Chunk) {
     for (sequence, Taken { read, unknown }) in rows {
-        if lane.plan().order == Order::Input {
+        if lane.plan().order == Order::Input && chunk.rows.is_empty() {
             intake.window(sequence).await;
         }
         match read {
             Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,
-            Read::Row(row) => {
-                let row = Arc::new(row);
-                lane.queue.add(Call::new(row, sequence, ticket.clone())).await;
-            }
+            Read::Row(row) => chunk.add(lane, sequence, Arc::new(row)).await,
             Read::Bad { row, reason } => {
                 let last = LastAttempt { error: Some(&reason), ..LastAttempt::default() };
                 end_unsent(lane, Arc::new(row), sequence, &last).await;
             }
+        }
+    }
+}
+
+/// Rows that go out in one request, as they gather.
+#[derive(Debug, Default)]
+struct Chunk {
+    rows: Vec<(u64, Arc<Row>)>,
+    ticket: Option<BatchTicket>,
+}
+
+impl Chunk {
+    /// Rows of a batch.
+    fn of(ticket: Option<BatchTicket>) -> Self {
+        Self { rows: Vec::new(), ticket }
+    }
+
+    /// Takes a row; one that is full goes on its way.
+    async fn add(&mut self, lane: &Lane, sequence: u64, row: Arc<Row>) {
+        let Some(plan) = &lane.plan().chunk else {
+            return lane.queue.add(Call::new(row, sequence, self.ticket.clone())).await;
+        };
+        self.rows.push((sequence, row));
+        if self.rows.len() >= plan.size {
+            self.send(lane).await;
+        }
+    }
+
+    /// Sends what has gathered.
+    async fn send(&mut self, lane: &Lane) {
+        if !self.rows.is_empty() {
+            let call = Call::chunk(&self.rows, self.ticket.clone());
+            self.rows.clear();
+            lane.queue.add(call).await;
         }
     }
 }
@@ -285,8 +320,11 @@ async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, last: &LastAttemp
         row: row.ordinal,
         reason: reason.to_owned(),
     });
-    let outcome = lane.failed(row, sequence, last);
-    lane.deliver(outcome, false).await;
+    let mut call = Call::new(row, sequence, None);
+    call.attempts = last.attempts;
+    for outcome in ending::failed(lane, &call, last) {
+        lane.deliver(outcome, false).await;
+    }
 }
 
 /// Reads a source on a thread of its own. When it can't go on, or panics, the conductor is told before

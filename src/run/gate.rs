@@ -8,13 +8,14 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
 use crate::limit::{Take, take_all};
+use crate::row::Row;
 use crate::transport::{BoxFuture, Gate};
 
 use super::control::{Cause, Control};
@@ -29,8 +30,8 @@ pub struct LaneGate<'a> {
     takings: &'a Takings<'a>,
     control: &'a Control,
     counters: &'a Counters,
-    /// What notes the request, and of which row; `None`: it may be repeated.
-    notes: Option<(&'a Notes, u64)>,
+    /// What notes the request, and of which rows; `None`: it may be repeated.
+    notes: Option<(&'a Notes, &'a [Arc<Row>])>,
     state: Mutex<State<'a>>,
     /// Whether the request, or the next hop of a redirect, stands before the gate.
     stands: AtomicBool,
@@ -65,10 +66,10 @@ impl<'a> LaneGate<'a> {
         Self { takings, control, counters, notes: None, state, stands, came, outages: None, back }
     }
 
-    /// With a note of this row before anything leaves.
+    /// With a note of these rows before anything leaves.
     #[must_use]
-    pub fn noting(mut self, notes: Option<&'a Notes>, row: u64) -> Self {
-        self.notes = notes.map(|notes| (notes, row));
+    pub fn noting(mut self, notes: Option<&'a Notes>, rows: &'a [Arc<Row>]) -> Self {
+        self.notes = notes.map(|notes| (notes, rows));
         self
     }
 
@@ -141,9 +142,9 @@ impl<'a> LaneGate<'a> {
         // Held until the tokens are taken.
         let mut _near = None;
         let noted = self.state().noted;
-        if let Some((notes, row)) = self.notes.filter(|_| !noted) {
+        if let Some((notes, rows)) = self.notes.filter(|_| !noted) {
             _near = Some(notes.near().await);
-            if let Err(message) = notes.note(row).await {
+            if let Err(message) = notes.note(rows).await {
                 self.control.end(Cause::Broken(message));
                 std::future::pending::<()>().await;
             }

@@ -12,9 +12,10 @@ use crate::event::Event;
 use crate::plan::RulePlan;
 use crate::retry::{Attempt, Attempted, Failure, FailureKind, Reach, Then, Verdict, verdict};
 
+use super::call::{Call, Postponed};
 use super::control::Cause;
+use super::ending::{self, Yield};
 use super::lane::{Lane, LastAttempt};
-use super::queue::{Call, Postponed};
 use super::weather::{Weather, attempted};
 use super::worker::{Step, Tried, row_timeout, status_words};
 
@@ -97,12 +98,44 @@ fn carry_out(
         }
         Verdict::Skip => {
             tell(lane, call, tried, "skip", Some(judged.failure), None);
-            Step::Ended(lane.skipped(call.attempts, call.row.clone(), call.sequence), false)
+            Step::Ended(ending::skipped(lane, call), false)
         }
         Verdict::Unknown => unknown(lane, call, tried, judged.failure),
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
-        Verdict::Fail | Verdict::Accept => fail(lane, call, tried, judged.failure),
+        Verdict::Fail | Verdict::Accept => match halves(lane, call) {
+            Some(halves) => {
+                tell(lane, call, tried, "split", Some(judged.failure), None);
+                Step::Split(halves)
+            }
+            None => fail(lane, call, tried, judged.failure),
+        },
     }
+}
+
+/// A chunk that may be split comes again as its halves, down to the row that is to blame.
+fn halves(lane: &Lane, call: &Call) -> Option<[Call; 2]> {
+    lane.plan().chunk.as_ref().filter(|chunk| chunk.split).and_then(|_| call.halves())
+}
+
+/// Ends an accepted call. Rows of a chunk that the reply has nothing for fail.
+pub(super) fn accept(lane: &Lane, call: &Call, tried: &Tried<'_>, taken: Yield) -> Step {
+    for (member, reason) in &taken.lost {
+        tell_failed(lane, call.row.members()[*member].ordinal, reason);
+    }
+    let last = LastAttempt {
+        reply: tried.reply.as_ref().ok(),
+        status: tried.told_status(),
+        duration_ms: tried.milliseconds(),
+        attempts: call.attempts,
+        ..LastAttempt::default()
+    };
+    Step::Ended(ending::accepted(lane, call, taken, &last), false)
+}
+
+/// Counts and tells a row that failed.
+fn tell_failed(lane: &Lane, row: u64, reason: &str) {
+    lane.shared.meter.failed(reason, row);
+    lane.shared.control.tell(Event::RowFailed { endpoint: lane.plan().name.clone(), row, reason: reason.to_owned() });
 }
 
 /// Puts a row that was throttled to sleep, unless that has gone on for too long: for every row, which stops the run,
@@ -252,12 +285,7 @@ pub(super) fn fail(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failur
 
 fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, unknown: bool) -> Step {
     let error = lane.shared.masker.mask(&failure.message).into_owned();
-    lane.shared.meter.failed(&error, call.row.ordinal);
-    lane.shared.control.tell(Event::RowFailed {
-        endpoint: lane.plan().name.clone(),
-        row: call.row.ordinal,
-        reason: error.clone(),
-    });
+    call.row.members().iter().for_each(|row| tell_failed(lane, row.ordinal, &error));
     let last = LastAttempt {
         reply: tried.reply.as_ref().ok(),
         status: tried.told_status(),
@@ -270,7 +298,7 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
     };
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].map(|status| Some(status.as_u16()));
     let unauthorized = failure.kind == FailureKind::Status && refused.contains(&tried.status());
-    Step::Ended(lane.failed(call.row.clone(), call.sequence, &last), unauthorized)
+    Step::Ended(ending::failed(lane, call, &last), unauthorized)
 }
 
 /// Tells the attempt, where somebody wants to know of each. What was never made is no attempt.

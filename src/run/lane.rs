@@ -12,7 +12,7 @@ use crate::journal::Intents;
 use crate::plan::request::RequestPlan;
 use crate::plan::stop_if::Ended;
 use crate::plan::{EndpointPlan, Meta, Plan};
-use crate::record::{Ending, Outcome, Record};
+use crate::record::{Ending, Outcome};
 use crate::retry::Failure;
 use crate::row::Row;
 use crate::save::{Saver, Saves};
@@ -165,22 +165,6 @@ impl Lane {
         SEEN.iter().chain(&saved).map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
     }
 
-    /// The outcome of a row that failed: one record, its extracted columns null.
-    #[must_use]
-    pub fn failed(&self, row: Arc<Row>, sequence: u64, last: &LastAttempt<'_>) -> Outcome {
-        let plan = self.plan();
-        let mut cells = vec![Value::Null; plan.columns.len()];
-        cells.extend(plan.meta.iter().map(|meta| self.meta(*meta, &row, last)));
-        cells.iter_mut().for_each(|cell| self.shared.record_masker.mask_value(cell));
-        Outcome { unknown: last.unknown, ..self.outcome(Ending::Failed, last.attempts, row, sequence, cells) }
-    }
-
-    /// The outcome of a row that is left out: no record.
-    #[must_use]
-    pub fn skipped(&self, attempts: u32, row: Arc<Row>, sequence: u64) -> Outcome {
-        Outcome { records: Vec::new(), ..self.outcome(Ending::Skipped, attempts, row, sequence, Vec::new()) }
-    }
-
     /// The request of a row, with the key that tells a repetition of it.
     ///
     /// # Errors
@@ -204,19 +188,11 @@ impl Lane {
         self.queue.allow(calls);
     }
 
-    /// The row may be sent again although its request was noted.
-    pub fn forget_note(&self, row: u64) {
+    /// The row, or the rows of a chunk, may be sent again although their request was noted.
+    pub fn forget_note(&self, row: &Arc<Row>) {
         if let Some(notes) = &self.notes {
-            notes.clear(row);
+            row.members().iter().for_each(|row| notes.clear(row.ordinal));
         }
-    }
-
-    /// An outcome of one record.
-    #[must_use]
-    pub fn outcome(&self, ending: Ending, attempts: u32, row: Arc<Row>, sequence: u64, cells: Vec<Value>) -> Outcome {
-        let ordinal = row.ordinal;
-        let records = vec![Record { row, cells }];
-        Outcome { endpoint: self.index, ordinal, sequence, ending, unknown: false, attempts, records }
     }
 
     /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind. `unauthorized`: it failed

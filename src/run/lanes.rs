@@ -39,7 +39,8 @@ pub(super) fn lanes(
     let lane = |(index, endpoint): (usize, &EndpointPlan)| {
         let request = RequestPlan::new(endpoint, demo)
             .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
-        let needs_body = endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
+        let needs_body =
+            endpoint.rows.is_some() || endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
         let slots = slots(endpoint);
         let limits = Limits::new(buckets(shared, index, endpoint));
         let noted = intents.filter(|_| endpoint.holds_back());
@@ -85,7 +86,8 @@ fn slots(endpoint: &EndpointPlan) -> usize {
 
 /// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.
 fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
-    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()));
+    let items = endpoint.rows.iter().map(crate::extract::RowsPlan::needs);
+    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()).chain(items));
     if endpoint.meta.contains(&Meta::Body) { wanted.map(|_| Wanted::whole()) } else { wanted }
 }
 

@@ -7,8 +7,10 @@
 mod auths;
 mod batch;
 mod bound;
+mod call;
 mod conductor;
 mod control;
+mod ending;
 mod feeder;
 mod gate;
 mod heal;
@@ -27,6 +29,7 @@ mod outages;
 mod pacing;
 mod queue;
 mod reading;
+mod records;
 pub mod resume;
 mod ruling;
 mod scribe;

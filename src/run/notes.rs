@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::journal::Intents;
 use crate::limit::{KeyPlan, LimitPlan};
+use crate::row::Row;
 
 /// Seconds that a slow disk takes to sync: so much ahead of its tokens a request may be noted.
 const SYNC: f64 = 0.1;
@@ -42,12 +43,12 @@ impl Notes {
         self.near.acquire().await.ok()
     }
 
-    /// Notes a row's request; durable when it returns.
+    /// Notes the request of these rows; durable when it returns.
     ///
     /// # Errors
     /// In words, when it can't be noted: then it must not be sent.
-    pub async fn note(&self, row: u64) -> Result<(), String> {
-        self.intents.note(self.endpoint, row).await
+    pub async fn note(&self, rows: &[Arc<Row>]) -> Result<(), String> {
+        self.intents.note(self.endpoint, rows.iter().map(|row| row.ordinal)).await
     }
 
     /// The row's request was answered, or surely not sent.

@@ -14,8 +14,8 @@ use crate::concurrency::{Concurrency, Sample};
 use crate::plan::EndpointPlan;
 use crate::retry::budget::Budget;
 
+use super::call::{Call, Postponed, Wait};
 use super::outages::{Leave, Outages};
-use super::queue::{Call, Postponed, Wait};
 use super::taking::Takings;
 
 /// See the module.

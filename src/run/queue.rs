@@ -6,111 +6,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use http::Uri;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
-use crate::row::Row;
 
-use super::batch::BatchTicket;
-use super::taking::Taking;
-
-/// One row on its way through an endpoint.
-#[derive(Debug)]
-pub struct Call {
-    /// The row.
-    pub row: Arc<Row>,
-    /// Position among the rows of this session.
-    pub sequence: u64,
-    /// Attempts made so far.
-    pub attempts: u32,
-    /// Attempts that count towards `retry.attempts`: none that was throttled, or failed in an outage.
-    pub spent: u32,
-    /// Times in a row that it was throttled.
-    pub throttled: u32,
-    /// Since when every attempt of it is throttled.
-    pub throttled_since: Option<Instant>,
-    /// Whether the next attempt is one that the retry budget pays for.
-    pub on_budget: bool,
-    /// Why the attempt before was not the last, in a word.
-    pub again_after: Option<String>,
-    /// What it sleeps for, where that is not a retry of its own.
-    pub postponed: Option<Wait>,
-    /// Whether it has slept for its turn at a limit: then it waits there for the rest.
-    pub placed: bool,
-    /// What it asked to go with while it is postponed, so that a wake in vain costs no more than the question.
-    pub asks: Option<Box<Asks>>,
-    /// When the row as a whole is out of time (`timeout.row`); set when it is first taken.
-    pub deadline: Option<Instant>,
-    /// Tells its batch when the call has ended; dropped with the call.
-    #[allow(dead_code, reason = "held for its drop")]
-    pub ticket: Option<BatchTicket>,
-}
-
-impl Call {
-    /// A row that was not sent yet.
-    #[must_use]
-    pub fn new(row: Arc<Row>, sequence: u64, ticket: Option<BatchTicket>) -> Self {
-        Self {
-            row,
-            sequence,
-            attempts: 0,
-            spent: 0,
-            throttled: 0,
-            throttled_since: None,
-            on_budget: false,
-            again_after: None,
-            postponed: None,
-            placed: false,
-            asks: None,
-            deadline: None,
-            ticket,
-        }
-    }
-}
-
-/// What a call waits for without an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// A host that is out.
-    Outage,
-    /// The budget of retries.
-    Budget,
-    /// Its turn at a limit with a bucket for each key.
-    Place,
-}
-
-impl Wait {
-    /// In words.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Outage => "its host is out",
-            Self::Budget => "retry.budget is empty",
-            Self::Place => "its turn at a limit of its key has not come",
-        }
-    }
-}
-
-/// A call that may not go yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Postponed {
-    /// When to ask again, at the earliest.
-    pub until: Instant,
-    /// What for.
-    pub wait: Wait,
-}
-
-/// What decides whether a call may go.
-#[derive(Debug)]
-pub struct Asks {
-    /// Where its request goes.
-    pub url: Uri,
-    /// What it takes of limits, where that is its own.
-    pub takings: Vec<Taking>,
-}
+use super::call::Call;
 
 #[derive(Debug)]
 struct Sleeper {
@@ -337,6 +239,18 @@ impl Queue {
         drop(inside);
         // Whoever waits must learn of the new due time.
         self.changed.notify_one();
+    }
+
+    /// A call that was taken comes again as these, at once.
+    pub fn split(&self, calls: impl IntoIterator<Item = Call>) {
+        let now = clock::now();
+        let mut inside = self.lock();
+        inside.at_work -= 1;
+        if !inside.drained {
+            inside.sleeping.extend(calls.into_iter().map(|call| Reverse(Sleeper { due: now, call })));
+        }
+        drop(inside);
+        self.changed.notify_waiters();
     }
 
     /// Lets so many calls be at work at once; those that are above it end first.

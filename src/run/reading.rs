@@ -13,8 +13,10 @@ use crate::secret::Masker;
 use crate::template::{Context, ReplyView};
 use crate::transport::Reply;
 
+use super::call::Call;
+use super::ending::Yield;
 use super::lane::{Lane, LastAttempt};
-use super::queue::Call;
+use super::records;
 use super::ruling;
 use super::worker::{Tried, status_words};
 
@@ -37,8 +39,8 @@ pub(super) fn as_text(lane: &Lane, mut reply: Reply) -> Reply {
 
 /// What was made of a reply.
 pub(super) enum Taken<'l> {
-    /// It is accepted: the cells of the record.
-    Cells(Vec<Value>),
+    /// It is accepted: its records.
+    Records(Yield),
     /// A rule says what becomes of it; the rule and its position.
     Ruled(usize, &'l RulePlan),
 }
@@ -82,11 +84,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     if let (Some(_), Some(Err(failure)), true) = (&lane.wanted, &json, expected) {
         return Err(failure.clone());
     }
-    let mut cells = extract(lane, &context)?;
-    cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, &call.row, &last)));
-    // A server may say a secret back.
-    cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
-    Ok(Taken::Cells(cells))
+    records::of(lane, call, &view, &last).map(Taken::Records)
 }
 
 fn refused(reply: &Reply) -> Failure {
@@ -129,19 +127,6 @@ fn readable(reply: &Reply) -> Result<(), Failure> {
 fn unreadable(label: &str) -> Failure {
     let message = format!("the reply is in the charset `{label}`, which is not known, and it is not UTF-8");
     Failure::sent(FailureKind::Decode, message)
-}
-
-fn extract(lane: &Lane, context: &Context<'_>) -> Result<Vec<Value>, Failure> {
-    let columns = &lane.plan().columns;
-    let item = context.reply.and_then(|reply| reply.json).unwrap_or(&Value::Null);
-    let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
-    for column in columns {
-        let value = column.extractor.extract(context, item);
-        cells.push(value.map_err(|error| {
-            Failure::sent(FailureKind::Extract, format!("columns.{}: {}", column.name, error.message))
-        })?);
-    }
-    Ok(cells)
 }
 
 fn parse(wanted: &Wanted, masker: &Masker, reply: &Reply) -> Result<Value, Failure> {

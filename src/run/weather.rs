@@ -97,7 +97,7 @@ fn sample(lane: &Lane, tried: &Tried<'_>, out: bool) {
 fn sign(tried: &Tried<'_>, accepted: &Result<Taken<'_>, Failure>) -> Sign {
     match (accepted, tried.status()) {
         (_, Some(status)) if tried.hints.throttles(status) => Sign::Up,
-        (Ok(Taken::Cells(_)), _) => Sign::Up,
+        (Ok(Taken::Records(_)), _) => Sign::Up,
         (Ok(Taken::Ruled(_, rule)), Some(status)) => {
             Sign::of(Attempted::Ruled { then: rule.then, status, hints: &tried.hints })
         }

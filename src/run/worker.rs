@@ -13,19 +13,20 @@ use http::{Request, StatusCode};
 use crate::clock::{self, Instant};
 use crate::hints::{self, Hints};
 use crate::limit::Take;
-use crate::record::{Ending, Outcome};
+use crate::record::Outcome;
 use crate::retry::{Failure, FailureKind};
+use crate::row::Row;
 use crate::save::Saving;
 use crate::template::Context;
 use crate::transport::{Reply, RequestBody};
 
+use super::call::{Asks, Call};
 use super::control::Cause;
 use super::gate::LaneGate;
 use super::judging::{self, Judged};
 use super::lane::Lane;
 use super::live::{self, Raised};
 use super::outages::Leave;
-use super::queue::{Asks, Call};
 use super::reading::{self, Taken};
 use super::sending;
 use super::taking::Takings;
@@ -34,7 +35,9 @@ use super::weather;
 /// What becomes of a call for now.
 pub(super) enum Step {
     /// It has ended; and whether that was because the server does not know who asks.
-    Ended(Outcome, bool),
+    Ended(Vec<Outcome>, bool),
+    /// A chunk comes again as its halves.
+    Split([Call; 2]),
     /// It comes again.
     Sleep(Instant),
     /// The run drains; the row has not ended.
@@ -98,10 +101,13 @@ impl Tried<'_> {
 pub async fn work(lane: Arc<Lane>) {
     while let Some(mut call) = lane.queue.next().await {
         match live(&lane, &mut call).await {
-            Step::Ended(outcome, unauthorized) => {
-                lane.deliver(outcome, unauthorized).await;
+            Step::Ended(outcomes, unauthorized) => {
+                for outcome in outcomes {
+                    lane.deliver(outcome, unauthorized).await;
+                }
                 lane.queue.finish();
             }
+            Step::Split(halves) => lane.queue.split(halves),
             Step::Sleep(due) => lane.queue.sleep(call, due),
             Step::Abandoned => lane.queue.finish(),
         }
@@ -118,7 +124,7 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     };
     call.postponed = None;
     let at_work = Raised::new(&lane.live().in_flight);
-    let made = attempt(lane, &context, (request, &takings, saving), &leave, deadline).await;
+    let made = attempt(lane, &row, &context, (request, &takings, saving), &leave, deadline).await;
     drop(at_work);
     let mut tried = match made {
         Made::Tried(tried) => *tried,
@@ -128,8 +134,8 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     };
     count(lane, call, &tried);
     let step = settle(lane, call, &mut tried, leave).await;
-    if let (Step::Sleep(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
-        lane.forget_note(row.ordinal);
+    if let (Step::Sleep(_) | Step::Split(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
+        lane.forget_note(&row);
     }
     step
 }
@@ -195,10 +201,10 @@ async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leav
     }
     let weather = weather::weather(lane, tried, &accepted, leave);
     match accepted {
-        Ok(Taken::Cells(cells)) => {
+        Ok(Taken::Records(taken)) => {
             lane.pacing.let_through();
             judging::tell(lane, call, tried, "accept", None, None);
-            Step::Ended(lane.outcome(Ending::Ok, call.attempts, call.row.clone(), call.sequence, cells), false)
+            judging::accept(lane, call, tried, taken)
         }
         Ok(Taken::Ruled(position, rule)) => {
             let failure = judging::ruled(tried, position, rule);
@@ -211,7 +217,7 @@ async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leav
 /// What an accepted attempt leaves, whose file has its name then.
 async fn accept<'l>(lane: &'l Lane, call: &Call, tried: &mut Tried<'_>) -> Result<Taken<'l>, Failure> {
     let taken = reading::read(lane, call, tried)?;
-    if let (Taken::Cells(_), Some(saving)) = (&taken, &mut tried.saving) {
+    if let (Taken::Records(_), Some(saving)) = (&taken, &mut tried.saving) {
         saving.keep().await?;
     }
     Ok(taken)
@@ -252,15 +258,15 @@ enum Made<'l> {
 /// Makes one attempt.
 async fn attempt<'l>(
     lane: &'l Lane,
+    row: &'l Arc<Row>,
     context: &Context<'_>,
     (request, takings, mut saving): (Request<RequestBody>, &'l Takings<'l>, Option<Saving>),
     leave: &Leave<'_>,
     deadline: Option<Instant>,
 ) -> Made<'l> {
-    let row = context.row.map_or(0, |row| row.ordinal);
     let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
     let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
-    let gate = gate.noting(lane.notes.as_ref(), row).minding(outages);
+    let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages);
     let reply = tokio::select! {
         biased;
         reply = sending::exchange(lane, context, request, &gate, saving.as_mut()) => match reply {
@@ -285,7 +291,7 @@ async fn attempt<'l>(
 }
 
 /// The run drained before the request left, or before it left again; its note goes where nothing is open.
-fn abandoned<'l>(lane: &Lane, row: u64, gate: &LaneGate<'_>) -> Made<'l> {
+fn abandoned<'l>(lane: &Lane, row: &Arc<Row>, gate: &LaneGate<'_>) -> Made<'l> {
     if !gate.is_open() {
         lane.forget_note(row);
     }
@@ -319,6 +325,7 @@ mod tests {
     use super::super::tests::stage::{Act, Server, lanes};
     use super::*;
     use crate::journal::{IntentFile, Intents};
+    use crate::record::Ending;
     use crate::row::{Fields, Row};
     use crate::run::control::Phase;
 
@@ -345,7 +352,7 @@ mod tests {
         assert!(matches!(live(lane, &mut call).await, Step::Sleep(_)), "still out");
         call.row = row;
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(matches!(live(lane, &mut call).await, Step::Ended(outcome, _) if outcome.ending == Ending::Ok));
+        assert!(matches!(live(lane, &mut call).await, Step::Ended(outcomes, _) if outcomes[0].ending == Ending::Ok));
     }
 
     #[tokio::test]

@@ -57,6 +57,20 @@ struct Inside {
     broken: Option<String>,
 }
 
+impl Inside {
+    /// Has a note in the group that is gathered, if there is none yet; says whether one is durable.
+    fn gather(&mut self, key: Key) -> bool {
+        match self.open.get(&key) {
+            Some(group) => *group < self.durable,
+            None => {
+                self.open.insert(key, self.group);
+                self.gathered.insert(key, true);
+                false
+            }
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Desk {
     inside: Mutex<Inside>,
@@ -93,12 +107,12 @@ impl Intents {
         Ok(Self { desk, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Notes that a row's request is about to be sent; returns when the note is durable. At once where it is
-    /// already. Whoever gives up the wait has not sent anything and says so with [`Intents::clear`].
+    /// Notes that the request of these rows is about to be sent; returns when the notes are durable. At once where
+    /// they are already. Whoever gives up the wait has not sent anything and says so with [`Intents::clear`].
     ///
     /// # Errors
     /// When it can't be noted, in words: the request must not be sent. The run has been told to end.
-    pub async fn note(&self, endpoint: usize, row: u64) -> Result<(), String> {
+    pub async fn note(&self, endpoint: usize, rows: impl IntoIterator<Item = u64>) -> Result<(), String> {
         let told = {
             let mut inside = self.desk.lock();
             let inside = &mut *inside;
@@ -108,13 +122,8 @@ impl Intents {
             if inside.closed {
                 return Err("the run has ended".to_owned());
             }
-            match inside.open.get(&(endpoint, row)) {
-                Some(group) if *group < inside.durable => return Ok(()),
-                Some(_) => {}
-                None => {
-                    inside.open.insert((endpoint, row), inside.group);
-                    inside.gathered.insert((endpoint, row), true);
-                }
+            if rows.into_iter().map(|row| inside.gather((endpoint, row))).filter(|durable| !durable).count() == 0 {
+                return Ok(());
             }
             let (teller, told) = oneshot::channel();
             inside.waiting.push(teller);

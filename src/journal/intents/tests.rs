@@ -55,15 +55,15 @@ async fn a_note_is_on_disk_when_it_is_told_and_gone_once_it_is_cleared() {
     let home = TempDir::new().unwrap();
     let intents = live(begin(&home));
     assert_eq!(killed(&home), [set([]), set([])]);
-    intents.note(0, 7).await.unwrap();
+    intents.note(0, [7]).await.unwrap();
     assert_eq!(killed(&home), [set([7]), set([])]);
-    intents.note(1, 7).await.unwrap();
+    intents.note(1, [7]).await.unwrap();
     assert_eq!(killed(&home), [set([7]), set([7])]);
     intents.clear(0, 7);
-    intents.note(1, 8).await.unwrap();
+    intents.note(1, [8]).await.unwrap();
     assert_eq!(killed(&home), [set([]), set([7, 8])], "the next group takes it along");
     intents.clear(1, 8);
-    intents.note(1, 8).await.unwrap();
+    intents.note(1, [8]).await.unwrap();
     assert_eq!(killed(&home), [set([]), set([7, 8])], "noted again, for a second attempt");
     intents.clear(1, 7);
     intents.clear(0, 99);
@@ -76,7 +76,7 @@ async fn what_is_cleared_is_written_although_nobody_notes() {
     let home = TempDir::new().unwrap();
     let file = home.path().join("intents");
     let intents = live(begin(&home));
-    intents.note(0, 1).await.unwrap();
+    intents.note(0, [1]).await.unwrap();
     let before = fs::metadata(&file).unwrap().len();
     intents.clear(0, 1);
     // The thread waits on the real clock; whoever looks lets it have the machine.
@@ -91,7 +91,7 @@ async fn what_has_ended_is_not_unknown_and_is_no_intent_of_the_next_session() {
     let home = TempDir::new().unwrap();
     let intents = live(begin(&home));
     for row in 0..6 {
-        intents.note(0, row).await.unwrap();
+        intents.note(0, [row]).await.unwrap();
     }
     intents.settle(&[set([0, 2]), set([])]);
     assert_eq!(intents.open(), 4);
@@ -106,8 +106,8 @@ async fn what_has_ended_is_not_unknown_and_is_no_intent_of_the_next_session() {
 async fn another_run_is_no_obstacle_and_endpoints_go_by_their_names() {
     let home = TempDir::new().unwrap();
     let intents = live(begin(&home));
-    intents.note(0, 3).await.unwrap();
-    intents.note(1, 4).await.unwrap();
+    intents.note(0, [3]).await.unwrap();
+    intents.note(1, [4]).await.unwrap();
     intents.close();
     let moved = resume(home.path(), RUN, &["c", "b", "a"], &[]).unwrap();
     assert_eq!(moved, [set([]), set([4]), set([3])]);
@@ -125,7 +125,7 @@ async fn three(home: &TempDir) -> (Vec<u8>, Vec<usize>) {
     let intents = live(begin(home));
     let mut ends = vec![fs::metadata(&file).unwrap().len() as usize];
     for row in 0..3 {
-        intents.note(0, row).await.unwrap();
+        intents.note(0, [row]).await.unwrap();
         ends.push(fs::metadata(&file).unwrap().len() as usize);
     }
     intents.close();
@@ -143,7 +143,7 @@ async fn cut_anywhere_it_says_all_that_was_told_before() {
         // The torn end is cut: what is noted next is not hidden behind it.
         let file = IntentFile::resume(home.path(), RUN, &names(&["a", "b"]), &[]).unwrap();
         let intents = live(file);
-        intents.note(1, 9).await.unwrap();
+        intents.note(1, [9]).await.unwrap();
         assert_eq!(killed(&home), [set(0..whole), set([9])], "{length}");
     }
 }
@@ -218,7 +218,7 @@ async fn many_share_one_write_and_one_sync_and_nobody_is_told_before_it() {
     let note = |row: u64| {
         let (intents, told) = (intents.clone(), told.clone());
         tokio::spawn(async move {
-            intents.note(0, row).await.unwrap();
+            intents.note(0, [row]).await.unwrap();
             told.fetch_add(1, Ordering::SeqCst);
         })
     };
@@ -241,7 +241,7 @@ async fn many_share_one_write_and_one_sync_and_nobody_is_told_before_it() {
         task.await.unwrap();
     }
     assert_eq!(*operations.lock().unwrap(), ["append", "sync", "append", "sync"]);
-    intents.note(0, 5).await.unwrap();
+    intents.note(0, [5]).await.unwrap();
     assert_eq!(operations.lock().unwrap().len(), 4, "it is durable already");
 }
 
@@ -254,11 +254,11 @@ async fn a_failed_write_or_sync_is_final_for_everybody() {
         let (tell, told) = mpsc::channel();
         let broken = move |words| tell.send(words).unwrap();
         let intents = Intents::start(begin(&home).on(Box::new(tape), 0), broken).unwrap();
-        intents.note(0, 1).await.unwrap();
-        let error = intents.note(0, 2).await.unwrap_err();
+        intents.note(0, [1]).await.unwrap();
+        let error = intents.note(0, [2]).await.unwrap_err();
         assert!(error.contains("intents") && error.contains("no space left"), "{error}");
-        assert_eq!(intents.note(0, 3).await.unwrap_err(), error);
-        assert_eq!(intents.note(0, 1).await.unwrap_err(), error, "also what is durable already: the run ends");
+        assert_eq!(intents.note(0, [3]).await.unwrap_err(), error);
+        assert_eq!(intents.note(0, [1]).await.unwrap_err(), error, "also what is durable already: the run ends");
         intents.clear(0, 1);
         intents.close();
         assert_eq!(told.try_iter().collect::<Vec<_>>(), [error], "told once");
@@ -272,7 +272,7 @@ async fn after_the_end_nothing_is_noted() {
     let intents = live(begin(&home));
     intents.close();
     intents.close();
-    assert!(intents.note(0, 1).await.is_err());
+    assert!(intents.note(0, [1]).await.is_err());
     assert_eq!(unknown(home.path()), [set([]), set([])]);
 }
 
@@ -286,14 +286,14 @@ async fn a_file_that_has_grown_is_written_anew_with_what_is_open() {
     let home = TempDir::new().unwrap();
     let intents = live(begin(&home).on(swallowing(), SMALL - 60));
     for row in 0..3 {
-        intents.note(1, row).await.unwrap();
+        intents.note(1, [row]).await.unwrap();
     }
     assert_eq!(killed(&home), [set([]), set([])], "these went to the tape; the last of them made it too long");
     intents.settle(&[set([]), set([0])]);
     intents.clear(1, 1);
-    intents.note(0, 8).await.unwrap();
+    intents.note(0, [8]).await.unwrap();
     assert_eq!(killed(&home), [set([8]), set([2])]);
-    intents.note(0, 9).await.unwrap();
+    intents.note(0, [9]).await.unwrap();
     assert_eq!(killed(&home), [set([8, 9]), set([2])], "and it goes on in the new file");
 }
 
@@ -303,7 +303,7 @@ async fn a_file_whose_rows_are_mostly_open_is_not_written_anew_for_each_of_them(
     let mut file = begin(&home);
     file.open = (0..20_000).map(|row| (0, row)).collect::<BTreeSet<_>>();
     let intents = live(file.on(swallowing(), 2 * SMALL));
-    intents.note(1, 1).await.unwrap();
+    intents.note(1, [1]).await.unwrap();
     assert_eq!(killed(&home), [set([]), set([])]);
 }
 
@@ -317,8 +317,8 @@ async fn without_room_for_a_second_file_the_first_goes_on() {
     let tape = Watched { operations: operations.clone(), fails_at: 0, gate: None };
     let intents = live(file.on(Box::new(tape), SMALL + 1));
     fs::remove_dir_all(&state).unwrap();
-    intents.note(0, 1).await.unwrap();
-    intents.note(0, 2).await.unwrap();
+    intents.note(0, [1]).await.unwrap();
+    intents.note(0, [2]).await.unwrap();
     assert_eq!(*operations.lock().unwrap(), ["append", "sync", "append", "sync"]);
 }
 
@@ -335,7 +335,7 @@ proptest::proptest! {
         for (step, endpoint, row) in steps {
             match step {
                 0 if !done.contains(&(endpoint, row)) => {
-                    runtime.block_on(intents.note(endpoint, row)).unwrap();
+                    runtime.block_on(intents.note(endpoint, [row])).unwrap();
                     open.insert((endpoint, row));
                 }
                 1 => {

@@ -72,7 +72,7 @@ async fn killed(plan: &Plan, folder: &StateFolder) {
     let mut session = begin(plan, folder, Decision::New).unwrap();
     let intents = Intents::start(session.intents.unwrap(), |words| panic!("{words}")).unwrap();
     for row in 1..=4 {
-        intents.note(0, row).await.unwrap();
+        intents.note(0, [row]).await.unwrap();
     }
     intents.clear(0, 4);
     intents.close();

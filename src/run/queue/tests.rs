@@ -1,9 +1,10 @@
 //! The order in which calls come, and when there are no more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::row::Fields;
+use crate::row::{Fields, Row};
 
 fn call(ordinal: u64) -> Call {
     let row = Arc::new(Row { ordinal, line: 0, fields: Fields::Integer(0) });

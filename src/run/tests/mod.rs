@@ -266,7 +266,7 @@ async fn a_note_stays_until_the_end_of_its_row_is_durable() {
         let file = IntentFile::begin(folder.path(), "r1", &["a".to_owned()]).unwrap();
         let intents = Intents::start(file, |words| panic!("{words}")).unwrap();
         for row in 0..3 {
-            intents.note(0, row).await.unwrap();
+            intents.note(0, [row]).await.unwrap();
         }
         Arc::get_mut(&mut shared).unwrap().intents = Some(Arc::new(intents));
         scribe.shared = shared.clone();

@@ -1,0 +1,81 @@
+//! How a call ends: an outcome for each of its rows.
+//!
+//! Must never leave a row of a chunk without an outcome, nor give it two.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::record::{Ending, Outcome, Record};
+use crate::row::Row;
+
+use super::call::Call;
+use super::lane::{Lane, LastAttempt};
+
+/// What an accepted reply leaves.
+#[derive(Debug)]
+pub(super) struct Yield {
+    /// Records in the order of the reply, each with the position of its row in the call.
+    pub records: Vec<(usize, Record)>,
+    /// Rows of a chunk that the reply has nothing for, by position, with the reason.
+    pub lost: Vec<(usize, String)>,
+}
+
+impl Yield {
+    /// Of one record for the only row.
+    pub fn one(record: Record) -> Self {
+        Self { records: vec![(0, record)], lost: Vec::new() }
+    }
+}
+
+/// The outcomes of an accepted reply. `lost` rows fail with their record as `last` has it.
+pub(super) fn accepted(lane: &Lane, call: &Call, taken: Yield, last: &LastAttempt<'_>) -> Vec<Outcome> {
+    let mut outcomes = each(lane, call, Ending::Ok);
+    for (member, record) in taken.records {
+        outcomes[member].records.push(record);
+    }
+    for (member, reason) in taken.lost {
+        let last = LastAttempt { error: Some(&reason), ..*last };
+        outcomes[member].ending = Ending::Failed;
+        let row = Arc::clone(&call.row.members()[member]);
+        outcomes[member].records = vec![failed_record(lane, row, &last)];
+    }
+    outcomes
+}
+
+/// The outcomes of a call that failed: one record for each row, its extracted columns null.
+pub(super) fn failed(lane: &Lane, call: &Call, last: &LastAttempt<'_>) -> Vec<Outcome> {
+    let mut outcomes = each(lane, call, Ending::Failed);
+    for (outcome, (row, _)) in outcomes.iter_mut().zip(call.members()) {
+        outcome.unknown = last.unknown;
+        outcome.records = vec![failed_record(lane, Arc::clone(row), last)];
+    }
+    outcomes
+}
+
+/// The outcomes of a call that is left out: no record.
+pub(super) fn skipped(lane: &Lane, call: &Call) -> Vec<Outcome> {
+    each(lane, call, Ending::Skipped)
+}
+
+/// An outcome without records for each row. Attempts count once, with the first.
+fn each(lane: &Lane, call: &Call, ending: Ending) -> Vec<Outcome> {
+    let outcome = |(position, (row, sequence)): (usize, (&Arc<Row>, u64))| Outcome {
+        endpoint: lane.index,
+        ordinal: row.ordinal,
+        sequence,
+        ending,
+        unknown: false,
+        attempts: if position == 0 { call.attempts } else { 0 },
+        records: Vec::new(),
+    };
+    call.members().enumerate().map(outcome).collect()
+}
+
+fn failed_record(lane: &Lane, row: Arc<Row>, last: &LastAttempt<'_>) -> Record {
+    let plan = lane.plan();
+    let mut cells = vec![Value::Null; plan.columns.len()];
+    cells.extend(plan.meta.iter().map(|meta| lane.meta(*meta, &row, last)));
+    cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
+    Record { row, cells }
+}

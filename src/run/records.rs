@@ -1,0 +1,137 @@
+//! The records of an accepted reply: one for the whole of it, or one for each item; and which row each belongs to.
+//!
+//! Must never give an item to a row that it may not belong to: where that can't be told the attempt fails.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::plan::ChunkKeyPlan;
+use crate::record::Record;
+use crate::retry::{Failure, FailureKind};
+use crate::row::Row;
+use crate::template::{Context, ReplyView};
+
+use super::call::Call;
+use super::ending::Yield;
+use super::lane::{Lane, LastAttempt};
+
+/// What an accepted reply leaves.
+///
+/// # Errors
+/// When a value can't be had, or items can't be told apart.
+pub(super) fn of(lane: &Lane, call: &Call, reply: &ReplyView<'_>, last: &LastAttempt<'_>) -> Result<Yield, Failure> {
+    let rows = call.row.members();
+    let taking = Taking { lane, reply, last };
+    let Some(items) = &lane.plan().rows else {
+        if let [row] = rows {
+            return taking.record(row, reply.json).map(Yield::one);
+        }
+        let each = rows.iter().enumerate();
+        let records =
+            each.map(|(member, row)| Ok((member, taking.record(row, reply.json)?))).collect::<Result<_, _>>()?;
+        return Ok(Yield { records, lost: Vec::new() });
+    };
+    // Without JSON it is a reply that a rule accepts although its status is not expected: it has no items.
+    let items = reply.json.map(|json| items.items(json)).unwrap_or_default();
+    match lane.plan().chunk.as_ref().map(|chunk| &chunk.by) {
+        None => taking.all(&rows[0], &items),
+        Some(None) => taking.by_position(rows, &items),
+        Some(Some(by)) => taking.by_key(rows, &items, by),
+    }
+}
+
+/// What records are taken with.
+#[derive(Clone, Copy)]
+struct Taking<'t> {
+    lane: &'t Lane,
+    reply: &'t ReplyView<'t>,
+    last: &'t LastAttempt<'t>,
+}
+
+impl Taking<'_> {
+    /// The record of one item.
+    fn record(&self, row: &Arc<Row>, item: Option<&Value>) -> Result<Record, Failure> {
+        let (lane, reply) = (self.lane, self.reply);
+        let own = (lane.needs_meta && lane.plan().chunk.is_some()).then(|| lane.meta_object(row, self.last));
+        let view = ReplyView {
+            status: reply.status,
+            headers: reply.headers,
+            body: reply.body,
+            json: reply.json,
+            meta: own.as_ref().unwrap_or(reply.meta),
+            item,
+        };
+        let context = Context { row: Some(row), secrets: &lane.shared.secrets, reply: Some(&view) };
+        let columns = &lane.plan().columns;
+        let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
+        for column in columns {
+            let value = column.extractor.extract(&context, item.unwrap_or(&Value::Null));
+            cells.push(value.map_err(|error| {
+                Failure::sent(FailureKind::Extract, format!("columns.{}: {}", column.name, error.message))
+            })?);
+        }
+        cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, row, self.last)));
+        // A server may say a secret back.
+        cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
+        Ok(Record { row: Arc::clone(row), cells })
+    }
+
+    /// All items belong to one row.
+    fn all(&self, row: &Arc<Row>, items: &[&Value]) -> Result<Yield, Failure> {
+        let records = items.iter().map(|item| Ok((0, self.record(row, Some(item))?))).collect::<Result<_, _>>()?;
+        Ok(Yield { records, lost: Vec::new() })
+    }
+
+    /// The first item belongs to the first row, and so on.
+    fn by_position(&self, rows: &[Arc<Row>], items: &[&Value]) -> Result<Yield, Failure> {
+        if rows.len() != items.len() {
+            let message = format!(
+                "the reply has {} items for the {} rows of the chunk, so that it can't be told which is whose; if items \
+                 may be missing, name what both have in common: `chunk = {{ size = {}, by = \"id\" }}`",
+                items.len(),
+                rows.len(),
+                self.lane.plan().chunk.as_ref().map_or(rows.len(), |chunk| chunk.size)
+            );
+            return Err(Failure::sent(FailureKind::Extract, message));
+        }
+        let pairs = rows.iter().zip(items).enumerate();
+        let records = pairs.map(|(member, (row, item))| Ok((member, self.record(row, Some(item))?)));
+        Ok(Yield { records: records.collect::<Result<_, _>>()?, lost: Vec::new() })
+    }
+
+    /// Items belong to the rows that have the same value; of equal rows to each.
+    fn by_key(&self, rows: &[Arc<Row>], items: &[&Value], by: &ChunkKeyPlan) -> Result<Yield, Failure> {
+        let mut owners = HashMap::<String, Vec<usize>>::new();
+        for (member, row) in rows.iter().enumerate() {
+            let key = row.get(&by.column).map(|value| as_text(&value)).unwrap_or_default();
+            owners.entry(key).or_default().push(member);
+        }
+        let mut records = Vec::with_capacity(items.len());
+        for item in items {
+            let key = by.item.items(item).first().map(|value| as_text(value));
+            for member in key.and_then(|key| owners.get(&key)).into_iter().flatten() {
+                records.push((*member, self.record(&rows[*member], Some(item))?));
+            }
+        }
+        let found = |member: &usize| records.iter().any(|(owner, _)| owner == member);
+        let lost = (0..rows.len()).filter(|member| !found(member));
+        let lost = lost.map(|member| (member, missing(&rows[member], by))).collect();
+        Ok(Yield { records, lost })
+    }
+}
+
+/// A row that no item is for.
+fn missing(row: &Row, by: &ChunkKeyPlan) -> String {
+    let key = row.get(&by.column).map(|value| as_text(&value)).unwrap_or_default();
+    format!("the reply to its chunk has no item with {} = `{key}` (chunk.by)", by.item.source())
+}
+
+/// A value for comparing what a table of text has with what JSON has.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
