@@ -76,6 +76,18 @@ pub enum Event {
         /// Until the next attempt, in milliseconds.
         wait_ms: u64,
     },
+    /// A row may not go yet, although no attempt of it has failed. Told only where somebody asks for every attempt;
+    /// once, however often it asks again in vain.
+    Postponed {
+        /// The endpoint.
+        endpoint: String,
+        /// The row.
+        row: u64,
+        /// What it waits for.
+        reason: String,
+        /// Until it asks again, in milliseconds.
+        wait_ms: u64,
+    },
     /// A server's word holds a limit.
     Held {
         /// Name of the limit.

@@ -1,5 +1,5 @@
 //! The log of `-v`: every event that says something, a line each, with the time of day (UTC). With `-vv` every
-//! attempt is among them.
+//! attempt is among them, and what else a row waits for.
 
 use std::time::Duration;
 
@@ -62,6 +62,9 @@ fn describe(event: &Event) -> String {
             let (wait, tries) = (human(*wait_ms), counted(u64::from(*attempts), "attempt"));
             format!("{}: row {}: again in {wait} after {tries}: {}", clean(endpoint), row + 1, clean(reason))
         }
+        Event::Postponed { endpoint, row, reason, wait_ms } => {
+            format!("{}: row {}: asks again in {}: {}", clean(endpoint), row + 1, human(*wait_ms), clean(reason))
+        }
         Event::Held { limit, wait_ms } => format!("limit {}: held for {}", clean(limit), human(*wait_ms)),
         Event::OutageBegan { endpoint, host, reason, wait_ms } => {
             let (wait, reason) = (human(*wait_ms), clean(reason));
@@ -120,6 +123,9 @@ mod tests {
         assert_eq!(describe(&retrying), "price: row 18: again in 250ms after 1 attempt: HTTP 503");
         assert_eq!(describe(&failed), "price: row 1: failed: HTTP 404");
         assert_eq!(describe(&batch), "price: batch 3 has ended, 1,000 rows");
+        let reason = "its host is out".to_owned();
+        let postponed = Event::Postponed { endpoint: endpoint(), row: 17, reason, wait_ms: 1500 };
+        assert_eq!(describe(&postponed), "price: row 18: asks again in 1.5s: its host is out");
         assert_eq!(describe(&Event::Held { limit: "api".into(), wait_ms: 90_000 }), "limit api: held for 1m 30s");
     }
 

@@ -41,6 +41,7 @@ impl Notices {
             | Event::BatchFinished { .. }
             | Event::Attempted { .. }
             | Event::Retrying { .. }
+            | Event::Postponed { .. }
             | Event::RowFailed { .. }
             | Event::EndpointFinished { .. }
             | Event::RunFinished { .. } => None,

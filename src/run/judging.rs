@@ -14,7 +14,7 @@ use crate::retry::{Attempt, Attempted, Failure, FailureKind, Reach, Then, Verdic
 
 use super::control::Cause;
 use super::lane::{Lane, LastAttempt};
-use super::queue::Call;
+use super::queue::{Call, Postponed};
 use super::weather::{Weather, attempted};
 use super::worker::{Step, Tried, row_timeout, status_words};
 
@@ -192,13 +192,21 @@ fn sleep(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Judged<'_>, (w
     Step::Sleep(due)
 }
 
-/// Puts a row that may not be tried yet to sleep; no attempt was made.
-pub(super) fn postpone(lane: &Lane, call: &mut Call, due: Instant) -> Step {
-    call.postponed = true;
-    match late(lane, call, due, None) {
-        Some(late) => fail(lane, call, &Tried::not(late.clone()), &late),
-        None => Step::Sleep(due),
+/// Puts a row that may not be tried yet to sleep; no attempt was made. It is told when it begins to wait for something,
+/// and not again for each time that it asked in vain.
+pub(super) fn postpone(lane: &Lane, call: &mut Call, Postponed { until, wait }: Postponed) -> Step {
+    if let Some(late) = late(lane, call, until, None) {
+        return fail(lane, call, &Tried::not(late.clone()), &late);
     }
+    if call.postponed.replace(wait) != Some(wait) {
+        lane.shared.control.tell_attempt(|| Event::Postponed {
+            endpoint: lane.plan().name.clone(),
+            row: call.row.ordinal,
+            reason: wait.words().to_owned(),
+            wait_ms: millis(until.saturating_duration_since(clock::now())),
+        });
+    }
+    Step::Sleep(until)
 }
 
 /// A row that would be out of time by then.

@@ -15,7 +15,7 @@ use crate::plan::EndpointPlan;
 use crate::retry::budget::Budget;
 
 use super::outages::{Leave, Outages};
-use super::queue::Call;
+use super::queue::{Call, Postponed, Wait};
 use super::taking::Takings;
 
 /// See the module.
@@ -53,20 +53,20 @@ impl Pacing {
     /// Whether an attempt may be made now.
     ///
     /// # Errors
-    /// When to ask again, at the earliest.
-    pub fn admit(&self, call: &mut Call, url: &Uri, takings: &Takings<'_>) -> Result<Leave<'_>, Instant> {
+    /// When to ask again, at the earliest, and what it waits for.
+    pub fn admit(&self, call: &mut Call, url: &Uri, takings: &Takings<'_>) -> Result<Leave<'_>, Postponed> {
         let now = clock::now();
         // Who comes back to a bucket that is held meanwhile gets another place, and does not wait there with a slot.
         if (!call.placed || takings.is_held(url, now))
             && let Some(place) = takings.place(url, now)
         {
             call.placed = true;
-            return Err(place);
+            return Err(Postponed { until: place, wait: Wait::Place });
         }
-        let leave = self.outages.admit(url, now)?;
+        let leave = self.outages.admit(url, now).map_err(|until| Postponed { until, wait: Wait::Outage })?;
         // What looks whether a host is back is rare enough.
         if !leave.is_probe() {
-            self.pay(call, now)?;
+            self.pay(call, now).map_err(|until| Postponed { until, wait: Wait::Budget })?;
         }
         call.placed = false;
         Ok(leave)

@@ -36,8 +36,8 @@ pub struct Call {
     pub on_budget: bool,
     /// Why the attempt before was not the last, in a word.
     pub again_after: Option<String>,
-    /// Whether it sleeps for a host that is out, a budget or its place, and not before a retry.
-    pub postponed: bool,
+    /// What it sleeps for, where that is not a retry of its own.
+    pub postponed: Option<Wait>,
     /// Whether it has slept for its turn at a limit: then it waits there for the rest.
     pub placed: bool,
     /// What it asked to go with while it is postponed, so that a wake in vain costs no more than the question.
@@ -62,13 +62,45 @@ impl Call {
             throttled_since: None,
             on_budget: false,
             again_after: None,
-            postponed: false,
+            postponed: None,
             placed: false,
             asks: None,
             deadline: None,
             ticket,
         }
     }
+}
+
+/// What a call waits for without an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// A host that is out.
+    Outage,
+    /// The budget of retries.
+    Budget,
+    /// Its turn at a limit with a bucket for each key.
+    Place,
+}
+
+impl Wait {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Outage => "its host is out",
+            Self::Budget => "retry.budget is empty",
+            Self::Place => "its turn at a limit of its key has not come",
+        }
+    }
+}
+
+/// A call that may not go yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Postponed {
+    /// When to ask again, at the earliest.
+    pub until: Instant,
+    /// What for.
+    pub wait: Wait,
 }
 
 /// What decides whether a call may go.
@@ -326,7 +358,7 @@ impl Queue {
             let mut inside = self.lock();
             let sleeping = std::mem::take(&mut inside.sleeping).into_vec();
             let roused = sleeping.into_iter().map(|Reverse(Sleeper { due, call })| {
-                let due = if call.postponed { due.min(now) } else { due };
+                let due = if call.postponed.is_some() { due.min(now) } else { due };
                 Reverse(Sleeper { due, call })
             });
             inside.sleeping = roused.collect();

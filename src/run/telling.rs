@@ -72,7 +72,11 @@ impl Telling {
     pub fn tell(&self, event: &Event) {
         let about_a_row = matches!(
             event,
-            Event::Attempted { .. } | Event::Retrying { .. } | Event::RowFailed { .. } | Event::Held { .. }
+            Event::Attempted { .. }
+                | Event::Retrying { .. }
+                | Event::Postponed { .. }
+                | Event::RowFailed { .. }
+                | Event::Held { .. }
         );
         if !about_a_row || self.behind.load(Ordering::Relaxed) < self.most_behind {
             self.send(Note::Event(event.clone()));

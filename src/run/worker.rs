@@ -110,14 +110,15 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         Ok(admitted) => admitted,
         Err(step) => return step,
     };
-    call.postponed = false;
+    call.postponed = None;
     let at_work = Raised::new(&lane.live().in_flight);
     let made = attempt(lane, &context, (request, &takings, saving), &leave, deadline).await;
     drop(at_work);
     let mut tried = match made {
         Made::Tried(tried) => *tried,
         Made::Abandoned => return Step::Abandoned,
-        Made::TurnedBack => return judging::postpone(lane, call, clock::now()),
+        // It asks at once, and is told then for how long it waits.
+        Made::TurnedBack => return Step::Sleep(clock::now()),
     };
     count(lane, call, &tried);
     let step = settle(lane, call, &mut tried, leave).await;
@@ -144,10 +145,10 @@ fn admitted<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Resul
     let takings = lane.limits.again(std::mem::take(&mut asks.takings));
     match lane.pacing.admit(call, &asks.url, &takings) {
         Ok(leave) => Ok((prepare(lane, call, context, takings)?, leave)),
-        Err(due) => {
+        Err(postponed) => {
             asks.takings = takings.into_own();
             call.asks = Some(asks);
-            Err(judging::postpone(lane, call, due))
+            Err(judging::postpone(lane, call, postponed))
         }
     }
 }
@@ -158,20 +159,15 @@ fn built<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Result<(
     let prepared = prepare(lane, call, context, takings)?;
     match lane.pacing.admit(call, prepared.request.uri(), &prepared.takings) {
         Ok(leave) => Ok((prepared, leave)),
-        Err(due) => {
+        Err(postponed) => {
             let (url, takings) = (prepared.request.uri().clone(), prepared.takings.into_own());
             call.asks = Some(Box::new(Asks { url, takings }));
-            Err(judging::postpone(lane, call, due))
+            Err(judging::postpone(lane, call, postponed))
         }
     }
 }
 
-fn prepare<'l>(
-    lane: &Lane,
-    call: &Call,
-    context: &Context<'_>,
-    takings: Takings<'l>,
-) -> Result<Prepared<'l>, Step> {
+fn prepare<'l>(lane: &Lane, call: &Call, context: &Context<'_>, takings: Takings<'l>) -> Result<Prepared<'l>, Step> {
     let request = lane.build(context).map_err(|failure| unmade(lane, call, failure))?;
     let saving = sending::saving(lane, context).map_err(|failure| unmade(lane, call, failure))?;
     Ok(Prepared { request, takings, saving })

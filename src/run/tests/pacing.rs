@@ -90,6 +90,36 @@ fn a_storm_of_failures_sends_probes_and_fails_no_row() {
     }
 }
 
+/// How often rows were told to wait, by row and reason.
+fn postponed(played: &Played) -> HashMap<(u64, &str), usize> {
+    let mut told = HashMap::new();
+    for event in &played.events {
+        if let Event::Postponed { row, reason, wait_ms, .. } = event {
+            assert!(*wait_ms > 0, "row {row}: {reason}");
+            *told.entry((*row, reason.as_str())).or_default() += 1;
+        }
+    }
+    told
+}
+
+#[test]
+fn a_row_that_is_postponed_is_told_once_however_often_it_wakes_in_vain() {
+    on_a_paused_clock(async {
+        let played = play(&job("", "rate = \"100/s\"", 250), &Server::new(out_for(60, 503))).await;
+        let told = postponed(&played);
+        for ((row, reason), times) in &told {
+            // Once before each attempt at most; only a row whose probe failed waits for the outage a second time.
+            let attempts = played.outcomes.iter().find(|end| end.ordinal == *row).unwrap().attempts as usize;
+            assert!(*times <= attempts, "row {row} with {attempts} attempts: {reason}: {times} times");
+        }
+        assert!(told.keys().filter(|(_, reason)| *reason == "its host is out").count() > 20, "{told:?}");
+        let top = "[limits.tenant]\nrate = \"1/s\"\nkey = \"{{ row.value % 2 }}\"\n";
+        let played = play(&job(top, "limit = \"tenant\"", 20), &Server::new(|_| Act::status(200))).await;
+        let told = postponed(&played);
+        assert_eq!((told.len(), told.values().sum::<usize>()), (18, 18), "all but the first of each key: {told:?}");
+    });
+}
+
 #[test]
 fn ten_minutes_of_outage_are_sat_out() {
     on_a_paused_clock(async {

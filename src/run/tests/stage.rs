@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::super::control::{self, Cause, Desk};
 use super::super::feeder::{self, Intake, Selection};
-use super::super::lane::{Lane, Shared};
 use super::super::idempotency::Keys;
+use super::super::lane::{Lane, Shared};
 use super::super::limits::AllLimits;
 use super::super::live::{self, Live};
 use super::super::mailbox::Mailbox;
@@ -190,6 +190,7 @@ pub fn lanes(text: &str, server: &Arc<Server>, intents: Option<Arc<Intents>>) ->
 pub async fn play(text: &str, server: &Arc<Server>) -> Played {
     let (lanes, mut desk) = lanes(text, server, None);
     let shared = Arc::clone(&lanes[0].shared);
+    shared.control.tell_attempts(true);
     let mut tasks = JoinSet::new();
     for lane in &lanes {
         if let Some(calls) = lane.pacing.allowed() {
