@@ -218,7 +218,7 @@ pub struct BatchPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Meta {
-    /// Status code of the last reply; null when there was none.
+    /// Status code of the last reply, whole or cut off; null when there was none.
     Status,
     /// Attempts made.
     Attempts,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::StatusCode;
+
 /// Classes that `[retry] errors` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -203,6 +205,8 @@ pub struct Failure {
     /// Whether any byte of the request may have reached the server. When it is `false`, even a request
     /// that must not be done twice is tried again.
     pub sent: bool,
+    /// The status that came before it failed: the reply's head was there, and its body was not whole.
+    pub head: Option<StatusCode>,
     /// In words, for the `error` column; masked before it is shown.
     pub message: String,
 }
@@ -210,12 +214,18 @@ pub struct Failure {
 impl Failure {
     /// A failure before anything was sent.
     pub fn unsent(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, sent: false, message: message.into() }
+        Self { kind, sent: false, head: None, message: message.into() }
     }
 
     /// A failure after something may have been sent.
     pub fn sent(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, sent: true, message: message.into() }
+        Self { kind, sent: true, head: None, message: message.into() }
+    }
+
+    /// The same, behind the head of a reply with this status.
+    #[must_use]
+    pub fn behind(self, head: StatusCode) -> Self {
+        Self { head: Some(head), ..self }
     }
 }
 

@@ -361,7 +361,7 @@ proptest! {
         let unknown = if resend { Unknown::Resend } else { Unknown::Fail };
         let policy = RetryPlan { attempts, keyed, unknown, ..plan() };
         let repeatable = keyed || policy.methods.contains(&method);
-        match failed(&policy, &method, &Failure { kind, sent, message: String::new() }, attempt) {
+        match failed(&policy, &method, &Failure { kind, sent, head: None, message: String::new() }, attempt) {
             Verdict::Retry(_) => {
                 prop_assert!(attempt < attempts && kind.class().is_some());
                 prop_assert!(repeatable || !sent || (resend && !kind.answered()));

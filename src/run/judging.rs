@@ -228,10 +228,15 @@ fn in_a_word(tried: &Tried<'_>, judged: Judged<'_>) -> String {
     }
 }
 
-/// A request that must not be repeated was cut off without an answer.
+/// A request that must not be repeated was cut off without an answer, or within it: what the head says is no more
+/// than a part, and the row must not be sent again unasked either way.
 fn unknown(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure) -> Step {
+    let came = match failure.head {
+        Some(status) => format!("the body of its answer, {}, was cut off", status_words(status)),
+        None => "no answer came".to_owned(),
+    };
     let message = format!(
-        "unknown: the {} was sent and no answer came ({}); the server may have acted on it, and it is not sent again",
+        "unknown: the {} was sent and {came} ({}); the server may have acted on it, and it is not sent again",
         lane.plan().method,
         failure.message
     );
@@ -255,6 +260,7 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
     });
     let last = LastAttempt {
         reply: tried.reply.as_ref().ok(),
+        status: tried.told_status(),
         duration_ms: tried.milliseconds(),
         json: None,
         error: Some(&error),
@@ -283,7 +289,7 @@ pub(super) fn tell(
         endpoint: lane.plan().name.clone(),
         row: call.row.ordinal,
         attempt: call.attempts,
-        status: tried.status(),
+        status: tried.told_status(),
         duration_ms: tried.milliseconds(),
         verdict: verdict.to_owned(),
         reason: failure.map(|failure| lane.shared.masker.mask(&failure.message).into_owned()),

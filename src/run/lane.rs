@@ -108,6 +108,8 @@ pub struct Lane {
 pub struct LastAttempt<'a> {
     /// The reply, if there was one.
     pub reply: Option<&'a Reply>,
+    /// The status that the server gave, also where no whole reply came of it.
+    pub status: Option<u16>,
     /// Milliseconds on the wire; `None` when it never got there.
     pub duration_ms: Option<f64>,
     /// What the columns want of the reply's JSON body; the whole body where `body` is a meta column.
@@ -139,7 +141,7 @@ impl Lane {
     #[must_use]
     pub fn meta(&self, meta: Meta, row: &Row, last: &LastAttempt<'_>) -> Value {
         match meta {
-            Meta::Status => last.reply.map_or(Value::Null, |reply| Value::from(reply.status.as_u16())),
+            Meta::Status => last.status.map_or(Value::Null, Value::from),
             Meta::Attempts => Value::from(last.attempts),
             Meta::DurationMs => last.duration_ms.map_or(Value::Null, Value::from),
             Meta::Error => last.error.map_or(Value::Null, Value::from),

@@ -53,6 +53,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     let json = body(lane, reply);
     let last = LastAttempt {
         reply: Some(reply),
+        status: Some(reply.status.as_u16()),
         duration_ms: tried.milliseconds(),
         json: json.as_ref().and_then(|json| json.as_ref().ok()),
         error: None,

@@ -86,6 +86,12 @@ impl Tried<'_> {
     pub fn status(&self) -> Option<u16> {
         self.reply.as_ref().ok().map(|reply| reply.status.as_u16())
     }
+
+    /// The status that the server gave, also where the body behind it was cut off: that is no reply to judge.
+    pub fn told_status(&self) -> Option<u16> {
+        let head = |failure: &Failure| failure.head.map(|status| status.as_u16());
+        self.reply.as_ref().map_or_else(head, |reply| Some(reply.status.as_u16()))
+    }
 }
 
 /// Works on the lane's calls until there are no more.

@@ -81,7 +81,7 @@ pub(super) fn before_head(host: &str, error: &hyper::Error, sent: bool) -> Failu
     } else {
         (FailureKind::Reset, format!("`{host}` closed the connection without a reply"))
     };
-    Failure { kind, sent, message }
+    Failure { kind, sent, head: None, message }
 }
 
 /// Informational replies without end.

@@ -384,7 +384,7 @@ fn failed(errand: &Errand, error: types::Error) -> Failure {
     }
     let sent = errand.passed() > 0;
     let kind = if sent { FailureKind::Decode } else { FailureKind::Request };
-    Failure { kind, sent, message: format!("a middleware failed: {error}") }
+    Failure { kind, sent, head: None, message: format!("a middleware failed: {error}") }
 }
 
 fn failed_body(error: &io::Error) -> Failure {

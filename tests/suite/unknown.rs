@@ -136,6 +136,23 @@ fn cut_off() -> (Oracle, Job) {
     (oracle, job)
 }
 
+#[test]
+fn an_answer_that_is_cut_off_keeps_its_status_and_is_not_asked_for_again() {
+    let oracle = Oracle::start(|request| match request.id() {
+        "1" => item(request).cut_after(4),
+        _ => item(request),
+    });
+    let job = job(&oracle, 3);
+    job.run(&[]).expect_code(1);
+    job.run(&["--failed"]).expect_code(1);
+    assert_eq!(oracle.count(), 3, "each row is sent once");
+    let lines = csv(&job.path("out/table.csv"));
+    let line = lines.iter().find(|line| line["id"] == "1").expect("the row");
+    assert_eq!((line["status"].as_str(), line["attempts"].as_str()), ("200", "1"), "{line:?}");
+    let words = "unknown: the POST was sent and the body of its answer, 200 OK, was cut off (";
+    assert!(line["error"].starts_with(words) && line["error"].contains("cut short after 4 bytes"), "{line:?}");
+}
+
 fn unknown_rows(job: &Job) -> Vec<u64> {
     let lines = csv(&job.path("out/table.csv"));
     let ids: std::collections::BTreeSet<&str> = lines.iter().map(|line| line["id"].as_str()).collect();

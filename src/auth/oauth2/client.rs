@@ -120,7 +120,7 @@ impl Client {
                 let message = format!("auth.oauth2 got no token: {}", why.message);
                 // Those who waited share it; what may go by is asked again by those who come later.
                 let lasting = why.kind.class().is_none().then_some(REFUSED);
-                return Asked::Failed(Failure { kind: why.kind, sent: false, message }, lasting);
+                return Asked::Failed(Failure::unsent(why.kind, message), lasting);
             }
         };
         if passes(reply.status, wire.retry) {

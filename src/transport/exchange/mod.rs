@@ -134,8 +134,9 @@ pub(in crate::transport) async fn run(
     if let Some(proxy) = terms.forward.filter(|_| head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
         return Err(Ended::Failed(fault::proxy_wants(proxy)));
     }
-    let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(Ended::Failed)?;
-    let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(Ended::Failed)?;
+    let cut = |failure: Failure| Ended::Failed(failure.behind(head.status));
+    let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(cut)?;
+    let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(cut)?;
     connection.settle(watch.last());
     Ok(Received { head, body, head_at, end: watch.last() })
 }

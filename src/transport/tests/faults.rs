@@ -86,6 +86,8 @@ async fn resets_before_and_within_the_reply() {
         .await;
         let failure = fails(&server, &patient()).await;
         assert_eq!((failure.kind, failure.sent), (kind, true), "{reply:?}: {failure}");
+        let head = (kind == FailureKind::Truncated).then_some(http::StatusCode::OK);
+        assert_eq!(failure.head, head, "{reply:?}");
     }
 }
 

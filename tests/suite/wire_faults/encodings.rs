@@ -53,7 +53,8 @@ fn bombs_are_cut_before_they_grow() {
         ("a brotli bomb", "br", brotli_bomb()),
         ("a zstd bomb", "zstd", zstd_bomb()),
     ] {
-        meet(Fault::new(14, name, "TooLarge", encoded(encoding, bomb), "grows to more than 200 times").once());
+        let fault = Fault::new(14, name, "TooLarge", encoded(encoding, bomb), "grows to more than 200 times");
+        meet(fault.status("200").once());
     }
 }
 
@@ -61,25 +62,26 @@ fn bombs_are_cut_before_they_grow() {
 fn chains_of_encodings_are_short() {
     let chain = vec!["gzip"; 50].join(", ");
     let fault = Fault::new(14, "fifty encodings", "Decode", encoded(&chain, gzip_bomb()), "encoded 50 times over");
-    meet(fault);
+    meet(fault.status("200"));
     let several = (0..50).fold(Answer::text(200, gzip_bomb()), |answer, _| answer.header("content-encoding", "gzip"));
-    meet(Fault::new(14, "fifty encodings", "Decode", several, "encoded 50 times over"));
+    meet(Fault::new(14, "fifty encodings", "Decode", several, "encoded 50 times over").status("200"));
 }
 
 #[test]
 fn streams_that_are_none_fail_after_their_attempts() {
     let plain = encoded("gzip", b"{\"id\":3}".to_vec());
-    meet(Fault::new(15, "gzip that is none", "Decode", plain, "is no valid gzip"));
+    meet(Fault::new(15, "gzip that is none", "Decode", plain, "is no valid gzip").status("200"));
     let garbage = encoded("br", STANDARD.decode("iwOAeyJpZCI6M30DAAAA").expect("base64"));
-    meet(Fault::new(15, "gzip that is none", "Decode", garbage, "br"));
+    meet(Fault::new(15, "gzip that is none", "Decode", garbage, "br").status("200"));
     let mut cut = gzip_bomb();
     cut.truncate(600);
-    meet(Fault::new(15, "gzip that is cut short", "Truncated", encoded("gzip", cut), "cut short"));
+    let cut = encoded("gzip", cut);
+    meet(Fault::new(15, "gzip that is cut short", "Truncated", cut, "cut short").status("200"));
 }
 
 #[test]
 fn an_encoding_that_nobody_asked_for_is_not_read() {
     let body = encoded("x-unheard-of", b"{\"id\":3}".to_vec());
     let fault = Fault::new(15, "an encoding that nobody asked for", "Decode", body, "is encoded as `x-unheard-of`");
-    meet(fault);
+    meet(fault.status("200"));
 }

@@ -33,12 +33,13 @@ fn what_may_have_been_done_is_done_again_only_where_that_is_harmless() {
 
 #[test]
 fn a_body_that_breaks_off_leaves_no_part_of_itself() {
-    meet(Fault::new(3, "a reset within the body", "Truncated", whole().reset_after(9), "cut short after"));
-    meet(Fault::new(4, "a body shorter than its length", "Truncated", whole().cut_after(9), "cut short after 9 bytes"));
+    let cut = |number, name, answer, words| meet(Fault::new(number, name, "Truncated", answer, words).status("200"));
+    cut(3, "a reset within the body", whole().reset_after(9), "cut short after");
+    cut(4, "a body shorter than its length", whole().cut_after(9), "cut short after 9 bytes");
     let chunked = whole().chunked(4).cut_after(8);
-    meet(Fault::new(4, "a chunked body that ends early", "Truncated", chunked, "cut short after 8 bytes"));
+    cut(4, "a chunked body that ends early", chunked, "cut short after 8 bytes");
     let none = Answer::raw(&format!("{HEAD}transfer-encoding: chunked\r\n\r\n3\r\n{{\"i\r\nxyz\r\n"), [Piece::Close]);
-    meet(Fault::new(4, "a chunk size that is none", "Protocol", none, "malformed"));
+    meet(Fault::new(4, "a chunk size that is none", "Protocol", none, "malformed").status("200"));
     // What came of the first attempt is gone when the second is whole.
     let ran = run(first(1, |_| whole().cut_after(9), item), "", "columns.name = \"$.name\"");
     assert_eq!((ran.done.code, ran.records.len()), (Some(0), 9), "{}", ran.done.stderr);
@@ -73,7 +74,8 @@ fn a_head_that_drips_meets_the_total_timeout() {
 fn a_body_that_drips_meets_the_total_timeout() {
     let every = Duration::from_millis(20);
     let body = Answer::raw(&format!("{HEAD}content-length: 4000\r\n\r\n"), [Piece::drip(every, "{\"id\":1")]);
-    meet(Fault::new(6, "a body that drips", "TotalTimeout", body, "timeout.total").once().endpoint(ONCE));
+    let fault = Fault::new(6, "a body that drips", "TotalTimeout", body, "timeout.total").status("200");
+    meet(fault.once().endpoint(ONCE));
 }
 
 /// Timeouts are slow: one attempt shows them.
@@ -88,7 +90,8 @@ fn silence_in_place_of_a_reply_meets_the_read_timeout() {
 #[test]
 fn silence_within_a_body_meets_the_read_timeout() {
     let body = Answer::raw(&format!("{HEAD}content-length: 40\r\n\r\n{{\"id"), [Piece::Silence]);
-    meet(Fault::new(6, "silence within the body", "ReadTimeout", body, "timeout.read").once().endpoint(ONCE));
+    let fault = Fault::new(6, "silence within the body", "ReadTimeout", body, "timeout.read").status("200");
+    meet(fault.once().endpoint(ONCE));
 }
 
 #[test]
@@ -127,12 +130,12 @@ fn bodies_that_are_too_large_are_cut() {
     let small = "max-body = \"4MiB\"";
     let announced = Answer::raw(&format!("{HEAD}content-length: 1073741824\r\n\r\n"), [Piece::endless("x")]);
     let fault = Fault::new(13, "a length that is too large", "TooLarge", announced, "client.max-body");
-    meet(fault.once().client(small));
+    meet(fault.status("200").once().client(small));
     let gigabyte = [Piece::Times(16 * 1024, [b"10000\r\n".to_vec(), vec![b'x'; 65536], b"\r\n".to_vec()].concat())];
     let endless = Answer::raw(&format!("{HEAD}transfer-encoding: chunked\r\n\r\n"), gigabyte);
     let fault =
         Fault::new(13, "a body without end", "TooLarge", endless, "larger than 4194304 bytes (client.max-body)");
-    meet(fault.once().client(small));
+    meet(fault.status("200").once().client(small));
     let extensions = Answer::raw(&format!("{HEAD}transfer-encoding: chunked\r\n\r\n1;"), [Piece::endless("x")]);
-    meet(Fault::new(13, "chunk extensions without end", "Protocol", extensions, "malformed"));
+    meet(Fault::new(13, "chunk extensions without end", "Protocol", extensions, "malformed").status("200"));
 }

@@ -67,11 +67,12 @@ pub(in crate::transport) async fn run(
     let head_at = deadline.last;
     let (head, stream) = reply.into_parts();
     let announced = if is_head || stream.is_end_stream() { 0 } else { announced(&head.headers) };
-    let intake = Intake::open(&head, announced, terms, writer).map_err(Ended::Failed)?;
+    let intake =
+        Intake::open(&head, announced, terms, writer).map_err(|failure| Ended::Failed(failure.behind(head.status)))?;
     let mut download = Download { stream, upload, deadline, sleep };
     let body = download.receive(intake, terms).await.map_err(|failure| {
         doubt(connection, &failure, download.deadline.last);
-        Ended::Failed(failure)
+        Ended::Failed(failure.behind(head.status))
     })?;
     Ok(Received { head, body, head_at, end: download.deadline.last })
 }
