@@ -21,6 +21,9 @@ use super::reading::Taken;
 use super::taking;
 use super::worker::{Step, Tried, row_timeout, status_words};
 
+/// A hold that a quota makes longer by no more than this is not told again.
+const NEWS: Duration = Duration::from_millis(500);
+
 /// What a verdict is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Judged<'f> {
@@ -46,7 +49,13 @@ pub(super) fn learn(lane: &Lane, tried: &Tried<'_>) {
     }
     if !tried.hints.quotas.is_empty() {
         let now = clock::now();
-        tried.taken.iter().for_each(|take| take.limiter.learn(&tried.hints, tried.left_at(now), now));
+        for take in tried.taken.iter() {
+            let before = take.limiter.held_until().unwrap_or(now);
+            take.limiter.learn(&tried.hints, tried.left_at(now), now);
+            // Every reply of an empty quota holds it anew: what only grows by the time in between is no news.
+            let wait = take.limiter.held_until().filter(|until| *until - before > NEWS).map(|until| until - now);
+            tell_hold(lane, Some(&take.limiter.plan().name), wait.unwrap_or_default());
+        }
         used_up(lane, tried);
     }
 }
