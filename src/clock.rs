@@ -18,7 +18,28 @@ pub fn now() -> Instant {
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
 #[must_use]
 pub fn wall() -> SystemTime {
+    #[cfg(test)]
+    return stepped(SystemTime::now());
+    #[cfg(not(test))]
     SystemTime::now()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Seconds that the wall clock of this thread was set forward.
+    static STEPS: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+/// Sets the wall clock of this thread forward, or back; the monotonic one does not notice, as on a real machine.
+#[cfg(test)]
+pub fn step(seconds: i64) {
+    STEPS.set(STEPS.get() + seconds);
+}
+
+#[cfg(test)]
+fn stepped(time: SystemTime) -> SystemTime {
+    let step = Duration::from_secs(STEPS.get().unsigned_abs());
+    if STEPS.get() < 0 { time - step } else { time + step }
 }
 
 /// The wall-clock now as RFC 3339 in UTC with milliseconds, such as `2026-11-20T15:04:05.123Z`.

@@ -77,6 +77,13 @@ impl Buckets {
         }
     }
 
+    /// Whether one of the buckets is held at this moment, whoever waits for it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let one = self.one.as_ref().is_some_and(|one| one.held_until().is_some());
+        one || self.keyed().buckets.values().any(|bucket| bucket.held_until().is_some())
+    }
+
     /// Keys of the buckets that are held now, and until when; the key of a limit without a key is `None`.
     #[must_use]
     pub fn holds(&self) -> Vec<(Option<String>, Instant)> {

@@ -55,7 +55,7 @@ impl Notices {
         }
         self.held.insert(limit.to_owned(), now);
         let wait = clock::human(Duration::from_millis(wait_ms));
-        Some(format!("held: {} waits {wait}, for the server throttles", clean(limit)))
+        Some(format!("held: {} waits {wait}, the server asks for it", clean(limit)))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     async fn a_hold_is_not_repeated_all_the_time() {
         let mut notices = Notices::default();
         let held = |limit: &str| Event::Held { limit: limit.into(), wait_ms: 2000 };
-        assert_eq!(notices.of(&held("a")).as_deref(), Some("held: a waits 2s, for the server throttles"));
+        assert_eq!(notices.of(&held("a")).as_deref(), Some("held: a waits 2s, the server asks for it"));
         assert_eq!(notices.of(&held("a")), None);
         assert!(notices.of(&held("b")).is_some(), "another limit is another thing");
         tokio::time::advance(QUIET).await;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock;
-use crate::limit::Bind;
+use crate::limit::{Bind, LimitPlan};
 
 use super::lane::Lane;
 use super::live::read;
@@ -27,6 +27,8 @@ struct Look {
     outage: Option<String>,
     /// A limit before which requests wait.
     limit: Option<String>,
+    /// A limit that is held by the server's word. What sleeps until then does not wait before the limit.
+    held: Option<String>,
     /// Calls that have ended and wait for the scribe.
     delivering: usize,
     /// Batches that wait for their pause to be over.
@@ -64,17 +66,23 @@ fn look(lane: &Lane) -> Look {
     let binding = lane.limits.buckets.iter().find_map(|buckets| Some((buckets.plan(), buckets.binds(now)?)));
     let limit = binding.map(|(plan, bind)| match bind {
         Bind::Own => format!("limit {}", plan.name),
-        Bind::Held | Bind::Learned => format!("the server ({} held back)", plan.name),
+        Bind::Held | Bind::Learned => held_back(plan),
     });
+    let held = lane.limits.buckets.iter().find(|buckets| buckets.is_held());
     Look {
         standing: lane.queue.standing(),
         outage: lane.pacing.outages.standing(),
         limit,
+        held: held.map(|buckets| held_back(buckets.plan())),
         delivering: usize::try_from(read(&lane.live().delivering)).unwrap_or(usize::MAX),
         pausing: usize::try_from(read(&lane.live().pausing)).unwrap_or(usize::MAX),
         on_budget: lane.pacing.waits_for_budget(now),
         adaptive: lane.plan().adaptive,
     }
+}
+
+fn held_back(plan: &LimitPlan) -> String {
+    format!("the server ({} held back)", plan.name)
 }
 
 /// What holds an endpoint back; `None`: it has no work left.
@@ -99,7 +107,7 @@ fn bound(look: &Look) -> Option<String> {
         () if look.on_budget => "retry.budget",
         () if at_work > 0 || ready > 0 => "the server",
         () if look.pausing > 0 => "the batch pause",
-        () if sleeping > 0 => "waits before retries",
+        () if sleeping > 0 => look.held.as_deref().unwrap_or("waits before retries"),
         () => "the input",
     };
     Some(what.to_owned())
@@ -125,6 +133,10 @@ mod tests {
         assert_eq!(found(look(standing(0, 0, 3))), "the server", "the last of a batch");
         assert_eq!(found(look(standing(0, 4, 0))), "waits before retries");
         assert_eq!(found(Look { pausing: 1, ..look(standing(0, 0, 0)) }), "the batch pause");
+        let held = Some("the server (api held back)".to_owned());
+        let held = |standing| Look { held: held.clone(), ..look(standing) };
+        assert_eq!(found(held(standing(0, 4, 0))), "the server (api held back)", "they sleep because of it");
+        assert_eq!(found(held(standing(0, 0, 0))), "the input", "which nobody waits for");
         assert_eq!(found(look(standing(0, 0, 0))), "the input");
         assert_eq!(found(Look { on_budget: true, ..look(standing(0, 4, 0)) }), "retry.budget");
         assert_eq!(found(Look { delivering: 9, ..look(standing(5, 0, 10)) }), "the output");

@@ -201,7 +201,7 @@ fn hold(lane: &Lane, tried: &Tried<'_>, wait: Duration) {
     }
 }
 
-fn tell_hold(lane: &Lane, limit: Option<&String>, wait: Duration) {
+pub(super) fn tell_hold(lane: &Lane, limit: Option<&String>, wait: Duration) {
     if let Some(limit) = limit.filter(|_| !wait.is_zero()) {
         lane.shared.control.tell(Event::Held { limit: limit.clone(), wait_ms: millis(wait) });
     }

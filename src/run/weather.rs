@@ -2,18 +2,23 @@
 //!
 //! Must never end a row; `judging` decides about that, and asks here whether the host is to blame.
 
+use std::time::Duration;
+
 use crate::clock;
 use crate::concurrency::Sample;
 use crate::event::Event;
 use crate::retry::{Attempted, Failure, FailureKind, Sign, Turn};
 
 use super::control::Cause;
-use super::judging::millis;
+use super::judging::{millis, tell_hold};
 use super::lane::Lane;
 use super::outages::Leave;
 use super::reading::Taken;
 use super::taking;
 use super::worker::{Tried, status_words};
+
+/// A hold that a quota makes longer by no more than this is not told again.
+const NEWS: Duration = Duration::from_millis(500);
 
 /// Whether the host of an attempt is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +36,13 @@ pub(super) fn learn(lane: &Lane, tried: &Tried<'_>) {
     }
     if !tried.hints.quotas.is_empty() {
         let now = clock::now();
-        tried.taken.iter().for_each(|take| take.limiter.learn(&tried.hints, tried.left_at(now), now));
+        for take in tried.taken.iter() {
+            let before = take.limiter.held_until().unwrap_or(now);
+            take.limiter.learn(&tried.hints, tried.left_at(now), now);
+            // Every reply of an empty quota holds it anew: what only grows by the time in between is no news.
+            let wait = take.limiter.held_until().filter(|until| *until - before > NEWS).map(|until| until - now);
+            tell_hold(lane, Some(&take.limiter.plan().name), wait.unwrap_or_default());
+        }
         used_up(lane, tried);
     }
 }

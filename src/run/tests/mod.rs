@@ -3,6 +3,7 @@
 mod pacing;
 mod random;
 pub mod stage;
+mod steps;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
