@@ -20,6 +20,7 @@ use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
 
+pub(crate) use json::Query;
 pub use wanted::{Need, Wanted};
 
 /// Why a value could not be extracted; the attempt fails with this.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::body::PartSpec;
-use super::kind::{AuthSpec, ColumnSpec, InputSpec, SinkSpec};
+use super::kind::{AuthSpec, ColumnSpec, InputSpec, PaginateSpec, SinkSpec};
 use super::pace::{ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
@@ -130,6 +130,8 @@ pub struct EndpointSpec {
     /// Where rows come from: a file whose ending tells its kind, or a kind.
     #[schemars(extend("examples" = ["products.csv"]))]
     pub input: InputSpec,
+    /// How a list is walked from page to page; absent: one request for each row.
+    pub paginate: Option<PaginateSpec>,
     /// Values taken from each reply: a JSONPath, a template, or a kind.
     #[schemars(extend("examples" = [{ "price": "$.price" }]))]
     pub columns: Option<Named<ColumnSpec>>,
