@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::sinks::Target;
 use super::{
-    Site, batch, body, chunk, client, columns, connections, engine, exposure, idempotency, input, limits, request,
-    retry, rules, save, url,
+    Site, batch, body, chunk, client, columns, connections, engine, exposure, idempotency, input, limits, paginate,
+    request, retry, rules, save, url,
 };
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::extract::RowsPlan;
 use crate::limit::LimitPlan;
+use crate::paginate::PaginatePlan;
 use crate::plan::{
     BatchPlan, BodyPlan, ChunkPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet,
 };
@@ -102,6 +103,7 @@ struct Request {
     auth: Option<Arc<dyn AuthPlan>>,
     body: BodyPlan,
     idempotency: Option<IdempotencyPlan>,
+    paginate: Option<Arc<dyn PaginatePlan>>,
 }
 
 /// How it is sent.
@@ -142,7 +144,8 @@ impl Written<'_> {
         let auth = auth(site, path, spec, scope);
         let body = body::body(site, path, spec, scope, &headers);
         let idempotency = idempotency::idempotency(site, path, spec, self.around.vars);
-        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body, idempotency })
+        let paginate = paginate::paginate(site, path, spec);
+        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body, idempotency, paginate })
     }
 
     fn settings(&self, site: &mut Site<'_>, scope: &Scope, buckets: &mut Vec<LimitPlan>) -> Settings {
@@ -186,7 +189,7 @@ impl Written<'_> {
     }
 
     fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
-        let Request { method, url, query, headers, auth, body, idempotency } = request;
+        let Request { method, url, query, headers, auth, body, idempotency, paginate } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
         let Output { rules, asserts, chunk, rows, columns, meta, save, layout } = output;
         let plan = EndpointPlan {
@@ -199,6 +202,7 @@ impl Written<'_> {
             auth,
             body,
             source,
+            paginate,
             limits,
             learn: self.spec.learn.unwrap_or(true),
             concurrency: CONCURRENCY,

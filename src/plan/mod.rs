@@ -20,6 +20,7 @@ use http::{HeaderName, Method};
 use crate::auth::AuthPlan;
 use crate::extract::{Extractor, RowsPlan};
 use crate::limit::LimitPlan;
+use crate::paginate::PaginatePlan;
 use crate::record::Layout;
 use crate::retry::{RetryPlan, Then, Unknown};
 use crate::save::SavePlan;
@@ -95,6 +96,8 @@ pub struct EndpointPlan {
     pub body: BodyPlan,
     /// Where rows come from.
     pub source: Arc<dyn SourcePlan>,
+    /// How a list is walked from page to page; `None`: one request for each row.
+    pub paginate: Option<Arc<dyn PaginatePlan>>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
     pub limits: Vec<usize>,
     /// Whether what replies say of limits slows the endpoint down where it takes from no limit: then it has a

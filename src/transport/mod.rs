@@ -27,7 +27,7 @@ mod lossy;
 mod pool;
 pub(crate) mod proxy;
 mod redirect;
-mod reference;
+pub(crate) mod reference;
 #[cfg(feature = "surf")]
 mod relay;
 pub mod scripted;

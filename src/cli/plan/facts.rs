@@ -45,6 +45,8 @@ pub struct EndpointFacts {
     pub name: String,
     pub input: String,
     pub rows: Option<u64>,
+    /// How the list of each row is walked; `None`: one request for each row. Requests are those of first pages.
+    pub paginate: Option<PaginateFacts>,
     pub requests: Option<u64>,
     /// With every retry that `retry.attempts` allows; what is sent again after a throttled reply or during an outage
     /// spends none of them and is not counted.
@@ -77,6 +79,14 @@ pub struct EndpointFacts {
     /// Proxies that hosts are reached through, without users and passwords; other hosts are reached directly.
     pub proxies: Vec<Via>,
     pub preview: Vec<Shown>,
+}
+
+/// How a list is walked from page to page.
+#[derive(Debug, Serialize)]
+pub struct PaginateFacts {
+    pub kind: &'static str,
+    /// In words.
+    pub words: String,
 }
 
 /// Where replies are saved.
@@ -197,6 +207,10 @@ impl EndpointFacts {
             name: endpoint.name.clone(),
             input: endpoint.source.describe(),
             rows,
+            paginate: endpoint
+                .paginate
+                .as_ref()
+                .map(|plan| PaginateFacts { kind: plan.kind(), words: plan.describe() }),
             requests: None,
             most_requests: None,
             batches: None,
