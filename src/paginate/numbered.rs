@@ -6,6 +6,9 @@
 use super::path::Path;
 use super::walked::{contradiction, cut, looks_full, most};
 use super::{End, Following, PageReply, Position, Told, Walked};
+use crate::compile::Site;
+use crate::diagnostic::codes;
+use crate::document::KeyPath;
 use crate::extract::Need;
 
 /// How a walk by numbers ends.
@@ -28,6 +31,19 @@ pub(super) struct Numbered {
 }
 
 impl Numbered {
+    /// Reports a switch that changes nothing: where neither a total nor has-more says that more follow, an empty
+    /// page is the only end there is.
+    pub fn check(&self, site: &mut Site<'_>, path: &KeyPath) -> Option<()> {
+        let told = [&self.total_pages, &self.total_items, &self.has_more].into_iter().any(Option::is_some);
+        if told || self.stop_after_empty_page != Some(false) {
+            return Some(());
+        }
+        let message = "`stop-after-empty-page = false` has no effect: an empty page is the only end of this walk";
+        let help = "add `has-more` or a total, or take it out";
+        site.error(codes::NO_EFFECT, &path.key("stop-after-empty-page"), message, help);
+        None
+    }
+
     /// How the walk goes and ends, for `plan`.
     pub fn describe(&self) -> String {
         let by_items = self.total_items.as_ref().filter(|_| self.size.is_some());
@@ -124,7 +140,7 @@ impl Numbered {
         let by_items = || {
             let told = walked.total_items.filter(|_| walked.total_pages.is_none())?;
             (walked.pages == self.max_pages? && told.most > walked.records)
-                .then(|| Walked { end: Some(End::MaxPages), ..*walked })
+                .then_some(Walked { end: Some(End::MaxPages), ..*walked })
         };
         cut(&by_items().unwrap_or(*walked), self.max_pages)
     }

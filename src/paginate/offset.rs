@@ -88,6 +88,7 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value) -> Option<Arc<dyn
         // other reasons.
         smaller_pages_are_more: false,
     };
+    numbered.check(site, path)?;
     let named = OffsetSpec { param: Some(param.clone()), limit_param: Some(limit_param.clone()), ..written };
     let identity = super::identity(&named);
     Some(Arc::new(Offset { param, limit_param, limit, numbered, identity }))

@@ -97,7 +97,7 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value) -> Option<Arc<dyn
         stop_after_empty_page: written.stop_after_empty_page,
         smaller_pages_are_more: true,
     };
-    sized?;
+    sized.and(numbered.check(site, path))?;
     let identity =
         super::identity(&PageNumberSpec { param: Some(param.clone()), start: Some(start), ..written.clone() });
     let size = written.size_param.zip(size).map(|(param, size)| (param, size.to_string()));
