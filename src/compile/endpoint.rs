@@ -169,6 +169,7 @@ impl Written<'_> {
         let meta = columns::meta(site, path, spec);
         let keep = columns::keep(site, path, spec, known);
         let layout = columns::layout(site, path, spec, keep, &meta);
+        chunk::saved_pages(site, path, spec);
         let chunk = chunk::chunk(site, path, spec, known);
         let rows = chunk::rows(site, path, spec);
         Output { rules, asserts, chunk, rows, columns, meta, save: None, layout }

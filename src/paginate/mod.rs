@@ -50,6 +50,18 @@ pub enum Position {
     Url(String),
 }
 
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::First => f.write_str("the first page"),
+            Self::Number(number) => write!(f, "page {number}"),
+            Self::Offset(offset) => write!(f, "offset {offset}"),
+            Self::Token(token) => write!(f, "cursor {token}"),
+            Self::Url(url) => f.write_str(url),
+        }
+    }
+}
+
 /// What the request of a page carries beside what the job says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {

@@ -259,6 +259,8 @@ pub enum Meta {
     ReceivedAt,
     /// One-based number of the row in the input.
     Row,
+    /// One-based number of the page in the row's walk; null where pages are not walked.
+    Page,
     /// Name of the endpoint.
     Endpoint,
     /// The body of the reply: JSON as it is, anything else as text.
@@ -279,6 +281,7 @@ impl Meta {
             Self::Url => "url",
             Self::ReceivedAt => "received_at",
             Self::Row => "row",
+            Self::Page => "page",
             Self::Endpoint => "endpoint",
             Self::Body => "body",
             Self::Saved => "saved",

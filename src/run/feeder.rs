@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock;
 use crate::event::Event;
-use crate::journal::RowSet;
+use crate::journal::{RowSet, WalkNote};
 use crate::plan::Order;
 use crate::row::Row;
 use crate::source::{Read, SourcePlan};
@@ -22,6 +22,7 @@ use super::ending;
 use super::lane::{Lane, LastAttempt};
 use super::live::Raised;
 use super::mailbox::Mailbox;
+use super::walk::Walk;
 
 /// Rows read ahead of the queue.
 const READ_AHEAD: usize = 256;
@@ -36,6 +37,8 @@ pub const ORDER_WINDOW: u64 = 1_000;
 pub struct Selection {
     /// Rows that have ended.
     pub done: RowSet,
+    /// Walks through pages that earlier sessions left, by row.
+    pub walks: Vec<WalkNote>,
     /// Rows that end as unknown without being sent: an earlier session was cut off while their requests were on
     /// the wire.
     pub unknown: RowSet,
@@ -52,6 +55,11 @@ impl Selection {
         !self.done.contains(row) && self.only.as_ref().is_none_or(|only| only.binary_search(&row).is_ok())
     }
 
+    fn walk(&self, row: u64) -> Option<WalkNote> {
+        let position = self.walks.binary_search_by_key(&row, |walk| walk.row).ok()?;
+        Some(self.walks[position].clone())
+    }
+
     /// Whether no row from this one on is wanted.
     fn is_beyond(&self, row: u64) -> bool {
         self.limit.is_some_and(|limit| row >= limit)
@@ -65,6 +73,8 @@ struct Taken {
     read: Read,
     /// Whether nobody knows what became of its request.
     unknown: bool,
+    /// How far its walk through pages has come.
+    walk: Option<WalkNote>,
 }
 
 /// Rows on their way from the source's thread to the lane.
@@ -116,7 +126,7 @@ impl Intake {
             };
             let row = read.ordinal();
             next = row + 1;
-            let taken = Taken { read, unknown: selection.unknown.contains(row) };
+            let taken = Taken { read, unknown: selection.unknown.contains(row), walk: selection.walk(row) };
             if selection.wants(row) {
                 if self.rows.push_blocking(taken).is_err() {
                     return Ok(());
@@ -249,13 +259,13 @@ impl Drop for Begun<'_> {
 }
 
 async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut Chunk) {
-    for (sequence, Taken { read, unknown }) in rows {
+    for (sequence, Taken { read, unknown, walk }) in rows {
         if lane.plan().order == Order::Input && chunk.rows.is_empty() {
             intake.window(sequence).await;
         }
         match read {
             Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,
-            Read::Row(row) => chunk.add(lane, sequence, Arc::new(row)).await,
+            Read::Row(row) => chunk.add(lane, sequence, Arc::new(row), walk).await,
             Read::Bad { row, reason } => {
                 let last = LastAttempt { error: Some(&reason), ..LastAttempt::default() };
                 end_unsent(lane, Arc::new(row), sequence, &last).await;
@@ -278,9 +288,19 @@ impl Chunk {
     }
 
     /// Takes a row; one that is full goes on its way.
-    async fn add(&mut self, lane: &Lane, sequence: u64, row: Arc<Row>) {
+    async fn add(&mut self, lane: &Lane, sequence: u64, row: Arc<Row>, walk: Option<WalkNote>) {
         let Some(plan) = &lane.plan().chunk else {
-            return lane.queue.add(Call::new(row, sequence, self.ticket.clone())).await;
+            let ordinal = row.ordinal;
+            let call = Call::new(row, sequence, self.ticket.clone());
+            let paginate = lane.plan().paginate.as_ref();
+            let walk = paginate.map(|plan| Walk::begin(lane.index, ordinal, Arc::clone(plan), walk));
+            return lane
+                .queue
+                .add(match walk {
+                    Some(walk) => call.walking(walk),
+                    None => call,
+                })
+                .await;
         };
         self.rows.push((sequence, row));
         if self.rows.len() >= plan.size {

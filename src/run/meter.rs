@@ -20,6 +20,7 @@ struct Inside {
     failures: BTreeMap<String, (u64, u64)>,
     retries: BTreeMap<String, u64>,
     malformed: u64,
+    doubts: BTreeMap<String, (u64, u64)>,
 }
 
 /// See the module.
@@ -41,6 +42,8 @@ pub struct Measured {
     pub retries: Vec<(String, u64)>,
     /// What replies said of limits and could not be read.
     pub malformed: u64,
+    /// What does not add up in walks through pages, rows, example row.
+    pub doubts: Vec<(String, u64, u64)>,
 }
 
 impl Default for Meter {
@@ -54,6 +57,7 @@ impl Default for Meter {
                 failures: BTreeMap::new(),
                 retries: BTreeMap::new(),
                 malformed: 0,
+                doubts: BTreeMap::new(),
             }),
         }
     }
@@ -93,6 +97,13 @@ impl Meter {
         *inside.retries.entry(if known { reason } else { OTHER }.to_owned()).or_default() += 1;
     }
 
+    /// Counts a row whose pages do not add up, by what does not.
+    pub fn doubted(&self, words: &str, row: u64) {
+        let mut inside = self.lock();
+        let known = inside.doubts.contains_key(words) || inside.doubts.len() < MOST_REASONS;
+        inside.doubts.entry(if known { words } else { OTHER }.to_owned()).or_insert((0, row)).0 += 1;
+    }
+
     /// Counts values about limits that could not be read.
     pub fn malformed(&self, values: u32) {
         self.lock().malformed += u64::from(values);
@@ -117,7 +128,8 @@ impl Meter {
         failures.sort_by_key(|(_, rows, _)| std::cmp::Reverse(*rows));
         let mut retries: Vec<_> = inside.retries.iter().map(|(reason, count)| (reason.clone(), *count)).collect();
         retries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Measured { latency, statuses, failures, retries, malformed: inside.malformed }
+        let doubts = inside.doubts.iter().map(|(words, (rows, example))| (words.clone(), *rows, *example)).collect();
+        Measured { latency, statuses, failures, retries, malformed: inside.malformed, doubts }
     }
 }
 

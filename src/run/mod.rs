@@ -41,6 +41,8 @@ mod taking;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod walk;
+mod walking;
 mod weather;
 mod worker;
 

@@ -26,7 +26,7 @@ mod hyper;
 mod lossy;
 mod pool;
 pub(crate) mod proxy;
-mod redirect;
+pub(crate) mod redirect;
 pub(crate) mod reference;
 #[cfg(feature = "surf")]
 mod relay;

@@ -174,8 +174,10 @@ fn selections(
     let mut only = only.map(Vec::into_iter);
     let endpoints = plan.endpoints.iter().zip(&state.done).zip(unknown);
     endpoints
-        .map(|((endpoint, done), unknown)| Selection {
+        .enumerate()
+        .map(|(position, ((endpoint, done), unknown))| Selection {
             done: done.clone(),
+            walks: state.walks.iter().filter(|walk| walk.endpoint == position).cloned().collect(),
             only: only.as_mut().map(|rows| with(rows.next().unwrap_or_default(), &unknown)),
             unknown,
             limit: plan.row_limit,
