@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Site, ending, files};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
+use crate::source::unpack::inner;
 use crate::source::{KINDS, SourceKind, SourcePlan};
 use crate::spec::EndpointSpec;
 use crate::spec::kind::ShortOrKind;
@@ -28,7 +29,7 @@ pub fn input(site: &mut Site<'_>, name: &str, spec: &EndpointSpec) -> Option<Arc
 }
 
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SourceKind> {
-    let ending = ending(file);
+    let ending = ending(inner(file));
     let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
     if found.is_none() {
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();

@@ -3,6 +3,7 @@
 //! A source reads lazily, on a thread of its own, and never holds more than a row. A row that can't
 //! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
 
+mod charset;
 pub mod csv;
 pub(crate) mod file;
 pub mod jsonl;
@@ -11,6 +12,7 @@ mod problem;
 mod quote;
 pub mod range;
 pub mod stdin;
+pub(crate) mod unpack;
 pub mod values;
 
 #[cfg(test)]
