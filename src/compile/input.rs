@@ -59,6 +59,14 @@ pub fn reads_stdin(spec: &EndpointSpec) -> bool {
     matches!(&spec.input.0, ShortOrKind::Kind(kind) if kind.kind == "stdin")
 }
 
+/// The pattern of an endpoint whose input is files by a pattern.
+pub fn glob(spec: &EndpointSpec) -> Option<&str> {
+    match &spec.input.0 {
+        ShortOrKind::Kind(kind) if kind.kind == "glob" => kind.value.as_str(),
+        ShortOrKind::Short(_) | ShortOrKind::Kind(_) => None,
+    }
+}
+
 /// The input as written, for the job's identity.
 pub fn identity(spec: &EndpointSpec) -> String {
     match &spec.input.0 {
