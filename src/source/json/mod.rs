@@ -69,7 +69,7 @@ fn decide(value: &Value, file: impl Fn(&str) -> PathBuf) -> Result<JsonPlan, Pro
     let (mut text, packing) = file::survey_text(&path)?;
     let mut head = Vec::new();
     text.by_ref().take(HEAD).read_to_end(&mut head).map_err(|error| file::unreadable(&path, &error))?;
-    look(&head, &path, &at)?;
+    look(&head, &path, &spec.path, &at)?;
     Ok(JsonPlan { path, packing, at })
 }
 
@@ -87,7 +87,7 @@ fn names(at: &str) -> Result<Vec<String>, Problem> {
 }
 
 /// Whether the array is where it should be, as far as the head tells.
-fn look(head: &[u8], path: &Path, at: &[String]) -> Result<(), Problem> {
+fn look(head: &[u8], path: &Path, written: &str, at: &[String]) -> Result<(), Problem> {
     let name = path.display().to_string();
     let mut reader = Reader::new(head, name.clone(), at.to_vec());
     let Err(missing) = reader.open() else { return Ok(()) };
@@ -106,8 +106,10 @@ fn look(head: &[u8], path: &Path, at: &[String]) -> Result<(), Problem> {
         }
         Missing::NoArray("an object") => Problem::input(
             format!("{name} has an object where the array should be"),
-            "say where in it the array is, such as `at = \"items\"`; a file with an object on each line is read with \
-             `input.jsonl`",
+            format!(
+                "say where in it the array is, such as `input.json = {{ path = {written:?}, at = \"items\" }}`; a file \
+                 with an object on each line is read with `input.jsonl`"
+            ),
         ),
         Missing::NoArray(kind) => Problem::input(
             format!("{name} has {kind} where the array should be"),
