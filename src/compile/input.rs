@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Site, ending, files};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
+use crate::source::unpack::inner;
 use crate::source::{KINDS, SourceKind, SourcePlan};
 use crate::spec::EndpointSpec;
 use crate::spec::kind::ShortOrKind;
@@ -28,7 +29,7 @@ pub fn input(site: &mut Site<'_>, name: &str, spec: &EndpointSpec) -> Option<Arc
 }
 
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SourceKind> {
-    let ending = ending(file);
+    let ending = ending(inner(file));
     let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
     if found.is_none() {
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
@@ -56,6 +57,14 @@ pub fn file(site: &Site<'_>, name: &str, spec: &EndpointSpec) -> Option<(PathBuf
 /// Whether an endpoint reads standard input.
 pub fn reads_stdin(spec: &EndpointSpec) -> bool {
     matches!(&spec.input.0, ShortOrKind::Kind(kind) if kind.kind == "stdin")
+}
+
+/// The pattern of an endpoint whose input is files by a pattern.
+pub fn glob(spec: &EndpointSpec) -> Option<&str> {
+    match &spec.input.0 {
+        ShortOrKind::Kind(kind) if kind.kind == "glob" => kind.value.as_str(),
+        ShortOrKind::Short(_) | ShortOrKind::Kind(_) => None,
+    }
 }
 
 /// The input as written, for the job's identity.
