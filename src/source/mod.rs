@@ -7,9 +7,11 @@ pub mod csv;
 pub(crate) mod file;
 pub mod jsonl;
 mod lines;
+pub mod parquet;
 mod problem;
 mod quote;
 pub mod range;
+pub mod sql;
 pub mod stdin;
 pub mod values;
 
@@ -170,4 +172,5 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND];
+pub const KINDS: &[SourceKind] =
+    &[csv::KIND, jsonl::KIND, parquet::KIND, range::KIND, sql::KIND, stdin::KIND, values::KIND];
