@@ -138,6 +138,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 /// A PostgreSQL server with the user and database `tester`, whose password is `PASSWORD`; not before it answers.
+#[cfg(feature = "postgres")]
 pub fn postgres() -> Option<Peer> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut programs: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
@@ -178,9 +179,11 @@ pub fn postgres() -> Option<Peer> {
 }
 
 /// The password of the user of [`postgres`].
+#[cfg(feature = "postgres")]
 pub const PASSWORD: &str = "p@ss:word/7";
 
 /// Runs statements on a server of [`postgres`].
+#[cfg(feature = "postgres")]
 pub fn psql(peer: &Peer, statements: &str, database: &str) -> bool {
     let port = peer.address().port().to_string();
     let mut command = Command::new("psql");
