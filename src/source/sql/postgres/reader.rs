@@ -103,7 +103,7 @@ impl Reader {
 
 async fn connect(config: &Config, server: &str) -> Result<Client, SourceError> {
     let refused = |why: String| SourceError::new(format!("{server} can't be connected to: {why}"));
-    let connected = config.connect(tls::Connector::default()).await;
+    let connected = config.connect(tls::Connector).await;
     let (client, connection) = connected.map_err(|error| refused(words(&error)))?;
     // Its end is seen by whoever asks the client next.
     tokio::spawn(connection);

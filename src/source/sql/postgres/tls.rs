@@ -15,7 +15,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 
 /// Makes TLS of connections; the roots are read when the first asks for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connector;
 
 fn settings() -> Result<TlsConnector, io::Error> {
