@@ -125,7 +125,7 @@ fn known_names(what: &str, names: &[&str], none: &str) -> String {
 }
 
 /// The ending of a file's name, without the dot, in small letters.
-fn ending(file: &str) -> String {
+pub(crate) fn ending(file: &str) -> String {
     Path::new(file).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 

@@ -17,7 +17,8 @@ fn names_and_endings_are_unique() {
             assert!(endings.insert(*ending) && !ending.starts_with('.'), "{ending}");
         }
     }
-    assert_eq!(names, HashSet::from(["csv", "jsonl", "json", "range", "values", "glob", "stdin"]));
+    let known = ["csv", "glob", "json", "jsonl", "parquet", "range", "sql", "stdin", "values"];
+    assert_eq!(names, HashSet::from(known));
 }
 
 #[test]

@@ -10,9 +10,11 @@ pub mod glob;
 pub mod json;
 pub mod jsonl;
 mod lines;
+pub mod parquet;
 mod problem;
 mod quote;
 pub mod range;
+pub mod sql;
 pub mod stdin;
 pub(crate) mod unpack;
 pub mod values;
@@ -174,5 +176,14 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] =
-    &[csv::KIND, jsonl::KIND, json::KIND, range::KIND, values::KIND, glob::KIND, stdin::KIND];
+pub const KINDS: &[SourceKind] = &[
+    csv::KIND,
+    glob::KIND,
+    json::KIND,
+    jsonl::KIND,
+    parquet::KIND,
+    range::KIND,
+    sql::KIND,
+    stdin::KIND,
+    values::KIND,
+];

@@ -40,6 +40,8 @@ mod nginx_limits;
 mod nginx_tls;
 /// What stands in the records, where, and in which order.
 mod outputs;
+/// Rows of a PostgreSQL server that nobody here wrote.
+mod postgres;
 /// Through proxies that nobody here wrote.
 mod proxies;
 /// What README.md says is true.
