@@ -18,7 +18,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::auth::AuthPlan;
-use crate::extract::Extractor;
+use crate::extract::{Extractor, Settle};
 use crate::limit::LimitPlan;
 use crate::record::Layout;
 use crate::retry::{RetryPlan, Then, Unknown};
@@ -190,6 +190,8 @@ pub struct ColumnPlan {
     pub name: String,
     /// How its value is had.
     pub extractor: Arc<dyn Extractor>,
+    /// What is made of it.
+    pub settle: Settle,
 }
 
 /// Order of an endpoint's records in the sinks.

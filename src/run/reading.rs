@@ -5,8 +5,8 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::extract::{Wanted, charset};
-use crate::plan::RulePlan;
+use crate::extract::{ExtractError, Page, Unsettled, Wanted, charset};
+use crate::plan::{ColumnPlan, RulePlan};
 use crate::retry::{Failure, FailureKind, Then};
 use crate::save::Saving;
 use crate::secret::Masker;
@@ -67,6 +67,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         body: &reply.body,
         json: last.json,
         meta: &meta,
+        page: Page::default(),
     };
     let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
     match ruling::first(lane, &context)? {
@@ -111,7 +112,10 @@ fn odd(lane: &Lane, reply: &Reply) -> Result<(), Failure> {
             let message = format!("the reply is {words}: it has no body, and the columns need one");
             Err(Failure::sent(FailureKind::Decode, message))
         }
-        _ if lane.reads_body && lane.wanted.is_none() => readable(reply),
+        _ if lane.reads_body && lane.wanted.is_none() => {
+            readable(reply)?;
+            if lane.needs_utf8 { text(&lane.shared.masker, reply) } else { Ok(()) }
+        }
         _ => Ok(()),
     }
 }
@@ -134,12 +138,42 @@ fn extract(lane: &Lane, context: &Context<'_>) -> Result<Vec<Value>, Failure> {
     let item = context.reply.and_then(|reply| reply.json).unwrap_or(&Value::Null);
     let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
     for column in columns {
-        let value = column.extractor.extract(context, item);
-        cells.push(value.map_err(|error| {
-            Failure::sent(FailureKind::Extract, format!("columns.{}: {}", column.name, error.message))
-        })?);
+        cells.push(
+            cell(&lane.shared.masker, column, context, item).map_err(|message| {
+                Failure::sent(FailureKind::Extract, format!("columns.{}: {message}", column.name))
+            })?,
+        );
     }
     Ok(cells)
+}
+
+/// The value of one column, or why there is none.
+fn cell(masker: &Masker, column: &ColumnPlan, context: &Context<'_>, item: &Value) -> Result<Value, String> {
+    let value = column.extractor.extract(context, item).map_err(|ExtractError { message }| message)?;
+    column.settle.settle(value).map_err(|unsettled| match unsettled {
+        Unsettled::Missing => "it is required and the reply does not have it; give it a `default`, take `required` \
+                               out, or let a rule skip such replies"
+            .to_owned(),
+        Unsettled::Unlike(kind, value) => {
+            let found = match &value {
+                Value::String(text) => snippet(masker, text.as_bytes()),
+                other => snippet(masker, other.to_string().as_bytes()),
+            };
+            format!(
+                "`{found}` is not {}, as `as = \"{}\"` asks for; take another value, another `as`, or leave it out",
+                kind.wanted(),
+                kind.name()
+            )
+        }
+    })
+}
+
+/// What columns read as text must be text.
+fn text(masker: &Masker, reply: &Reply) -> Result<(), Failure> {
+    let Err(error) = std::str::from_utf8(&reply.body) else { return Ok(()) };
+    let why = not_utf8(&reply.body, error.valid_up_to());
+    let head = snippet(masker, &reply.body);
+    Err(Failure::sent(FailureKind::Decode, format!("the reply is not text: {why}; it begins with `{head}`")))
 }
 
 fn parse(wanted: &Wanted, masker: &Masker, reply: &Reply) -> Result<Value, Failure> {

@@ -111,6 +111,8 @@ pub struct ReplyView<'a> {
     pub json: Option<&'a Value>,
     /// `meta.*` values.
     pub meta: &'a serde_json::Map<String, Value>,
+    /// The body as HTML, read when a column wants it.
+    pub page: crate::extract::Page,
 }
 
 /// The values a template is rendered with.

@@ -54,6 +54,7 @@ impl World {
             body: br#"{"name":"bolt"}"#,
             json: Some(&self.json),
             meta: &self.meta,
+            page: crate::extract::Page::default(),
         };
         look(&Context { row: Some(&self.row), secrets: &self.secrets, reply: Some(&reply) })
     }
@@ -203,7 +204,14 @@ fn a_reply_that_is_no_json_or_not_there_is_said() {
     let world = World::new();
     let template = Template::compile("{{ json.a }}", Spot::Text, &scope(&world.row)).unwrap();
     let headers = HeaderMap::new();
-    let reply = ReplyView { status: 200, headers: &headers, body: b"<html>", json: None, meta: &Map::new() };
+    let reply = ReplyView {
+        status: 200,
+        headers: &headers,
+        body: b"<html>",
+        json: None,
+        meta: &Map::new(),
+        page: crate::extract::Page::default(),
+    };
     let context = Context { row: None, secrets: &world.secrets, reply: Some(&reply) };
     let error = template.render(&context, &mut String::new()).unwrap_err();
     assert_eq!(error.message, "`json` is used and the body of the reply is not JSON");

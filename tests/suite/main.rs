@@ -10,6 +10,8 @@ mod bodies;
 mod canary;
 /// The commands, their flags, exit codes and output.
 mod cli;
+/// Columns of every kind, digit by digit.
+mod columns;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.
