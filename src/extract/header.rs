@@ -38,7 +38,7 @@ struct Header {
 
 fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
     let help = "write the name of a header, such as `etag`";
-    let Some(text) = written.text(site, path, "the name of a header", help) else { return None };
+    let text = written.text(site, path, "the name of a header", help)?;
     match HeaderName::from_bytes(text.as_bytes()) {
         Ok(name) => Some(Arc::new(Header { name })),
         Err(_) => {

@@ -294,11 +294,12 @@ fn examples_of_the_manual_are_as_jq_has_them() {
     for (source, input) in EXAMPLES {
         let (theirs, ours) = (theirs(source, input), ours(source, input));
         let failed = theirs.last() == Some(&Value::from("fails")) && ours == [Value::from("fails")];
-        let known = DIFFER.iter().any(|(known, _)| known == source);
+        let known = DIFFER.iter().find(|(known, _)| known == source);
         match (failed || theirs == ours, known) {
-            (true, true) => same.push(source),
-            (false, false) => wrong.push(format!("{source}  {input}\n  jq   {theirs:?}\n  ours {ours:?}")),
-            (true, false) | (false, true) => {}
+            // What one version of jq has otherwise, another has as ours.
+            (true, Some((_, why))) if !why.contains("jq 1.6") => same.push(source),
+            (false, None) => wrong.push(format!("{source}  {input}\n  jq   {theirs:?}\n  ours {ours:?}")),
+            (true, _) | (false, Some(_)) => {}
         }
     }
     assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), EXAMPLES.len(), wrong.join("\n"));

@@ -385,7 +385,7 @@ fn counted_pattern(pattern: Pattern<&str>) -> Pattern<&str> {
     }
 }
 
-fn counted_step<'s>(part: Part<Term<&'s str>>) -> Part<Term<&'s str>> {
+fn counted_step(part: Part<Term<&str>>) -> Part<Term<&str>> {
     match part {
         Part::Index(index) => Part::Index(counted(index)),
         Part::Range(from, to) => Part::Range(from.map(counted), to.map(counted)),
