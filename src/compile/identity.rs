@@ -114,7 +114,8 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     let names: Vec<&str> = plan.columns.iter().map(|column| column.name.as_str()).collect();
     put("columns", text(&names));
     for column in &plan.columns {
-        let extractor = format!("{} {}", column.extractor.kind(), column.extractor.identity());
+        let extractor =
+            format!("{} {}{}", column.extractor.kind(), column.extractor.identity(), column.settle.identity());
         put(&format!("columns.{}", column.name), extractor);
     }
 }

@@ -12,6 +12,7 @@ mod graphql;
 mod limited;
 mod lists;
 mod orders;
+mod pages;
 mod products;
 mod router;
 mod seed;

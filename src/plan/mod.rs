@@ -18,7 +18,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::auth::AuthPlan;
-use crate::extract::{Extractor, RowsPlan};
+use crate::extract::{Extractor, RowsPlan, Settle};
 use crate::limit::LimitPlan;
 use crate::paginate::PaginatePlan;
 use crate::record::Layout;
@@ -217,6 +217,8 @@ pub struct ColumnPlan {
     pub name: String,
     /// How its value is had.
     pub extractor: Arc<dyn Extractor>,
+    /// What is made of it.
+    pub settle: Settle,
 }
 
 /// Order of an endpoint's records in the sinks.

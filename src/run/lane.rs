@@ -94,6 +94,8 @@ pub struct Lane {
     pub saver: Option<Arc<Saver>>,
     /// Whether columns need a body.
     pub needs_body: bool,
+    /// Whether columns need one that is text.
+    pub needs_utf8: bool,
     /// Whether anything reads the body as text.
     pub reads_body: bool,
     /// Whether the job asks for a part of a body, so that 206 is an answer.

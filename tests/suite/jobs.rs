@@ -44,6 +44,7 @@ jobs! {
     range: "range.toml",
     retries: "retries.toml",
     sqlite_input: "sqlite-input.toml",
+    scrape: "scrape.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
     values: "values.toml",
@@ -272,6 +273,23 @@ mod check {
             .zip(rows)
             .map(|(row, (ms, name))| json!({ "ms": ms, "name": name, "waited": ms, "row": row, "status": 200 }));
         assert_eq!(records, expected.collect::<Vec<_>>());
+    }
+
+    pub(super) fn scrape(file: &str) {
+        let (job, _) = run(file);
+        let records = jsonl_file(&job.path("jobs/out/pages.jsonl"));
+        assert_eq!(records.len(), 12);
+        let mut truth = Truth::start();
+        for (record, id) in records.iter().zip(1_u64..) {
+            let (item, _) = truth.ask(&format!("/items/{id}"));
+            assert_eq!((&record["title"], &record["price"]), (&item["name"], &item["price"]), "{record}");
+            assert_eq!(record["next"], json!(format!("/pages/{}", id + 1)));
+            assert_eq!((&record["article"], &record["etag"]), (&json!(id), &json!(format!("\"page-{id}\""))));
+            assert_eq!((&record["currency"], &record["status"]), (&json!("EUR"), &json!(200)));
+            assert!(record["review"].is_string(), "{record}");
+        }
+        let reviews: Vec<&str> = records.iter().filter_map(|record| record["review"].as_str()).collect();
+        assert!(reviews.contains(&"none yet") && reviews.iter().any(|review| *review != "none yet"), "{reviews:?}");
     }
 
     pub(super) fn failed_rows(file: &str) {

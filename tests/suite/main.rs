@@ -12,6 +12,8 @@ mod canary;
 mod cli;
 /// Tables that Python's csv module wrote.
 mod csv_python;
+/// Columns of every kind, digit by digit.
+mod columns;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.
