@@ -13,6 +13,7 @@ mod limited;
 mod lists;
 mod orders;
 mod products;
+mod rates;
 mod router;
 mod seed;
 mod server;

@@ -4,12 +4,15 @@
 //! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
 
 pub mod csv;
+mod dedupe;
 pub(crate) mod file;
 pub mod jsonl;
 mod lines;
 mod problem;
+pub(crate) mod product;
 mod quote;
 pub mod range;
+pub(crate) mod selecting;
 pub mod stdin;
 pub mod values;
 
@@ -170,4 +173,4 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND];
+pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND, product::KIND];

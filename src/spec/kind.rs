@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::text::ListSpec;
 use crate::sink::{OnExisting, RowChoice};
-use crate::{auth, extract, sink, source};
+use crate::{auth, extract, sink};
 
 /// The schema keyword that lists keys of which exactly one must stand there.
 pub const EXACTLY_ONE: &str = "x-paceline-exactly-one";
@@ -26,15 +26,15 @@ pub struct KindSpec {
 }
 
 /// A row of a `KINDS` table, as far as the schema needs it.
-struct KindRow {
-    name: &'static str,
-    doc: &'static str,
-    example: &'static str,
-    schema: fn(&mut SchemaGenerator) -> Schema,
+pub(super) struct KindRow {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub example: &'static str,
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 /// One property for each kind, described by the doc line of its row.
-fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Map<String, Value> {
+pub(super) fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Map<String, Value> {
     let described = |row: KindRow| {
         let mut schema = (row.schema)(generator).to_value();
         if schema.get("$ref").is_some() || !schema.is_object() {
@@ -72,7 +72,7 @@ fn one_of_kinds(generator: &mut SchemaGenerator, rows: impl Iterator<Item = Kind
     })
 }
 
-fn single<E: serde::de::Error>(map: Map<String, Value>) -> Result<KindSpec, E> {
+pub(super) fn single<E: serde::de::Error>(map: Map<String, Value>) -> Result<KindSpec, E> {
     let mut entries = map.into_iter();
     match (entries.next(), entries.next()) {
         (Some((kind, value)), None) => Ok(KindSpec { kind, value }),
@@ -127,11 +127,6 @@ macro_rules! short_or_kind {
     };
 }
 
-short_or_kind! {
-    /// Where rows come from: a file whose ending tells its kind, or a kind.
-    InputSpec, "Input", source::KINDS,
-    { "type": "string", "description": "A file, relative to the job file; its ending tells the kind.", "minLength": 1, "examples": ["products.csv"] }
-}
 short_or_kind! {
     /// How a column's value is had: a JSONPath (begins with `$`), a template, or a kind.
     ColumnSpec, "Column", extract::KINDS,
