@@ -66,7 +66,7 @@ pub fn endpoint(
     buckets: &mut Vec<LimitPlan>,
 ) -> (Target, Option<EndpointPlan>) {
     let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
-    let source = input::input(site, name, spec);
+    let source = input::input(site, around, name, spec);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let scope = chunk::request_scope(spec, &around.scope(&known));
     let request = written.request(site, &scope);

@@ -30,12 +30,15 @@ mod rules;
 mod run_if;
 mod save;
 mod secrets;
+mod selecting;
 mod sinks;
 mod unsendable;
 mod url;
 mod vars;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use input::member;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, KeyPath};

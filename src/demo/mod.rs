@@ -14,6 +14,7 @@ mod lists;
 mod orders;
 mod pages;
 mod products;
+mod rates;
 mod router;
 mod seed;
 mod server;

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
 use super::orders::Orders;
-use super::{access, echo, files, graphql, limited, lists, orders, pages, products, trouble, upload};
+use super::{access, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ const GROUPS: &[&[Route]] = &[
     INDEX,
     products::ROUTES,
     pages::ROUTES,
+    rates::ROUTES,
     files::ROUTES,
     lists::ROUTES,
     access::ROUTES,

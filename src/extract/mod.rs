@@ -8,8 +8,8 @@ mod css;
 mod header;
 mod jq;
 mod json;
-mod rows;
 mod regex;
+mod rows;
 mod settle;
 mod template;
 mod value;
@@ -28,10 +28,10 @@ use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
 
-pub(crate) use json::Query;
-pub use rows::RowsPlan;
 pub use convert::As;
 pub use css::Page;
+pub(crate) use json::Query;
+pub use rows::RowsPlan;
 pub use settle::{Settle, Unsettled};
 pub use wanted::{Need, Wanted};
 

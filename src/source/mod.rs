@@ -5,6 +5,7 @@
 
 mod charset;
 pub mod csv;
+mod dedupe;
 pub(crate) mod file;
 pub mod glob;
 pub mod json;
@@ -12,8 +13,10 @@ pub mod jsonl;
 mod lines;
 pub mod parquet;
 mod problem;
+pub(crate) mod product;
 mod quote;
 pub mod range;
+pub(crate) mod selecting;
 pub mod sql;
 pub mod stdin;
 pub(crate) mod unpack;
@@ -182,6 +185,7 @@ pub const KINDS: &[SourceKind] = &[
     json::KIND,
     jsonl::KIND,
     parquet::KIND,
+    product::KIND,
     range::KIND,
     sql::KIND,
     stdin::KIND,

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::body::PartSpec;
 use super::column::ColumnSpec;
-use super::kind::{AuthSpec, InputSpec, PaginateSpec, SinkSpec};
+use super::input::InputSpec;
+use super::kind::{AuthSpec, PaginateSpec, SinkSpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::text::{ListSpec, Named, RateSpec, TextSpec};

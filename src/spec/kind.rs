@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::text::ListSpec;
 use crate::sink::{OnExisting, RowChoice};
-use crate::{auth, paginate, sink, source};
+use crate::{auth, paginate, sink};
 
 /// The schema keyword that lists keys of which exactly one must stand there.
 pub const EXACTLY_ONE: &str = "x-paceline-exactly-one";
@@ -100,38 +100,6 @@ impl<'de> Deserialize<'de> for ShortOrKind {
             }
         }
     }
-}
-
-macro_rules! short_or_kind {
-    ($(#[$doc:meta])* $name:ident, $schema_name:literal, $kinds:path, $short:tt) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(pub ShortOrKind);
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                $schema_name.into()
-            }
-
-            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                let rows = $kinds.iter().map(|row| KindRow {
-                    name: row.name,
-                    doc: row.doc,
-                    example: row.example,
-                    schema: row.schema,
-                });
-                let kinds = one_of_kinds(generator, rows);
-                json_schema!({ "anyOf": [$short, kinds] })
-            }
-        }
-    };
-}
-
-short_or_kind! {
-    /// Where rows come from: a file whose ending tells its kind, or a kind.
-    InputSpec, "Input", source::KINDS,
-    { "type": "string", "description": "A file, relative to the job file; its ending tells the kind.", "minLength": 1, "examples": ["products.csv"] }
 }
 
 macro_rules! kind {

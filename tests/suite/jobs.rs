@@ -8,7 +8,7 @@ mod pacing;
 /// Rows of databases and Parquet files.
 mod stores;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use paceline::demo::{Demo, DemoPlan};
@@ -27,6 +27,7 @@ macro_rules! jobs {
 
 jobs! {
     auth: "auth.toml",
+    backfill: "backfill.toml",
     batches: "batches.toml",
     download_files: "download-files.toml",
     failed_rows: "failed-rows.toml",
@@ -45,6 +46,7 @@ jobs! {
     retries: "retries.toml",
     sqlite_input: "sqlite-input.toml",
     scrape: "scrape.toml",
+    select_rows: "select-rows.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
     values: "values.toml",
@@ -183,6 +185,41 @@ mod check {
             assert_eq!((&record["name"], &record["price"]), (&text(&item["name"]), &text(&item["price"])));
         }
         assert_eq!(records.len(), 50);
+    }
+
+    pub(super) fn backfill(file: &str) {
+        let (job, _) = run(file);
+        let path = job.path("jobs/out/rates.csv");
+        assert_eq!(csv_columns(&path), ["value", "usd", "gbp"]);
+        let records = csv(&path);
+        let days = [(1, 31), (2, 28), (3, 31)];
+        let days =
+            days.iter().flat_map(|(month, last)| (1..=*last).map(move |day| format!("2026-{month:02}-{day:02}")));
+        assert_eq!(records.iter().map(|record| record["value"].clone()).collect::<Vec<_>>(), days.collect::<Vec<_>>());
+        let mut truth = Truth::start();
+        for record in records.iter().step_by(20) {
+            let (rates, _) = truth.ask(&format!("/rates/{}", record["value"]));
+            assert_eq!((&record["usd"], &record["gbp"]), (&text(&rates["usd"]), &text(&rates["gbp"])));
+        }
+    }
+
+    pub(super) fn select_rows(file: &str) {
+        let (job, _) = run(file);
+        let mut suppliers = BTreeSet::new();
+        let lamps = csv(&job.path("jobs/data/products.csv")).into_iter().filter(|row| {
+            row["sku"].starts_with("LMP") && row["Unit cost"].parse::<f64>().is_ok_and(|cost| cost > 10.0)
+        });
+        let first: Vec<Line> = lamps.filter(|row| suppliers.insert(row["supplier"].clone())).collect();
+        let expected: Vec<&str> = first.iter().skip(1).take(4).map(|row| row["sku"].as_str()).collect();
+        let selected = csv(&job.path("jobs/out/selected.csv"));
+        let skus: Vec<&str> = selected.iter().map(|record| record["sku"].as_str()).collect();
+        assert_eq!((skus, expected.len()), (expected, 4));
+        let pages = ["en", "fr"].iter().flat_map(|language| {
+            (1..=3).map(move |value| json!({ "language": language, "value": value, "status": 200 }))
+        });
+        let records = jsonl_file(&job.path("jobs/out/pages.jsonl"));
+        let wanted = |record: &Value| json!({ "language": record["language"], "value": record["value"], "status": record["status"] });
+        assert_eq!(records.iter().map(wanted).collect::<Vec<_>>(), pages.collect::<Vec<_>>());
     }
 
     pub(super) fn jsonl_typed(file: &str) {

@@ -10,10 +10,10 @@ mod bodies;
 mod canary;
 /// The commands, their flags, exit codes and output.
 mod cli;
-/// Tables that Python's csv module wrote.
-mod csv_python;
 /// Columns of every kind, digit by digit.
 mod columns;
+/// Tables that Python's csv module wrote.
+mod csv_python;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.
