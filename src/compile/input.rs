@@ -5,15 +5,25 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Site, ending, files};
+use super::{Site, chain, ending, files};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
-use crate::source::{KINDS, SourceKind, SourcePlan};
+use crate::source::endpoint::RecordsPlan;
+use crate::source::{Columns, KINDS, SourceKind, SourcePlan};
 use crate::spec::EndpointSpec;
 use crate::spec::kind::ShortOrKind;
 
-/// Decides where the rows of an endpoint come from.
-pub fn input(site: &mut Site<'_>, name: &str, spec: &EndpointSpec) -> Option<Arc<dyn SourcePlan>> {
+/// Decides where the rows of an endpoint come from; `records`: the columns of the records it reads where they are those
+/// of another endpoint.
+pub fn input(
+    site: &mut Site<'_>,
+    name: &str,
+    spec: &EndpointSpec,
+    records: Option<Columns>,
+) -> Option<Arc<dyn SourcePlan>> {
+    if let Some(parent) = chain::parent(spec) {
+        return records.map(|columns| Arc::new(RecordsPlan::new(parent, columns)) as Arc<dyn SourcePlan>);
+    }
     let path = KeyPath::of(["endpoints", name, "input"]);
     match &spec.input.0 {
         ShortOrKind::Short(file) => {

@@ -45,6 +45,11 @@ fn commit(rows: u64) -> Commit {
         renames: vec![Rename { from: ".x.healing".into(), to: "x".into() }],
         complete: false,
         holds: Vec::new(),
+        spools: vec![SpoolNote {
+            endpoint: "a".into(),
+            lines: rows,
+            cursor: Cursor { offset: rows * 30, tail_crc: 8 },
+        }],
     }
 }
 

@@ -20,6 +20,7 @@ use crate::secret::{Masker, Secrets};
 use crate::template::Context;
 use crate::transport::{Reply, RequestBody, Transport, socket};
 
+use super::chain::Chains;
 use super::control::Control;
 use super::idempotency::Keys;
 use super::limits::AllLimits;
@@ -63,6 +64,8 @@ pub struct Shared {
     pub saves: Arc<Saves>,
     /// Notes requests that must not be repeated; `None`: no endpoint has such.
     pub intents: Option<Arc<Intents>>,
+    /// Records of endpoints on their way to others.
+    pub chains: Chains,
 }
 
 /// See the module.
@@ -204,6 +207,9 @@ impl Lane {
             Ending::Failed => &self.live().failed,
         };
         let ended = Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };
+        if let Some(chain) = self.shared.chains.of(self.index) {
+            chain.gave(outcome.records.len() as u64);
+        }
         let delivering = Raised::new(&self.live().delivering);
         // A closed outbox means that the scribe has failed and the run ends: the row has not ended.
         if self.shared.outbox.push(outcome).await.is_ok() {

@@ -8,6 +8,7 @@ mod auths;
 mod batch;
 mod bound;
 mod call;
+mod chain;
 mod conductor;
 mod control;
 mod ending;

@@ -143,7 +143,7 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
     let counts: Vec<Counts> = plan.endpoints.iter().map(|endpoint| count(&endpoint.name)).collect();
     let cursor = |name| sink(name).and_then(|position| last.cursors.get(position).copied().flatten());
     let cursors = plan.sinks.iter().map(|sink| cursor(&sink.name)).collect();
-    Commit { done, counts, cursors, renames: last.renames, holds: last.holds, ..Commit::default() }
+    Commit { done, counts, cursors, renames: last.renames, holds: last.holds, spools: last.spools, ..Commit::default() }
 }
 
 /// Failed rows with the positions that their endpoints and sinks have now; without those that are gone.

@@ -4,6 +4,7 @@
 //! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
 
 pub mod csv;
+pub mod endpoint;
 pub(crate) mod file;
 pub mod jsonl;
 mod lines;
@@ -47,6 +48,13 @@ pub enum Read {
         /// What is wrong, with line and file.
         reason: String,
     },
+    /// A row that is left out before it is begun: the row that was to give it failed.
+    Skipped {
+        /// The row, with what is known of it.
+        row: Row,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Read {
@@ -54,7 +62,7 @@ impl Read {
     #[must_use]
     pub fn ordinal(&self) -> u64 {
         match self {
-            Self::Row(row) | Self::Bad { row, .. } => row.ordinal,
+            Self::Row(row) | Self::Bad { row, .. } | Self::Skipped { row, .. } => row.ordinal,
         }
     }
 }
@@ -91,6 +99,11 @@ pub trait SourcePlan: Debug + Send + Sync {
 
     /// The file it reads, relative to where the program was started; `None` when it reads none.
     fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    /// The endpoint whose records are the rows; `None`: it reads something else.
+    fn parent(&self) -> Option<&str> {
         None
     }
 
@@ -148,6 +161,11 @@ pub trait Source: Send {
         }
         Ok(())
     }
+
+    /// Whether the last `None` was no end of the input: the run drains, and there may be more rows.
+    fn was_cut_off(&self) -> bool {
+        false
+    }
 }
 
 /// A row of [`KINDS`].
@@ -170,4 +188,4 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND];
+pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND, endpoint::KIND];

@@ -44,6 +44,9 @@ pub struct Facts {
 pub struct EndpointFacts {
     pub name: String,
     pub input: String,
+    /// The endpoint whose records are its rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     pub rows: Option<u64>,
     pub requests: Option<u64>,
     /// With every retry that `retry.attempts` allows; what is sent again after a throttled reply or during an outage
@@ -196,6 +199,7 @@ impl EndpointFacts {
         Ok(Self {
             name: endpoint.name.clone(),
             input: endpoint.source.describe(),
+            parent: endpoint.source.parent().map(str::to_owned),
             rows,
             requests: None,
             most_requests: None,

@@ -17,6 +17,7 @@ fn endpoint() -> EndpointFacts {
     EndpointFacts {
         name: "price".into(),
         input: "products.csv (csv, 3 columns)".into(),
+        parent: None,
         rows: Some(1000),
         requests: Some(1000),
         most_requests: Some(5000),
