@@ -223,7 +223,7 @@ fn open_spools(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSpool>, RunErr
     for (position, endpoint) in plan.endpoints.iter().enumerate() {
         let Some(child) = parents.iter().position(|parent| *parent == Some(position)) else { continue };
         let begun = state.spools.iter().find(|note| note.endpoint == endpoint.name);
-        if begun.is_none() && state.done[position].len() > 0 {
+        if begun.is_none() && !state.done[position].is_empty() {
             let (name, reader) = (&endpoint.name, &plan.endpoints[child].name);
             return Err(RunError::Open(format!(
                 "endpoints.{reader} reads the records of {name}, of which {} have ended before it did, and their records were \
