@@ -24,6 +24,7 @@ pub mod extract;
 pub mod hints;
 pub mod journal;
 pub mod limit;
+pub mod paginate;
 pub mod plan;
 pub mod random;
 pub mod record;

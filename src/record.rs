@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::journal::WalkNote;
 use crate::row::Row;
 
 /// How a call ended.
@@ -19,6 +20,8 @@ pub enum Ending {
     Failed,
     /// Left out on purpose.
     Skipped,
+    /// It has not ended: a page of its walk is taken, and others follow.
+    Page,
 }
 
 /// Which input columns of an endpoint stand in its records, and in which order.
@@ -74,6 +77,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// Attempts made; 0 when the row never reached the wire.
     pub attempts: u32,
+    /// How far its walk through pages has come; `None`: it is no walk, or the walk is over.
+    pub walk: Option<WalkNote>,
     /// Records in the order of the reply; a failed call has exactly one, with its error.
     pub records: Vec<Record>,
 }

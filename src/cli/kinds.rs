@@ -6,7 +6,7 @@ use super::args::KindsArgs;
 use super::exit::Exit;
 use super::print::Printer;
 use crate::diagnostic::Format;
-use crate::{auth, extract, sink, source};
+use crate::{auth, extract, paginate, sink, source};
 
 /// Kinds that stand in the same place of a job file.
 #[derive(Debug, Serialize)]
@@ -44,11 +44,13 @@ pub fn kinds(args: KindsArgs, print: &mut Printer) -> Exit {
 fn families() -> Vec<Family> {
     let inputs = source::KINDS.iter().map(|kind| row(kind.name, kind.doc, kind.example, kind.endings));
     let auths = auth::KINDS.iter().map(|kind| row(kind.name, kind.doc, kind.example, &[]));
+    let paginations = paginate::KINDS.iter().map(|kind| row(kind.name, kind.doc, kind.example, &[]));
     let columns = extract::KINDS.iter().map(|kind| row(kind.name, kind.doc, kind.example, &[]));
     let sinks = sink::KINDS.iter().map(|kind| row(kind.name, kind.doc, kind.example, kind.endings));
     vec![
         Family { name: "inputs", place: "endpoints.NAME.input.KIND", kinds: inputs.collect() },
         Family { name: "auth", place: "endpoints.NAME.auth.KIND", kinds: auths.collect() },
+        Family { name: "pagination", place: "endpoints.NAME.paginate.KIND", kinds: paginations.collect() },
         Family { name: "columns", place: "endpoints.NAME.columns.COLUMN.KIND", kinds: columns.collect() },
         Family { name: "sinks", place: "sinks.NAME.KIND", kinds: sinks.collect() },
     ]

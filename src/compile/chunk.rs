@@ -28,6 +28,13 @@ pub fn chunk(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, input: &C
         let help = "write `rows = \"$.items[*]\"`, or leave `by` out: then every row of the chunk has the same record";
         site.key_error(codes::CONFLICT, &here.key("by"), message, help);
     }
+    if spec.paginate.is_some() {
+        let (message, help) = (
+            "a chunk can't be walked from page to page".to_owned(),
+            "take one of the two out: a chunk is many rows in one request, a walk many requests for one row",
+        );
+        site.conflict(&here, "here", &path.key("paginate"), "and here", message, help);
+    }
     if let ChunkSpec::Table(_) = written
         && table.split == Some(true)
         && table.size.get() == 1
@@ -64,6 +71,15 @@ fn member(name: &str) -> String {
 #[must_use]
 pub fn request_scope(spec: &EndpointSpec, scope: &Scope) -> Scope {
     if spec.chunk.is_some() { Scope { row: RowScope::Rows, ..scope.clone() } } else { scope.clone() }
+}
+
+/// A file for each row can't hold the pages of its walk.
+pub fn saved_pages(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) {
+    if spec.paginate.is_some() && spec.save.is_some() {
+        let message = "every page of a walk would be saved to the same file".to_owned();
+        let help = "take `save` out; `meta = [\"body\"]` keeps each page in a record";
+        site.conflict(&path.key("save"), "here", &path.key("paginate"), "and here", message, help);
+    }
 }
 
 /// Warns of chunks that batches cut off.

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::sinks::Target;
 use super::{
-    Site, batch, body, chunk, client, columns, connections, engine, exposure, idempotency, input, limits, request,
-    retry, rules, save, url,
+    Site, batch, body, chunk, client, columns, connections, engine, exposure, idempotency, input, limits, paginate,
+    request, retry, rules, save, url,
 };
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
 use crate::extract::RowsPlan;
 use crate::limit::LimitPlan;
+use crate::paginate::PaginatePlan;
 use crate::plan::{
     BatchPlan, BodyPlan, ChunkPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet,
 };
@@ -104,6 +105,7 @@ struct Request {
     auth: Option<Arc<dyn AuthPlan>>,
     body: BodyPlan,
     idempotency: Option<IdempotencyPlan>,
+    paginate: Option<Arc<dyn PaginatePlan>>,
 }
 
 /// How it is sent.
@@ -144,7 +146,8 @@ impl Written<'_> {
         let auth = auth(site, path, spec, scope);
         let body = body::body(site, path, spec, scope, &headers);
         let idempotency = idempotency::idempotency(site, path, spec, self.around.vars);
-        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body, idempotency })
+        let paginate = paginate::paginate(site, path, spec);
+        method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body, idempotency, paginate })
     }
 
     fn settings(&self, site: &mut Site<'_>, scope: &Scope, buckets: &mut Vec<LimitPlan>) -> Settings {
@@ -168,6 +171,7 @@ impl Written<'_> {
         let meta = columns::meta(site, path, spec);
         let keep = columns::keep(site, path, spec, known);
         let layout = columns::layout(site, path, spec, keep, &meta);
+        chunk::saved_pages(site, path, spec);
         let chunk = chunk::chunk(site, path, spec, known);
         let rows = chunk::rows(site, path, spec);
         Output { rules, asserts, chunk, rows, columns, meta, save: None, layout }
@@ -188,7 +192,7 @@ impl Written<'_> {
     }
 
     fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
-        let Request { method, url, query, headers, auth, body, idempotency } = request;
+        let Request { method, url, query, headers, auth, body, idempotency, paginate } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
         let Output { rules, asserts, chunk, rows, columns, meta, save, layout } = output;
         let plan = EndpointPlan {
@@ -201,6 +205,7 @@ impl Written<'_> {
             auth,
             body,
             source,
+            paginate,
             limits,
             learn: self.spec.learn.unwrap_or(true),
             concurrency: CONCURRENCY,

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::{Site, body, input};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
+use crate::source::glob;
 use crate::spec::JobSpec;
 use crate::spec::kind::ShortOrKind;
 
@@ -59,6 +60,7 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
         let path = KeyPath::of(["sinks", name.as_str()]);
         let Some((file, place)) = of(site, &path, &sink.target) else { continue };
         let place = if place == path { path.key("path") } else { place };
+        let file_written = plain(file.strip_prefix(site.document.folder()).unwrap_or(&file));
         let (file, shown) = (real(&file), plain(&file).display().to_string());
         if let Some((_, other)) = outputs.iter().find(|(known, _)| *known == file) {
             let message = format!("`{shown}` is written by two sinks");
@@ -68,6 +70,7 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
             let message = format!("`{shown}` is read and written by the same job");
             site.conflict(&place, "written here", other, "read here", message, "write to another file");
         }
+        globbed(site, spec, &file_written, &place);
         if file == real(&site.document.path) {
             let message = format!("`{shown}` is the job file itself");
             site.error(codes::CONFLICT, &place, message, "write to another file");
@@ -79,6 +82,25 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
         outputs.push((file, place));
     }
     streams(site, spec);
+}
+
+/// An output that an `input.glob` matches: the run would change its own input.
+fn globbed(site: &mut Site<'_>, spec: &JobSpec, written: &Path, place: &KeyPath) {
+    for (name, endpoint) in &spec.endpoints.0 {
+        if !input::glob(endpoint).is_some_and(|pattern| glob::matches(pattern, written)) {
+            continue;
+        }
+        let other = KeyPath::of(["endpoints", name, "input", "glob"]);
+        let message = format!("`{}` is written by the job whose input would be this file, too", written.display());
+        site.conflict(
+            place,
+            "written here",
+            &other,
+            "matched here",
+            message,
+            "write to where the pattern does not match",
+        );
+    }
 }
 
 /// Standard input has one reader, standard output one writer.

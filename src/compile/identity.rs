@@ -104,6 +104,9 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(auth) = &plan.auth {
         put("auth", format!("{} {}", auth.kind(), auth.identity()));
     }
+    if let Some(paginate) = &plan.paginate {
+        put("paginate", format!("{} {}", paginate.kind(), paginate.identity()));
+    }
     // A run whose journal is older than this key has none.
     if plan.client.cookies {
         put("client.cookies", "true".to_owned());

@@ -9,6 +9,7 @@ use super::{Site, chain, ending, files};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::source::endpoint::RecordsPlan;
+use crate::source::unpack::inner;
 use crate::source::{Columns, KINDS, SourceKind, SourcePlan};
 use crate::spec::EndpointSpec;
 use crate::spec::kind::ShortOrKind;
@@ -38,7 +39,7 @@ pub fn input(
 }
 
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SourceKind> {
-    let ending = ending(file);
+    let ending = ending(inner(file));
     let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
     if found.is_none() {
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
@@ -66,6 +67,14 @@ pub fn file(site: &Site<'_>, name: &str, spec: &EndpointSpec) -> Option<(PathBuf
 /// Whether an endpoint reads standard input.
 pub fn reads_stdin(spec: &EndpointSpec) -> bool {
     matches!(&spec.input.0, ShortOrKind::Kind(kind) if kind.kind == "stdin")
+}
+
+/// The pattern of an endpoint whose input is files by a pattern.
+pub fn glob(spec: &EndpointSpec) -> Option<&str> {
+    match &spec.input.0 {
+        ShortOrKind::Kind(kind) if kind.kind == "glob" => kind.value.as_str(),
+        ShortOrKind::Short(_) | ShortOrKind::Kind(_) => None,
+    }
 }
 
 /// The input as written, for the job's identity.

@@ -22,6 +22,7 @@ mod limits;
 mod mention;
 mod name;
 mod names;
+mod paginate;
 mod proxy;
 mod reach;
 mod request;

@@ -224,6 +224,7 @@ fn what_would_be_sent_or_written_is_the_identity() {
         ("rules = [{ when = \"status == 404\", then = \"skip\" }]\n", vec!["endpoints.price.rules"]),
         ("idempotency-key = true\n", vec!["endpoints.price.idempotency-key"]),
         ("idempotency-key = false\n", vec![]),
+        ("paginate.header-link = {}\n", vec!["endpoints.price.paginate"]),
         ("columns.price = \"$.price\"\n", vec!["endpoints.price.columns", "endpoints.price.columns.price"]),
         (
             "sinks.out.path = \"a.csv\"\n",

@@ -15,19 +15,19 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         method: "GET",
         pattern: "/lists/page-number",
-        doc: "95 items by ?page=1&per_page=10; meta.pages and meta.total say how many there are",
+        doc: "95 items by ?page=1&per_page=10; meta.pages and meta.total say how many there are, meta.has_more whether more follow",
         handle: |world, asked| show(page_number(world, asked)),
     },
     Route {
         method: "GET",
         pattern: "/lists/offset",
-        doc: "95 items by ?offset=0&limit=10; total says how many there are",
+        doc: "95 items by ?offset=0&limit=10; total says how many there are, has_more whether more follow",
         handle: |world, asked| show(offset(world, asked)),
     },
     Route {
         method: "GET",
         pattern: "/lists/cursor",
-        doc: "95 items by ?cursor=...&limit=10; next is the cursor to go on with, null at the end",
+        doc: "95 items by ?cursor=...&limit=10; next is the cursor to go on with, null at the end; has_more says the same",
         handle: |world, asked| show(cursor(world, asked)),
     },
     Route {
@@ -108,7 +108,10 @@ fn show(page: Result<Reply, String>) -> Answer {
 
 fn page_number(world: &World, asked: &Asked<'_>) -> Result<Reply, String> {
     let page = Page::of(asked)?;
-    let meta = json!({ "page": page.number, "per_page": page.size, "pages": page.last(), "total": TOTAL });
+    let has_more = page.number < page.last();
+    let meta = json!({
+        "page": page.number, "per_page": page.size, "pages": page.last(), "total": TOTAL, "has_more": has_more,
+    });
     Ok(ok(&json!({ "items": page.items(world), "meta": meta })))
 }
 
@@ -116,7 +119,8 @@ fn offset(world: &World, asked: &Asked<'_>) -> Result<Reply, String> {
     let offset = number(asked, "offset", 0)?;
     let limit = number_between(asked, "limit", SIZE, 1, MOST)?;
     let items = items(world, offset, limit);
-    Ok(ok(&json!({ "items": items, "offset": offset, "limit": limit, "total": TOTAL })))
+    let has_more = offset.saturating_add(limit) < TOTAL;
+    Ok(ok(&json!({ "items": items, "offset": offset, "limit": limit, "total": TOTAL, "has_more": has_more })))
 }
 
 fn cursor(world: &World, asked: &Asked<'_>) -> Result<Reply, String> {
@@ -127,8 +131,9 @@ fn cursor(world: &World, asked: &Asked<'_>) -> Result<Reply, String> {
     };
     let start = start.ok_or("there is no such cursor")?;
     let next = start + limit;
-    let next = if next < TOTAL { Value::from(cursor_at(world, next)) } else { Value::Null };
-    Ok(ok(&json!({ "items": items(world, start, limit), "next": next })))
+    let has_more = next < TOTAL;
+    let next = if has_more { Value::from(cursor_at(world, next)) } else { Value::Null };
+    Ok(ok(&json!({ "items": items(world, start, limit), "next": next, "has_more": has_more })))
 }
 
 /// The cursor in front of an item: nothing a client could compute itself.

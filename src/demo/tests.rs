@@ -163,6 +163,23 @@ async fn every_style_of_pages_shows_the_whole_list() {
 }
 
 #[tokio::test]
+async fn has_more_ends_with_the_last_page() {
+    let demo = start(1).await;
+    for (page, has_more) in [(1, true), (9, true), (10, false), (11, false)] {
+        let numbered = get(&demo, &format!("/lists/page-number?page={page}")).await.json();
+        let offset = get(&demo, &format!("/lists/offset?offset={}", (page - 1) * 10)).await.json();
+        assert_eq!(
+            (&numbered["meta"]["has_more"], &offset["has_more"]),
+            (&json!(has_more), &json!(has_more)),
+            "{page}"
+        );
+    }
+    let first = get(&demo, "/lists/cursor?limit=50").await.json();
+    let last = get(&demo, &format!("/lists/cursor?limit=50&cursor={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!((&first["has_more"], &last["has_more"]), (&json!(true), &json!(false)));
+}
+
+#[tokio::test]
 async fn pages_that_are_not_there() {
     let demo = start(1).await;
     assert_eq!(get(&demo, "/lists/page-number?page=11").await.json()["items"], json!([]));

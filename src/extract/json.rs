@@ -36,8 +36,9 @@ struct Json {
     query: Query,
 }
 
+/// A path, compiled once. Whatever else of the job looks into a reply by a path shares it.
 #[derive(Debug)]
-enum Query {
+pub(crate) enum Query {
     /// Names and positions, one after the other.
     Steps(Vec<Step>),
     /// Anything else.
@@ -49,16 +50,8 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, _scope: &Scope) -
         site.error(codes::WRONG_TYPE, path, "a JSONPath must be a string", "write it as `\"$.price\"`");
         return None;
     };
-    match JsonPath::parse(source) {
-        Ok(parsed) => {
-            let query = steps(source).map_or(Query::Path(parsed), Query::Steps);
-            Some(Arc::new(Json { source: source.to_owned(), query }))
-        }
-        Err(error) => {
-            report(site, path, source, &error);
-            None
-        }
-    }
+    let query = Query::compile(site, path, source)?;
+    Some(Arc::new(Json { source: source.to_owned(), query }))
 }
 
 pub(super) fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_path::ParseError) {
@@ -114,6 +107,33 @@ fn bracketed(rest: &str) -> Option<(Step, &str)> {
 }
 
 impl Query {
+    /// Compiles the path that stands at `path` of the job; reports why it is none.
+    pub(crate) fn compile(site: &mut Site<'_>, path: &KeyPath, source: &str) -> Option<Self> {
+        match JsonPath::parse(source) {
+            Ok(parsed) => Some(steps(source).map_or(Self::Path(parsed), Self::Steps)),
+            Err(error) => {
+                report(site, path, source, &error);
+                None
+            }
+        }
+    }
+
+    /// What of a JSON body it looks at.
+    pub(crate) fn needs(&self) -> Need<'_> {
+        match self {
+            Self::Steps(steps) => Need::Path(steps),
+            Self::Path(_) => Need::Whole,
+        }
+    }
+
+    /// Everything it leads to.
+    pub(crate) fn matches<'v>(&self, item: &'v Value) -> Vec<&'v Value> {
+        match self {
+            Self::Steps(steps) => walk(steps, item).into_iter().collect(),
+            Self::Path(path) => path.query(item).all(),
+        }
+    }
+
     fn find(&self, item: &Value) -> Value {
         match self {
             Self::Steps(steps) => walk(steps, item).cloned().unwrap_or_default(),
@@ -139,10 +159,7 @@ impl Extractor for Json {
     }
 
     fn needs(&self) -> Need<'_> {
-        match &self.query {
-            Query::Steps(steps) => Need::Path(steps),
-            Query::Path(_) => Need::Whole,
-        }
+        self.query.needs()
     }
 
     fn extract(&self, _context: &Context<'_>, item: &Value) -> Result<Value, ExtractError> {

@@ -21,6 +21,7 @@ use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
 
+pub(crate) use json::Query;
 pub use rows::RowsPlan;
 pub use wanted::{Need, Wanted};
 

@@ -15,6 +15,7 @@ pub mod intents;
 pub mod rowset;
 #[cfg(test)]
 mod tests;
+pub mod walk;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::sink::Cursor;
 pub use folder::{StateFolder, peek};
 pub use intents::{IntentFile, Intents};
 pub use rowset::RowSet;
+pub use walk::WalkNote;
 pub use writer::Writer;
 
 /// Version of the format; a journal of another version is refused with words.
@@ -99,6 +101,9 @@ pub struct Commit {
     /// Renames that this commit decided; done after it, and by the next session after a kill.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renames: Vec<Rename>,
+    /// Walks through pages that have not ended, by endpoint and row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walks: Vec<WalkNote>,
     /// Whether every row has ended: the run is complete.
     #[serde(default)]
     pub complete: bool,
@@ -159,6 +164,9 @@ pub struct FailedRow {
     /// Whether nobody knows what the server did: it is not sent again unasked.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unknown: bool,
+    /// Where its walk through pages goes on when it is sent again; what it took before stands in the outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk: Option<Box<WalkNote>>,
 }
 
 /// Bytes of a record in a sink.

@@ -28,7 +28,7 @@ fn opening() -> Opening {
 }
 
 fn failed(endpoint: usize, row: u64) -> FailedRow {
-    FailedRow { endpoint, row, spans: vec![Span { sink: 0, bytes: Some((row, row + 9)) }], unknown: false }
+    FailedRow { endpoint, row, spans: vec![Span { sink: 0, bytes: Some((row, row + 9)) }], unknown: false, walk: None }
 }
 
 /// The commit after `rows` rows, of which every fifth failed.
@@ -44,6 +44,7 @@ fn commit(rows: u64) -> Commit {
         again: false,
         renames: vec![Rename { from: ".x.healing".into(), to: "x".into() }],
         complete: false,
+        walks: Vec::new(),
         holds: Vec::new(),
         spools: vec![SpoolNote {
             endpoint: "a".into(),

@@ -20,6 +20,7 @@ use http::{HeaderName, Method};
 use crate::auth::AuthPlan;
 use crate::extract::{Extractor, RowsPlan};
 use crate::limit::LimitPlan;
+use crate::paginate::PaginatePlan;
 use crate::record::Layout;
 use crate::retry::{RetryPlan, Then, Unknown};
 use crate::save::SavePlan;
@@ -102,6 +103,8 @@ pub struct EndpointPlan {
     pub body: BodyPlan,
     /// Where rows come from.
     pub source: Arc<dyn SourcePlan>,
+    /// How a list is walked from page to page; `None`: one request for each row.
+    pub paginate: Option<Arc<dyn PaginatePlan>>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.
     pub limits: Vec<usize>,
     /// Whether what replies say of limits slows the endpoint down where it takes from no limit: then it has a
@@ -263,6 +266,8 @@ pub enum Meta {
     ReceivedAt,
     /// One-based number of the row in the input.
     Row,
+    /// One-based number of the page in the row's walk; null where pages are not walked.
+    Page,
     /// Name of the endpoint.
     Endpoint,
     /// The body of the reply: JSON as it is, anything else as text.
@@ -283,6 +288,7 @@ impl Meta {
             Self::Url => "url",
             Self::ReceivedAt => "received_at",
             Self::Row => "row",
+            Self::Page => "page",
             Self::Endpoint => "endpoint",
             Self::Body => "body",
             Self::Saved => "saved",

@@ -18,10 +18,11 @@ use percent_encoding::utf8_percent_encode;
 use self::body::Body;
 pub use self::body::{Contents, Data, Part};
 use super::{BodyPlan, EndpointPlan, Plan};
+use crate::paginate::PageRequest;
 use crate::random;
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, RESERVED, RenderError, Template};
-use crate::transport::{RequestBody, socket};
+use crate::transport::{RequestBody, redirect, socket};
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
@@ -55,6 +56,11 @@ struct Varying {
     template: Template,
     secret: bool,
 }
+
+/// Marks a request that leads to another origin than the job's own: it goes there without anything that proves who
+/// asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Abroad;
 
 /// What an endpoint sends, prepared for a run.
 #[derive(Debug)]
@@ -150,6 +156,46 @@ impl RequestPlan {
         Ok(request)
     }
 
+    /// The request for a page of a row's walk: as [`RequestPlan::build`], at the place that the page names. One that
+    /// leads to another origin is marked [`Abroad`], and carries nothing that proves who asks.
+    ///
+    /// # Errors
+    /// As [`RequestPlan::build`], and when the page is at a place that may not be asked.
+    pub fn page(&self, context: &Context<'_>, page: &PageRequest) -> Result<Request<RequestBody>, Failure> {
+        let mut request = self.build(context)?;
+        if let Some(url) = &page.url {
+            self.turn_to(&mut request, url, context)?;
+        }
+        if !page.query.is_empty() {
+            let mut url = request.uri().to_string();
+            for (name, value) in &page.query {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                escape(name, &mut url);
+                url.push('=');
+                escape(value, &mut url);
+            }
+            *request.uri_mut() = url.parse().map_err(|error| failure(&format!("the URL of a page: {error}")))?;
+        }
+        Ok(request)
+    }
+
+    fn turn_to(&self, request: &mut Request<RequestBody>, url: &str, context: &Context<'_>) -> Result<(), Failure> {
+        let to: Uri = url.parse().map_err(|error| failure(&format!("the link to the next page: {error}")))?;
+        let from = std::mem::replace(request.uri_mut(), to);
+        let bodied = !request.body().is_empty();
+        let (to, method) = (request.uri().clone(), request.method().clone());
+        if redirect::leave(&from, &to, (&method, bodied), request.headers_mut())
+            .map_err(|words| failure(&format!("the link to the next page {words}")))?
+        {
+            request.extensions_mut().insert(Abroad);
+        } else if let Some(auth) = &self.auth {
+            // What proves who asks may stand in the query, which the link has taken the place of.
+            auth.apply(context, request).map_err(|error| unbuildable("auth", &error))?;
+            said_once(request.uri_mut());
+        }
+        Ok(())
+    }
+
     /// A rendered URL with its query, parsed. Texts name no part of the URL: it may hold a secret.
     fn finish(&self, mut url: String, context: Option<&Context<'_>>) -> Result<Uri, Failure> {
         if url.starts_with(DEMO) {
@@ -193,6 +239,18 @@ impl RequestPlan {
             Some(_) => url.push('&'),
         }
         render_pairs(&self.query, escape, context, "the query", url)
+    }
+}
+
+/// Leaves out the last parameter of a query where it stands there before, to the letter.
+fn said_once(url: &mut Uri) {
+    let text = url.to_string();
+    let Some((rest, last)) = text.rsplit_once('&') else { return };
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    if query.split('&').any(|pair| pair == last)
+        && let Ok(shorter) = rest.parse()
+    {
+        *url = shorter;
     }
 }
 

@@ -11,6 +11,7 @@ use crate::row::{Fields, Row};
 
 use super::batch::BatchTicket;
 use super::taking::Taking;
+use super::walk::{Page, Walk};
 
 /// One row, or one chunk of rows, on its way through an endpoint.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub struct Call {
     pub sequence: u64,
     /// Positions of all rows of a chunk.
     sequences: Option<Box<[u64]>>,
+    /// The page of its walk that it asks for; `None`: it is no walk.
+    pub page: Option<Box<Page>>,
+    /// The walk that its pages belong to.
+    pub walk: Option<Arc<Walk>>,
     /// Attempts made so far.
     pub attempts: u32,
     /// Attempts that count towards `retry.attempts`: none that was throttled, or failed in an outage.
@@ -54,6 +59,8 @@ impl Call {
             row,
             sequence,
             sequences: None,
+            page: None,
+            walk: None,
             attempts: 0,
             spent: 0,
             throttled: 0,
@@ -66,6 +73,12 @@ impl Call {
             deadline: None,
             ticket,
         }
+    }
+
+    /// A row on its walk through pages, where that stands.
+    #[must_use]
+    pub fn walking(self, walk: Walk) -> Self {
+        Self { page: walk.start().map(Box::new), walk: Some(Arc::new(walk)), ..self }
     }
 
     /// Rows that go out in one request, each with its position; at least one.
@@ -82,6 +95,13 @@ impl Call {
     pub fn members(&self) -> impl Iterator<Item = (&Arc<Row>, u64)> {
         let sequences = self.sequences.as_deref().unwrap_or(std::slice::from_ref(&self.sequence));
         self.row.members().iter().zip(sequences.iter().copied())
+    }
+
+    /// The same row, as a call for a page of its walk that was not asked for yet.
+    #[must_use]
+    pub fn on(&self, page: Page) -> Self {
+        let again = Self::new(Arc::clone(&self.row), self.sequence, self.ticket.clone());
+        Self { page: Some(Box::new(page)), walk: self.walk.clone(), deadline: self.deadline, ..again }
     }
 
     /// A chunk in two halves, each as if it had not been sent yet; `None`: it has only one row.

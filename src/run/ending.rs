@@ -11,6 +11,7 @@ use crate::row::Row;
 
 use super::call::Call;
 use super::lane::{Lane, LastAttempt};
+use super::walk::Turn;
 
 /// What an accepted reply leaves.
 #[derive(Debug)]
@@ -19,12 +20,14 @@ pub(super) struct Yield {
     pub records: Vec<(usize, Record)>,
     /// Rows of a chunk that the reply has nothing for, by position, with the reason.
     pub lost: Vec<(usize, String)>,
+    /// What a page says of its walk; `None`: it is no walk.
+    pub turn: Option<Turn>,
 }
 
 impl Yield {
     /// Of one record for the only row.
     pub fn one(record: Record) -> Self {
-        Self { records: vec![(0, record)], lost: Vec::new() }
+        Self { records: vec![(0, record)], lost: Vec::new(), turn: None }
     }
 }
 
@@ -70,6 +73,7 @@ fn each(lane: &Lane, call: &Call, ending: Ending) -> Vec<Outcome> {
         unknown: false,
         error: None,
         attempts: if position == 0 { call.attempts } else { 0 },
+        walk: None,
         records: Vec::new(),
     };
     call.members().enumerate().map(outcome).collect()

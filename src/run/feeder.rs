@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock;
 use crate::event::Event;
-use crate::journal::RowSet;
+use crate::journal::{RowSet, WalkNote};
 use crate::plan::Order;
 use crate::row::Row;
 use crate::source::{Read, Source, SourceError, SourcePlan};
@@ -18,10 +18,11 @@ use crate::source::{Read, Source, SourceError, SourcePlan};
 use super::batch::{Batch, BatchTicket};
 use super::call::Call;
 use super::control::Cause;
-use super::ending;
 use super::lane::{Lane, LastAttempt};
 use super::live::Raised;
 use super::mailbox::Mailbox;
+use super::unsent::{end_unsent, leave_out, unknown_row};
+use super::walk::Walk;
 
 /// Rows read ahead of the queue.
 const READ_AHEAD: usize = 256;
@@ -36,6 +37,8 @@ pub const ORDER_WINDOW: u64 = 1_000;
 pub struct Selection {
     /// Rows that have ended.
     pub done: RowSet,
+    /// Walks through pages that earlier sessions left, by row.
+    pub walks: Vec<WalkNote>,
     /// Rows that end as unknown without being sent: an earlier session was cut off while their requests were on
     /// the wire.
     pub unknown: RowSet,
@@ -52,6 +55,11 @@ impl Selection {
         !self.done.contains(row) && self.only.as_ref().is_none_or(|only| only.binary_search(&row).is_ok())
     }
 
+    fn walk(&self, row: u64) -> Option<WalkNote> {
+        let position = self.walks.binary_search_by_key(&row, |walk| walk.row).ok()?;
+        Some(self.walks[position].clone())
+    }
+
     /// Whether no row from this one on is wanted.
     fn is_beyond(&self, row: u64) -> bool {
         self.limit.is_some_and(|limit| row >= limit)
@@ -65,6 +73,8 @@ struct Taken {
     read: Read,
     /// Whether nobody knows what became of its request.
     unknown: bool,
+    /// How far its walk through pages has come.
+    walk: Option<WalkNote>,
 }
 
 /// Rows on their way from the source's thread to the lane.
@@ -118,7 +128,7 @@ impl Intake {
             };
             let row = read.ordinal();
             next = row + 1;
-            let taken = Taken { read, unknown: selection.unknown.contains(row) };
+            let taken = Taken { read, unknown: selection.unknown.contains(row), walk: selection.walk(row) };
             if selection.wants(row) {
                 if self.rows.push_blocking(taken).is_err() {
                     return Ok(());
@@ -259,7 +269,7 @@ impl Drop for Begun<'_> {
 
 async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut Chunk) {
     let chain = lane.shared.chains.of(lane.index);
-    for (sequence, Taken { read, unknown }) in rows {
+    for (sequence, Taken { read, unknown, walk }) in rows {
         if let Some(chain) = chain {
             chain.room().await;
         }
@@ -268,7 +278,7 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut 
         }
         match read {
             Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,
-            Read::Row(row) => chunk.add(lane, sequence, Arc::new(row)).await,
+            Read::Row(row) => chunk.add(lane, sequence, Arc::new(row), walk).await,
             Read::Bad { row, reason } => {
                 let last = LastAttempt { error: Some(&reason), ..LastAttempt::default() };
                 end_unsent(lane, Arc::new(row), sequence, &last).await;
@@ -292,9 +302,19 @@ impl Chunk {
     }
 
     /// Takes a row; one that is full goes on its way.
-    async fn add(&mut self, lane: &Lane, sequence: u64, row: Arc<Row>) {
+    async fn add(&mut self, lane: &Lane, sequence: u64, row: Arc<Row>, walk: Option<WalkNote>) {
         let Some(plan) = &lane.plan().chunk else {
-            return lane.queue.add(Call::new(row, sequence, self.ticket.clone())).await;
+            let ordinal = row.ordinal;
+            let call = Call::new(row, sequence, self.ticket.clone());
+            let paginate = lane.plan().paginate.as_ref();
+            let walk = paginate.map(|plan| Walk::begin(lane.index, ordinal, Arc::clone(plan), walk));
+            return lane
+                .queue
+                .add(match walk {
+                    Some(walk) => call.walking(walk),
+                    None => call,
+                })
+                .await;
         };
         self.rows.push((sequence, row));
         if self.rows.len() >= plan.size {
@@ -309,45 +329,6 @@ impl Chunk {
             self.rows.clear();
             lane.queue.add(call).await;
         }
-    }
-}
-
-/// A row whose request was on the wire when an earlier session was cut off. Its note stays until the commit with
-/// this end of it is durable.
-async fn unknown_row(lane: &Lane, row: Arc<Row>, sequence: u64) {
-    let reason = format!(
-        "unknown: this {} was on the wire when the run was cut off, and the server may have acted on it; it is not \
-         sent again (retry.unknown = \"resend\" would)",
-        lane.plan().method
-    );
-    // It was noted as it was about to leave: one attempt at least, and the note knows no more.
-    let last = LastAttempt { error: Some(&reason), attempts: 1, unknown: true, ..LastAttempt::default() };
-    end_unsent(lane, row, sequence, &last).await;
-}
-
-/// A row whose parent failed ends as skipped.
-async fn leave_out(lane: &Lane, row: Arc<Row>, sequence: u64, reason: String) {
-    lane.shared.meter.orphaned(lane.index, &reason);
-    let endpoint = lane.plan().name.clone();
-    lane.shared.control.tell(Event::RowSkipped { endpoint, row: row.ordinal, reason });
-    for outcome in ending::skipped(lane, &Call::new(row, sequence, None)) {
-        lane.deliver(outcome, false).await;
-    }
-}
-
-/// A row that is not sent in this session ends as failed.
-async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, last: &LastAttempt<'_>) {
-    let reason = last.error.unwrap_or_default();
-    lane.shared.meter.failed(reason, row.ordinal);
-    lane.shared.control.tell(Event::RowFailed {
-        endpoint: lane.plan().name.clone(),
-        row: row.ordinal,
-        reason: reason.to_owned(),
-    });
-    let mut call = Call::new(row, sequence, None);
-    call.attempts = last.attempts;
-    for outcome in ending::failed(lane, &call, last) {
-        lane.deliver(outcome, false).await;
     }
 }
 

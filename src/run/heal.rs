@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::journal::{Commit, FailedRow, Opening, Rename, Writer};
+use crate::journal::{self, Commit, FailedRow, Opening, Rename, WalkNote, Writer};
 use crate::plan::Plan;
 use crate::sink::{Cursor, claim, tail_crc};
 
@@ -147,6 +147,8 @@ fn take_back(plan: &Plan, failed: &[FailedRow], left: &[FailedRow], state: &mut 
         rows.sort_unstable();
         rows.dedup();
         state.done[position].remove_all(rows);
+        let walks = failed.iter().filter(|row| row.endpoint == position).filter_map(|row| row.walk.as_deref());
+        walks.for_each(|walk| journal::walk::put(&mut state.walks, WalkNote { endpoint: position, ..walk.clone() }));
         let counts = &mut state.counts[position];
         let left = left.iter().filter(|row| row.endpoint == position).count() as u64;
         counts.records -= counts.failed.saturating_sub(left).min(counts.records);
@@ -269,6 +271,7 @@ mod tests {
             row,
             spans: spans.iter().map(|(sink, start, end)| Span { sink: *sink, bytes: Some((*start, *end)) }).collect(),
             unknown: true,
+            walk: None,
         };
         let mut left = [row(1, &[(0, 0, 5), (1, 9, 13)]), row(2, &[(0, 9, 13)]), row(3, &[(0, 19, 30)])];
         left[0].spans.push(Span { sink: 0, bytes: None });

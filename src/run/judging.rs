@@ -16,6 +16,7 @@ use super::call::{Call, Postponed};
 use super::control::Cause;
 use super::ending::{self, Yield};
 use super::lane::{Lane, LastAttempt};
+use super::walking;
 use super::weather::{Weather, attempted};
 use super::worker::{Step, Tried, row_timeout, status_words};
 
@@ -98,7 +99,7 @@ fn carry_out(
         }
         Verdict::Skip => {
             tell(lane, call, tried, "skip", Some(judged.failure), None);
-            Step::Ended(ending::skipped(lane, call), false)
+            walking::skip(lane, call)
         }
         Verdict::Unknown => unknown(lane, call, tried, judged.failure),
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
@@ -118,7 +119,7 @@ fn halves(lane: &Lane, call: &Call) -> Option<[Call; 2]> {
 }
 
 /// Ends an accepted call. Rows of a chunk that the reply has nothing for fail.
-pub(super) fn accept(lane: &Lane, call: &Call, tried: &Tried<'_>, taken: Yield) -> Step {
+pub(super) fn accept(lane: &Lane, call: &mut Call, tried: &Tried<'_>, mut taken: Yield) -> Step {
     for (member, reason) in &taken.lost {
         tell_failed(lane, call.row.members()[*member].ordinal, reason);
     }
@@ -127,9 +128,14 @@ pub(super) fn accept(lane: &Lane, call: &Call, tried: &Tried<'_>, taken: Yield) 
         status: tried.told_status(),
         duration_ms: tried.milliseconds(),
         attempts: call.attempts,
+        page: call.page.as_ref().map(|page| page.number),
         ..LastAttempt::default()
     };
-    Step::Ended(ending::accepted(lane, call, taken, &last), false)
+    let Some(turn) = taken.turn.take() else { return Step::Ended(ending::accepted(lane, call, taken, &last), false) };
+    walking::accept(lane, call, taken, turn, &last).unwrap_or_else(|words| {
+        let failure = Failure::sent(FailureKind::Extract, words);
+        fail(lane, call, tried, &failure)
+    })
 }
 
 /// Counts and tells a row that failed.
@@ -293,12 +299,13 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
         json: None,
         error: Some(&error),
         attempts: call.attempts,
+        page: call.page.as_ref().map(|page| page.number),
         saved: None,
         unknown,
     };
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].map(|status| Some(status.as_u16()));
     let unauthorized = failure.kind == FailureKind::Status && refused.contains(&tried.status());
-    Step::Ended(ending::failed(lane, call, &last), unauthorized)
+    walking::failed(call, ending::failed(lane, call, &last), unauthorized)
 }
 
 /// Tells the attempt, where somebody wants to know of each. What was never made is no attempt.

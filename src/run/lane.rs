@@ -13,14 +13,14 @@ use crate::plan::request::RequestPlan;
 use crate::plan::stop_if::Ended;
 use crate::plan::{EndpointPlan, Meta, Plan};
 use crate::record::{Ending, Outcome};
-use crate::retry::Failure;
+use crate::retry::{Failure, FailureKind};
 use crate::row::Row;
 use crate::save::{Saver, Saves};
 use crate::secret::{Masker, Secrets};
 use crate::template::Context;
 use crate::transport::{Reply, RequestBody, Transport, socket};
 
-use super::chain::Chains;
+use super::chain::{Chain, Chains};
 use super::control::Control;
 use super::idempotency::Keys;
 use super::limits::AllLimits;
@@ -32,6 +32,7 @@ use super::pacing::Pacing;
 use super::queue::Queue;
 use super::stops::Stops;
 use super::taking::Limits;
+use super::walk::Page;
 
 /// What all lanes of a run share.
 #[derive(Debug)]
@@ -121,6 +122,8 @@ pub struct LastAttempt<'a> {
     pub error: Option<&'a str>,
     /// Attempts made.
     pub attempts: u32,
+    /// Number of the page in its walk, from zero; `None`: it is no walk.
+    pub page: Option<u64>,
     /// Where the body is saved.
     pub saved: Option<&'a str>,
     /// Whether nobody knows what the server did with the request.
@@ -153,6 +156,7 @@ impl Lane {
                 .map_or(Value::Null, |reply| Value::from(self.shared.masker.mask(&socket::written(&reply.url)))),
             Meta::ReceivedAt => last.reply.map_or(Value::Null, |_| Value::from(crate::clock::timestamp())),
             Meta::Row => Value::from(row.ordinal + 1),
+            Meta::Page => last.page.map_or(Value::Null, |page| Value::from(page + 1)),
             Meta::Endpoint => Value::from(self.plan().name.as_str()),
             Meta::Body => body(last),
             Meta::Saved => last.saved.map_or(Value::Null, Value::from),
@@ -162,20 +166,36 @@ impl Lane {
     /// Every meta value that templates see.
     #[must_use]
     pub fn meta_object(&self, row: &Row, last: &LastAttempt<'_>) -> Map<String, Value> {
-        const SEEN: [Meta; 7] =
-            [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Url, Meta::ReceivedAt, Meta::Row, Meta::Endpoint];
+        const SEEN: [Meta; 8] = [
+            Meta::Status,
+            Meta::Attempts,
+            Meta::DurationMs,
+            Meta::Url,
+            Meta::ReceivedAt,
+            Meta::Row,
+            Meta::Page,
+            Meta::Endpoint,
+        ];
         let saved = self.saver.is_some().then_some(Meta::Saved);
         SEEN.iter().chain(&saved).map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
     }
 
-    /// The request of a row, with the key that tells a repetition of it.
+    /// The request of a row, or of a page of it, with the key that tells a repetition of it.
     ///
     /// # Errors
     /// When the row gives no request that could be sent.
-    pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
-        let mut request = self.request.build(context)?;
+    pub fn build(&self, context: &Context<'_>, page: Option<&Page>) -> Result<Request<RequestBody>, Failure> {
+        let mut request = match (page, &self.plan().paginate) {
+            (Some(page), Some(plan)) => {
+                let carries = plan.request(&page.position);
+                let carries = carries.map_err(|words| Failure::unsent(FailureKind::Request, words))?;
+                self.request.page(context, &carries)?
+            }
+            (Some(_), None) | (None, _) => self.request.build(context)?,
+        };
         if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
-            let key = self.shared.keys.key(&self.plan().name, &plan.content, row.ordinal, 0);
+            let key =
+                self.shared.keys.key(&self.plan().name, &plan.content, row.ordinal, page.map_or(0, |page| page.number));
             let text = if plan.quoted { format!("\"{key}\"") } else { key };
             // Hexadecimal digits, dashes and quotes stand in any header.
             if let Ok(value) = HeaderValue::from_str(&text) {
@@ -198,18 +218,35 @@ impl Lane {
         }
     }
 
+    /// A walk of many pages waits between two of them for those who read its records, as new rows do.
+    async fn hold_back(&self, chain: Option<&Arc<Chain>>) {
+        if let Some(chain) = chain {
+            tokio::select! {
+                () = self.shared.control.drained() => {}
+                () = chain.room() => {}
+            }
+        }
+    }
+
     /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind. `unauthorized`: it failed
     /// because the server does not know who asks.
     pub async fn deliver(&self, outcome: Outcome, unauthorized: bool) {
+        let chain = self.shared.chains.of(self.index);
+        if let Some(chain) = chain {
+            chain.gave(outcome.records.len() as u64);
+        }
         let counter = match outcome.ending {
             Ending::Ok => &self.live().ok,
             Ending::Skipped => &self.live().skipped,
             Ending::Failed => &self.live().failed,
+            Ending::Page => {
+                let _delivering = Raised::new(&self.live().delivering);
+                // As below: where the outbox is closed the run ends, and the page is asked for again.
+                let _ = self.shared.outbox.push(outcome).await;
+                return self.hold_back(chain).await;
+            }
         };
         let ended = Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };
-        if let Some(chain) = self.shared.chains.of(self.index) {
-            chain.gave(outcome.records.len() as u64);
-        }
         let delivering = Raised::new(&self.live().delivering);
         // A closed outbox means that the scribe has failed and the run ends: the row has not ended.
         if self.shared.outbox.push(outcome).await.is_ok() {

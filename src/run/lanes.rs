@@ -87,7 +87,9 @@ fn slots(endpoint: &EndpointPlan) -> usize {
 /// What an endpoint wants of JSON replies. A body that is JSON is kept whole for the `body` column.
 fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
     let items = endpoint.rows.iter().map(crate::extract::RowsPlan::needs);
-    let wanted = Wanted::of(endpoint.columns.iter().map(|column| column.extractor.needs()).chain(items));
+    let pages = endpoint.paginate.iter().flat_map(|paginate| paginate.needs());
+    let columns = endpoint.columns.iter().map(|column| column.extractor.needs());
+    let wanted = Wanted::of(columns.chain(items).chain(pages));
     if endpoint.meta.contains(&Meta::Body) { wanted.map(|_| Wanted::whole()) } else { wanted }
 }
 

@@ -21,6 +21,7 @@ struct Inside {
     retries: BTreeMap<String, u64>,
     malformed: u64,
     orphans: BTreeMap<usize, (u64, String)>,
+    doubts: BTreeMap<String, (u64, u64)>,
 }
 
 /// See the module.
@@ -45,6 +46,8 @@ pub struct Measured {
     /// Rows that were skipped because the rows that were to give them failed: position of the endpoint, rows, the
     /// reason of the first.
     pub orphans: Vec<(usize, u64, String)>,
+    /// What does not add up in walks through pages, rows, example row.
+    pub doubts: Vec<(String, u64, u64)>,
 }
 
 impl Default for Meter {
@@ -59,6 +62,7 @@ impl Default for Meter {
                 retries: BTreeMap::new(),
                 malformed: 0,
                 orphans: BTreeMap::new(),
+                doubts: BTreeMap::new(),
             }),
         }
     }
@@ -103,6 +107,13 @@ impl Meter {
         self.lock().orphans.entry(endpoint).or_insert_with(|| (0, reason.to_owned())).0 += 1;
     }
 
+    /// Counts a row whose pages do not add up, by what does not.
+    pub fn doubted(&self, words: &str, row: u64) {
+        let mut inside = self.lock();
+        let known = inside.doubts.contains_key(words) || inside.doubts.len() < MOST_REASONS;
+        inside.doubts.entry(if known { words } else { OTHER }.to_owned()).or_insert((0, row)).0 += 1;
+    }
+
     /// Counts values about limits that could not be read.
     pub fn malformed(&self, values: u32) {
         self.lock().malformed += u64::from(values);
@@ -128,8 +139,9 @@ impl Meter {
         let mut retries: Vec<_> = inside.retries.iter().map(|(reason, count)| (reason.clone(), *count)).collect();
         retries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let orphans = inside.orphans.iter().map(|(endpoint, (rows, example))| (*endpoint, *rows, example.clone()));
+        let doubts = inside.doubts.iter().map(|(words, (rows, example))| (words.clone(), *rows, *example)).collect();
         let (orphans, malformed) = (orphans.collect(), inside.malformed);
-        Measured { latency, statuses, failures, retries, malformed, orphans }
+        Measured { latency, statuses, failures, retries, malformed, orphans, doubts }
     }
 }
 

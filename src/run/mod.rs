@@ -42,6 +42,9 @@ mod taking;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod unsent;
+mod walk;
+mod walking;
 mod weather;
 mod worker;
 

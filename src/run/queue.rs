@@ -49,6 +49,8 @@ impl Sleeper {
 #[derive(Debug)]
 struct Inside {
     ready: VecDeque<Call>,
+    /// Rows whose pages go out together, and have not all gone out.
+    spread: VecDeque<Call>,
     sleeping: BinaryHeap<Reverse<Sleeper>>,
     at_work: usize,
     /// Calls that may be at work at once.
@@ -57,6 +59,19 @@ struct Inside {
     complete: bool,
     /// Nothing is handed out any more.
     drained: bool,
+}
+
+impl Inside {
+    /// The next of the pages that go out together.
+    fn next_page(&mut self) -> Option<Call> {
+        while let Some(row) = self.spread.front() {
+            if let Some(page) = row.walk.as_ref().and_then(|walk| walk.unsent()) {
+                return Some(row.on(page));
+            }
+            self.spread.pop_front();
+        }
+        None
+    }
 }
 
 /// How a queue stands.
@@ -101,6 +116,7 @@ impl Queue {
         Self {
             inside: Mutex::new(Inside {
                 ready: VecDeque::new(),
+                spread: VecDeque::new(),
                 sleeping: BinaryHeap::new(),
                 at_work: 0,
                 allowed: usize::MAX,
@@ -150,13 +166,17 @@ impl Queue {
     /// Hands out nothing more and forgets what is ready or asleep: these rows have not ended and come
     /// again when the run goes on.
     pub fn drain(&self) {
-        let (ready, sleeping) = {
+        let forgotten = {
             let mut inside = self.lock();
             inside.drained = true;
-            (std::mem::take(&mut inside.ready), std::mem::take(&mut inside.sleeping))
+            (
+                std::mem::take(&mut inside.ready),
+                std::mem::take(&mut inside.spread),
+                std::mem::take(&mut inside.sleeping),
+            )
         };
         // Dropped outside the lock: tickets wake their batches.
-        drop((ready, sleeping));
+        drop(forgotten);
         self.changed.notify_waiters();
         self.has_room.notify_waiters();
     }
@@ -202,6 +222,12 @@ impl Queue {
             return Next::Call(sleeper.call);
         }
         if inside.sleeping.len() < self.most_sleeping
+            && let Some(page) = inside.next_page()
+        {
+            inside.at_work += 1;
+            return Next::Call(page);
+        }
+        if inside.sleeping.len() < self.most_sleeping
             && let Some(call) = inside.ready.pop_front()
         {
             inside.at_work += 1;
@@ -210,7 +236,8 @@ impl Queue {
             }
             return Next::Call(call);
         }
-        let over = inside.complete && inside.at_work == 0 && inside.sleeping.is_empty() && inside.ready.is_empty();
+        let none = inside.sleeping.is_empty() && inside.spread.is_empty() && inside.ready.is_empty();
+        let over = inside.complete && inside.at_work == 0 && none;
         if over { Next::End } else { Next::Wait(due) }
     }
 
@@ -239,6 +266,17 @@ impl Queue {
         drop(inside);
         // Whoever waits must learn of the new due time.
         self.changed.notify_one();
+    }
+
+    /// All pages of the walk of a call that was taken come together, as slots are free, before any new row.
+    pub fn spread(&self, call: Call) {
+        let mut inside = self.lock();
+        inside.at_work -= 1;
+        if !inside.drained {
+            inside.spread.push_back(call);
+        }
+        drop(inside);
+        self.changed.notify_waiters();
     }
 
     /// A call that was taken comes again as these, at once.
@@ -291,7 +329,7 @@ impl Queue {
     pub fn standing(&self) -> Standing {
         let inside = self.lock();
         let (ready, sleeping, at_work) = (inside.ready.len(), inside.sleeping.len(), inside.at_work);
-        let none = ready == 0 && sleeping == 0 && at_work == 0;
+        let none = ready == 0 && sleeping == 0 && at_work == 0 && inside.spread.is_empty();
         Standing { ready, sleeping, at_work, allowed: inside.allowed, over: inside.complete && none }
     }
 }

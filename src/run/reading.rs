@@ -18,6 +18,7 @@ use super::ending::Yield;
 use super::lane::{Lane, LastAttempt};
 use super::records;
 use super::ruling;
+use super::walking;
 use super::worker::{Tried, status_words};
 
 /// Characters of a body that an error message shows.
@@ -60,6 +61,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         json: json.as_ref().and_then(|json| json.as_ref().ok()),
         error: None,
         attempts: call.attempts,
+        page: call.page.as_ref().map(|page| page.number),
         saved: tried.saving.as_ref().and_then(Saving::saved),
         unknown: false,
     };
@@ -84,7 +86,9 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     if let (Some(_), Some(Err(failure)), true) = (&lane.wanted, &json, expected) {
         return Err(failure.clone());
     }
-    records::of(lane, call, &view, &last).map(Taken::Records)
+    let mut taken = records::of(lane, call, &view, &last)?;
+    taken.turn = walking::turn(lane, call, &reply.url, &view, taken.records.len())?;
+    Ok(Taken::Records(taken))
 }
 
 fn refused(reply: &Reply) -> Failure {

@@ -31,7 +31,7 @@ pub(super) fn of(lane: &Lane, call: &Call, reply: &ReplyView<'_>, last: &LastAtt
         let each = rows.iter().enumerate();
         let records =
             each.map(|(member, row)| Ok((member, taking.record(row, reply.json)?))).collect::<Result<_, _>>()?;
-        return Ok(Yield { records, lost: Vec::new() });
+        return Ok(Yield { records, lost: Vec::new(), turn: None });
     };
     // Without JSON it is a reply that a rule accepts although its status is not expected: it has no items.
     let items = reply.json.map(|json| items.items(json)).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Taking<'_> {
     /// All items belong to one row.
     fn all(&self, row: &Arc<Row>, items: &[&Value]) -> Result<Yield, Failure> {
         let records = items.iter().map(|item| Ok((0, self.record(row, Some(item))?))).collect::<Result<_, _>>()?;
-        Ok(Yield { records, lost: Vec::new() })
+        Ok(Yield { records, lost: Vec::new(), turn: None })
     }
 
     /// The first item belongs to the first row, and so on.
@@ -98,7 +98,7 @@ impl Taking<'_> {
         }
         let pairs = rows.iter().zip(items).enumerate();
         let records = pairs.map(|(member, (row, item))| Ok((member, self.record(row, Some(item))?)));
-        Ok(Yield { records: records.collect::<Result<_, _>>()?, lost: Vec::new() })
+        Ok(Yield { records: records.collect::<Result<_, _>>()?, lost: Vec::new(), turn: None })
     }
 
     /// Items belong to the rows that have the same value; of equal rows to each.
@@ -118,7 +118,7 @@ impl Taking<'_> {
         let found = |member: &usize| records.iter().any(|(owner, _)| owner == member);
         let lost = (0..rows.len()).filter(|member| !found(member));
         let lost = lost.map(|member| (member, missing(&rows[member], by))).collect();
-        Ok(Yield { records, lost })
+        Ok(Yield { records, lost, turn: None })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span};
+use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span, WalkNote, walk};
 use crate::plan::{EndpointPlan, Plan};
 use crate::source::file;
 
@@ -143,7 +143,15 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
     let counts: Vec<Counts> = plan.endpoints.iter().map(|endpoint| count(&endpoint.name)).collect();
     let cursor = |name| sink(name).and_then(|position| last.cursors.get(position).copied().flatten());
     let cursors = plan.sinks.iter().map(|sink| cursor(&sink.name)).collect();
-    Commit { done, counts, cursors, renames: last.renames, holds: last.holds, spools: last.spools, ..Commit::default() }
+    let moved = |walk: WalkNote| {
+        let name = opening.endpoints.get(walk.endpoint)?;
+        let endpoint = plan.endpoints.iter().position(|endpoint| endpoint.name == *name)?;
+        Some(WalkNote { endpoint, ..walk })
+    };
+    let mut walks = Vec::new();
+    last.walks.into_iter().filter_map(moved).for_each(|walk| walk::put(&mut walks, walk));
+    let Commit { renames, holds, spools, .. } = last;
+    Commit { done, counts, cursors, walks, renames, holds, spools, ..Commit::default() }
 }
 
 /// Failed rows with the positions that their endpoints and sinks have now; without those that are gone.
@@ -193,6 +201,7 @@ mod tests {
             row: 7,
             spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)) }).collect(),
             unknown: false,
+            walk: None,
         };
         let (before, now) = (opening(&["a", "b"], &["x", "y"]), opening(&["c", "b"], &["y", "z", "x"]));
         assert_eq!(renumber(vec![row(0, &[0]), row(1, &[0, 1])], &before, &now), [row(1, &[2, 0])]);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{Commit, Counts, FailedRow, Span, Writer};
+use crate::journal::{Commit, Counts, FailedRow, Span, WalkNote, Writer, walk};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{RowChoice, Sink, SinkPlan};
@@ -53,7 +53,8 @@ pub struct OpenSink {
 #[derive(Debug, Default)]
 struct InOrder {
     next: u64,
-    waiting: BTreeMap<u64, Outcome>,
+    /// By row; those of a walk page by page.
+    waiting: BTreeMap<u64, Vec<Outcome>>,
 }
 
 /// See the module.
@@ -190,11 +191,15 @@ impl Scribe {
     pub(super) fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
         let endpoint = outcome.endpoint;
         let Some(order) = &mut self.orders[endpoint] else { return self.write(&outcome) };
-        order.waiting.insert(outcome.sequence, outcome);
+        order.waiting.entry(outcome.sequence).or_default().push(outcome);
         let mut ripe = Vec::new();
-        while let Some(outcome) = order.waiting.remove(&order.next) {
+        while let Some(outcomes) = order.waiting.remove(&order.next) {
+            let ended = outcomes.last().is_some_and(|outcome| outcome.ending != Ending::Page);
+            ripe.extend(outcomes);
+            if !ended {
+                break;
+            }
             order.next += 1;
-            ripe.push(outcome);
         }
         let written = order.next;
         for outcome in &ripe {
@@ -249,21 +254,34 @@ impl Scribe {
     fn note(&mut self, outcome: &Outcome, spans: Vec<Span>) {
         self.uncommitted = true;
         self.noted_ended |= self.shared.plan.endpoints[outcome.endpoint].holds_back();
-        self.state.done[outcome.endpoint].insert(outcome.ordinal);
+        let walk = self.note_walk(outcome);
         let counts = &mut self.state.counts[outcome.endpoint];
         counts.attempts += u64::from(outcome.attempts);
         counts.records += outcome.records.len() as u64;
         match outcome.ending {
+            Ending::Page => {}
             Ending::Ok => counts.ok += 1,
             Ending::Skipped => counts.skipped += 1,
             Ending::Failed => {
                 counts.failed += 1;
                 counts.unknown += u64::from(outcome.unknown);
-                let failed =
-                    FailedRow { endpoint: outcome.endpoint, row: outcome.ordinal, spans, unknown: outcome.unknown };
-                self.state.failed.push(failed);
+                let (endpoint, row, unknown) = (outcome.endpoint, outcome.ordinal, outcome.unknown);
+                self.state.failed.push(FailedRow { endpoint, row, spans, unknown, walk });
             }
         }
+    }
+
+    /// Notes how far a row's walk has come, or that the row has ended; gives where a walk that has ended stands.
+    fn note_walk(&mut self, outcome: &Outcome) -> Option<Box<WalkNote>> {
+        if let (Ending::Page, Some(walk)) = (outcome.ending, &outcome.walk) {
+            walk::put(&mut self.state.walks, walk.clone());
+            return None;
+        }
+        self.state.done[outcome.endpoint].insert(outcome.ordinal);
+        if self.shared.plan.endpoints[outcome.endpoint].paginate.is_none() {
+            return None;
+        }
+        walk::take(&mut self.state.walks, outcome.endpoint, outcome.ordinal).map(Box::new)
     }
 
     fn commit(&mut self) -> Result<(), String> {
@@ -304,7 +322,7 @@ impl OpenSink {
 
     fn takes(&self, outcome: &Outcome) -> bool {
         let wanted = match self.rows {
-            RowChoice::Ok => outcome.ending == Ending::Ok,
+            RowChoice::Ok => matches!(outcome.ending, Ending::Ok | Ending::Page),
             RowChoice::Failed => outcome.ending == Ending::Failed,
             RowChoice::All => outcome.ending != Ending::Skipped,
         };

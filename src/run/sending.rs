@@ -6,6 +6,7 @@
 use http::{Request, StatusCode};
 
 use crate::auth::{Auth, Proof, Unproved, Wire};
+use crate::plan::request::Abroad;
 use crate::retry::{Failure, FailureKind, Reach};
 use crate::save::Saving;
 use crate::template::Context;
@@ -14,6 +15,7 @@ use crate::transport::{BodyWriter, Call, Reply, RequestBody, Signer};
 use super::control::Cause;
 use super::gate::LaneGate;
 use super::lane::Lane;
+use super::walk::Page;
 
 /// What takes the body to the file of this row; `None`: bodies are not saved.
 ///
@@ -29,11 +31,13 @@ pub(super) fn saving(lane: &Lane, context: &Context<'_>) -> Result<Option<Saving
 pub(super) async fn exchange(
     lane: &Lane,
     context: &Context<'_>,
-    request: Request<RequestBody>,
+    (request, page): (Request<RequestBody>, Option<&Page>),
     gate: &LaneGate<'_>,
     mut saving: Option<&mut Saving>,
 ) -> Option<Result<Reply, Failure>> {
-    let Some(auth) = lane.auth.as_deref() else {
+    // What leads to another origin goes there as a stranger.
+    let own = request.extensions().get::<Abroad>().is_none();
+    let Some(auth) = lane.auth.as_deref().filter(|_| own) else {
         return Some(lane.transport.exchange(call(lane, request, gate, None, saving)).await);
     };
     let (proof, reply) = match proved(lane, auth, request, gate, saving.as_deref_mut()).await? {
@@ -44,7 +48,7 @@ pub(super) async fn exchange(
         return Some(Ok(reply));
     }
     gate.refused();
-    let again = match lane.build(context) {
+    let again = match lane.build(context, page) {
         Ok(request) => proved(lane, auth, request, gate, saving).await?,
         Err(failure) => Err(failure),
     };

@@ -90,6 +90,14 @@ pub fn unknown_words(endpoint: &str, rows: u64) -> String {
     )
 }
 
+/// What does not add up in walks through pages.
+fn doubt_words((words, rows, example): &(String, u64, u64)) -> String {
+    match rows {
+        1 => format!("{words} (row {})", example + 1),
+        rows => format!("{words} ({rows} rows, row {} among them)", example + 1),
+    }
+}
+
 fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<String> {
     let unknown = left_alone(&shared.plan, written).map(|(endpoint, rows)| unknown_words(&endpoint.name, rows));
     // First, since it tells what to do. A session of `--failed` has said so at its beginning.
@@ -105,6 +113,7 @@ fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<St
     if malformed > 0 {
         warnings.push(format!("{malformed} values in replies about limits could not be read and were passed over"));
     }
+    warnings.extend(shared.meter.read().doubts.iter().map(doubt_words));
     let dropped = written.map(|written| written.dropped.as_slice()).unwrap_or_default();
     for (sink, names) in shared.plan.sinks.iter().zip(dropped) {
         if !names.is_empty() {

@@ -30,12 +30,16 @@ use super::outages::Leave;
 use super::reading::{self, Taken};
 use super::sending;
 use super::taking::Takings;
+use super::walk::Page;
+use super::walking::Next;
 use super::weather;
 
 /// What becomes of a call for now.
 pub(super) enum Step {
     /// It has ended; and whether that was because the server does not know who asks.
     Ended(Vec<Outcome>, bool),
+    /// A page of a walk was taken; the row has not ended.
+    Turned(Vec<Outcome>, Next),
     /// A chunk comes again as its halves.
     Split([Call; 2]),
     /// It comes again.
@@ -107,6 +111,16 @@ pub async fn work(lane: Arc<Lane>) {
                 }
                 lane.queue.finish();
             }
+            Step::Turned(outcomes, next) => {
+                for outcome in outcomes {
+                    lane.deliver(outcome, false).await;
+                }
+                match next {
+                    Next::Call => lane.queue.sleep(call, clock::now()),
+                    Next::Together => lane.queue.spread(call),
+                    Next::Apart => lane.queue.finish(),
+                }
+            }
             Step::Split(halves) => lane.queue.split(halves),
             Step::Sleep(due) => lane.queue.sleep(call, due),
             Step::Abandoned => lane.queue.finish(),
@@ -115,8 +129,12 @@ pub async fn work(lane: Arc<Lane>) {
 }
 
 async fn live(lane: &Lane, call: &mut Call) -> Step {
+    if call.walk.is_some() && call.page.is_none() {
+        // An earlier session left it in the middle of pages that go out together.
+        return Step::Turned(Vec::new(), Next::Together);
+    }
     let deadline = row_deadline(lane, call);
-    let row = Arc::clone(&call.row);
+    let (row, page) = (Arc::clone(&call.row), call.page.clone());
     let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };
     let (Prepared { request, takings, saving }, leave) = match admitted(lane, call, &context) {
         Ok(admitted) => admitted,
@@ -124,7 +142,7 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     };
     call.postponed = None;
     let at_work = Raised::new(&lane.live().in_flight);
-    let made = attempt(lane, &row, &context, (request, &takings, saving), &leave, deadline).await;
+    let made = attempt(lane, (&row, page.as_deref()), &context, (request, &takings, saving), &leave, deadline).await;
     drop(at_work);
     let mut tried = match made {
         Made::Tried(tried) => *tried,
@@ -134,6 +152,7 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     };
     count(lane, call, &tried);
     let step = settle(lane, call, &mut tried, leave).await;
+    // A page's note stays until the row has ended: were it lost, the next kill would leave no trace of the page.
     if let (Step::Sleep(_) | Step::Split(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
         lane.forget_note(&row);
     }
@@ -180,7 +199,7 @@ fn built<'l>(lane: &'l Lane, call: &mut Call, context: &Context<'_>) -> Result<(
 }
 
 fn prepare<'l>(lane: &Lane, call: &Call, context: &Context<'_>, takings: Takings<'l>) -> Result<Prepared<'l>, Step> {
-    let request = lane.build(context).map_err(|failure| unmade(lane, call, failure))?;
+    let request = lane.build(context, call.page.as_deref()).map_err(|failure| unmade(lane, call, failure))?;
     let saving = sending::saving(lane, context).map_err(|failure| unmade(lane, call, failure))?;
     Ok(Prepared { request, takings, saving })
 }
@@ -258,7 +277,7 @@ enum Made<'l> {
 /// Makes one attempt.
 async fn attempt<'l>(
     lane: &'l Lane,
-    row: &'l Arc<Row>,
+    (row, page): (&'l Arc<Row>, Option<&Page>),
     context: &Context<'_>,
     (request, takings, mut saving): (Request<RequestBody>, &'l Takings<'l>, Option<Saving>),
     leave: &Leave<'_>,
@@ -269,7 +288,7 @@ async fn attempt<'l>(
     let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages);
     let reply = tokio::select! {
         biased;
-        reply = sending::exchange(lane, context, request, &gate, saving.as_mut()) => match reply {
+        reply = sending::exchange(lane, context, (request, page), &gate, saving.as_mut()) => match reply {
             Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
             None => return abandoned(lane, row, &gate),
         },

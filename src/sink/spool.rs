@@ -83,7 +83,7 @@ impl Spool {
     pub fn write(&mut self, outcome: &Outcome) -> Result<(), SinkError> {
         let reason = match outcome.ending {
             Ending::Skipped => return Ok(()),
-            Ending::Ok => None,
+            Ending::Ok | Ending::Page => None,
             Ending::Failed => {
                 let error = outcome.error.as_deref().unwrap_or("nobody knows why");
                 Some(format!("{} row {} failed: {error}", self.endpoint, outcome.ordinal + 1))
@@ -172,7 +172,17 @@ mod tests {
 
     fn outcome(ending: Ending, records: Vec<Record>) -> Outcome {
         let error = (ending == Ending::Failed).then(|| "503 \"no\"".to_owned());
-        Outcome { endpoint: 0, ordinal: 16, sequence: 0, ending, unknown: false, error, attempts: 1, records }
+        Outcome {
+            endpoint: 0,
+            ordinal: 16,
+            sequence: 0,
+            ending,
+            unknown: false,
+            error,
+            attempts: 1,
+            walk: None,
+            records,
+        }
     }
 
     fn lines(path: &Path) -> Vec<String> {
@@ -188,7 +198,8 @@ mod tests {
         let mut spool = Spool::open(path.clone(), "users", &named, 1, None).unwrap();
         let row = json!({"id": 1, "other": true});
         let cells = || [json!(1.50), json!(200), json!(["x"])];
-        spool.write(&outcome(Ending::Ok, vec![record(&row, cells()), record(&row, cells())])).unwrap();
+        spool.write(&outcome(Ending::Page, vec![record(&row, cells())])).unwrap();
+        spool.write(&outcome(Ending::Ok, vec![record(&row, cells())])).unwrap();
         spool.write(&outcome(Ending::Skipped, Vec::new())).unwrap();
         spool.write(&outcome(Ending::Failed, vec![record(&row, [json!(null), json!(503), json!(null)])])).unwrap();
         assert_eq!(spool.lines(), 3);

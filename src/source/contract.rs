@@ -17,7 +17,7 @@ fn names_and_endings_are_unique() {
             assert!(endings.insert(*ending) && !ending.starts_with('.'), "{ending}");
         }
     }
-    assert_eq!(names, HashSet::from(["csv", "jsonl", "range", "values", "stdin", "endpoint"]));
+    assert_eq!(names, HashSet::from(["csv", "jsonl", "json", "range", "values", "glob", "stdin", "endpoint"]));
 }
 
 #[test]

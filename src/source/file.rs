@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::SourceError;
 use super::problem::Problem;
+use super::unpack::{Packing, Unpacked};
 use crate::diagnostic::did_you_mean;
 
 /// Bytes at each end of a file that stand in its identity. A change strictly between them that keeps
@@ -20,6 +21,27 @@ const SAMPLE: u64 = 64 * 1024;
 /// Opens a regular file for reading.
 pub(super) fn open(path: &Path) -> Result<File, SourceError> {
     regular(path).map_err(|reason| SourceError::new(format!("{} can't be read: {reason}", path.display())))
+}
+
+/// The bytes of a text, unpacked.
+pub(super) type Text = Unpacked<File>;
+
+/// Opens a regular file for reading what is in it, unpacked.
+pub(super) fn text(path: &Path) -> Result<Text, SourceError> {
+    open(path).map(Unpacked::new)
+}
+
+/// As [`survey`], for what is in the file, unpacked; and how it is packed.
+pub(super) fn survey_text(path: &Path) -> Result<(Text, Option<Packing>), Problem> {
+    let mut text = Unpacked::new(survey(path)?);
+    let packing = text.packing().map_err(|error| unreadable(path, &error))?;
+    Ok((text, packing))
+}
+
+/// A file that is there and can't be read.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let help = "see whether the file is what it should be";
+    Problem::input(format!("{} can't be read: {}", path.display(), reason(error)), help)
 }
 
 /// Opens a regular file at compile time, where a missing one is answered with its neighbours.
@@ -140,8 +162,8 @@ pub(super) enum Opening {
     Plain(Vec<u8>),
     /// UTF-8 behind a byte order mark of three bytes, which is consumed.
     Marked,
-    /// UTF-16, which is not read.
-    Utf16,
+    /// UTF-16, by the name that `encoding` takes: with a mark, or with every other byte empty.
+    Utf16(&'static str),
 }
 
 /// Takes the first three bytes off a text.
@@ -150,14 +172,18 @@ pub(super) fn opening(text: &mut impl Read) -> io::Result<Opening> {
     text.take(3).read_to_end(&mut first)?;
     Ok(match first.as_slice() {
         [0xEF, 0xBB, 0xBF] => Opening::Marked,
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Opening::Utf16,
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Opening::Utf16("utf-16"),
+        [letter, 0, next] if letter.is_ascii_graphic() && *next != 0 => Opening::Utf16("utf-16le"),
+        [0, letter, 0] if letter.is_ascii_graphic() => Opening::Utf16("utf-16be"),
         _ => Opening::Plain(first),
     })
 }
 
 /// What is said of a UTF-16 text.
-pub(super) const UTF16: &str = "it is UTF-16, and only UTF-8 is read";
-/// How a UTF-16 text is mended.
+pub(super) const UTF16: &str = "it is UTF-16, and only UTF-8 is read unless `encoding` says otherwise";
+/// What is said of a UTF-16 text that should be JSON, which is UTF-8 by its standard.
+pub(super) const UTF16_JSON: &str = "it is UTF-16, and only UTF-8 is read";
+/// How a UTF-16 text is mended where no encoding can be named.
 pub(super) const UTF16_HELP: &str = "convert it, such as with `iconv -f UTF-16 -t UTF-8`";
 
 #[cfg(test)]
@@ -216,8 +242,12 @@ mod tests {
     #[test]
     fn the_first_bytes_tell_the_encoding() {
         assert_eq!(opening(&mut "\u{feff}a".as_bytes()).unwrap(), Opening::Marked);
-        assert_eq!(opening(&mut &b"\xff\xfea\0"[..]).unwrap(), Opening::Utf16);
-        assert_eq!(opening(&mut &b"\xfe\xff\0a"[..]).unwrap(), Opening::Utf16);
+        for (text, name) in
+            [(b"\xff\xfea\0", "utf-16"), (b"\xfe\xff\0a", "utf-16"), (b"a\0b\0", "utf-16le"), (b"\0a\0b", "utf-16be")]
+        {
+            assert_eq!(opening(&mut &text[..]).unwrap(), Opening::Utf16(name));
+        }
+        assert_eq!(opening(&mut &b"a\0\0"[..]).unwrap(), Opening::Plain(b"a\0\0".to_vec()));
         assert_eq!(opening(&mut &b"abcd"[..]).unwrap(), Opening::Plain(b"abc".to_vec()));
         assert_eq!(opening(&mut &b""[..]).unwrap(), Opening::Plain(Vec::new()));
     }

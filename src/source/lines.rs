@@ -18,6 +18,8 @@ const BUFFER: usize = 128 * 1024;
 pub(super) struct Lines<R> {
     inner: BufReader<R>,
     line: u64,
+    /// Whether the byte before was a CR: an LF behind it ends the same line.
+    after_cr: bool,
     begun: u64,
     fresh: bool,
     left: u64,
@@ -28,7 +30,7 @@ impl<R: Read> Lines<R> {
     /// Begins at line one of `inner`, whose cells stand between `delimiter`s.
     pub fn new(inner: R, delimiter: u8) -> Self {
         let (inner, quotes) = (BufReader::with_capacity(BUFFER, inner), Quotes::new(delimiter));
-        Self { inner, line: 1, begun: 1, fresh: true, left: CAP, quotes }
+        Self { inner, line: 1, after_cr: false, begun: 1, fresh: true, left: CAP, quotes }
     }
 
     /// Says that the next byte begins a record.
@@ -58,9 +60,13 @@ impl<R: Read> Lines<R> {
     fn skip_blank(&mut self) -> io::Result<()> {
         loop {
             let available = fill(&mut self.inner)?;
-            let blank = available.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-            self.line += count_lines(&available[..blank]);
+            let (mut blank, mut line, mut after_cr) = (0, self.line, self.after_cr);
+            for byte in available.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')) {
+                line += u64::from(ends_line(*byte, &mut after_cr));
+                blank += 1;
+            }
             let more = blank > 0 && blank == available.len();
+            (self.line, self.after_cr) = (line, after_cr);
             self.inner.consume(blank);
             if !more {
                 return Ok(());
@@ -79,8 +85,11 @@ fn fill<R: Read>(inner: &mut BufReader<R>) -> io::Result<&[u8]> {
     Ok(inner.buffer())
 }
 
-fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+/// Whether a line ends with this byte: LF, CRLF and a CR alone end one.
+fn ends_line(byte: u8, after_cr: &mut bool) -> bool {
+    let ended = byte == b'\r' || (byte == b'\n' && !*after_cr);
+    *after_cr = byte == b'\r';
+    ended
 }
 
 impl<R: Read> Read for Lines<R> {
@@ -99,7 +108,11 @@ impl<R: Read> Read for Lines<R> {
         let taken = end.map_or(most, |position| position + 1);
         out[..taken].copy_from_slice(&available[..taken]);
         self.quotes.take(&out[..taken], self.line);
-        self.line += u64::from(taken > 0 && out[taken - 1] == b'\n');
+        if taken > 0 {
+            // A line end is the last byte, where there is one: what stands before it is no CR.
+            self.after_cr &= taken == 1;
+            self.line += u64::from(ends_line(out[taken - 1], &mut self.after_cr));
+        }
         self.left -= taken as u64;
         self.inner.consume(taken);
         Ok(taken)

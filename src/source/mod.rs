@@ -1,17 +1,21 @@
 //! Sources: where rows come from. One file and one row of [`KINDS`] each.
 //!
-//! A source reads lazily, on a thread of its own, and never holds more than a row. A row that can't
+//! A source reads lazily, on a thread of its own, and never holds more than a row (`glob`: the names of its files). A row that can't
 //! be read is a [`Read::Bad`], which ends as a failed row; only a source that can't go on is an error.
 
+mod charset;
 pub mod csv;
 pub mod endpoint;
 pub(crate) mod file;
+pub mod glob;
+pub mod json;
 pub mod jsonl;
 mod lines;
 mod problem;
 mod quote;
 pub mod range;
 pub mod stdin;
+pub(crate) mod unpack;
 pub mod values;
 
 #[cfg(test)]
@@ -188,4 +192,5 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] = &[csv::KIND, jsonl::KIND, range::KIND, values::KIND, stdin::KIND, endpoint::KIND];
+pub const KINDS: &[SourceKind] =
+    &[csv::KIND, jsonl::KIND, json::KIND, range::KIND, values::KIND, glob::KIND, stdin::KIND, endpoint::KIND];

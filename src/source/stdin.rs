@@ -10,12 +10,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::problem::{Problem, settle, spec};
-use super::{Columns, Source, SourceError, SourceKind, SourcePlan, csv, jsonl};
+use super::unpack::Unpacked;
+use super::{Columns, Source, SourceError, SourceKind, SourcePlan, csv, json, jsonl};
 
 /// The row of [`super::KINDS`].
 pub const KIND: SourceKind = SourceKind {
     name: "stdin",
-    doc: "rows from standard input, as CSV with a header or as JSON Lines",
+    doc: "rows from standard input: csv, tsv, jsonl or json",
     example: r#"input.stdin = "csv""#,
     endings: &[],
     schema: <Format as JsonSchema>::json_schema,
@@ -27,7 +28,9 @@ pub const KIND: SourceKind = SourceKind {
 #[serde(rename_all = "lowercase")]
 enum Format {
     Csv,
+    Tsv,
     Jsonl,
+    Json,
 }
 
 const NAME: &str = "standard input";
@@ -50,7 +53,9 @@ impl SourcePlan for StdinPlan {
     fn describe(&self) -> String {
         match self.format {
             Format::Csv => "standard input (stdin, csv)".to_owned(),
+            Format::Tsv => "standard input (stdin, tsv)".to_owned(),
             Format::Jsonl => "standard input (stdin, jsonl)".to_owned(),
+            Format::Json => "standard input (stdin, json)".to_owned(),
         }
     }
 
@@ -76,9 +81,12 @@ impl SourcePlan for StdinPlan {
 }
 
 fn rows(format: Format, text: impl io::Read + Send + 'static) -> Box<dyn Source> {
+    let (text, name) = (Unpacked::new(text), NAME.to_owned());
     match format {
-        Format::Csv => Box::new(csv::Reader::lazy(csv::Rows::new(text, NAME.to_owned(), b','))),
-        Format::Jsonl => Box::new(jsonl::Reader::new(text, NAME.to_owned())),
+        Format::Csv => Box::new(csv::Reader::lazy(csv::Rows::new(text, name, b','))),
+        Format::Tsv => Box::new(csv::Reader::lazy(csv::Rows::new(text, name, b'\t'))),
+        Format::Jsonl => Box::new(jsonl::Reader::new(text, name)),
+        Format::Json => Box::new(json::Reader::new(text, name, Vec::new())),
     }
 }
 
@@ -88,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::source::Read;
+    use crate::source::unpack::tests::gzip;
 
     /// A stream that fails when it is read.
     struct Untouchable;
@@ -100,7 +109,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_before_a_row_is_asked_for() {
-        for format in [Format::Csv, Format::Jsonl] {
+        for format in [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json] {
             let mut source = rows(format, Untouchable);
             assert!(source.next().unwrap_err().message.contains("read too early"));
         }
@@ -108,9 +117,15 @@ mod tests {
 
     #[test]
     fn rows_come_from_the_stream() {
-        let texts = [(Format::Csv, "a,b\n1,2\n"), (Format::Jsonl, "{\"a\":\"1\",\"b\":\"2\"}\n")];
-        for (format, text) in texts {
-            let mut source = rows(format, text.as_bytes());
+        let texts = [
+            (Format::Csv, "a,b\n1,2\n"),
+            (Format::Tsv, "a\tb\n1\t2\n"),
+            (Format::Jsonl, "{\"a\":\"1\",\"b\":\"2\"}\n"),
+            (Format::Json, "[{\"a\":\"1\",\"b\":\"2\"}]\n"),
+        ];
+        let packed = texts.map(|(format, text)| (format, gzip(text.as_bytes())));
+        for (format, text) in texts.map(|(format, text)| (format, text.as_bytes().to_vec())).into_iter().chain(packed) {
+            let mut source = rows(format, io::Cursor::new(text));
             let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };
             assert_eq!(Value::Object(row.to_object()), json!({"a": "1", "b": "2"}));
             assert_eq!(source.next().unwrap(), None);

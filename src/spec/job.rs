@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::body::PartSpec;
-use super::kind::{AuthSpec, ColumnSpec, InputSpec, SinkSpec};
+use super::kind::{AuthSpec, ColumnSpec, InputSpec, PaginateSpec, SinkSpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
@@ -137,6 +137,8 @@ pub struct EndpointSpec {
     /// record for each reply.
     #[schemars(length(min = 1), extend("examples" = ["$.items[*]"]))]
     pub rows: Option<String>,
+    /// How a list is walked from page to page; absent: one request for each row.
+    pub paginate: Option<PaginateSpec>,
     /// Values taken from each reply: a JSONPath, a template, or a kind.
     #[schemars(extend("examples" = [{ "price": "$.price" }]))]
     pub columns: Option<Named<ColumnSpec>>,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::text::ListSpec;
 use crate::sink::{OnExisting, RowChoice};
-use crate::{auth, extract, sink, source};
+use crate::{auth, extract, paginate, sink, source};
 
 /// The schema keyword that lists keys of which exactly one must stand there.
 pub const EXACTLY_ONE: &str = "x-paceline-exactly-one";
@@ -138,31 +138,44 @@ short_or_kind! {
     { "type": "string", "description": "A JSONPath when it begins with `$`, else a template.", "examples": ["$.price"] }
 }
 
-/// What proves who asks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AuthSpec(pub KindSpec);
+macro_rules! kind {
+    ($(#[$doc:meta])* $name:ident, $schema_name:literal, $kinds:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        pub struct $name(pub KindSpec);
 
-impl<'de> Deserialize<'de> for AuthSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        single(Map::deserialize(deserializer)?).map(Self)
-    }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                single(Map::deserialize(deserializer)?).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                $schema_name.into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let rows = $kinds.iter().map(|row| KindRow {
+                    name: row.name,
+                    doc: row.doc,
+                    example: row.example,
+                    schema: row.schema,
+                });
+                let kinds = one_of_kinds(generator, rows);
+                json_schema!({ "allOf": [kinds] })
+            }
+        }
+    };
 }
 
-impl JsonSchema for AuthSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Auth".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let rows = auth::KINDS.iter().map(|row| KindRow {
-            name: row.name,
-            doc: row.doc,
-            example: row.example,
-            schema: row.schema,
-        });
-        let kinds = one_of_kinds(generator, rows);
-        json_schema!({ "allOf": [kinds] })
-    }
+kind! {
+    /// What proves who asks.
+    AuthSpec, "Auth", auth::KINDS
+}
+kind! {
+    /// How a list is walked from page to page.
+    PaginateSpec, "Paginate", paginate::KINDS
 }
 
 /// What every sink may say, whatever its kind.

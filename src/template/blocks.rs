@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use minijinja::Environment;
 
-use super::names::{Names, ROOTS};
+use super::names::{LOANED, Names, ROOTS};
 use super::scan::Piece;
 use super::token::{Kind, Token, is_keyword, tokens};
 use super::values::Uses;
@@ -156,7 +156,7 @@ fn declare(words: &[Token<'_>], names: &mut Names<'_>) {
             "with" => next.is_some_and(|word| word.is_sign("=")),
             _ => false,
         };
-        if declares && ROOTS.contains(&name) {
+        if declares && ROOTS.contains(&name) && !LOANED.contains(&name) {
             let message = format!("`{name}` can't be given another meaning");
             names.error(&word.range, TemplateErrorKind::Name, message, Some("choose another name".to_owned()));
         } else if declares && !is_keyword(name) {

@@ -22,7 +22,10 @@ use crate::row::Header;
 /// Names that stand for the reply.
 const REPLY: [&str; 6] = ["json", "item", "text", "headers", "status", "meta"];
 
-/// Names that templates can't give another meaning.
+/// Names that templates can give another meaning all the same, as in `{% for item in json.items %}`.
+pub(super) const LOANED: [&str; 2] = ["rows", "item"];
+
+/// Names that have a meaning of their own.
 pub(super) const ROOTS: [&str; 10] =
     ["row", "rows", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
 

@@ -26,8 +26,8 @@ mod hyper;
 mod lossy;
 mod pool;
 pub(crate) mod proxy;
-mod redirect;
-mod reference;
+pub(crate) mod redirect;
+pub(crate) mod reference;
 #[cfg(feature = "surf")]
 mod relay;
 pub mod scripted;

@@ -110,6 +110,34 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     Ok(Outgoing { method, url, headers, kept: Vec::new(), body })
 }
 
+/// Lets a request for `from` go to `to`, where a reply's link leads: true where that is another origin, and then
+/// without the headers that stay in theirs.
+///
+/// # Errors
+/// In words, where it may not go there: from https to http, to a socket, or with a body to another origin.
+pub(crate) fn leave(
+    from: &Uri,
+    to: &Uri,
+    (method, bodied): (&Method, bool),
+    headers: &mut HeaderMap,
+) -> Result<bool, String> {
+    let (from, target) = (Origin::of(from)?, Origin::of(to)?);
+    if from == target {
+        return Ok(false);
+    }
+    if from.secure && !target.secure {
+        return Err(format!("leads from https to {} and is not followed", shown(to)));
+    }
+    if target.unix {
+        return Err(format!("leads to a socket of this machine, {}, and is not followed", shown(to)));
+    }
+    if bodied {
+        return Err(format!("would take the body of a {method} to another origin, {}, and is not followed", shown(to)));
+    }
+    *headers = same_origin_only(headers);
+    Ok(true)
+}
+
 fn same_origin_only(headers: &HeaderMap) -> HeaderMap {
     let kept = headers.iter().filter(|(name, value)| !value.is_sensitive() && !OF_THE_ORIGIN.contains(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -13,7 +13,7 @@ struct Parts<'a> {
 }
 
 /// Resolves `reference` against the absolute `base` (RFC 3986 §5.2, strict).
-pub(super) fn resolve(base: &str, reference: &str) -> String {
+pub(crate) fn resolve(base: &str, reference: &str) -> String {
     let (base, reference) = (split(base), split(reference));
     let mut target = reference;
     let path;
@@ -39,7 +39,7 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
 }
 
 /// `text` with every byte that may not stand in a URI percent-encoded; what is encoded stays as it is.
-pub(super) fn encoded(text: &[u8]) -> String {
+pub(crate) fn encoded(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text {
         if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {

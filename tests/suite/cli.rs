@@ -191,13 +191,14 @@ fn kinds_lists_every_row_of_every_table() {
     let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(listed(0), names(paceline::source::KINDS.iter().map(|kind| kind.name).collect()));
     assert_eq!(listed(1), names(paceline::auth::KINDS.iter().map(|kind| kind.name).collect()));
-    assert_eq!(listed(2), names(paceline::extract::KINDS.iter().map(|kind| kind.name).collect()));
-    assert_eq!(listed(3), names(paceline::sink::KINDS.iter().map(|kind| kind.name).collect()));
-    for (family, known) in [(0, "csv"), (1, "bearer"), (2, "json"), (3, "jsonl")] {
+    assert_eq!(listed(2), names(paceline::paginate::KINDS.iter().map(|kind| kind.name).collect()));
+    assert_eq!(listed(3), names(paceline::extract::KINDS.iter().map(|kind| kind.name).collect()));
+    assert_eq!(listed(4), names(paceline::sink::KINDS.iter().map(|kind| kind.name).collect()));
+    for (family, known) in [(0, "csv"), (1, "bearer"), (2, "cursor"), (3, "json"), (4, "jsonl")] {
         assert!(listed(family).iter().any(|name| name == known), "{known} is missing");
     }
     let table = said(&mut paceline(&["kinds"])).out;
-    for name in (0..4).flat_map(listed) {
+    for name in (0..5).flat_map(listed) {
         assert!(table.contains(&format!("\n  {name} ")), "{name} is not in the table:\n{table}");
     }
 }

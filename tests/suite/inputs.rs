@@ -197,8 +197,12 @@ fn ranges_and_values_are_rows() {
 
 #[test]
 fn standard_input_is_read_as_it_comes() {
-    let cases =
-        [("csv", "id,name\n1,a\n2,b\n"), ("jsonl", "{\"id\": 1, \"name\": \"a\"}\n{\"id\": 2, \"name\": \"b\"}\n")];
+    let cases = [
+        ("csv", "id,name\n1,a\n2,b\n"),
+        ("tsv", "id\tname\n1\ta\n2\tb\n"),
+        ("jsonl", "{\"id\": 1, \"name\": \"a\"}\n{\"id\": 2, \"name\": \"b\"}\n"),
+        ("json", "[{\"id\": 1, \"name\": \"a\"}, {\"id\": 2, \"name\": \"b\"}]"),
+    ];
     for (kind, rows) in cases {
         let oracle = Oracle::start(item);
         let text = GET
@@ -234,5 +238,24 @@ fn inputs_without_rows_are_complete_runs() {
         let job = get(&oracle, input).with(name, content);
         let done = job.run(&[]).expect_code(0);
         assert!(done.stderr.contains("complete") && oracle.count() == 0, "{}", done.stderr);
+    }
+}
+
+#[test]
+fn an_archive_that_was_cut_off_or_json_that_is_broken_stops_the_run_and_is_never_taken_for_whole() {
+    let rows: String = (0..30_000).map(|number| format!("{number},{}\n", number * 7_919 % 10_007)).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, format!("id,name\n{rows}").as_bytes()).expect("memory");
+    let packed = packed.finish().expect("memory");
+    let cut = packed[..packed.len() - 20].to_vec();
+    let broken = b"[{\"id\": 1, \"name\": \"a\"},\n {\"id\": 2 \"name\": \"b\"}]".to_vec();
+    for (name, content, words) in [
+        ("rows.csv.gz", cut, "its gzip data ends in the middle: the file was cut off"),
+        ("rows.json", broken, "is not valid JSON at line 2, column 11"),
+    ] {
+        let oracle = Oracle::start(item);
+        let job = get(&oracle, &format!("input = \"{name}\"")).with(name, content);
+        let done = job.run(&[]).expect_code(3);
+        assert!(done.stderr.contains(words), "{}", done.stderr);
     }
 }

@@ -28,11 +28,13 @@ jobs! {
     batches: "batches.toml",
     download_files: "download-files.toml",
     failed_rows: "failed-rows.toml",
+    glob_files: "glob-files.toml",
     idempotent_post: "idempotent-post.toml",
     jsonl_typed: "jsonl-typed.toml",
     limits: "limits.toml",
     oauth: "oauth.toml",
     ordered: "ordered.toml",
+    packed_json: "packed-json.toml",
     pipeline: "pipeline.toml",
     polite: "polite.toml",
     quickstart: "quickstart.toml",
@@ -375,6 +377,43 @@ mod check {
             for (column, value) in expected {
                 assert_eq!(record[column], value, "{column} of {}", row["file"]);
             }
+        }
+    }
+
+    pub(super) fn glob_files(file: &str) {
+        let (job, _) = run(file);
+        let mut records = jsonl_file(&job.path("jobs/out/documents.jsonl"));
+        records.sort_by_key(|record| record["path"].as_str().map(str::to_owned));
+        let mut listed: Vec<String> =
+            csv(&job.path("jobs/data/documents.csv")).into_iter().map(|row| row["file"].clone()).collect();
+        listed.sort();
+        assert_eq!(records.len(), listed.len());
+        for (record, file) in records.iter().zip(listed) {
+            let path = format!("data/documents/{file}");
+            let content = std::fs::read(job.path("jobs").join(&path)).expect("a file of jobs/");
+            let known = Path::new(&path);
+            let part = |part: Option<&std::ffi::OsStr>| json!(part.and_then(|part| part.to_str()));
+            let (name, stem) = (part(known.file_name()), part(known.file_stem()));
+            assert_eq!((&record["path"], &record["name"], &record["stem"]), (&json!(path), &name, &stem));
+            assert_eq!((&record["size"], &record["sent"]), (&json!(content.len()), &json!(content.len())));
+            assert_eq!(record["checksum"], format!("{:08x}", crc32fast::hash(&content)));
+            assert_eq!((&record["told"], &record["status"]), (&stem, &json!(200)));
+        }
+    }
+
+    pub(super) fn packed_json(file: &str) {
+        let (job, _) = run(file);
+        let mut records = jsonl_file(&job.path("jobs/out/stock.jsonl"));
+        records.sort_by_key(|record| record["sku"].as_str().map(str::to_owned));
+        let packed = std::fs::File::open(job.path("jobs/data/stock.json.gz")).expect("a file of jobs/");
+        let stock: Value = serde_json::from_reader(flate2::read::GzDecoder::new(packed)).expect("JSON");
+        let mut items = stock["stock"]["items"].as_array().expect("items").clone();
+        items.sort_by_key(|item| item["sku"].as_str().map(str::to_owned));
+        assert_eq!((records.len(), items.len()), (4, 4));
+        for (record, mut item) in records.iter().zip(items) {
+            let sku = item.as_object_mut().and_then(|item| item.shift_remove("sku"));
+            assert_eq!(Some(&record["sku"]), sku.as_ref());
+            assert_eq!((&record["sent"], &record["status"]), (&item, &json!(200)));
         }
     }
 

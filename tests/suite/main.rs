@@ -12,6 +12,8 @@ mod canary;
 mod chaining;
 /// The commands, their flags, exit codes and output.
 mod cli;
+/// Tables that Python's csv module wrote.
+mod csv_python;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.

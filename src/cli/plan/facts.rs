@@ -48,6 +48,8 @@ pub struct EndpointFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     pub rows: Option<u64>,
+    /// How the list of each row is walked; `None`: one request for each row. Requests are those of first pages.
+    pub paginate: Option<PaginateFacts>,
     pub requests: Option<u64>,
     /// With every retry that `retry.attempts` allows; what is sent again after a throttled reply or during an outage
     /// spends none of them and is not counted.
@@ -80,6 +82,14 @@ pub struct EndpointFacts {
     /// Proxies that hosts are reached through, without users and passwords; other hosts are reached directly.
     pub proxies: Vec<Via>,
     pub preview: Vec<Shown>,
+}
+
+/// How a list is walked from page to page.
+#[derive(Debug, Serialize)]
+pub struct PaginateFacts {
+    pub kind: &'static str,
+    /// In words.
+    pub words: String,
 }
 
 /// Where replies are saved.
@@ -201,6 +211,10 @@ impl EndpointFacts {
             input: endpoint.source.describe(),
             parent: endpoint.source.parent().map(str::to_owned),
             rows,
+            paginate: endpoint
+                .paginate
+                .as_ref()
+                .map(|plan| PaginateFacts { kind: plan.kind(), words: plan.describe() }),
             requests: None,
             most_requests: None,
             batches: None,

@@ -1,6 +1,6 @@
 //! The facts of a plan as text.
 
-use super::facts::{EndpointFacts, Facts, SinkFacts, human_seconds};
+use super::facts::{EndpointFacts, Facts, PaginateFacts, SinkFacts, human_seconds};
 use super::preview::{Shown, ShownPart, ShownRequest};
 use super::resume::{Action, Resume};
 use crate::report::text::{clean, counted, thousands};
@@ -73,6 +73,9 @@ fn title(facts: &Facts) -> String {
 fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
     page.labelled(2, "input", &input(endpoint, row_limit));
     page.labelled(2, "requests", &requests(endpoint));
+    if let Some(paginate) = &endpoint.paginate {
+        page.labelled(2, "pages", &pages(paginate));
+    }
     if let Some(size) = endpoint.batch_size {
         page.labelled(2, "batches", &batches(endpoint, size));
     }
@@ -124,6 +127,10 @@ fn requests(endpoint: &EndpointFacts) -> String {
         (Some(requests), _) => format!("{}; {flight}", thousands(requests)),
         (None, _) => format!("one for each row; {flight}"),
     }
+}
+
+fn pages(paginate: &PaginateFacts) -> String {
+    format!("{} {}; the requests above are those of first pages", paginate.kind, clean(&paginate.words))
 }
 
 fn batches(endpoint: &EndpointFacts, size: u64) -> String {

@@ -50,8 +50,17 @@ impl Stage {
             let record = crate::record::Record { row, cells: vec![id.into(); 5] };
             let (ending, error) = (Ending::Ok, None);
             let (ordinal, sequence, records) = (id, id, vec![record]);
-            let outcome =
-                Outcome { endpoint: USERS, ordinal, sequence, ending, unknown: false, error, attempts: 1, records };
+            let outcome = Outcome {
+                endpoint: USERS,
+                ordinal,
+                sequence,
+                ending,
+                unknown: false,
+                error,
+                attempts: 1,
+                walk: None,
+                records,
+            };
             self.chains.of(USERS).unwrap().gave(1);
             self.spool.write(&outcome, &self.chains).unwrap();
         }

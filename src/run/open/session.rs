@@ -179,8 +179,10 @@ fn selections(
     let mut only = only.map(Vec::into_iter);
     let endpoints = plan.endpoints.iter().zip(&state.done).zip(unknown);
     endpoints
-        .map(|((endpoint, done), unknown)| Selection {
+        .enumerate()
+        .map(|(position, ((endpoint, done), unknown))| Selection {
             done: done.clone(),
+            walks: state.walks.iter().filter(|walk| walk.endpoint == position).cloned().collect(),
             only: only.as_mut().map(|rows| with(rows.next().unwrap_or_default(), &unknown)),
             unknown,
             limit: plan.row_limit,
@@ -223,7 +225,8 @@ fn open_spools(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSpool>, RunErr
     for (position, endpoint) in plan.endpoints.iter().enumerate() {
         let Some(child) = parents.iter().position(|parent| *parent == Some(position)) else { continue };
         let begun = state.spools.iter().find(|note| note.endpoint == endpoint.name);
-        if begun.is_none() && !state.done[position].is_empty() {
+        let walks = state.walks.iter().any(|walk| walk.endpoint == position);
+        if begun.is_none() && (walks || !state.done[position].is_empty()) {
             let (name, reader) = (&endpoint.name, &plan.endpoints[child].name);
             return Err(RunError::Open(format!(
                 "endpoints.{reader} reads the records of {name}, of which {} have ended before it did, and their records were \

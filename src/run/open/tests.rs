@@ -130,7 +130,7 @@ fn a_job_without_such_requests_pays_nothing() {
 #[test]
 fn failed_rows_that_are_unknown_are_left_unless_the_job_sends_them() {
     let mut plan = plan(PAY);
-    let row = |row, unknown| FailedRow { endpoint: 0, row, spans: Vec::new(), unknown };
+    let row = |row, unknown| FailedRow { endpoint: 0, row, spans: Vec::new(), unknown, walk: None };
     let all = || vec![row(1, false), row(2, true), row(3, false)];
     let failed = Failed::sort(&plan, all());
     assert_eq!((failed.sent, failed.left), (vec![row(1, false), row(3, false)], vec![row(2, true)]));

@@ -167,7 +167,8 @@ fn stage(order: &str, sink: Memory) -> Stage {
 fn outcome(ordinal: u64, sequence: u64, ending: Ending) -> Outcome {
     let row = Arc::new(Row { ordinal, line: 0, fields: Fields::Integer(1) });
     let records = vec![Record { row, cells: vec![Value::Null] }];
-    Outcome { endpoint: 0, ordinal, sequence, ending, unknown: false, error: None, attempts: 1, records }
+    let (walk, error) = (None, None);
+    Outcome { endpoint: 0, ordinal, sequence, ending, unknown: false, error, attempts: 1, walk, records }
 }
 
 fn post(shared: &Shared, outcomes: impl IntoIterator<Item = Outcome>) {

@@ -1,28 +1,35 @@
 //! `input.csv`: rows of delimited text, RFC 4180 as the world writes it.
 //!
-//! A byte order mark, CRLF and blank lines are understood; a row that does not fit the header, or is
-//! not UTF-8, is a bad row and the next one is read. Must never guess: a row whose quote is
-//! never closed is bad, and ends at a cap; UTF-16 is refused.
+//! A byte order mark, CRLF and blank lines are understood; a row that does not fit the header, or is not in
+//! its encoding, is a bad row and the next one is read. Must never guess: a row whose quote is never closed is
+//! bad, and ends at a cap; UTF-16 is refused where no encoding is named, and so are two delimiters that both fit.
 
 mod reader;
+mod sniff;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torture;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use encoding_rs::Encoding;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::file;
+use super::charset::{self, Decoded};
+use super::file::{self, Opening};
 use super::problem::{Problem, settle, spec};
+use super::unpack::{Packing, inner};
 use super::{Columns, Source, SourceError, SourceKind, SourcePlan};
 use crate::row::Header;
 
 pub(super) use reader::{Fault, Reader, Rows};
+use sniff::{Sniffed, sniff};
 
 /// The row of [`super::KINDS`].
 pub const KIND: SourceKind = SourceKind {
@@ -44,22 +51,32 @@ struct CsvSpec {
     /// The file, relative to the job file.
     #[schemars(length(min = 1))]
     path: String,
-    /// The character between cells; default "," and a tab for .tsv files.
-    #[schemars(length(min = 1, max = 1))]
+    /// The character between cells; default a tab for .tsv files, and for others what fits the first rows: a comma,
+    /// a semicolon, a tab or a bar.
+    #[schemars(length(min = 1, max = 1), extend("examples" = [";"]))]
     delimiter: Option<String>,
     /// Whether the first row names the columns; without, they are c1, c2, and so on.
     #[serde(default = "yes")]
     header: bool,
+    /// What the text is written in, by a name that browsers know, such as windows-1252, utf-16 or shift_jis; default
+    /// UTF-8. A byte order mark wins over it.
+    #[schemars(length(min = 1), extend("examples" = ["windows-1252"]))]
+    encoding: Option<String>,
 }
 
 fn yes() -> bool {
     true
 }
 
+/// What stands in a file, as UTF-8.
+type Text = Box<dyn Read + Send>;
+
 /// A CSV file, decided; its header is read.
 #[derive(Debug)]
 struct CsvPlan {
     path: PathBuf,
+    packing: Option<Packing>,
+    encoding: Option<&'static Encoding>,
     delimiter: u8,
     named: bool,
     header: Arc<Header>,
@@ -70,19 +87,27 @@ fn decide(value: &Value, file: impl Fn(&str) -> PathBuf) -> Result<CsvPlan, Prob
     if spec.path.is_empty() {
         return Err(Problem::value(Some("path"), "the path is empty", "name the file to read"));
     }
+    let written = spec.delimiter.as_deref().map(delimiter).transpose()?;
+    let encoding = spec.encoding.as_deref().map(charset::named).transpose()?.flatten();
     let path = file(&spec.path);
-    let delimiter = delimiter(spec.delimiter.as_deref(), &path)?;
-    let content = file::survey(&path)?;
-    let header = read_header(content, &path, delimiter, spec.header)?;
-    Ok(CsvPlan { path, delimiter, named: spec.header, header })
+    let (content, packing) = file::survey_text(&path)?;
+    let mut content = decoded(content, encoding);
+    let head = head(&mut content).map_err(|error| file::unreadable(&path, &error))?;
+    let delimiter = match written {
+        Some(delimiter) => delimiter,
+        None if is_tsv(&path) => b'\t',
+        None => found(&head, &path)?,
+    };
+    let content: Text = Box::new(io::Cursor::new(head).chain(content));
+    let rows = Rows::new(content, path.display().to_string(), delimiter).encoded(encoding);
+    let header = read_header(rows, &path, &spec)?;
+    Ok(CsvPlan { path, packing, encoding, delimiter, named: spec.header, header })
 }
 
-fn delimiter(written: Option<&str>, path: &Path) -> Result<u8, Problem> {
-    match written.map(str::as_bytes) {
-        None if is_tsv(path) => Ok(b'\t'),
-        None => Ok(b','),
-        Some(&[byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Ok(byte),
-        Some(_) => Err(Problem::value(
+fn delimiter(written: &str) -> Result<u8, Problem> {
+    match written.as_bytes() {
+        &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Ok(byte),
+        _ => Err(Problem::value(
             Some("delimiter"),
             "a delimiter is one ASCII character, and no quote or line end",
             r#"for example `delimiter = ";"` or `delimiter = "\t"`"#,
@@ -90,19 +115,56 @@ fn delimiter(written: Option<&str>, path: &Path) -> Result<u8, Problem> {
     }
 }
 
-/// Whether a file's ending says that cells stand between tabs.
-pub(crate) fn is_tsv(path: &Path) -> bool {
-    path.extension().and_then(OsStr::to_str).is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"))
+fn decoded(text: impl Read + Send + 'static, encoding: Option<&'static Encoding>) -> Text {
+    match encoding {
+        Some(encoding) => Box::new(Decoded::new(text, encoding)),
+        None => Box::new(text),
+    }
 }
 
-fn read_header(content: File, path: &Path, delimiter: u8, named: bool) -> Result<Arc<Header>, Problem> {
+fn head(text: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    text.take(sniff::HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The delimiter that fits the head of a file.
+fn found(head: &[u8], path: &Path) -> Result<u8, Problem> {
+    let whole = (head.len() as u64) < sniff::HEAD;
+    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);
+    // It is refused for that, in better words.
+    if matches!(file::opening(&mut &*head), Ok(Opening::Utf16(_))) {
+        return Ok(b',');
+    }
+    match sniff(text, whole) {
+        Sniffed::Found(delimiter) => Ok(delimiter),
+        Sniffed::Unclear([(first, few), (second, more)]) => {
+            let [first, second] = [first, second].map(|byte| char::from(byte).escape_default().to_string());
+            let name = path.display();
+            Err(Problem::input(
+                format!(
+                    "the rows of {name} have {few} cells between `{first}` and {more} between `{second}`: either fits"
+                ),
+                format!("say which it is: `delimiter = \"{first}\"` or `delimiter = \"{second}\"`"),
+            ))
+        }
+    }
+}
+
+/// Whether a file's ending says that cells stand between tabs.
+pub(crate) fn is_tsv(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).map(inner).unwrap_or_default();
+    Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"))
+}
+
+fn read_header(mut rows: Rows<Text>, path: &Path, spec: &CsvSpec) -> Result<Arc<Header>, Problem> {
     let name = path.display();
-    let mut rows = Rows::new(content, path.display().to_string(), delimiter);
-    let header = if named { rows.header() } else { rows.numbered() };
+    let written = |encoding: &str| format!("`input.csv = {{ path = {:?}, encoding = \"{encoding}\" }}`", spec.path);
+    let header = if spec.header { rows.header() } else { rows.numbered() };
     header.map(Arc::new).map_err(|fault| match fault {
         Fault::Empty => Problem::input(
             format!("{name} is empty"),
-            if named {
+            if spec.header {
                 "write the names of the columns into its first row"
             } else {
                 "write a row into it: the columns are counted from the first"
@@ -116,23 +178,27 @@ fn read_header(content: File, path: &Path, delimiter: u8, named: bool) -> Result
             format!("{name} names the column `{column}` twice"),
             "rename one of them in the first row, or set `header = false` where the first row is data",
         ),
-        Fault::Utf16 => Problem::input(format!("{name} can't be read: {}", file::UTF16), file::UTF16_HELP),
-        Fault::NotUtf8 => Problem::input(
-            format!("the first row of {name} is not UTF-8"),
-            "convert it, such as with `iconv -f WINDOWS-1252 -t UTF-8`",
-        ),
+        Fault::Utf16(encoding) => {
+            let help = format!("name its encoding: {}", written(encoding));
+            Problem::input(format!("{name} can't be read: {}", file::UTF16), help)
+        }
+        Fault::Undecoded => {
+            let help = format!("name its encoding, such as {}", written("windows-1252"));
+            Problem::input(format!("the first row of {name} is not {}", rows.encoding()), help)
+        }
         Fault::Unclosed(line) => Problem::input(rows.unclosed_at(line), reader::CLOSE),
         Fault::Failed(error) => Problem::input(error.message, "see whether the file is what it should be"),
     })
 }
 
 impl CsvPlan {
-    fn rows(&self) -> Result<Rows<File>, SourceError> {
-        Ok(Rows::new(file::open(&self.path)?, self.path.display().to_string(), self.delimiter))
+    fn rows(&self) -> Result<Rows<Text>, SourceError> {
+        let text = decoded(file::text(&self.path)?, self.encoding);
+        Ok(Rows::new(text, self.path.display().to_string(), self.delimiter).encoded(self.encoding))
     }
 
     /// A reader behind the header, which must be what it was when the job was compiled.
-    fn reader(&self) -> Result<Reader<File>, SourceError> {
+    fn reader(&self) -> Result<Reader<Text>, SourceError> {
         let mut rows = self.rows()?;
         if self.named {
             let found = rows.header().map_err(|fault| rows.explain(fault))?;
@@ -153,7 +219,15 @@ impl SourcePlan for CsvPlan {
     fn describe(&self) -> String {
         let columns = self.header.names().len();
         let plural = if columns == 1 { "" } else { "s" };
-        format!("{} (csv, {columns} column{plural})", self.path.display())
+        let mut line = format!("{} (csv, {columns} column{plural}", self.path.display());
+        // What goes without saying is not said.
+        if self.delimiter != if is_tsv(&self.path) { b'\t' } else { b',' } {
+            line.push_str(&format!(" between `{}`", char::from(self.delimiter).escape_default()));
+        }
+        let packing = self.packing.map(Packing::name);
+        let encoding = self.encoding.map(Encoding::name);
+        [encoding, packing].into_iter().flatten().for_each(|word| line.extend([", ", word]));
+        line + ")"
     }
 
     fn path(&self) -> Option<&Path> {
@@ -171,7 +245,8 @@ impl SourcePlan for CsvPlan {
     fn identity(&self) -> Result<Option<String>, SourceError> {
         let shape = if self.named { "header" } else { "no header" };
         let delimiter = char::from(self.delimiter).escape_default();
-        Ok(Some(format!("csv, {shape}, delimiter {delimiter}, {}", file::identity(&self.path)?)))
+        let encoding = self.encoding.map(|encoding| format!(", {}", encoding.name())).unwrap_or_default();
+        Ok(Some(format!("csv, {shape}, delimiter {delimiter}{encoding}, {}", file::identity(&self.path)?)))
     }
 
     fn open(&self) -> Result<Box<dyn Source>, SourceError> {

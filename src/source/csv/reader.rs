@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use csv::{ByteRecord, StringRecord};
+use encoding_rs::{Encoding, UTF_8};
 
 use crate::row::{Fields, Header, Row};
 use crate::source::file::{self, Opening};
@@ -19,10 +20,10 @@ pub(in crate::source) enum Fault {
     Unnamed(usize),
     /// A name that stands twice.
     Twice(String),
-    /// The text is UTF-16.
-    Utf16,
-    /// The header is not UTF-8.
-    NotUtf8,
+    /// The text is UTF-16, by the name that `encoding` takes.
+    Utf16(&'static str),
+    /// The header is not in its encoding.
+    Undecoded,
     /// A quote in the header, opened at this line and never closed.
     Unclosed(u64),
     /// Reading failed.
@@ -36,6 +37,8 @@ type Text<R> = std::io::Chain<std::io::Cursor<Vec<u8>>, R>;
 pub(in crate::source) struct Rows<R> {
     state: State<R>,
     name: String,
+    /// What the text is written in, for people.
+    encoding: &'static str,
     delimiter: u8,
     record: ByteRecord,
     /// The line of a quote that the record opened and never closed.
@@ -52,13 +55,25 @@ enum State<R> {
 impl<R: Read> Rows<R> {
     /// Records of `text`, which is called `name` in messages.
     pub fn new(text: R, name: String, delimiter: u8) -> Self {
-        Self { state: State::Unopened(text), name, delimiter, record: ByteRecord::new(), unclosed: None }
+        let (state, record) = (State::Unopened(text), ByteRecord::new());
+        Self { state, name, encoding: UTF_8.name(), delimiter, record, unclosed: None }
+    }
+
+    /// The same, decoded from this encoding; what meant nothing in it is no UTF-8.
+    pub fn encoded(mut self, encoding: Option<&'static Encoding>) -> Self {
+        self.encoding = encoding.unwrap_or(UTF_8).name();
+        self
+    }
+
+    /// What the text is written in.
+    pub fn encoding(&self) -> &'static str {
+        self.encoding
     }
 
     /// The header, from the first record.
     pub fn header(&mut self) -> Result<Header, Fault> {
         self.first()?;
-        let names = StringRecord::from_byte_record(self.record.clone()).map_err(|_| Fault::NotUtf8)?;
+        let names = StringRecord::from_byte_record(self.record.clone()).map_err(|_| Fault::Undecoded)?;
         for (position, name) in names.iter().enumerate() {
             if name.trim().is_empty() {
                 return Err(Fault::Unnamed(position + 1));
@@ -89,8 +104,13 @@ impl<R: Read> Rows<R> {
             Fault::Empty => SourceError::new(format!("{name} is empty: its first row names the columns")),
             Fault::Unnamed(position) => SourceError::new(format!("column {position} of {name} has no name")),
             Fault::Twice(column) => SourceError::new(format!("{name} names the column `{column}` twice")),
-            Fault::Utf16 => SourceError::new(format!("{name} can't be read: {}; {}", file::UTF16, file::UTF16_HELP)),
-            Fault::NotUtf8 => SourceError::new(format!("the first row of {name} is not UTF-8; convert it to UTF-8")),
+            Fault::Utf16(_) => {
+                SourceError::new(format!("{name} can't be read: {}; {}", file::UTF16_JSON, file::UTF16_HELP))
+            }
+            Fault::Undecoded => {
+                let encoding = self.encoding;
+                SourceError::new(format!("the first row of {name} is not {encoding}; convert it to UTF-8"))
+            }
             Fault::Unclosed(line) => SourceError::new(format!("{}; {CLOSE}", self.unclosed_at(line))),
             Fault::Failed(error) => error,
         }
@@ -140,7 +160,7 @@ impl<R: Read> Rows<R> {
         let first = match first {
             Opening::Plain(first) => first,
             Opening::Marked => Vec::new(),
-            Opening::Utf16 => return Err(Fault::Utf16),
+            Opening::Utf16(name) => return Err(Fault::Utf16(name)),
         };
         let lines = Lines::new(std::io::Cursor::new(first).chain(text), self.delimiter);
         let reader =
@@ -217,7 +237,8 @@ impl<R: Read> Reader<R> {
             Ok(cells) => cells,
             Err(error) => {
                 let field = error.utf8_error().field() + 1;
-                let reason = format!("field {field} of the row at line {line} of {} is not UTF-8", self.rows.name);
+                let (name, encoding) = (&self.rows.name, self.rows.encoding);
+                let reason = format!("field {field} of the row at line {line} of {name} is not {encoding}");
                 return source::Read::Bad {
                     row: row(StringRecord::from_byte_record_lossy(error.into_byte_record())),
                     reason,

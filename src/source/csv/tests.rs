@@ -46,7 +46,7 @@ fn problem(content: &[u8], value: serde_json::Value) -> Problem {
 fn marks_line_ends_quotes_and_blank_lines_are_understood() {
     assert_eq!(read("\u{feff}a,b\r\n1,x\r\n\r\n2,\"y\r\nz\"\r\n3,".as_bytes()), ["2 1|x", "4 2|y\r\nz", "6 3|"]);
     assert_eq!(read(b"\n\na,b\n1,\"q\"\"q\"\n\n\n2,\"a,b\""), ["4 1|q\"q", "7 2|a,b"]);
-    assert_eq!(read(b"a\r1\r2\r"), ["1 1", "1 2"]);
+    assert_eq!(read(b"a\r1\r2\r"), ["2 1", "3 2"]);
     assert_eq!(read(b"a,b\n1,x\0y\n"), ["2 1|x\0y"]);
     assert_eq!(read(b"a,b\n"), Vec::<String>::new());
     assert_eq!(read(b"a,b"), Vec::<String>::new());
@@ -136,8 +136,15 @@ fn headers_that_can_not_name_columns_are_refused() {
     assert_eq!(problem(b"\r\n\n", value()).message, "x.csv is empty");
     assert_eq!(problem(b"a,,c\n", value()).message, "column 2 of x.csv has no name");
     assert_eq!(problem(b"a,b,a\n", value()).message, "x.csv names the column `a` twice");
-    assert_eq!(problem(b"\xfe\xff\0a", value()).message, "x.csv can't be read: it is UTF-16, and only UTF-8 is read");
-    assert_eq!(problem(b"a,\xff\n", value()).message, "the first row of x.csv is not UTF-8");
+    let latin = problem(b"a,\xff\n", value());
+    assert_eq!(latin.message, "the first row of x.csv is not UTF-8");
+    assert!(latin.help.contains("encoding = \"windows-1252\""), "{}", latin.help);
+    for (text, name) in [(&b"\xfe\xff\0a"[..], "utf-16"), (b"a\0,\0b\0\n\0", "utf-16le"), (b"\0a\0,", "utf-16be")] {
+        let utf16 = problem(text, value());
+        assert!(utf16.message.starts_with("x.csv can't be read: it is UTF-16"), "{}", utf16.message);
+        let help = format!("name its encoding: `input.csv = {{ path = \"x.csv\", encoding = \"{name}\" }}`");
+        assert_eq!(utf16.help, help);
+    }
     let directory = problem(b"a\n", json!({"path": "."}));
     assert!(directory.message.ends_with("it is a directory"), "{}", directory.message);
     assert_eq!(directory.help, "name a file in it; one endpoint reads one file");
@@ -211,7 +218,7 @@ proptest! {
         for row in &table {
             let Some(Read::Row(read)) = source.next().unwrap() else { panic!("no row") };
             prop_assert_eq!(cells(&read), row[..width].iter().map(String::as_str).collect::<Vec<_>>());
-            let newlines = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            let newlines = text.iter().filter(|byte| matches!(byte, b'\n' | b'\r'));
             prop_assert!(read.line >= 2 && read.line <= 1 + newlines.count() as u64);
         }
         prop_assert_eq!(source.next().unwrap(), None);

@@ -61,7 +61,11 @@ fn names_depend_on_the_scope() {
     let none = Scope { row: RowScope::None, reply: false, ..open };
     assert_eq!(only("{{ row.a }}", Spot::Text, &none).2, "there is no row here");
     assert_eq!(only("{{ json.a | upper }}", Spot::Text, &none).2, "there is no `json` before the reply has come");
-    assert_eq!(only("{{ rows }}", Spot::Text, &none).3, "a template here may use vars, secrets");
+    assert_eq!(only("{{ rwo }}", Spot::Text, &none).3, "a template here may use vars, secrets");
+    assert_eq!(only("{{ rows }}", Spot::Text, &none).2, "there are no `rows` here");
+    let chunk = Scope { row: RowScope::Rows, ..none };
+    Template::compile("{{ rows | map(attribute='id') | list }}", Spot::Text, &chunk).unwrap();
+    assert_eq!(only("{{ row.a }}", Spot::Text, &chunk).2, "there is no single row here");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What `plan` says, letter by letter.
 
-use super::super::facts::{LimitFacts, RepeatFacts, RuleFacts, SaveFacts, SecretFacts};
+use super::super::facts::{LimitFacts, PaginateFacts, RepeatFacts, RuleFacts, SaveFacts, SecretFacts};
 use super::super::resume::HeldFacts;
 use super::super::resume::tests::change;
 use super::*;
@@ -19,6 +19,7 @@ fn endpoint() -> EndpointFacts {
         input: "products.csv (csv, 3 columns)".into(),
         parent: None,
         rows: Some(1000),
+        paginate: None,
         requests: Some(1000),
         most_requests: Some(5000),
         batches: Some(2),
@@ -178,6 +179,15 @@ fn where_replies_are_saved_is_said_for_all_and_for_each() {
     assert!(text.contains("\n  saves     pages/{{ row.sku }}.html, all below jobs/pages/\n"), "{text}");
     assert!(text.contains("\n  row 1, saved as pages/A-1.html\n    POST "), "{text}");
     assert!(text.contains("\n  row 2: fails: "), "{text}");
+}
+
+#[test]
+fn how_pages_are_walked_is_said_behind_the_requests() {
+    let paginate = Some(PaginateFacts { kind: "cursor", words: "by the cursor at $.next".to_owned() });
+    let text = text(&Facts { endpoints: vec![EndpointFacts { paginate, ..endpoint() }], ..facts(begin()) });
+    let lines =
+        "20 in flight\n  pages     cursor by the cursor at $.next; the requests above are those of first pages\n";
+    assert!(text.contains(lines), "{text}");
 }
 
 #[test]

@@ -1,0 +1,243 @@
+//! A walk through the pages of a row: which page comes next, which are out, what has been taken.
+//!
+//! Pages come one after the other, or, once their number is known, together. Must never take a page twice, and never
+//! go on from a page that was there before.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::journal::{RowSet, WalkNote};
+use crate::paginate::{End, Following, PaginatePlan, Position, Told, Walked};
+use crate::record::Outcome;
+
+/// Places whose repetition is noticed, at 8 bytes each; beyond it a walk in circles is noticed by its pages alone.
+const MOST_SEEN: usize = 4_000_000;
+
+/// What a page says of the walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// What follows.
+    pub following: Following,
+    /// Totals that it tells.
+    pub told: Told,
+    /// A hash of what it holds; `None` where that is nothing.
+    pub print: Option<u64>,
+}
+
+/// A page of a walk, asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Where it is.
+    pub position: Position,
+    /// Its number in the walk, from zero.
+    pub number: u64,
+}
+
+/// What follows a page that was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Course {
+    /// This page.
+    Next(Page),
+    /// All the others, together.
+    Together,
+    /// Others are still out.
+    Apart,
+    /// Nothing: the walk is over.
+    Over(Walked),
+}
+
+#[derive(Debug)]
+struct State {
+    walked: Walked,
+    next: Page,
+    pages: Option<u64>,
+    done: RowSet,
+    /// The next of all pages that has not gone out yet, where they go out together.
+    unsent: u64,
+    /// Pages that are out together.
+    out: u64,
+    seen: HashSet<u64>,
+    /// Of the first page and the latest.
+    prints: [Option<u64>; 2],
+    /// How the row ends when the last page that is out has ended: a page of it has failed.
+    failed: Option<(Vec<Outcome>, bool)>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Walk {
+    plan: Arc<dyn PaginatePlan>,
+    endpoint: usize,
+    row: u64,
+    state: Mutex<State>,
+}
+
+/// A page that is there already.
+fn again(what: &str) -> String {
+    format!("{what}: the walk goes in circles, and what it has taken so far stands in the output")
+}
+
+impl Walk {
+    /// At its beginning, or where an earlier session left it.
+    #[must_use]
+    pub fn begin(endpoint: usize, row: u64, plan: Arc<dyn PaginatePlan>, note: Option<WalkNote>) -> Self {
+        let first = || Page { position: plan.first(), number: 0 };
+        let state = match note {
+            None => State::new(first(), None, RowSet::default(), Walked::default()),
+            Some(note) => {
+                let next = Page { position: note.next, number: note.page };
+                State::new(next, note.pages, note.done, note.walked)
+            }
+        };
+        Self { plan, endpoint, row, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The page to begin with; `None`: its pages go out together.
+    #[must_use]
+    pub fn start(&self) -> Option<Page> {
+        let state = self.lock();
+        state.pages.is_none().then(|| state.next.clone())
+    }
+
+    /// The next of the pages that go out together; `None`: all are out.
+    pub fn unsent(&self) -> Option<Page> {
+        let mut state = self.lock();
+        let pages = state.pages?;
+        while state.unsent < pages && state.failed.is_none() {
+            let number = state.unsent;
+            state.unsent += 1;
+            if !state.done.contains(number) {
+                state.out += 1;
+                return self.plan.position(number).map(|position| Page { position, number });
+            }
+        }
+        None
+    }
+
+    /// Takes a page with so many records.
+    ///
+    /// # Errors
+    /// In words, when the walk has been there before.
+    pub fn take(&self, page: &Page, records: u64, turn: Turn) -> Result<Course, String> {
+        let mut state = self.lock();
+        state.look(page, turn.print)?;
+        if state.pages.is_some() {
+            state.walked.page(records, turn.told);
+            return Ok(state.taken_together(page.number));
+        }
+        let before = state.walked;
+        state.walked.page(records, turn.told);
+        // What fails is not taken.
+        state.follow(page, turn.following).inspect_err(|_| state.walked = before)
+    }
+
+    /// A page that a rule leaves out: the end of pages that come one after the other, and a gap among others.
+    pub fn skip(&self, page: &Page) -> Course {
+        let mut state = self.lock();
+        if state.pages.is_some() {
+            return state.taken_together(page.number);
+        }
+        state.walked.end = Some(End::NoNext);
+        Course::Over(state.walked)
+    }
+
+    /// A page has failed, so that the row ends like this: now, or when the last page that is out has ended.
+    pub fn fail(&self, outcomes: Vec<Outcome>, unauthorized: bool) -> Option<(Vec<Outcome>, bool)> {
+        let mut state = self.lock();
+        if state.pages.is_none() {
+            return Some((outcomes, unauthorized));
+        }
+        state.out = state.out.saturating_sub(1);
+        state.failed.get_or_insert((outcomes, unauthorized));
+        if state.out == 0 { state.failed.take() } else { None }
+    }
+
+    /// How the row ends if a page has failed and none is out any more.
+    pub fn failed(&self) -> Option<(Vec<Outcome>, bool)> {
+        let mut state = self.lock();
+        if state.out == 0 { state.failed.take() } else { None }
+    }
+
+    /// For the journal.
+    #[must_use]
+    pub fn note(&self) -> WalkNote {
+        let state = self.lock();
+        WalkNote {
+            endpoint: self.endpoint,
+            row: self.row,
+            next: state.next.position.clone(),
+            page: state.next.number,
+            pages: state.pages,
+            done: state.done.clone(),
+            walked: state.walked,
+        }
+    }
+}
+
+impl State {
+    fn new(next: Page, pages: Option<u64>, done: RowSet, walked: Walked) -> Self {
+        let seen = HashSet::from([hash(&next.position)]);
+        Self { walked, next, pages, done, unsent: 0, out: 0, seen, prints: [None; 2], failed: None }
+    }
+
+    /// Whether a page holds what another one held. Nothing is no repetition.
+    fn look(&mut self, page: &Page, print: Option<u64>) -> Result<(), String> {
+        if print.is_some() && self.prints.contains(&print) {
+            let number = page.number + 1;
+            return Err(again(&format!("page {number} holds the same as a page before: the server gives it again")));
+        }
+        if page.number == 0 {
+            self.prints[0] = print;
+        } else if self.pages.is_none() {
+            self.prints[1] = print;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, page: &Page, following: Following) -> Result<Course, String> {
+        match following {
+            Following::End(end) => {
+                self.walked.end = Some(end);
+                Ok(Course::Over(self.walked))
+            }
+            Following::Pages(pages) => {
+                self.pages = Some(pages);
+                self.done.insert(page.number);
+                Ok(Course::Together)
+            }
+            Following::Next(position) => {
+                if !self.seen.insert(hash(&position)) {
+                    let number = page.number + 1;
+                    return Err(again(&format!("page {number} leads back to a page that was taken: {position}")));
+                }
+                if self.seen.len() > MOST_SEEN {
+                    self.seen.clear();
+                }
+                self.next = Page { position, number: page.number + 1 };
+                Ok(Course::Next(self.next.clone()))
+            }
+        }
+    }
+
+    /// One of the pages that are out together has ended.
+    fn taken_together(&mut self, number: u64) -> Course {
+        self.out = self.out.saturating_sub(1);
+        self.done.insert(number);
+        if Some(self.done.len()) != self.pages {
+            return Course::Apart;
+        }
+        self.walked.end = Some(End::Total);
+        Course::Over(self.walked)
+    }
+}
+
+fn hash(position: &Position) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    position.hash(&mut hasher);
+    hasher.finish()
+}

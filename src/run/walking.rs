@@ -1,0 +1,141 @@
+//! What becomes of a page of a walk: its records go out, and the next page is asked for, or all the others together.
+//!
+//! Must never end a row while pages of it are out, nor leave a row without an end.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::event::Event;
+use crate::paginate::{PageReply, Walked};
+use crate::record::{Ending, Outcome};
+use crate::retry::{Failure, FailureKind};
+use crate::template::ReplyView;
+
+use super::call::Call;
+use super::ending::{self, Yield};
+use super::lane::{Lane, LastAttempt};
+use super::walk::{Course, Turn, Walk};
+use super::worker::Step;
+
+/// What follows a page whose records went out.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The call comes again, for the page that follows.
+    Call,
+    /// All other pages of its walk go out together.
+    Together,
+    /// Nothing for now: other pages of the row are out.
+    Apart,
+}
+
+/// What a page says of its walk; `None`: the call is no walk.
+///
+/// # Errors
+/// When it can't be told what follows.
+pub(super) fn turn(
+    lane: &Lane,
+    call: &Call,
+    url: &Uri,
+    reply: &ReplyView<'_>,
+    records: usize,
+) -> Result<Option<Turn>, Failure> {
+    let (Some(plan), Some(page)) = (&lane.plan().paginate, &call.page) else { return Ok(None) };
+    let seen = PageReply { json: reply.json, headers: reply.headers, url, records: records as u64 };
+    let following = plan.following(&page.position, page.number, &seen).map_err(|words| {
+        let message = format!("page {} of the walk: {words}", page.number + 1);
+        Failure::sent(FailureKind::Extract, message)
+    })?;
+    let print = (records > 0).then(|| print(lane, reply));
+    Ok(Some(Turn { following, told: plan.told(&seen), print }))
+}
+
+/// A hash of what a page holds: its items, where there are such, since what stands beside them may count pages.
+fn print(lane: &Lane, reply: &ReplyView<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match (&lane.plan().rows, reply.json) {
+        (Some(rows), Some(json)) => rows.items(json).iter().for_each(|item| item.to_string().hash(&mut hasher)),
+        (Some(_), None) | (None, _) => reply.body.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// Takes an accepted page. The words of an error fail the row.
+pub(super) fn accept(
+    lane: &Lane,
+    call: &mut Call,
+    taken: Yield,
+    turn: Turn,
+    last: &LastAttempt<'_>,
+) -> Result<Step, String> {
+    let (Some(walk), Some(page)) = (call.walk.clone(), call.page.clone()) else {
+        return Ok(Step::Ended(ending::accepted(lane, call, taken, last), false));
+    };
+    let records = taken.records.len() as u64;
+    let course = walk.take(&page, records, turn)?;
+    let outcomes = ending::accepted(lane, call, taken, last);
+    Ok(go_on(lane, call, &walk, course, outcomes))
+}
+
+/// A page that a rule leaves out. The first one leaves the row out.
+pub(super) fn skip(lane: &Lane, call: &mut Call) -> Step {
+    let outcomes = ending::skipped(lane, call);
+    let (Some(walk), Some(page)) = (call.walk.clone(), call.page.clone()) else { return Step::Ended(outcomes, false) };
+    if page.number == 0 {
+        return Step::Ended(outcomes, false);
+    }
+    let course = walk.skip(&page);
+    let outcomes = outcomes.into_iter().map(|outcome| Outcome { ending: Ending::Ok, ..outcome }).collect();
+    go_on(lane, call, &walk, course, outcomes)
+}
+
+/// A page that failed fails the row, once no page of it is out.
+pub(super) fn failed(call: &Call, outcomes: Vec<Outcome>, unauthorized: bool) -> Step {
+    match &call.walk {
+        None => Step::Ended(outcomes, unauthorized),
+        Some(walk) => match walk.fail(outcomes, unauthorized) {
+            Some((outcomes, unauthorized)) => Step::Ended(outcomes, unauthorized),
+            None => Step::Turned(Vec::new(), Next::Apart),
+        },
+    }
+}
+
+fn go_on(lane: &Lane, call: &mut Call, walk: &Arc<Walk>, course: Course, outcomes: Vec<Outcome>) -> Step {
+    let next = match course {
+        Course::Over(walked) => {
+            doubt(lane, call, &walked);
+            return Step::Ended(outcomes, false);
+        }
+        Course::Next(page) => {
+            *call = call.on(page);
+            Next::Call
+        }
+        Course::Together => Next::Together,
+        Course::Apart => {
+            if let Some((failed, unauthorized)) = walk.failed() {
+                return Step::Ended(part(walk, outcomes).into_iter().chain(failed).collect(), unauthorized);
+            }
+            Next::Apart
+        }
+    };
+    Step::Turned(part(walk, outcomes), next)
+}
+
+/// The outcomes of a page that is not the last.
+fn part(walk: &Walk, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let part = |outcome| Outcome { ending: Ending::Page, walk: Some(walk.note()), ..outcome };
+    outcomes.into_iter().map(part).collect()
+}
+
+/// Tells what does not fit at the end of a walk: nothing is cut short in silence.
+fn doubt(lane: &Lane, call: &Call, walked: &Walked) {
+    let Some(plan) = &lane.plan().paginate else { return };
+    for words in plan.doubts(walked) {
+        let endpoint = &lane.plan().name;
+        lane.shared.meter.doubted(&format!("endpoints.{endpoint}: {words}"), call.row.ordinal);
+        let message = format!("endpoints.{endpoint}, row {}: {words}", call.row.ordinal + 1);
+        lane.shared.control.tell(Event::Warning { message });
+    }
+}
