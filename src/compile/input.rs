@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::endpoint::Surroundings;
-use super::{Site, ending, files, mention, selecting};
+use super::{Site, chain, ending, files, mention, selecting};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
+use crate::source::endpoint::RecordsPlan;
 use crate::source::unpack::inner;
 use crate::source::{Columns, KINDS, SourceKind, SourcePlan, product};
 use crate::spec::EndpointSpec;
@@ -17,15 +18,20 @@ use crate::spec::input::InputSpec;
 use crate::spec::kind::ShortOrKind;
 use crate::template::{RowScope, Scope};
 
-/// Decides where the rows of an endpoint come from, and which of them are taken.
+/// Decides where the rows of an endpoint come from, and which of them are taken; `records`: the columns of the records
+/// it reads where they are those of another endpoint.
 pub fn input(
     site: &mut Site<'_>,
     around: &Surroundings<'_>,
     name: &str,
     spec: &EndpointSpec,
+    records: Option<Columns>,
 ) -> Option<Arc<dyn SourcePlan>> {
     let path = KeyPath::of(["endpoints", name, "input"]);
-    let source = target(site, &path, &spec.input.target);
+    let source = match chain::parent(spec) {
+        Some(parent) => records.map(|columns| Arc::new(RecordsPlan::new(parent, columns)) as Arc<dyn SourcePlan>),
+        None => target(site, &path, &spec.input.target),
+    };
     let columns = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let selecting = selecting::selecting(site, &path, &spec.input.selecting, &around.scope(&columns));
     source.zip(selecting).map(|(source, selecting)| selecting.over(source))

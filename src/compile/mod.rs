@@ -5,6 +5,7 @@
 
 mod batch;
 mod body;
+mod chain;
 mod chunk;
 mod client;
 mod columns;
@@ -74,12 +75,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
     let mut limits = limits::limits(site, spec, &around.scope(&Columns::Open));
-    let (mut targets, mut endpoints) = (Vec::new(), Vec::new());
-    for (name, written) in &spec.endpoints.0 {
-        let (target, plan) = endpoint::endpoint(site, &around, name, written, &mut limits);
-        targets.push(target);
-        endpoints.extend(plan);
-    }
+    let (targets, endpoints) = chain::endpoints(site, &around, spec, &mut limits);
     connections::check(site, &endpoints);
     reach::check(site, spec, &endpoints);
     let sinks = sinks::sinks(site, spec, &targets, whole);

@@ -22,6 +22,7 @@ mod server;
 mod tests;
 mod trouble;
 mod upload;
+mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};

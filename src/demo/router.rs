@@ -16,7 +16,7 @@ use serde_json::json;
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
 use super::orders::Orders;
-use super::{access, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload};
+use super::{access, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload, users};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ const GROUPS: &[&[Route]] = &[
     rates::ROUTES,
     files::ROUTES,
     lists::ROUTES,
+    users::ROUTES,
     access::ROUTES,
     echo::ROUTES,
     upload::ROUTES,

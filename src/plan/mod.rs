@@ -62,6 +62,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// By position of the endpoint: the position of the one whose records are its rows; `None`: it reads something else.
+    #[must_use]
+    pub fn parents(&self) -> Vec<Option<usize>> {
+        let position = |name: &str| self.endpoints.iter().position(|endpoint| endpoint.name == name);
+        self.endpoints.iter().map(|endpoint| endpoint.source.parent().and_then(position)).collect()
+    }
+
     /// CRC-32 of the identity, as eight hexadecimal digits; for people.
     #[must_use]
     pub fn fingerprint(&self) -> String {

@@ -17,7 +17,7 @@ fn names_and_endings_are_unique() {
             assert!(endings.insert(*ending) && !ending.starts_with('.'), "{ending}");
         }
     }
-    let known = ["csv", "glob", "json", "jsonl", "parquet", "product", "range", "sql", "stdin", "values"];
+    let known = ["csv", "endpoint", "glob", "json", "jsonl", "parquet", "product", "range", "sql", "stdin", "values"];
     assert_eq!(names, HashSet::from(known));
 }
 

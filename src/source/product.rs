@@ -70,6 +70,12 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value) -> Option<Arc<dyn
         site.error(codes::CONFLICT, &path.index(index), message, "save its rows to a file and name that");
         fine = false;
     }
+    for (index, _) in members.iter().enumerate().filter(|(_, member)| member.parent().is_some()) {
+        let message = "records of another endpoint come once, and a product reads its inputs again and again";
+        let help = "let an endpoint of its own read them: `input.endpoint`, or save them to a file and name that";
+        site.error(codes::CONFLICT, &path.index(index), message, help);
+        fine = false;
+    }
     fine &= are_apart(site, path, &members);
     if !fine {
         return None;
@@ -265,8 +271,8 @@ impl Product {
     fn row(&self) -> Read {
         let (mut fields, mut wrong) = (Map::new(), None);
         for read in self.levels.iter().filter_map(|level| level.read.as_ref()) {
-            let (Read::Row(row) | Read::Bad { row, .. }) = read;
-            if let Read::Bad { reason, .. } = read {
+            let (Read::Row(row) | Read::Bad { row, .. } | Read::Skipped { row, .. }) = read;
+            if let Read::Bad { reason, .. } | Read::Skipped { reason, .. } = read {
                 wrong.get_or_insert_with(|| reason.clone());
             }
             for (name, value) in row.to_object() {

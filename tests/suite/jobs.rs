@@ -49,6 +49,7 @@ jobs! {
     select_rows: "select-rows.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
+    users_and_orders: "users-and-orders.toml",
     values: "values.toml",
 }
 
@@ -358,6 +359,26 @@ mod check {
         let forecast = by("ms", csv(&job.path("jobs/out/forecast.csv")));
         assert_eq!((stock.len(), forecast.keys().map(String::as_str).collect()), (400, vec!["120", "160", "40", "80"]));
         assert!(forecast.values().all(|record| record["waited"] == record["ms"]), "{forecast:?}");
+    }
+
+    pub(super) fn users_and_orders(file: &str) {
+        let (job, _) = run(file);
+        let path = job.path("jobs/out/orders-of-users.csv");
+        assert_eq!(csv_columns(&path), ["user", "name", "number", "total"]);
+        let records = by("number", csv(&path));
+        let mut truth = Truth::start();
+        let mut expected = 0;
+        for user in 1..=24 {
+            let (name, _) = truth.ask(&format!("/users/{user}"));
+            let (orders, _) = truth.ask(&format!("/users/{user}/orders"));
+            for order in orders["items"].as_array().expect("a list") {
+                let record = &records[order["number"].as_str().expect("text")];
+                let values = [&user.to_string(), &text(&name["name"]), &text(&order["total"])];
+                assert_eq!([&record["user"], &record["name"], &record["total"]], values);
+                expected += 1;
+            }
+        }
+        assert_eq!(records.len(), expected);
     }
 
     pub(super) fn values(file: &str) {

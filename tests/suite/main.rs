@@ -8,6 +8,8 @@ mod batches;
 mod bodies;
 /// A unique secret in every slot, every failure, every artefact.
 mod canary;
+/// Records of one endpoint as rows of another.
+mod chaining;
 /// The commands, their flags, exit codes and output.
 mod cli;
 /// Columns of every kind, digit by digit.

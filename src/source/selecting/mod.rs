@@ -193,8 +193,16 @@ impl SourcePlan for SelectingPlan {
         self.inner.identity()
     }
 
+    fn parent(&self) -> Option<&str> {
+        self.inner.parent()
+    }
+
     fn open(&self) -> Result<Box<dyn Source>, SourceError> {
-        let (inner, selecting) = (self.inner.open()?, &self.selecting);
+        self.open_over(self.inner.open()?)
+    }
+
+    fn open_over(&self, inner: Box<dyn Source>) -> Result<Box<dyn Source>, SourceError> {
+        let selecting = &self.selecting;
         let (skip, take) = (selecting.skip, selecting.take);
         Ok(if selecting.picks() {
             Box::new(Window::new(Picked::new(inner, selecting, self.limits), skip, take))

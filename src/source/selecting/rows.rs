@@ -68,7 +68,10 @@ impl Source for Picked {
                 Read::Bad { row, reason } if self.is_sampled(row.ordinal) => {
                     return Ok(Some(Read::Bad { row, reason }));
                 }
-                Read::Bad { .. } => continue,
+                Read::Skipped { row, reason } if self.is_sampled(row.ordinal) => {
+                    return Ok(Some(Read::Skipped { row, reason }));
+                }
+                Read::Bad { .. } | Read::Skipped { .. } => continue,
             };
             match self.takes(&row) {
                 Ok(true) => return Ok(Some(Read::Row(row))),
@@ -82,6 +85,10 @@ impl Source for Picked {
         }
         Ok(None)
     }
+
+    fn was_cut_off(&self) -> bool {
+        self.inner.was_cut_off()
+    }
 }
 
 impl Source for Box<dyn Source> {
@@ -91,6 +98,10 @@ impl Source for Box<dyn Source> {
 
     fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
         (**self).skip(rows)
+    }
+
+    fn was_cut_off(&self) -> bool {
+        (**self).was_cut_off()
     }
 }
 
@@ -119,10 +130,14 @@ impl<S: Source> Source for Window<S> {
             self.inner.skip(std::mem::take(&mut self.ahead))?;
         }
         let Some(mut read) = self.inner.next()? else { return Ok(None) };
-        let (Read::Row(row) | Read::Bad { row, .. }) = &mut read;
+        let (Read::Row(row) | Read::Bad { row, .. } | Read::Skipped { row, .. }) = &mut read;
         row.ordinal = self.next;
         self.next += 1;
         Ok(Some(read))
+    }
+
+    fn was_cut_off(&self) -> bool {
+        self.inner.was_cut_off()
     }
 
     fn skip(&mut self, rows: u64) -> Result<(), SourceError> {

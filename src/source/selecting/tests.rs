@@ -38,7 +38,7 @@ fn read(plan: &dyn SourcePlan, skip: u64) -> Vec<(u64, Result<Value, String>)> {
     while let Some(read) = source.next().unwrap() {
         rows.push(match read {
             Read::Row(row) => (row.ordinal, Ok(Value::Object(row.to_object()))),
-            Read::Bad { row, reason } => (row.ordinal, Err(reason)),
+            Read::Bad { row, reason } | Read::Skipped { row, reason } => (row.ordinal, Err(reason)),
         });
     }
     assert_eq!(source.next().unwrap(), None, "the end is the end");

@@ -67,7 +67,7 @@ mod sqlite_files {
         std::iter::from_fn(|| source.next().unwrap())
             .map(|read| match read {
                 Read::Row(row) => (row.ordinal, Value::Object(row.to_object())),
-                Read::Bad { row, reason } => (row.ordinal, reason.into()),
+                Read::Bad { row, reason } | Read::Skipped { row, reason } => (row.ordinal, reason.into()),
             })
             .collect()
     }
