@@ -106,7 +106,7 @@ fn carry_out(
         Verdict::Fail | Verdict::Accept => match halves(lane, call) {
             Some(halves) => {
                 tell(lane, call, tried, "split", Some(judged.failure), None);
-                Step::Split(halves)
+                Step::Split(Box::new(halves))
             }
             None => fail(lane, call, tried, judged.failure),
         },

@@ -41,7 +41,7 @@ pub(super) enum Step {
     /// A page of a walk was taken; the row has not ended.
     Turned(Vec<Outcome>, Next),
     /// A chunk comes again as its halves.
-    Split([Call; 2]),
+    Split(Box<[Call; 2]>),
     /// It comes again.
     Sleep(Instant),
     /// The run drains; the row has not ended.
@@ -121,7 +121,7 @@ pub async fn work(lane: Arc<Lane>) {
                     Next::Apart => lane.queue.finish(),
                 }
             }
-            Step::Split(halves) => lane.queue.split(halves),
+            Step::Split(halves) => lane.queue.split(*halves),
             Step::Sleep(due) => lane.queue.sleep(call, due),
             Step::Abandoned => lane.queue.finish(),
         }

@@ -9,7 +9,8 @@ mod plan;
 mod reader;
 #[cfg(feature = "parquet")]
 mod shape;
-#[cfg(all(test, feature = "parquet"))]
+#[cfg(test)]
+#[cfg(feature = "parquet")]
 mod tests;
 
 use std::path::PathBuf;
