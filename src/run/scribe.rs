@@ -259,9 +259,7 @@ impl Scribe {
             return None;
         }
         self.state.done[outcome.endpoint].insert(outcome.ordinal);
-        if self.shared.plan.endpoints[outcome.endpoint].paginate.is_none() {
-            return None;
-        }
+        self.shared.plan.endpoints[outcome.endpoint].paginate.as_ref()?;
         walk::take(&mut self.state.walks, outcome.endpoint, outcome.ordinal).map(Box::new)
     }
 

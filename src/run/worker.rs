@@ -41,7 +41,7 @@ pub(super) enum Step {
     /// A page of a walk was taken; the row has not ended.
     Turned(Vec<Outcome>, Next),
     /// A chunk comes again as its halves.
-    Split([Call; 2]),
+    Split(Box<[Call; 2]>),
     /// It comes again.
     Sleep(Instant),
     /// The run drains; the row has not ended.
@@ -104,7 +104,11 @@ impl Tried<'_> {
 /// Works on the lane's calls until there are no more.
 pub async fn work(lane: Arc<Lane>) {
     while let Some(mut call) = lane.queue.next().await {
-        match live(&lane, &mut call).await {
+        let step = live(&lane, &mut call).await;
+        if let (Step::Ended(..) | Step::Turned(..), Some(walk)) = (&step, &call.walk) {
+            walk.post.deliver(&lane).await;
+        }
+        match step {
             Step::Ended(outcomes, unauthorized) => {
                 for outcome in outcomes {
                     lane.deliver(outcome, unauthorized).await;
@@ -121,7 +125,7 @@ pub async fn work(lane: Arc<Lane>) {
                     Next::Apart => lane.queue.finish(),
                 }
             }
-            Step::Split(halves) => lane.queue.split(halves),
+            Step::Split(halves) => lane.queue.split(*halves),
             Step::Sleep(due) => lane.queue.sleep(call, due),
             Step::Abandoned => lane.queue.finish(),
         }
