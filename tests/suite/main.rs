@@ -8,10 +8,14 @@ mod batches;
 mod bodies;
 /// A unique secret in every slot, every failure, every artefact.
 mod canary;
+/// Many rows in one request, and whose item is whose.
+mod chunks;
 /// The commands, their flags, exit codes and output.
 mod cli;
 /// Tables that Python's csv module wrote.
 mod csv_python;
+/// A table of 100,000 rows, walked to the last at a server that nobody here wrote.
+mod datasette;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.
@@ -40,6 +44,8 @@ mod nginx_limits;
 mod nginx_tls;
 /// What stands in the records, where, and in which order.
 mod outputs;
+/// Lists walked from page to page.
+mod pages;
 /// Through proxies that nobody here wrote.
 mod proxies;
 /// What README.md says is true.
