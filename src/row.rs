@@ -131,6 +131,16 @@ impl Row {
         }
     }
 
+    /// Ordinals of the rows of a chunk; of any other row its own.
+    pub fn ordinals(&self) -> impl Iterator<Item = u64> + '_ {
+        let rows = match &self.fields {
+            Fields::Rows(rows) => &rows[..],
+            Fields::Text { .. } | Fields::Object(_) | Fields::Integer(_) => &[],
+        };
+        let own = rows.is_empty().then_some(self.ordinal);
+        own.into_iter().chain(rows.iter().map(|row| row.ordinal))
+    }
+
     /// All columns of the row, in order, with their values.
     #[must_use]
     pub fn to_object(&self) -> Map<String, Value> {

@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod bulk;
 mod echo;
 mod files;
 mod graphql;

@@ -79,7 +79,7 @@ fn refuse_once(refusal: &Refusal) -> Answer {
     }
 }
 
-fn describe(seed: u64, sku: &str) -> Option<Value> {
+pub(super) fn describe(seed: u64, sku: &str) -> Option<Value> {
     let (prefix, digits) = sku.split_once('-')?;
     let (_, category, nouns) = CATEGORIES.iter().find(|(letters, ..)| *letters == prefix)?;
     if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits == "0000" {

@@ -16,7 +16,9 @@ use serde_json::json;
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
 use super::orders::Orders;
-use super::{access, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload, users};
+use super::{
+    access, bulk, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload, users,
+};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ const GROUPS: &[&[Route]] = &[
     access::ROUTES,
     echo::ROUTES,
     upload::ROUTES,
+    bulk::ROUTES,
     orders::ROUTES,
     limited::ROUTES,
     graphql::ROUTES,

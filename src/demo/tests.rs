@@ -1,5 +1,6 @@
 //! Every route, asked through a raw connection.
 
+mod bulk;
 mod files;
 mod orders;
 

@@ -25,14 +25,20 @@ impl Keys {
     }
 
     /// The key of a request: a UUIDv5 (RFC 9562 §5.5) in its text form, 36 characters. Its namespace is the run's id,
-    /// its name the endpoint, the row (zero-based), the page (zero-based), and what the job says of the request's
+    /// its name the endpoint, the row or the rows of a chunk (zero-based), the page (zero-based), and what the job says of the request's
     /// `content`: a key that comes again with another content is refused by servers
     /// (draft-ietf-httpapi-idempotency-key-header).
     #[must_use]
-    pub fn key(&self, endpoint: &str, content: &str, row: u64, page: u64) -> String {
+    pub fn key(&self, endpoint: &str, content: &str, rows: impl IntoIterator<Item = u64>, page: u64) -> String {
+        let mut name = format!("{endpoint}\n");
+        for (position, row) in rows.into_iter().enumerate() {
+            // A string takes all that is written to it.
+            let _ = write!(name, "{}{row}", if position == 0 { "" } else { "," });
+        }
         // A name that is a part of no other: neither names of endpoints nor numbers hold a line feed, and what may
         // hold one comes last.
-        text(uuid5(self.namespace, &format!("{endpoint}\n{row}\n{page}\n{content}")))
+        let _ = write!(name, "\n{page}\n{content}");
+        text(uuid5(self.namespace, &name))
     }
 }
 
@@ -81,12 +87,12 @@ mod tests {
     fn keys_are_those_of_another_implementation() {
         // Python: uuid5(uuid5(uuid5(NAMESPACE_URL, "paceline:idempotency-key"), run), name)
         let keys = Keys::of("0123456789abcdef");
-        assert_eq!(keys.key("pay", "", 0, 0), "4f7954b4-4a68-5c06-932b-912584d82fe9");
-        assert_eq!(keys.key("pay", "", 1, 0), "720c427e-bf3f-5c38-b4c6-1d0b8f17152b");
-        assert_eq!(keys.key("pay", "", 0, 1), "8cb69915-99fa-56db-9039-cf50b5b274b4");
+        assert_eq!(keys.key("pay", "", [0], 0), "4f7954b4-4a68-5c06-932b-912584d82fe9");
+        assert_eq!(keys.key("pay", "", [1], 0), "720c427e-bf3f-5c38-b4c6-1d0b8f17152b");
+        assert_eq!(keys.key("pay", "", [0], 1), "8cb69915-99fa-56db-9039-cf50b5b274b4");
         let content = r#"{"id":"{{ row.id }}"}"#;
-        assert_eq!(keys.key("pay", content, 0, 0), "a4d4c6fe-e35c-5fb9-b443-87e6083c257e");
-        let other = Keys::of("fedcba9876543210").key("päy", "\n", u64::MAX, 7);
+        assert_eq!(keys.key("pay", content, [0], 0), "a4d4c6fe-e35c-5fb9-b443-87e6083c257e");
+        let other = Keys::of("fedcba9876543210").key("päy", "\n", [u64::MAX], 7);
         assert_eq!(other, "e6449ffe-dfc3-5e36-ad91-94959bb5ac0b");
     }
 
@@ -97,9 +103,20 @@ mod tests {
         for (run, endpoint, content) in
             [("r1", "a", ""), ("r2", "a", ""), ("r1", "a1", ""), ("r1", "a", "0"), ("r1", "a", "\n0")]
         {
-            for (row, page) in [(0, 0), (0, 1), (1, 0), (10, 0), (1, 10)] {
+            // A chunk, its halves, and rows that read alike.
+            for (rows, page) in [
+                (&[0][..], 0),
+                (&[0], 1),
+                (&[1], 0),
+                (&[10], 0),
+                (&[1], 10),
+                (&[0, 1], 0),
+                (&[0, 1, 2, 3], 0),
+                (&[1, 0], 0),
+                (&[0, 10], 0),
+            ] {
                 requests += 1;
-                keys.insert(Keys::of(run).key(endpoint, content, row, page));
+                keys.insert(Keys::of(run).key(endpoint, content, rows.iter().copied(), page));
             }
         }
         assert_eq!(keys.len(), requests);

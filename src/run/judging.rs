@@ -103,7 +103,7 @@ fn carry_out(
         }
         Verdict::Unknown => unknown(lane, call, tried, judged.failure),
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
-        Verdict::Fail | Verdict::Accept => match halves(lane, call) {
+        Verdict::Fail | Verdict::Accept => match halves(lane, call, judged.failure) {
             Some(halves) => {
                 tell(lane, call, tried, "split", Some(judged.failure), None);
                 Step::Split(Box::new(halves))
@@ -113,15 +113,19 @@ fn carry_out(
     }
 }
 
-/// A chunk that may be split comes again as its halves, down to the row that is to blame.
-fn halves(lane: &Lane, call: &Call) -> Option<[Call; 2]> {
-    lane.plan().chunk.as_ref().filter(|chunk| chunk.split).and_then(|_| call.halves())
+/// A chunk that may be split comes again as its halves, down to the row that is to blame. What must not be repeated
+/// does so only where the server refused it: an answer that can't be read was given to something that was done.
+fn halves(lane: &Lane, call: &Call, failure: &Failure) -> Option<[Call; 2]> {
+    let plan = lane.plan();
+    let refused = !failure.sent || matches!(failure.kind, FailureKind::Status | FailureKind::Rule);
+    let splits = plan.chunk.as_ref().is_some_and(|chunk| chunk.split) && (refused || plan.may_repeat());
+    if splits { call.halves() } else { None }
 }
 
 /// Ends an accepted call. Rows of a chunk that the reply has nothing for fail.
 pub(super) fn accept(lane: &Lane, call: &mut Call, tried: &Tried<'_>, mut taken: Yield) -> Step {
     for (member, reason) in &taken.lost {
-        tell_failed(lane, call.row.members()[*member].ordinal, reason);
+        tell_failed(lane, call.row.members()[*member].ordinal, (reason, reason));
     }
     let last = LastAttempt {
         reply: tried.reply.as_ref().ok(),
@@ -138,10 +142,10 @@ pub(super) fn accept(lane: &Lane, call: &mut Call, tried: &Tried<'_>, mut taken:
     })
 }
 
-/// Counts and tells a row that failed.
-fn tell_failed(lane: &Lane, row: u64, reason: &str) {
+/// Counts a row that failed by its reason, the same for all pages, and tells its error.
+fn tell_failed(lane: &Lane, row: u64, (reason, error): (&str, &str)) {
     lane.shared.meter.failed(reason, row);
-    lane.shared.control.tell(Event::RowFailed { endpoint: lane.plan().name.clone(), row, reason: reason.to_owned() });
+    lane.shared.control.tell(Event::RowFailed { endpoint: lane.plan().name.clone(), row, reason: error.to_owned() });
 }
 
 /// Puts a row that was throttled to sleep, unless that has gone on for too long: for every row, which stops the run,
@@ -290,8 +294,12 @@ pub(super) fn fail(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failur
 }
 
 fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, unknown: bool) -> Step {
-    let error = lane.shared.masker.mask(&failure.message).into_owned();
-    call.row.members().iter().for_each(|row| tell_failed(lane, row.ordinal, &error));
+    let reason = lane.shared.masker.mask(&failure.message).into_owned();
+    let error = match &call.page {
+        Some(page) => format!("page {} of the walk: {reason}", page.number + 1),
+        None => reason.clone(),
+    };
+    call.row.members().iter().for_each(|row| tell_failed(lane, row.ordinal, (&reason, &error)));
     let last = LastAttempt {
         reply: tried.reply.as_ref().ok(),
         status: tried.told_status(),

@@ -196,8 +196,8 @@ impl Lane {
             (Some(_), None) | (None, _) => self.request.build(context)?,
         };
         if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
-            let key =
-                self.shared.keys.key(&self.plan().name, &plan.content, row.ordinal, page.map_or(0, |page| page.number));
+            let page = page.map_or(0, |page| page.number);
+            let key = self.shared.keys.key(&self.plan().name, &plan.content, row.ordinals(), page);
             let text = if plan.quoted { format!("\"{key}\"") } else { key };
             // Hexadecimal digits, dashes and quotes stand in any header.
             if let Ok(value) = HeaderValue::from_str(&text) {

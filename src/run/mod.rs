@@ -28,6 +28,7 @@ mod notes;
 mod open;
 mod outages;
 mod pacing;
+mod post;
 mod queue;
 mod reading;
 mod records;

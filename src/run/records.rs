@@ -107,18 +107,20 @@ impl Taking<'_> {
     fn by_key(&self, rows: &[Arc<Row>], items: &[&Value], by: &ChunkKeyPlan) -> Result<Yield, Failure> {
         let mut owners = HashMap::<String, Vec<usize>>::new();
         for (member, row) in rows.iter().enumerate() {
-            let key = row.get(&by.column).map(|value| as_text(&value)).unwrap_or_default();
-            owners.entry(key).or_default().push(member);
+            if let Some(key) = row.get(&by.column).and_then(|value| key(&value)) {
+                owners.entry(key).or_default().push(member);
+            }
         }
         let mut records = Vec::with_capacity(items.len());
+        let mut found = vec![false; rows.len()];
         for item in items {
-            let key = by.item.items(item).first().map(|value| as_text(value));
+            let key = by.item.items(item).first().and_then(|value| key(value));
             for member in key.and_then(|key| owners.get(&key)).into_iter().flatten() {
+                found[*member] = true;
                 records.push((*member, self.record(&rows[*member], Some(item))?));
             }
         }
-        let found = |member: &usize| records.iter().any(|(owner, _)| owner == member);
-        let lost = (0..rows.len()).filter(|member| !found(member));
+        let lost = (0..rows.len()).filter(|member| !found[*member]);
         let lost = lost.map(|member| (member, missing(&rows[member], by))).collect();
         Ok(Yield { records, lost, turn: None })
     }
@@ -126,14 +128,17 @@ impl Taking<'_> {
 
 /// A row that no item is for.
 fn missing(row: &Row, by: &ChunkKeyPlan) -> String {
-    let key = row.get(&by.column).map(|value| as_text(&value)).unwrap_or_default();
+    let Some(key) = row.get(&by.column).and_then(|value| key(&value)) else {
+        return format!("the row has no `{}`, which would find its item (chunk.by)", by.column);
+    };
     format!("the reply to its chunk has no item with {} = `{key}` (chunk.by)", by.item.source())
 }
 
-/// A value for comparing what a table of text has with what JSON has.
-fn as_text(value: &Value) -> String {
+/// A value for comparing what a table of text has with what JSON has; `None`: it is nothing, which equals nothing.
+fn key(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
     }
 }

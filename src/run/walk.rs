@@ -10,6 +10,8 @@ use crate::journal::{RowSet, WalkNote};
 use crate::paginate::{End, Following, PaginatePlan, Position, Told, Walked};
 use crate::record::Outcome;
 
+use super::post::Post;
+
 /// Places whose repetition is noticed, at 8 bytes each; beyond it a walk in circles is noticed by its pages alone.
 const MOST_SEEN: usize = 4_000_000;
 
@@ -70,6 +72,8 @@ pub struct Walk {
     endpoint: usize,
     row: u64,
     state: Mutex<State>,
+    /// Its outcomes, on their way. Opened before the state is changed.
+    pub post: Post,
 }
 
 /// A page that is there already.
@@ -89,7 +93,7 @@ impl Walk {
                 State::new(next, note.pages, note.done, note.walked)
             }
         };
-        Self { plan, endpoint, row, state: Mutex::new(state) }
+        Self { plan, endpoint, row, state: Mutex::new(state), post: Post::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,8 +191,7 @@ impl State {
     /// Whether a page holds what another one held. Nothing is no repetition.
     fn look(&mut self, page: &Page, print: Option<u64>) -> Result<(), String> {
         if print.is_some() && self.prints.contains(&print) {
-            let number = page.number + 1;
-            return Err(again(&format!("page {number} holds the same as a page before: the server gives it again")));
+            return Err(again("the page holds the same as one before, so that the server gives it again"));
         }
         if page.number == 0 {
             self.prints[0] = print;
@@ -211,8 +214,7 @@ impl State {
             }
             Following::Next(position) => {
                 if !self.seen.insert(hash(&position)) {
-                    let number = page.number + 1;
-                    return Err(again(&format!("page {number} leads back to a page that was taken: {position}")));
+                    return Err(again(&format!("the page leads back to one that was taken, {position}")));
                 }
                 if self.seen.len() > MOST_SEEN {
                     self.seen.clear();

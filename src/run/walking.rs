@@ -9,7 +9,8 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::event::Event;
-use crate::paginate::{PageReply, Walked};
+use crate::paginate::{Following, PageReply, Position, Walked};
+use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Failure, FailureKind};
 use crate::template::ReplyView;
@@ -44,12 +45,21 @@ pub(super) fn turn(
 ) -> Result<Option<Turn>, Failure> {
     let (Some(plan), Some(page)) = (&lane.plan().paginate, &call.page) else { return Ok(None) };
     let seen = PageReply { json: reply.json, headers: reply.headers, url, records: records as u64 };
-    let following = plan.following(&page.position, page.number, &seen).map_err(|words| {
-        let message = format!("page {} of the walk: {words}", page.number + 1);
-        Failure::sent(FailureKind::Extract, message)
-    })?;
+    let following = plan
+        .following(&page.position, page.number, &seen)
+        .map_err(|words| Failure::sent(FailureKind::Extract, words))?;
+    let following = in_order(lane, following, plan.position(1));
     let print = (records > 0).then(|| print(lane, reply));
     Ok(Some(Turn { following, told: plan.told(&seen), print }))
+}
+
+/// Where records stand in the order of the input, pages come one after the other: those that came too early would have
+/// to wait in memory, however many.
+fn in_order(lane: &Lane, following: Following, second: Option<Position>) -> Following {
+    match (following, second) {
+        (Following::Pages(_), Some(second)) if lane.plan().order == Order::Input => Following::Next(second),
+        (following, _) => following,
+    }
 }
 
 /// A hash of what a page holds: its items, where there are such, since what stands beside them may count pages.
@@ -74,9 +84,10 @@ pub(super) fn accept(
         return Ok(Step::Ended(ending::accepted(lane, call, taken, last), false));
     };
     let records = taken.records.len() as u64;
-    let course = walk.take(&page, records, turn)?;
     let outcomes = ending::accepted(lane, call, taken, last);
-    Ok(go_on(lane, call, &walk, course, outcomes))
+    let mut post = walk.post.open();
+    let course = walk.take(&page, records, turn)?;
+    Ok(post.take(go_on(lane, call, &walk, course, outcomes)))
 }
 
 /// A page that a rule leaves out. The first one leaves the row out.
@@ -86,20 +97,20 @@ pub(super) fn skip(lane: &Lane, call: &mut Call) -> Step {
     if page.number == 0 {
         return Step::Ended(outcomes, false);
     }
-    let course = walk.skip(&page);
     let outcomes = outcomes.into_iter().map(|outcome| Outcome { ending: Ending::Ok, ..outcome }).collect();
-    go_on(lane, call, &walk, course, outcomes)
+    let mut post = walk.post.open();
+    let course = walk.skip(&page);
+    post.take(go_on(lane, call, &walk, course, outcomes))
 }
 
 /// A page that failed fails the row, once no page of it is out.
 pub(super) fn failed(call: &Call, outcomes: Vec<Outcome>, unauthorized: bool) -> Step {
-    match &call.walk {
-        None => Step::Ended(outcomes, unauthorized),
-        Some(walk) => match walk.fail(outcomes, unauthorized) {
-            Some((outcomes, unauthorized)) => Step::Ended(outcomes, unauthorized),
-            None => Step::Turned(Vec::new(), Next::Apart),
-        },
-    }
+    let Some(walk) = &call.walk else { return Step::Ended(outcomes, unauthorized) };
+    let mut post = walk.post.open();
+    post.take(match walk.fail(outcomes, unauthorized) {
+        Some((outcomes, unauthorized)) => Step::Ended(outcomes, unauthorized),
+        None => Step::Turned(Vec::new(), Next::Apart),
+    })
 }
 
 fn go_on(lane: &Lane, call: &mut Call, walk: &Arc<Walk>, course: Course, outcomes: Vec<Outcome>) -> Step {

@@ -104,7 +104,11 @@ impl Tried<'_> {
 /// Works on the lane's calls until there are no more.
 pub async fn work(lane: Arc<Lane>) {
     while let Some(mut call) = lane.queue.next().await {
-        match live(&lane, &mut call).await {
+        let step = live(&lane, &mut call).await;
+        if let (Step::Ended(..) | Step::Turned(..), Some(walk)) = (&step, &call.walk) {
+            walk.post.deliver(&lane).await;
+        }
+        match step {
             Step::Ended(outcomes, unauthorized) => {
                 for outcome in outcomes {
                     lane.deliver(outcome, unauthorized).await;

@@ -108,7 +108,7 @@ pub struct EndpointSpec {
     /// any method may be repeated. A table names another header, or has the key bare.
     #[schemars(extend("default" = false, "examples" = [true, { "header": "Idempotency-Key", "style": "bare" }]))]
     pub idempotency_key: Option<IdempotencySpec>,
-    /// Order of records: as calls end, or as rows stand in the input.
+    /// Order of records: as calls end, or as rows stand in the input; then the pages of a row come one after the other.
     #[schemars(extend("default" = "finished"))]
     pub order: Option<Order>,
     /// What proves who asks.

@@ -3,6 +3,8 @@
 //! Each runs on a copy, with the API behind `demo:` that it starts itself; what the demo says is asked
 //! from another one of the same seed by a plain client.
 
+/// Pages and chunks.
+mod lists;
 /// Pace, batches, retries and keys.
 mod pacing;
 /// Rows of databases and Parquet files.
@@ -29,6 +31,7 @@ jobs! {
     auth: "auth.toml",
     backfill: "backfill.toml",
     batches: "batches.toml",
+    bulk_upsert: "bulk-upsert.toml",
     download_files: "download-files.toml",
     failed_rows: "failed-rows.toml",
     glob_files: "glob-files.toml",
@@ -39,6 +42,11 @@ jobs! {
     ordered: "ordered.toml",
     packed_json: "packed-json.toml",
     parquet_input: "parquet-input.toml",
+    paginate_cursor: "paginate-cursor.toml",
+    paginate_header_link: "paginate-header-link.toml",
+    paginate_json_link: "paginate-json-link.toml",
+    paginate_offset: "paginate-offset.toml",
+    paginate_page_number: "paginate-page-number.toml",
     pipeline: "pipeline.toml",
     polite: "polite.toml",
     quickstart: "quickstart.toml",
@@ -126,6 +134,9 @@ fn run(file: &str) -> (Job, Done) {
 }
 
 mod check {
+    pub(super) use super::lists::{
+        bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
+    };
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     pub(super) use super::stores::{parquet_input, sqlite_input};
     use super::*;

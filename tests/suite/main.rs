@@ -10,12 +10,16 @@ mod bodies;
 mod canary;
 /// Records of one endpoint as rows of another.
 mod chaining;
+/// Many rows in one request, and whose item is whose.
+mod chunks;
 /// The commands, their flags, exit codes and output.
 mod cli;
 /// Columns of every kind, digit by digit.
 mod columns;
 /// Tables that Python's csv module wrote.
 mod csv_python;
+/// A table of 100,000 rows, walked to the last at a server that nobody here wrote.
+mod datasette;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.
@@ -44,6 +48,8 @@ mod nginx_limits;
 mod nginx_tls;
 /// What stands in the records, where, and in which order.
 mod outputs;
+/// Lists walked from page to page.
+mod pages;
 /// Rows of a PostgreSQL server that nobody here wrote.
 mod postgres;
 /// Through proxies that nobody here wrote.
