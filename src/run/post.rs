@@ -78,7 +78,7 @@ mod tests {
 
     fn outcome(ordinal: u64, ending: Ending) -> Outcome {
         let (unknown, walk, records) = (false, None, Vec::new());
-        Outcome { endpoint: 0, ordinal, sequence: ordinal, ending, unknown, attempts: 1, walk, records }
+        Outcome { endpoint: 0, ordinal, sequence: ordinal, ending, unknown, attempts: 1, error: None, walk, records }
     }
 
     fn two_letters() -> Post {
