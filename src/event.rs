@@ -124,6 +124,15 @@ pub enum Event {
         /// Why, masked.
         reason: String,
     },
+    /// A row was left out because the row of another endpoint that was to give it failed.
+    RowSkipped {
+        /// The endpoint.
+        endpoint: String,
+        /// The row.
+        row: u64,
+        /// Which row failed and why, masked.
+        reason: String,
+    },
     /// Something legal and suspicious.
     Warning {
         /// What.

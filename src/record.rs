@@ -42,6 +42,14 @@ pub struct Layout {
     pub cells: Vec<String>,
 }
 
+impl Layout {
+    /// The cells that a chained endpoint sees, with their positions: the first `extracted`, and the meta column `body`.
+    pub fn handed_on(&self, extracted: usize) -> impl Iterator<Item = (usize, &str)> {
+        let seen = move |(position, name): &(usize, &str)| *position < extracted || *name == "body";
+        self.cells.iter().map(String::as_str).enumerate().filter(seen)
+    }
+}
+
 /// One line of output.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -65,6 +73,8 @@ pub struct Outcome {
     pub ending: Ending,
     /// Whether it failed because nobody knows what the server did with a request that must not be repeated.
     pub unknown: bool,
+    /// Why it failed, masked; `None` where it did not.
+    pub error: Option<String>,
     /// Attempts made; 0 when the row never reached the wire.
     pub attempts: u32,
     /// How far its walk through pages has come; `None`: it is no walk, or the walk is over.

@@ -5,16 +5,20 @@ use serde_json::Value;
 use super::{Site, names, request};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
-use crate::extract::KINDS;
+use crate::extract::{As, KINDS, Settle, Written};
 use crate::plan::{ColumnPlan, Meta};
 use crate::record::{InputColumns, Layout};
 use crate::source::Columns;
 use crate::spec::EndpointSpec;
-use crate::spec::kind::{ColumnSpec, ShortOrKind};
+use crate::spec::column::ColumnSpec;
+use crate::spec::kind::ShortOrKind;
 use crate::template::Scope;
 
 /// Meta columns when the job names none.
 const META: [Meta; 4] = [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Error];
+
+/// The same where nothing else would be taken of a reply: no columns, and nothing saved.
+const META_AND_BODY: [Meta; 5] = [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Error, Meta::Body];
 
 /// Compiles the extracted columns. `scope` has the reply's names and no secrets.
 pub fn columns(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Vec<ColumnPlan> {
@@ -22,16 +26,75 @@ pub fn columns(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: 
     let mut columns = Vec::new();
     for (name, column) in spec.columns.iter().flat_map(|columns| &columns.0) {
         let here = path.key(name.as_str());
-        let extractor = match kind_of(column) {
-            (kind, Value::String(text)) if matches!(column.0, ShortOrKind::Short(_)) => {
-                same_text(site, &here, name, &text);
-                row(kind).and_then(|row| (row.compile)(site, &here, &Value::String(text), scope))
+        let (kind, value) = kind_of(column);
+        let place = match &column.from {
+            ShortOrKind::Short(text) => {
+                same_text(site, &here, name, text);
+                here.clone()
             }
-            (kind, value) => row(kind).and_then(|row| (row.compile)(site, &here.key(kind), &value, scope)),
+            ShortOrKind::Kind(_) => here.key(kind),
         };
-        columns.extend(extractor.map(|extractor| ColumnPlan { name: name.clone(), extractor }));
+        let written = Written { value: &value, attr: column.attr.as_deref() };
+        let extractor = row(kind).and_then(|row| (row.compile)(site, &place, &written, scope));
+        alone(site, &here, kind, column);
+        let settle = settle(site, &here, kind, column);
+        let plan = extractor.zip(settle);
+        columns.extend(plan.map(|(extractor, settle)| ColumnPlan { name: name.clone(), extractor, settle }));
     }
     columns
+}
+
+/// `attr` belongs to `css`.
+fn alone(site: &mut Site<'_>, path: &KeyPath, kind: &str, column: &ColumnSpec) {
+    if column.attr.is_some() && kind != "css" {
+        let message = format!("`attr` has no effect beside `{kind}`");
+        let help = "it names the attribute of an element that `css` finds; take it out";
+        site.key_error(codes::NO_EFFECT, &path.key("attr"), message, help);
+    }
+}
+
+/// What stands beside a column's kind; `None` where it can't be meant.
+fn settle(site: &mut Site<'_>, path: &KeyPath, kind: &str, column: &ColumnSpec) -> Option<Settle> {
+    let required = column.required.unwrap_or_default();
+    if let (true, Some(_)) = (required, &column.default) {
+        let message = "a column with a default is never missing".to_owned();
+        let help = "keep `default`, or `required = true`";
+        site.conflict(&path.key("required"), "here", &path.key("default"), "the default", message, help);
+        return None;
+    }
+    for key in ["default", "required"].iter().filter(|_| kind == "value") {
+        if site.document.get(&path.key(*key)).is_some() {
+            let message = format!("`{key}` has no effect beside `value`: a constant is never missing");
+            site.key_error(codes::NO_EFFECT, &path.key(*key), message, "take it out");
+        }
+    }
+    let default = match &column.default {
+        Some(default) => Some(typed(site, &path.key("default"), column.convert, default, "the default")?),
+        None => None,
+    };
+    if let (Some(convert), "value", Value::String(_) | Value::Number(_) | Value::Bool(_)) =
+        (column.convert, kind, kind_of(column).1)
+    {
+        typed(site, &path.key("value"), Some(convert), &kind_of(column).1, "the constant")?;
+    }
+    Some(Settle { convert: column.convert, default, required })
+}
+
+/// A value of the job as the type that the column asks for.
+fn typed(site: &mut Site<'_>, path: &KeyPath, convert: Option<As>, value: &Value, what: &str) -> Option<Value> {
+    let Some(convert) = convert else { return Some(value.clone()) };
+    match convert.convert(value.clone()) {
+        Ok(value) => Some(value),
+        Err(found) => {
+            let message = format!(
+                "{what} must be {}, as `as = \"{}\"` asks for, and {found} is not",
+                convert.wanted(),
+                convert.name()
+            );
+            site.error(codes::WRONG_TYPE, path, message, "give a value of that type, or another `as`");
+            None
+        }
+    }
 }
 
 /// Warns of a column that is the same text in every record: most likely a path without its `$`.
@@ -55,7 +118,7 @@ fn row(kind: &str) -> Option<&'static crate::extract::ExtractKind> {
 
 /// The kind of a column and the value under it.
 fn kind_of(column: &ColumnSpec) -> (&str, Value) {
-    match &column.0 {
+    match &column.from {
         ShortOrKind::Short(text) if text.starts_with('$') => ("json", Value::from(text.as_str())),
         ShortOrKind::Short(text) => ("template", Value::from(text.as_str())),
         ShortOrKind::Kind(kind) => (kind.kind.as_str(), kind.value.clone()),
@@ -64,7 +127,10 @@ fn kind_of(column: &ColumnSpec) -> (&str, Value) {
 
 /// The meta columns.
 pub fn meta(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) -> Vec<Meta> {
-    let Some(written) = &spec.meta else { return META.into() };
+    let Some(written) = &spec.meta else {
+        let takes_nothing = spec.columns.as_ref().is_none_or(|columns| columns.0.is_empty());
+        return if takes_nothing && spec.save.is_none() { META_AND_BODY.into() } else { META.into() };
+    };
     let names: Vec<&str> = written.iter().map(|meta| meta.name()).collect();
     names::twice(site, &path.key("meta"), &names);
     written.clone()

@@ -57,16 +57,17 @@ impl Surroundings<'_> {
     }
 }
 
-/// Compiles an endpoint. The plan is `None` when it has no use; errors are told either way.
+/// Compiles an endpoint; `records`: the columns of those it reads where it is a chained one. The plan is `None` when it has no use; errors are told either way.
 pub fn endpoint(
     site: &mut Site<'_>,
     around: &Surroundings<'_>,
     name: &str,
     spec: &EndpointSpec,
+    records: Option<Columns>,
     buckets: &mut Vec<LimitPlan>,
 ) -> (Target, Option<EndpointPlan>) {
     let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
-    let source = input::input(site, name, spec);
+    let source = input::input(site, around, name, spec, records);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let scope = chunk::request_scope(spec, &around.scope(&known));
     let request = written.request(site, &scope);
@@ -77,7 +78,8 @@ pub fn endpoint(
         chunk::idle(site, &written.path, plan, &settings.batch);
     }
 
-    let target = Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()) };
+    let target =
+        Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()), is_read: false };
     let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
     if let Some(plan) = &plan {
         exposure::check(site, plan);

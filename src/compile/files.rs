@@ -51,7 +51,7 @@ pub fn real(path: &Path) -> PathBuf {
 pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
     let endpoints = &spec.endpoints.0;
     let read = endpoints.iter().flat_map(|(name, endpoint)| {
-        input::file(site, name, endpoint).into_iter().chain(body::files(site, name, endpoint))
+        input::files(site, name, endpoint).into_iter().chain(body::files(site, name, endpoint))
     });
     let inputs: Vec<_> = read.map(|(file, place)| (real(&file), place)).collect();
     let sinks = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();

@@ -84,6 +84,25 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     if let Some(key) = &plan.idempotency {
         put("idempotency-key", format!("{} {}", key.header, if key.quoted { "quoted" } else { "bare" }));
     }
+    if let Some(save) = &plan.save {
+        put("save", save.written().to_owned());
+    }
+    if let Some(auth) = &plan.auth {
+        put("auth", format!("{} {}", auth.kind(), auth.identity()));
+    }
+    if let Some(paginate) = &plan.paginate {
+        put("paginate", format!("{} {}", paginate.kind(), paginate.identity()));
+    }
+    // A run whose journal is older than this key has none.
+    if plan.client.cookies {
+        put("client.cookies", "true".to_owned());
+    }
+    replies(keys, plan, written);
+}
+
+/// What is made of replies.
+fn replies(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &EndpointSpec) {
+    let mut put = |key: &str, value: String| keys.insert(format!("endpoints.{}.{key}", plan.name), value);
     if let Some(rules) = written.rules.as_ref().filter(|rules| !rules.is_empty()) {
         put("rules", text(rules));
     }
@@ -98,23 +117,11 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     {
         put("expect.assert", text(asserts));
     }
-    if let Some(save) = &plan.save {
-        put("save", save.written().to_owned());
-    }
-    if let Some(auth) = &plan.auth {
-        put("auth", format!("{} {}", auth.kind(), auth.identity()));
-    }
-    if let Some(paginate) = &plan.paginate {
-        put("paginate", format!("{} {}", paginate.kind(), paginate.identity()));
-    }
-    // A run whose journal is older than this key has none.
-    if plan.client.cookies {
-        put("client.cookies", "true".to_owned());
-    }
     let names: Vec<&str> = plan.columns.iter().map(|column| column.name.as_str()).collect();
     put("columns", text(&names));
     for column in &plan.columns {
-        let extractor = format!("{} {}", column.extractor.kind(), column.extractor.identity());
+        let extractor =
+            format!("{} {}{}", column.extractor.kind(), column.extractor.identity(), column.settle.identity());
         put(&format!("columns.{}", column.name), extractor);
     }
 }

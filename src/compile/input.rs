@@ -1,25 +1,65 @@
 //! Inputs: which kind of source, by the ending of a file or by name.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Site, ending, files};
+use super::endpoint::Surroundings;
+use super::{Site, chain, ending, files, mention, selecting};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
+use crate::source::endpoint::RecordsPlan;
 use crate::source::unpack::inner;
-use crate::source::{KINDS, SourceKind, SourcePlan};
+use crate::source::{Columns, KINDS, SourceKind, SourcePlan, product};
 use crate::spec::EndpointSpec;
+use crate::spec::input::InputSpec;
 use crate::spec::kind::ShortOrKind;
+use crate::template::{RowScope, Scope};
 
-/// Decides where the rows of an endpoint come from.
-pub fn input(site: &mut Site<'_>, name: &str, spec: &EndpointSpec) -> Option<Arc<dyn SourcePlan>> {
+/// Decides where the rows of an endpoint come from, and which of them are taken; `records`: the columns of the records
+/// it reads where they are those of another endpoint.
+pub fn input(
+    site: &mut Site<'_>,
+    around: &Surroundings<'_>,
+    name: &str,
+    spec: &EndpointSpec,
+    records: Option<Columns>,
+) -> Option<Arc<dyn SourcePlan>> {
     let path = KeyPath::of(["endpoints", name, "input"]);
-    match &spec.input.0 {
+    let source = match chain::parent(spec) {
+        Some(parent) => records.map(|columns| Arc::new(RecordsPlan::new(parent, columns)) as Arc<dyn SourcePlan>),
+        None => target(site, &path, &spec.input.target),
+    };
+    let columns = source.as_ref().map_or(Columns::Open, |source| source.columns());
+    let selecting = selecting::selecting(site, &path, &spec.input.selecting, &around.scope(&columns));
+    source.zip(selecting).map(|(source, selecting)| selecting.over(source))
+}
+
+/// An input inside another one. What it is told apart by may not use `vars`: they are the endpoint's.
+pub fn member(site: &mut Site<'_>, path: &KeyPath, spec: &InputSpec) -> Option<Arc<dyn SourcePlan>> {
+    let source = target(site, path, &spec.target);
+    let row = match source.as_ref().map(|source| source.columns()) {
+        Some(Columns::Known(header)) => RowScope::Known(header),
+        Some(Columns::Open) | None => RowScope::Open,
+    };
+    if let Some(condition) = spec.selecting.condition.as_ref().filter(|text| mention::names_table(text, "vars")) {
+        let message = "a `where` inside of a product sees its own rows alone, and no `vars`";
+        let help = format!("write it beside the product: `where = {condition:?}`");
+        site.error(codes::TEMPLATE_NAME, &path.key("where"), message, help);
+        return None;
+    }
+    let scope = Scope { row, vars: BTreeMap::new(), secrets: Vec::new(), reply: false };
+    let selecting = selecting::selecting(site, path, &spec.selecting, &scope);
+    source.zip(selecting).map(|(source, selecting)| selecting.over(source))
+}
+
+fn target(site: &mut Site<'_>, path: &KeyPath, target: &ShortOrKind) -> Option<Arc<dyn SourcePlan>> {
+    match target {
         ShortOrKind::Short(file) => {
-            let row = by_ending(site, &path, file)?;
-            (row.compile)(site, &path, &json!({ "path": file }))
+            let row = by_ending(site, path, file)?;
+            (row.compile)(site, path, &json!({ "path": file }))
         }
         ShortOrKind::Kind(kind) => {
             let row = KINDS.iter().find(|row| row.name == kind.kind)?;
@@ -43,25 +83,44 @@ fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static
             "save it as one of {}; or, if it is one, name the kind: `input.csv = {{ path = {file:?} }}`",
             shown.join(", ")
         );
-        site.error(codes::BAD_VALUE, path, message, help);
+        site.error(codes::BAD_VALUE, &path.key("path"), message, help);
     }
     found
 }
 
-/// The file an endpoint reads, and where that was written.
-pub fn file(site: &Site<'_>, name: &str, spec: &EndpointSpec) -> Option<(PathBuf, KeyPath)> {
-    let path = KeyPath::of(["endpoints", name, "input"]);
-    files::of(site, &path, &spec.input.0)
+/// The files an endpoint reads, and where they were written.
+pub fn files(site: &Site<'_>, name: &str, spec: &EndpointSpec) -> Vec<(PathBuf, KeyPath)> {
+    let mut found = Vec::new();
+    each(&KeyPath::of(["endpoints", name, "input"]), &spec.input, &mut |path, target| {
+        let long = path.key("path");
+        let long = (matches!(target, ShortOrKind::Short(_)) && site.document.get(&long).is_some()).then_some(long);
+        found.extend(files::of(site, path, target).map(|(file, place)| (file, long.unwrap_or(place))));
+    });
+    found
 }
 
 /// Whether an endpoint reads standard input.
 pub fn reads_stdin(spec: &EndpointSpec) -> bool {
-    matches!(&spec.input.0, ShortOrKind::Kind(kind) if kind.kind == "stdin")
+    let mut reads = false;
+    each(&KeyPath::default(), &spec.input, &mut |_, target| {
+        reads |= matches!(target, ShortOrKind::Kind(kind) if kind.kind == "stdin");
+    });
+    reads
+}
+
+/// Shows an input and those that it is made of.
+fn each(path: &KeyPath, input: &InputSpec, see: &mut impl FnMut(&KeyPath, &ShortOrKind)) {
+    see(path, &input.target);
+    if let ShortOrKind::Kind(kind) = &input.target {
+        for (index, member) in product::members(kind).into_iter().enumerate() {
+            each(&path.key(kind.kind.as_str()).index(index), &member, see);
+        }
+    }
 }
 
 /// The pattern of an endpoint whose input is files by a pattern.
 pub fn glob(spec: &EndpointSpec) -> Option<&str> {
-    match &spec.input.0 {
+    match &spec.input.target {
         ShortOrKind::Kind(kind) if kind.kind == "glob" => kind.value.as_str(),
         ShortOrKind::Short(_) | ShortOrKind::Kind(_) => None,
     }
@@ -69,8 +128,13 @@ pub fn glob(spec: &EndpointSpec) -> Option<&str> {
 
 /// The input as written, for the job's identity.
 pub fn identity(spec: &EndpointSpec) -> String {
-    match &spec.input.0 {
+    let target = match &spec.input.target {
         ShortOrKind::Short(file) => Value::from(file.as_str()).to_string(),
         ShortOrKind::Kind(kind) => format!("{} {}", kind.kind, kind.value),
+    };
+    // A run whose journal is older than these keys has none of them.
+    match selecting::identity(&spec.input.selecting) {
+        Some(selecting) => format!("{target}; {selecting}"),
+        None => target,
     }
 }

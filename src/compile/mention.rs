@@ -41,6 +41,14 @@ pub fn uses_table(text: &str, table: &str) -> bool {
     text.contains("{{") && uses(text, table).next().is_some()
 }
 
+/// Whether a condition names a table at all: a column or a text of that name is none.
+pub fn names_table(text: &str, table: &str) -> bool {
+    uses(text, table).any(|after| {
+        let before = &text[..text.len() - after.len() - table.len()];
+        !before.trim_end().ends_with(['.', '"', '\''])
+    })
+}
+
 /// What stands behind each use of the word `table`.
 fn uses<'t>(text: &'t str, table: &'t str) -> impl Iterator<Item = &'t str> {
     text.match_indices(table).filter_map(move |(start, _)| {
@@ -78,6 +86,8 @@ mod tests {
         for text in ["{{ vars.based }}", "{{ myvars.base }}", "{{ variables.base }}", "base", "{{ vars['other'] }}"] {
             assert!(!mentions(text, "vars", "base"), "{text}");
         }
+        assert!(names_table("row.a == vars.b", "vars") && names_table("secrets.x", "secrets"));
+        assert!(!names_table("row.vars == 'vars' and row[\"vars\"]", "vars"));
         assert!(uses_table("https://{{ row.host }}/", "row"));
         assert!(!uses_table("https://row/{{ secrets.x }}", "rows"));
     }

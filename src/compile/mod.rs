@@ -5,6 +5,7 @@
 
 mod batch;
 mod body;
+mod chain;
 mod chunk;
 mod client;
 mod columns;
@@ -30,12 +31,15 @@ mod rules;
 mod run_if;
 mod save;
 mod secrets;
+mod selecting;
 mod sinks;
 mod unsendable;
 mod url;
 mod vars;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use input::member;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, KeyPath};
@@ -71,12 +75,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
     let mut limits = limits::limits(site, spec, &around.scope(&Columns::Open));
-    let (mut targets, mut endpoints) = (Vec::new(), Vec::new());
-    for (name, written) in &spec.endpoints.0 {
-        let (target, plan) = endpoint::endpoint(site, &around, name, written, &mut limits);
-        targets.push(target);
-        endpoints.extend(plan);
-    }
+    let (targets, endpoints) = chain::endpoints(site, &around, spec, &mut limits);
     connections::check(site, &endpoints);
     reach::check(site, spec, &endpoints);
     let sinks = sinks::sinks(site, spec, &targets, whole);
@@ -125,7 +124,7 @@ fn known_names(what: &str, names: &[&str], none: &str) -> String {
 }
 
 /// The ending of a file's name, without the dot, in small letters.
-fn ending(file: &str) -> String {
+pub(crate) fn ending(file: &str) -> String {
     Path::new(file).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 

@@ -121,7 +121,7 @@ struct Known {
 fn known_files(site: &Site<'_>, spec: &JobSpec) -> Vec<Known> {
     let mut known = vec![Known { file: files::real(&site.document.path), place: None, what: "the job file itself" }];
     for (name, endpoint) in &spec.endpoints.0 {
-        let read = input::file(site, name, endpoint);
+        let read = input::files(site, name, endpoint).into_iter();
         known.extend(read.map(|(file, place)| Known { file: files::real(&file), place: Some(place), what: "read" }));
     }
     for (name, sink) in spec.sinks.iter().flat_map(|sinks| &sinks.0) {

@@ -19,6 +19,8 @@ pub struct Target {
     pub name: String,
     /// Shape of its records.
     pub layout: Option<Layout>,
+    /// Whether its records are the rows of another endpoint.
+    pub is_read: bool,
 }
 
 /// Compiles every sink; without any, records go to standard output as JSON lines.
@@ -44,7 +46,7 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
 /// Warns of endpoints whose records nothing takes.
 pub fn unused(site: &mut Site<'_>, targets: &[Target], sinks: &[SinkPlan]) {
     let taken = |endpoint: usize| sinks.iter().any(|sink| sink.from.contains(&endpoint));
-    for (_, target) in targets.iter().enumerate().filter(|(endpoint, _)| !taken(*endpoint)) {
+    for (_, target) in targets.iter().enumerate().filter(|(endpoint, target)| !taken(*endpoint) && !target.is_read) {
         let message = format!("no sink takes the records of the endpoint `{}`", target.name);
         let path = KeyPath::of(["endpoints", target.name.as_str()]);
         site.warning(codes::NO_EFFECT, &path, message, "add it to the `from` of a sink, or add a sink");

@@ -50,8 +50,8 @@ fn the_smallest_job_is_safe_by_default() {
     assert!(endpoint.client.tls.verify && endpoint.client.max_body == 64 << 20 && endpoint.client.redirects == 10);
     // What users of the library begin with.
     assert_eq!((&endpoint.client, &endpoint.timeout), (&Default::default(), &Default::default()));
-    assert_eq!(endpoint.meta, [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Error]);
-    assert_eq!(endpoint.layout.cells, ["status", "attempts", "duration_ms", "error"]);
+    assert_eq!(endpoint.meta, [Meta::Status, Meta::Attempts, Meta::DurationMs, Meta::Error, Meta::Body]);
+    assert_eq!(endpoint.layout.cells, ["status", "attempts", "duration_ms", "error", "body"]);
     assert_eq!(endpoint.layout.input, InputColumns::Named(vec!["sku".to_owned(), "size".to_owned()]));
     assert_eq!((plan.sinks.len(), plan.sinks[0].kind.kind(), plan.sinks[0].rows), (1, "stdout", RowChoice::All));
     assert_eq!(plan.fail_if[0].source, "failed > 0");
@@ -225,7 +225,11 @@ fn what_would_be_sent_or_written_is_the_identity() {
         ("idempotency-key = true\n", vec!["endpoints.price.idempotency-key"]),
         ("idempotency-key = false\n", vec![]),
         ("paginate.header-link = {}\n", vec!["endpoints.price.paginate"]),
-        ("columns.price = \"$.price\"\n", vec!["endpoints.price.columns", "endpoints.price.columns.price"]),
+        // With columns there is no body.
+        (
+            "columns.price = \"$.price\"\n",
+            vec!["endpoints.price.columns", "endpoints.price.columns.price", "endpoints.price.meta"],
+        ),
         (
             "sinks.out.path = \"a.csv\"\n",
             vec![

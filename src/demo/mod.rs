@@ -13,7 +13,9 @@ mod graphql;
 mod limited;
 mod lists;
 mod orders;
+mod pages;
 mod products;
+mod rates;
 mod router;
 mod seed;
 mod server;
@@ -21,6 +23,7 @@ mod server;
 mod tests;
 mod trouble;
 mod upload;
+mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};

@@ -16,7 +16,9 @@ use serde_json::json;
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
 use super::limited::Bucket;
 use super::orders::Orders;
-use super::{access, bulk, echo, files, graphql, limited, lists, orders, products, trouble, upload};
+use super::{
+    access, bulk, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload, users,
+};
 
 /// A route of the demo.
 #[derive(Debug)]
@@ -37,8 +39,11 @@ pub(super) const ANY: &str = "ANY";
 const GROUPS: &[&[Route]] = &[
     INDEX,
     products::ROUTES,
+    pages::ROUTES,
+    rates::ROUTES,
     files::ROUTES,
     lists::ROUTES,
+    users::ROUTES,
     access::ROUTES,
     echo::ROUTES,
     upload::ROUTES,

@@ -41,6 +41,7 @@ codes! {
     PATH_SYNTAX = "P0303", "a JSONPath that does not parse";
     URL = "P0304", "a URL that can't be requested";
     HEADER = "P0305", "a header that can't be sent";
+    EXTRACT_SYNTAX = "P0306", "a selector, regular expression or jq program that does not parse";
     CONFLICT = "P0401", "settings that can't stand together";
     NO_EFFECT = "P0402", "a setting without effect";
     EXPRESSION = "P0403", "a condition that does not parse";

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::wanted::{Need, Step, walk};
-use super::{ExtractError, ExtractKind, Extractor};
+use super::{ExtractError, ExtractKind, Extractor, Written};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
@@ -45,8 +45,8 @@ pub(crate) enum Query {
     Path(JsonPath),
 }
 
-fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
-    let Some(source) = value.as_str() else {
+fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
+    let Some(source) = written.value.as_str() else {
         site.error(codes::WRONG_TYPE, path, "a JSONPath must be a string", "write it as `\"$.price\"`");
         return None;
     };
@@ -166,6 +166,10 @@ impl Extractor for Json {
         Ok(self.query.find(item))
     }
 }
+
+#[cfg(test)]
+#[path = "json/tests.rs"]
+mod compliance;
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,14 @@
 //! Expressions are compiled once; a value that is not there is null unless the column says otherwise.
 
 pub mod charset;
+mod convert;
+mod css;
+mod header;
+mod jq;
 mod json;
+mod regex;
 mod rows;
+mod settle;
 mod template;
 mod value;
 pub mod wanted;
@@ -18,17 +24,21 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::compile::Site;
+use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
 
+pub use convert::As;
+pub use css::Page;
 pub(crate) use json::Query;
 pub use rows::RowsPlan;
+pub use settle::{Settle, Unsettled};
 pub use wanted::{Need, Wanted};
 
 /// Why a value could not be extracted; the attempt fails with this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtractError {
-    /// What went wrong, naming the column.
+    /// What went wrong; the column is named by whoever asked.
     pub message: String,
 }
 
@@ -56,8 +66,29 @@ pub trait Extractor: Debug + Send + Sync {
     fn extract(&self, context: &Context<'_>, item: &Value) -> Result<Value, ExtractError>;
 }
 
-/// Decides an extractor from its value in the job; reports what is wrong.
-pub type Compile = fn(&mut Site<'_>, &KeyPath, &Value, &Scope) -> Option<Arc<dyn Extractor>>;
+/// A column's kind as it stands in the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'w> {
+    /// The value under the kind's name.
+    pub value: &'w Value,
+    /// `attr` beside it, which `css` alone may have.
+    pub attr: Option<&'w str>,
+}
+
+impl<'w> Written<'w> {
+    /// The value, which must be a text that is not empty; reports it otherwise. `what` says what it is.
+    fn text(&self, site: &mut Site<'_>, path: &KeyPath, what: &str, help: &str) -> Option<&'w str> {
+        match self.value.as_str() {
+            Some("") => site.error(codes::BAD_VALUE, path, format!("{what} is empty"), help),
+            Some(text) => return Some(text),
+            None => site.error(codes::WRONG_TYPE, path, format!("{what} must be a string"), help),
+        }
+        None
+    }
+}
+
+/// Decides an extractor from what is written in the job; reports what is wrong.
+pub type Compile = fn(&mut Site<'_>, &KeyPath, &Written<'_>, &Scope) -> Option<Arc<dyn Extractor>>;
 
 /// A row of [`KINDS`].
 #[derive(Debug)]
@@ -76,4 +107,5 @@ pub struct ExtractKind {
 }
 
 /// Every kind of extraction.
-pub const KINDS: &[ExtractKind] = &[json::KIND, template::KIND, value::KIND];
+pub const KINDS: &[ExtractKind] =
+    &[json::KIND, template::KIND, header::KIND, css::KIND, regex::KIND, jq::KIND, value::KIND];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ExtractError, ExtractKind, Extractor, Need};
+use super::{ExtractError, ExtractKind, Extractor, Need, Written};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
@@ -30,8 +30,8 @@ struct Rendered {
     template: Template,
 }
 
-fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<Arc<dyn Extractor>> {
-    let Some(text) = value.as_str() else {
+fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, scope: &Scope) -> Option<Arc<dyn Extractor>> {
+    let Some(text) = written.value.as_str() else {
         site.error(codes::WRONG_TYPE, path, "a template must be a string", "write it as `\"{{ row.sku }}\"`");
         return None;
     };

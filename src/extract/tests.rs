@@ -17,13 +17,30 @@ fn document() -> Document {
 }
 
 fn compile(kind: &str, value: &Value) -> Result<Arc<dyn Extractor>, Vec<Code>> {
+    compile_with(kind, value, None)
+}
+
+fn compile_with(kind: &str, value: &Value, attr: Option<&str>) -> Result<Arc<dyn Extractor>, Vec<Code>> {
     let scope = Scope { row: RowScope::Open, vars: BTreeMap::new(), secrets: vec!["token".to_owned()], reply: true };
     let (document, mut diagnostics) = (document(), Diagnostics::default());
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };
     let row = KINDS.iter().find(|row| row.name == kind).unwrap();
-    let extractor = (row.compile)(&mut site, &KeyPath::of(["columns", "a"]), value, &scope);
+    let extractor = (row.compile)(&mut site, &KeyPath::of(["columns", "a"]), &Written { value, attr }, &scope);
     assert!(diagnostics.list().iter().all(|diagnostic| !diagnostic.help.is_empty()), "{diagnostics:?}");
     extractor.ok_or_else(|| diagnostics.list().iter().map(|diagnostic| diagnostic.code).collect())
+}
+
+/// Text, HTML and, for what looks at JSON, beside it a body that is JSON.
+const PAGE: &str = "<!doctype html><title>Bolt</title><H1 class=title> A  <b>bolt</b>\n</H1><p>id=17 id=18 \
+                    <a href=/1>one</a><a>two</a><a HREF=/3>three</a><p class=empty>";
+
+fn headers() -> http::HeaderMap {
+    let pairs =
+        [("etag", "\"v1\""), ("vary", "a"), ("vary", "b"), ("link", "</1>; rel=next"), ("link", "</9>; rel=last")];
+    pairs
+        .iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+        .collect()
 }
 
 fn extract(extractor: &dyn Extractor) -> Result<Value, ExtractError> {
@@ -31,11 +48,12 @@ fn extract(extractor: &dyn Extractor) -> Result<Value, ExtractError> {
     let row = Row { ordinal: 0, line: 0, fields: Fields::Object(json!({"sku": "x1"}).as_object().unwrap().clone()) };
     let reply = ReplyView {
         status: 200,
-        headers: &http::HeaderMap::new(),
-        body: b"",
+        headers: &headers(),
+        body: PAGE.as_bytes(),
         json: Some(&body),
         meta: &serde_json::Map::new(),
         item: Some(&body),
+        page: &Page::default(),
     };
     extractor.extract(&Context { row: Some(&row), secrets: &Secrets::default(), reply: Some(&reply) }, &body)
 }
@@ -75,9 +93,27 @@ fn values_keep_their_type() {
         ("template", json!("{{ row.sku }}-{{ json.name | upper }}"), json!("x1-BOLT")),
         ("template", json!("{{ json.nothing | default(none) }}"), json!(null)),
         ("value", json!({"a": [1]}), json!({"a": [1]})),
+        ("header", json!("ETag"), json!("\"v1\"")),
+        ("header", json!("vary"), json!("a, b")),
+        ("header", json!("link"), json!(["</1>; rel=next", "</9>; rel=last"])),
+        ("header", json!("x-none"), json!(null)),
+        ("css", json!("h1.title"), json!("A bolt")),
+        ("css", json!("a"), json!(["one", "two", "three"])),
+        ("css", json!("p.empty"), json!("")),
+        ("css", json!("h2"), json!(null)),
+        ("regex", json!("id=(\\d+)"), json!("17")),
+        ("regex", json!("id=\\d+"), json!("id=17")),
+        ("regex", json!("(i)d=(\\d+)(x)?"), json!(["i", "17", null])),
+        ("regex", json!("id=x"), json!(null)),
+        ("jq", json!(".tags | length"), json!(2)),
+        ("jq", json!(".tags[]"), json!(["a", "b"])),
+        ("jq", json!("empty"), json!(null)),
+        ("jq", json!(".price"), json!(1.0)),
     ] {
         assert_eq!(extract(&*compile(kind, &value).unwrap()), Ok(found), "{value}");
     }
+    let attribute = |attr| extract(&*compile_with("css", &json!("a"), Some(attr)).unwrap());
+    assert_eq!(attribute("HREF"), Ok(json!(["/1", null, "/3"])), "each keeps its place");
     let missing = extract(&*compile("template", &json!("{{ json.nothing }}")).unwrap()).unwrap_err();
     assert_eq!(missing.message, "`json` has no `nothing`; it has `name`, `price`, `tags`");
 }
@@ -100,6 +136,23 @@ fn what_is_wrong_is_said() {
         assert_eq!(compile("json", &json!(path)).unwrap_err(), [codes::PATH_SYNTAX], "{path}");
     }
     assert_eq!(compile("json", &json!(1)).unwrap_err(), [codes::WRONG_TYPE]);
+    for kind in ["header", "css", "regex", "jq"] {
+        assert_eq!(compile(kind, &json!(1)).unwrap_err(), [codes::WRONG_TYPE], "{kind}");
+        assert_eq!(compile(kind, &json!("")).unwrap_err(), [codes::BAD_VALUE], "{kind}");
+    }
+    assert_eq!(compile("header", &json!("e tag")).unwrap_err(), [codes::HEADER]);
+    for (kind, source) in [
+        ("css", "h1["),
+        ("css", "a::before("),
+        ("css", ">"),
+        ("regex", "(a"),
+        ("regex", "a{9999}{9999}"),
+        ("jq", ".a["),
+        ("jq", "nope"),
+        ("jq", "env"),
+    ] {
+        assert_eq!(compile(kind, &json!(source)).unwrap_err(), [codes::EXTRACT_SYNTAX], "{source}");
+    }
     assert_eq!(compile("template", &json!([])).unwrap_err(), [codes::WRONG_TYPE]);
     assert_eq!(compile("template", &json!("{{ nope }}")).unwrap_err(), [codes::TEMPLATE_NAME]);
     assert_eq!(compile("template", &json!("{{ secrets.token }}")).unwrap_err(), [codes::SECRET_EXPOSED]);

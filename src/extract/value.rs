@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ExtractError, ExtractKind, Extractor, Need};
+use super::{ExtractError, ExtractKind, Extractor, Need, Written};
 use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::template::{Context, Scope};
@@ -24,8 +24,8 @@ struct Constant {
 }
 
 // The signature is the family's; a constant can't be wrong.
-fn compile(_site: &mut Site<'_>, _path: &KeyPath, value: &Value, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
-    Some(Arc::new(Constant { value: value.clone() }))
+fn compile(_site: &mut Site<'_>, _path: &KeyPath, written: &Written<'_>, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
+    Some(Arc::new(Constant { value: written.value.clone() }))
 }
 
 impl Extractor for Constant {

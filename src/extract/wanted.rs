@@ -23,8 +23,10 @@ pub enum Step {
 pub enum Need<'a> {
     /// Nothing: there need not be a body.
     Nothing,
-    /// A body, which need not be JSON.
+    /// A body, of whatever kind.
     Text,
+    /// A body that is text; it need not be JSON.
+    Utf8,
     /// What one path of plain steps leads to.
     Path(&'a [Step]),
     /// All of it.
@@ -46,7 +48,7 @@ impl Wanted {
         let mut wanted: Option<Self> = None;
         for need in needs {
             match need {
-                Need::Nothing | Need::Text => {}
+                Need::Nothing | Need::Text | Need::Utf8 => {}
                 Need::Path(steps) => wanted.get_or_insert_default().add(steps),
                 Need::Whole => wanted.get_or_insert_default().whole = true,
             }

@@ -110,6 +110,20 @@ pub struct Commit {
     /// Limits that are held by a server's word, so that a wait survives a restart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<HeldNote>,
+    /// Spools of endpoints whose records are the rows of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spools: Vec<SpoolNote>,
+}
+
+/// How far the spool of an endpoint has durably come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolNote {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Lines.
+    pub lines: u64,
+    /// Bytes, with a checksum.
+    pub cursor: Cursor,
 }
 
 /// A limit that is held by a server's word.

@@ -46,6 +46,11 @@ fn commit(rows: u64) -> Commit {
         complete: false,
         walks: Vec::new(),
         holds: Vec::new(),
+        spools: vec![SpoolNote {
+            endpoint: "a".into(),
+            lines: rows,
+            cursor: Cursor { offset: rows * 30, tail_crc: 8 },
+        }],
     }
 }
 

@@ -76,21 +76,14 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value) -> Option<Arc<dyn
 
 /// The cursor as it is sent.
 fn token(path: &Path, found: Option<&Value>) -> Result<Named, String> {
-    /// Beyond it a number may have lost digits on the way.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     Ok(match found {
         None => Named::Absent,
         // What some servers say for null.
         Some(Value::Null | Value::Bool(false)) => Named::None,
         Some(Value::String(text)) if text.is_empty() => Named::None,
         Some(Value::String(text)) => Named::Next(Position::Token(text.clone())),
-        Some(Value::Number(number)) => {
-            if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() > EXACT) {
-                let path = path.source();
-                return Err(format!("the cursor at `{path}` is a number with more digits than can be kept"));
-            }
-            Named::Next(Position::Token(number.to_string()))
-        }
+        // Numbers are the text they came as: every digit is sent back.
+        Some(Value::Number(number)) => Named::Next(Position::Token(number.to_string())),
         Some(Value::Bool(true) | Value::Array(_) | Value::Object(_)) => {
             let (path, found) = (path.source(), type_of(found));
             return Err(format!("the cursor at `{path}` is {found}, and must be a text or a number"));

@@ -18,7 +18,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use crate::auth::AuthPlan;
-use crate::extract::{Extractor, RowsPlan};
+use crate::extract::{Extractor, RowsPlan, Settle};
 use crate::limit::LimitPlan;
 use crate::paginate::PaginatePlan;
 use crate::record::Layout;
@@ -62,6 +62,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// By position of the endpoint: the position of the one whose records are its rows; `None`: it reads something else.
+    #[must_use]
+    pub fn parents(&self) -> Vec<Option<usize>> {
+        let position = |name: &str| self.endpoints.iter().position(|endpoint| endpoint.name == name);
+        self.endpoints.iter().map(|endpoint| endpoint.source.parent().and_then(position)).collect()
+    }
+
     /// CRC-32 of the identity, as eight hexadecimal digits; for people.
     #[must_use]
     pub fn fingerprint(&self) -> String {
@@ -217,6 +224,8 @@ pub struct ColumnPlan {
     pub name: String,
     /// How its value is had.
     pub extractor: Arc<dyn Extractor>,
+    /// What is made of it.
+    pub settle: Settle,
 }
 
 /// Order of an endpoint's records in the sinks.

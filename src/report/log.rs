@@ -76,6 +76,9 @@ fn describe(event: &Event) -> String {
         Event::RowFailed { endpoint, row, reason } => {
             format!("{}: row {}: failed: {}", clean(endpoint), row + 1, clean(reason))
         }
+        Event::RowSkipped { endpoint, row, reason } => {
+            format!("{}: row {}: skipped: {}", clean(endpoint), row + 1, clean(reason))
+        }
         Event::Warning { message } => format!("warning: {}", clean(message)),
         Event::Draining { reason } => format!("draining: {}", clean(reason)),
         Event::EndpointFinished { endpoint } => format!("{}: has ended", clean(endpoint)),

@@ -43,6 +43,7 @@ impl Notices {
             | Event::Retrying { .. }
             | Event::Postponed { .. }
             | Event::RowFailed { .. }
+            | Event::RowSkipped { .. }
             | Event::EndpointFinished { .. }
             | Event::RunFinished { .. } => None,
         }

@@ -62,7 +62,8 @@ impl Conductor {
             intakes.clone(),
             complete.clone(),
             Box::new(opened.shared.clone()),
-        );
+        )
+        .with_spools(opened.spools);
         let telling = Telling::start(reporters, opened.shared.clone());
         let mut conductor = Self {
             working: vec![0; opened.lanes.len()],
@@ -211,6 +212,7 @@ impl Conductor {
         for intake in &self.intakes {
             intake.close();
         }
+        self.shared.chains.cut();
     }
 
     fn stop(&mut self) {
@@ -225,9 +227,19 @@ impl Conductor {
                 if self.working[lane] == 0 {
                     let endpoint = self.lanes[lane].plan().name.clone();
                     self.tell(&Event::EndpointFinished { endpoint });
+                    self.end_chain(lane);
                 }
             }
             Err(error) => self.on_panic(&error, "a worker"),
+        }
+    }
+
+    /// The records of an endpoint whose rows have all ended are whole; those who read them wait for the commit.
+    fn end_chain(&self, lane: usize) {
+        let runs = *self.desk.phase.borrow() == Phase::Running;
+        if let Some(chain) = self.shared.chains.of(lane).filter(|_| runs) {
+            chain.end();
+            self.shared.outbox.nudge();
         }
     }
 

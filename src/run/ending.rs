@@ -40,6 +40,7 @@ pub(super) fn accepted(lane: &Lane, call: &Call, taken: Yield, last: &LastAttemp
     for (member, reason) in taken.lost {
         let last = LastAttempt { error: Some(&reason), ..*last };
         outcomes[member].ending = Ending::Failed;
+        outcomes[member].error = last.error.map(str::to_owned);
         let row = Arc::clone(&call.row.members()[member]);
         outcomes[member].records = vec![failed_record(lane, row, &last)];
     }
@@ -51,6 +52,7 @@ pub(super) fn failed(lane: &Lane, call: &Call, last: &LastAttempt<'_>) -> Vec<Ou
     let mut outcomes = each(lane, call, Ending::Failed);
     for (outcome, (row, _)) in outcomes.iter_mut().zip(call.members()) {
         outcome.unknown = last.unknown;
+        outcome.error = last.error.map(str::to_owned);
         outcome.records = vec![failed_record(lane, Arc::clone(row), last)];
     }
     outcomes
@@ -69,6 +71,7 @@ fn each(lane: &Lane, call: &Call, ending: Ending) -> Vec<Outcome> {
         sequence,
         ending,
         unknown: false,
+        error: None,
         attempts: if position == 0 { call.attempts } else { 0 },
         walk: None,
         records: Vec::new(),

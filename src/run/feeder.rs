@@ -13,15 +13,15 @@ use crate::event::Event;
 use crate::journal::{RowSet, WalkNote};
 use crate::plan::Order;
 use crate::row::Row;
-use crate::source::{Read, SourcePlan};
+use crate::source::{Read, Source, SourceError, SourcePlan};
 
 use super::batch::{Batch, BatchTicket};
 use super::call::Call;
 use super::control::Cause;
-use super::ending;
 use super::lane::{Lane, LastAttempt};
 use super::live::Raised;
 use super::mailbox::Mailbox;
+use super::unsent::{end_unsent, leave_out, unknown_row};
 use super::walk::Walk;
 
 /// Rows read ahead of the queue.
@@ -114,15 +114,17 @@ impl Intake {
     }
 
     /// Reads the source to its end. Blocking: runs on a thread of its own.
-    pub(super) fn pump(&self, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
-        let mut source = plan.open().map_err(|error| error.message)?;
+    pub(super) fn pump(
+        &self,
+        mut source: Box<dyn Source>,
+        plan: &dyn SourcePlan,
+        selection: &Selection,
+    ) -> Result<(), String> {
         source.skip(selection.done.first_missing()).map_err(|error| error.message)?;
         let mut next = selection.done.first_missing();
         while !selection.is_beyond(next) {
             let Some(read) = source.next().map_err(|error| error.message)? else {
-                unchanged(plan, selection)?;
-                self.exhausted.store(true, Ordering::Release);
-                return Ok(());
+                return self.came_to_end(source.as_ref(), plan, selection);
             };
             let row = read.ordinal();
             next = row + 1;
@@ -137,6 +139,13 @@ impl Intake {
         // A limit of as many rows as there are leaves nothing over. Standard input is not asked: it would
         // wait for a line that nobody wants.
         if selection.only.is_none() && !plan.is_read_once() && source.next().map_err(|error| error.message)?.is_none() {
+            return self.came_to_end(source.as_ref(), plan, selection);
+        }
+        Ok(())
+    }
+
+    fn came_to_end(&self, source: &dyn Source, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
+        if !source.was_cut_off() {
             unchanged(plan, selection)?;
             self.exhausted.store(true, Ordering::Release);
         }
@@ -259,7 +268,11 @@ impl Drop for Begun<'_> {
 }
 
 async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut Chunk) {
+    let chain = lane.shared.chains.of(lane.index);
     for (sequence, Taken { read, unknown, walk }) in rows {
+        if let Some(chain) = chain {
+            chain.room().await;
+        }
         if lane.plan().order == Order::Input && chunk.rows.is_empty() {
             intake.window(sequence).await;
         }
@@ -270,6 +283,7 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut 
                 let last = LastAttempt { error: Some(&reason), ..LastAttempt::default() };
                 end_unsent(lane, Arc::new(row), sequence, &last).await;
             }
+            Read::Skipped { row, reason } => leave_out(lane, Arc::new(row), sequence, reason).await,
         }
     }
 }
@@ -318,35 +332,6 @@ impl Chunk {
     }
 }
 
-/// A row whose request was on the wire when an earlier session was cut off. Its note stays until the commit with
-/// this end of it is durable.
-async fn unknown_row(lane: &Lane, row: Arc<Row>, sequence: u64) {
-    let reason = format!(
-        "unknown: this {} was on the wire when the run was cut off, and the server may have acted on it; it is not \
-         sent again (retry.unknown = \"resend\" would)",
-        lane.plan().method
-    );
-    // It was noted as it was about to leave: one attempt at least, and the note knows no more.
-    let last = LastAttempt { error: Some(&reason), attempts: 1, unknown: true, ..LastAttempt::default() };
-    end_unsent(lane, row, sequence, &last).await;
-}
-
-/// A row that is not sent in this session ends as failed.
-async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, last: &LastAttempt<'_>) {
-    let reason = last.error.unwrap_or_default();
-    lane.shared.meter.failed(reason, row.ordinal);
-    lane.shared.control.tell(Event::RowFailed {
-        endpoint: lane.plan().name.clone(),
-        row: row.ordinal,
-        reason: reason.to_owned(),
-    });
-    let mut call = Call::new(row, sequence, None);
-    call.attempts = last.attempts;
-    for outcome in ending::failed(lane, &call, last) {
-        lane.deliver(outcome, false).await;
-    }
-}
-
 /// Reads a source on a thread of its own. When it can't go on, or panics, the conductor is told before
 /// the rows end: an input that broke is never taken for one that is complete.
 ///
@@ -357,9 +342,19 @@ pub fn spawn(lane: Arc<Lane>, intake: Arc<Intake>, selection: Selection) -> std:
     std::thread::Builder::new().name(name).spawn(move || {
         let mut end =
             End { lane: &lane, intake: &intake, cause: Some("the source panicked; this is a bug".to_owned()) };
-        end.cause = intake.pump(lane.plan().source.as_ref(), &selection).err();
+        let plan = lane.plan().source.as_ref();
+        let pumped = open(&lane).map_err(|error| error.message);
+        end.cause = pumped.and_then(|source| intake.pump(source, plan, &selection)).err();
     })?;
     Ok(())
+}
+
+/// The rows of an endpoint: the records of another one, or what its source reads.
+fn open(lane: &Lane) -> Result<Box<dyn Source>, SourceError> {
+    match lane.shared.chains.rows(lane.index) {
+        Some(rows) => lane.plan().source.open_over(rows),
+        None => lane.plan().source.open(),
+    }
 }
 
 /// The end of a source's thread, however it comes.
@@ -379,23 +374,4 @@ impl Drop for End<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::shared;
-    use super::*;
-
-    fn set(rows: &[u64]) -> RowSet {
-        let mut set = RowSet::default();
-        rows.iter().for_each(|row| _ = set.insert(*row));
-        set
-    }
-
-    #[tokio::test]
-    async fn rows_that_are_unknown_are_read_and_marked() {
-        let (shared, intake) = (shared(), Intake::default());
-        let selection = Selection { done: set(&[0, 3]), unknown: set(&[2, 3]), limit: Some(5), ..Selection::default() };
-        intake.pump(&*shared.plan.endpoints[0].source, &selection).unwrap();
-        let rows = intake.take(&mut 0, 100).await;
-        let seen: Vec<_> = rows.iter().map(|(_, taken)| (taken.read.ordinal(), taken.unknown)).collect();
-        assert_eq!(seen, [(1, false), (2, true), (4, false)]);
-    }
-}
+mod tests;

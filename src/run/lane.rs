@@ -20,6 +20,7 @@ use crate::secret::{Masker, Secrets};
 use crate::template::Context;
 use crate::transport::{Reply, RequestBody, Transport, socket};
 
+use super::chain::{Chain, Chains};
 use super::control::Control;
 use super::idempotency::Keys;
 use super::limits::AllLimits;
@@ -64,6 +65,8 @@ pub struct Shared {
     pub saves: Arc<Saves>,
     /// Notes requests that must not be repeated; `None`: no endpoint has such.
     pub intents: Option<Arc<Intents>>,
+    /// Records of endpoints on their way to others.
+    pub chains: Chains,
 }
 
 /// See the module.
@@ -94,6 +97,8 @@ pub struct Lane {
     pub saver: Option<Arc<Saver>>,
     /// Whether columns need a body.
     pub needs_body: bool,
+    /// Whether columns need one that is text.
+    pub needs_utf8: bool,
     /// Whether anything reads the body as text.
     pub reads_body: bool,
     /// Whether the job asks for a part of a body, so that 206 is an answer.
@@ -215,9 +220,23 @@ impl Lane {
         }
     }
 
+    /// A walk of many pages waits between two of them for those who read its records, as new rows do.
+    async fn hold_back(&self, chain: Option<&Arc<Chain>>) {
+        if let Some(chain) = chain {
+            tokio::select! {
+                () = self.shared.control.drained() => {}
+                () = chain.room() => {}
+            }
+        }
+    }
+
     /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind. `unauthorized`: it failed
     /// because the server does not know who asks.
     pub async fn deliver(&self, outcome: Outcome, unauthorized: bool) {
+        let chain = self.shared.chains.of(self.index);
+        if let Some(chain) = chain {
+            chain.gave(outcome.records.len() as u64);
+        }
         let counter = match outcome.ending {
             Ending::Ok => &self.live().ok,
             Ending::Skipped => &self.live().skipped,
@@ -226,7 +245,7 @@ impl Lane {
                 let _delivering = Raised::new(&self.live().delivering);
                 // As below: where the outbox is closed the run ends, and the page is asked for again.
                 let _ = self.shared.outbox.push(outcome).await;
-                return;
+                return self.hold_back(chain).await;
             }
         };
         let ended = Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };

@@ -50,6 +50,7 @@ pub(super) fn lanes(
         Ok(Arc::new(Lane {
             index,
             needs_body,
+            needs_utf8: endpoint.columns.iter().any(|column| column.extractor.needs() == Need::Utf8),
             reads_body: needs_body || endpoint.meta.contains(&Meta::Body) || judges_body(endpoint),
             asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
             auth: auths.open(shared, endpoint, demo)?,

@@ -20,6 +20,8 @@ struct Inside<T> {
     closed: bool,
     /// A blocking reader sleeps until the mailbox is half full or its patience ends.
     reader_lingers: bool,
+    /// A blocking reader was asked to look up although nothing came.
+    nudged: bool,
 }
 
 /// See the module.
@@ -40,7 +42,7 @@ impl<T> Mailbox<T> {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
-            inside: Mutex::new(Inside { items: VecDeque::new(), closed: false, reader_lingers: false }),
+            inside: Mutex::new(Inside { items: VecDeque::new(), closed: false, reader_lingers: false, nudged: false }),
             capacity: capacity.max(1),
             changed: Condvar::new(),
             filled: Notify::new(),
@@ -60,6 +62,12 @@ impl<T> Mailbox<T> {
         self.filled.notify_waiters();
         self.filled.notify_one();
         self.drained.notify_waiters();
+    }
+
+    /// Has a blocking reader return at once, now or when it comes next, although there may be nothing.
+    pub fn nudge(&self) {
+        self.lock().nudged = true;
+        self.changed.notify_all();
     }
 
     fn put(&self, inside: &mut Inside<T>, item: T) {
@@ -148,14 +156,16 @@ impl<T> Mailbox<T> {
     /// become half full, and takes all there is. `None` when the mailbox is closed and empty.
     pub fn drain_blocking(&self, patience: Duration, linger: Duration) -> Option<Vec<T>> {
         let mut inside = self.lock();
-        if inside.items.is_empty() && !inside.closed {
+        if inside.items.is_empty() && !inside.closed && !inside.nudged {
             inside = self.wait(inside, patience);
         }
-        if !inside.items.is_empty() && inside.items.len() < self.capacity / 2 && !inside.closed {
+        let few = !inside.items.is_empty() && inside.items.len() < self.capacity / 2;
+        if few && !inside.closed && !inside.nudged {
             inside.reader_lingers = true;
             inside = self.wait(inside, linger);
             inside.reader_lingers = false;
         }
+        inside.nudged = false;
         if inside.items.is_empty() && inside.closed {
             return None;
         }

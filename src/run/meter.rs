@@ -20,6 +20,7 @@ struct Inside {
     failures: BTreeMap<String, (u64, u64)>,
     retries: BTreeMap<String, u64>,
     malformed: u64,
+    orphans: BTreeMap<usize, (u64, String)>,
     doubts: BTreeMap<String, (u64, u64)>,
 }
 
@@ -42,6 +43,9 @@ pub struct Measured {
     pub retries: Vec<(String, u64)>,
     /// What replies said of limits and could not be read.
     pub malformed: u64,
+    /// Rows that were skipped because the rows that were to give them failed: position of the endpoint, rows, the
+    /// reason of the first.
+    pub orphans: Vec<(usize, u64, String)>,
     /// What does not add up in walks through pages, rows, example row.
     pub doubts: Vec<(String, u64, u64)>,
 }
@@ -57,6 +61,7 @@ impl Default for Meter {
                 failures: BTreeMap::new(),
                 retries: BTreeMap::new(),
                 malformed: 0,
+                orphans: BTreeMap::new(),
                 doubts: BTreeMap::new(),
             }),
         }
@@ -97,6 +102,11 @@ impl Meter {
         *inside.retries.entry(if known { reason } else { OTHER }.to_owned()).or_default() += 1;
     }
 
+    /// Counts a row of an endpoint that is skipped because the row that was to give it failed.
+    pub fn orphaned(&self, endpoint: usize, reason: &str) {
+        self.lock().orphans.entry(endpoint).or_insert_with(|| (0, reason.to_owned())).0 += 1;
+    }
+
     /// Counts a row whose pages do not add up, by what does not.
     pub fn doubted(&self, words: &str, row: u64) {
         let mut inside = self.lock();
@@ -128,8 +138,10 @@ impl Meter {
         failures.sort_by_key(|(_, rows, _)| std::cmp::Reverse(*rows));
         let mut retries: Vec<_> = inside.retries.iter().map(|(reason, count)| (reason.clone(), *count)).collect();
         retries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let orphans = inside.orphans.iter().map(|(endpoint, (rows, example))| (*endpoint, *rows, example.clone()));
         let doubts = inside.doubts.iter().map(|(words, (rows, example))| (words.clone(), *rows, *example)).collect();
-        Measured { latency, statuses, failures, retries, malformed: inside.malformed, doubts }
+        let (orphans, malformed) = (orphans.collect(), inside.malformed);
+        Measured { latency, statuses, failures, retries, malformed, orphans, doubts }
     }
 }
 
@@ -156,9 +168,11 @@ mod tests {
         let meter = Meter::default();
         ["503", "reset", "503"].into_iter().for_each(|reason| meter.retried(reason));
         meter.malformed(2);
+        ["first", "second"].into_iter().for_each(|reason| meter.orphaned(1, reason));
         let measured = meter.read();
         assert_eq!(measured.retries, [("503".to_owned(), 2), ("reset".to_owned(), 1)]);
         assert_eq!(measured.malformed, 2);
+        assert_eq!(measured.orphans, [(1, 2, "first".to_owned())]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod auths;
 mod batch;
 mod bound;
 mod call;
+mod chain;
 mod conductor;
 mod control;
 mod ending;
@@ -42,6 +43,7 @@ mod taking;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod unsent;
 mod walk;
 mod walking;
 mod weather;

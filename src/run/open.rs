@@ -18,6 +18,7 @@ use crate::secret::{Masker, Secrets};
 use crate::template::Template;
 use crate::transport::{self, ClientPlan, Transport};
 
+use super::chain::{Chains, OpenSpool};
 use super::control::{self, Cause, Control, Desk};
 use super::feeder::Selection;
 use super::holds::{self, HeldOver};
@@ -63,6 +64,8 @@ pub struct Opened {
     pub selections: Vec<Selection>,
     /// Sinks, by position.
     pub sinks: Vec<OpenSink>,
+    /// What chained endpoints read.
+    pub spools: Vec<OpenSpool>,
     /// The journal.
     pub writer: Writer,
     /// The state to go on from.
@@ -107,15 +110,15 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     let saves = Arc::new(Saves::open(&plan).map_err(RunError::Open)?);
     let (masker, record_masker) = secrets.maskers();
     let transports = transports(&plan, &secrets, &masker, base.as_deref())?;
-    let session = session::begin(&plan, &folder, decision, identity)?;
+    let mut session = session::begin(&plan, &folder, decision, identity)?;
 
     let (control, desk) = control::line();
     let held = holds::left(&session.state.holds, clock::wall());
     let facts = facts(&plan, &folder, &session);
     let shared = Arc::new(Shared {
         keys: Keys::of(&session.run),
-        run: session.run,
-        intents: session.intents.map(|file| intents(file, &control)).transpose()?.map(Arc::new),
+        run: session.run.clone(),
+        intents: session.intents.take().map(|file| intents(file, &control)).transpose()?.map(Arc::new),
         buckets: AllLimits::open(&plan),
         stops: Stops::default(),
         masker,
@@ -126,12 +129,13 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         meter: Meter::default(),
         control,
         saves,
+        chains: chains(&plan, &session),
         plan: Arc::new(plan),
     });
     let lanes = lanes(&shared, &transports, shared.intents.as_ref(), base.as_deref())?;
     holds::give_back(&held, clock::now(), |limit, key, until| shared.buckets.hold(limit, key, until));
-    let Session { sinks, writer, state, selections, .. } = session;
-    Ok(Opened { shared, lanes, selections, sinks, writer, state, holds: held, desk, facts, folder, demo })
+    let Session { sinks, spools, writer, state, selections, .. } = session;
+    Ok(Opened { shared, lanes, selections, sinks, spools, writer, state, holds: held, desk, facts, folder, demo })
 }
 
 /// Notes what must not be repeated. Where it can't, nothing of that kind may be sent: the run ends.
@@ -139,6 +143,13 @@ fn intents(file: IntentFile, control: &Control) -> Result<Intents, RunError> {
     let control = control.clone();
     let broken = move |words| control.end(Cause::Broken(words));
     Intents::start(file, broken).map_err(|error| cannot(format!("no thread could be made for notes: {error}")))
+}
+
+fn chains(plan: &Plan, session: &Session) -> Chains {
+    let mut lines = vec![0; plan.endpoints.len()];
+    session.spools.iter().for_each(|spool| lines[spool.endpoint] = spool.file.lines());
+    let passed: Vec<u64> = session.selections.iter().map(|selection| selection.done.first_missing()).collect();
+    Chains::new(plan, &lines, &passed)
 }
 
 fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {

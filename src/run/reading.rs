@@ -5,8 +5,8 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::extract::{Wanted, charset};
-use crate::plan::RulePlan;
+use crate::extract::{ExtractError, Page, Unsettled, Wanted, charset};
+use crate::plan::{ColumnPlan, RulePlan};
 use crate::retry::{Failure, FailureKind, Then};
 use crate::save::Saving;
 use crate::secret::Masker;
@@ -66,6 +66,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         unknown: false,
     };
     let meta = if lane.needs_meta { lane.meta_object(&call.row, &last) } else { Map::new() };
+    let page = Page::default();
     let view = ReplyView {
         status: reply.status.as_u16(),
         headers: &reply.headers,
@@ -73,6 +74,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         json: last.json,
         meta: &meta,
         item: last.json,
+        page: &page,
     };
     let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
     match ruling::first(lane, &context)? {
@@ -115,7 +117,10 @@ fn odd(lane: &Lane, reply: &Reply) -> Result<(), Failure> {
             let message = format!("the reply is {words}: it has no body, and the columns need one");
             Err(Failure::sent(FailureKind::Decode, message))
         }
-        _ if lane.reads_body && lane.wanted.is_none() => readable(reply),
+        _ if lane.reads_body && lane.wanted.is_none() => {
+            readable(reply)?;
+            if lane.needs_utf8 { text(&lane.shared.masker, reply) } else { Ok(()) }
+        }
         _ => Ok(()),
     }
 }
@@ -131,6 +136,35 @@ fn readable(reply: &Reply) -> Result<(), Failure> {
 fn unreadable(label: &str) -> Failure {
     let message = format!("the reply is in the charset `{label}`, which is not known, and it is not UTF-8");
     Failure::sent(FailureKind::Decode, message)
+}
+
+/// The value of one column, or why there is none.
+pub(super) fn cell(masker: &Masker, column: &ColumnPlan, context: &Context<'_>, item: &Value) -> Result<Value, String> {
+    let value = column.extractor.extract(context, item).map_err(|ExtractError { message }| message)?;
+    column.settle.settle(value).map_err(|unsettled| match unsettled {
+        Unsettled::Missing => "it is required and the reply does not have it; give it a `default`, take `required` \
+                               out, or let a rule skip such replies"
+            .to_owned(),
+        Unsettled::Unlike(kind, value) => {
+            let found = match &value {
+                Value::String(text) => snippet(masker, text.as_bytes()),
+                other => snippet(masker, other.to_string().as_bytes()),
+            };
+            format!(
+                "`{found}` is not {}, as `as = \"{}\"` asks for; take another value, another `as`, or leave it out",
+                kind.wanted(),
+                kind.name()
+            )
+        }
+    })
+}
+
+/// What columns read as text must be text.
+fn text(masker: &Masker, reply: &Reply) -> Result<(), Failure> {
+    let Err(error) = std::str::from_utf8(&reply.body) else { return Ok(()) };
+    let why = not_utf8(&reply.body, error.valid_up_to());
+    let head = snippet(masker, &reply.body);
+    Err(Failure::sent(FailureKind::Decode, format!("the reply is not text: {why}; it begins with `{head}`")))
 }
 
 fn parse(wanted: &Wanted, masker: &Masker, reply: &Reply) -> Result<Value, Failure> {

@@ -16,6 +16,7 @@ use crate::template::{Context, ReplyView};
 use super::call::Call;
 use super::ending::Yield;
 use super::lane::{Lane, LastAttempt};
+use super::reading;
 
 /// What an accepted reply leaves.
 ///
@@ -62,14 +63,15 @@ impl Taking<'_> {
             json: reply.json,
             meta: own.as_ref().unwrap_or(reply.meta),
             item,
+            page: reply.page,
         };
         let context = Context { row: Some(row), secrets: &lane.shared.secrets, reply: Some(&view) };
         let columns = &lane.plan().columns;
         let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
         for column in columns {
-            let value = column.extractor.extract(&context, item.unwrap_or(&Value::Null));
-            cells.push(value.map_err(|error| {
-                Failure::sent(FailureKind::Extract, format!("columns.{}: {}", column.name, error.message))
+            let value = reading::cell(&lane.shared.masker, column, &context, item.unwrap_or(&Value::Null));
+            cells.push(value.map_err(|message| {
+                Failure::sent(FailureKind::Extract, format!("columns.{}: {message}", column.name))
             })?);
         }
         cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, row, self.last)));

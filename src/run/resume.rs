@@ -150,7 +150,8 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
     };
     let mut walks = Vec::new();
     last.walks.into_iter().filter_map(moved).for_each(|walk| walk::put(&mut walks, walk));
-    Commit { done, counts, cursors, walks, renames: last.renames, holds: last.holds, ..Commit::default() }
+    let Commit { renames, holds, spools, .. } = last;
+    Commit { done, counts, cursors, walks, renames, holds, spools, ..Commit::default() }
 }
 
 /// Failed rows with the positions that their endpoints and sinks have now; without those that are gone.

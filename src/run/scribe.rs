@@ -14,6 +14,7 @@ use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{RowChoice, Sink, SinkPlan};
 
+use super::chain::OpenSpool;
 use super::control::Cause;
 use super::feeder::Intake;
 use super::holds::{self, Held, Hold};
@@ -21,7 +22,8 @@ use super::lane::Shared;
 
 /// Time from one commit to the next.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// The same where rows have ended whose requests were noted: until the commit a kill makes each of them unknown.
+/// The same where rows have ended whose requests were noted: until the commit a kill makes each of them unknown. And
+/// where a chained endpoint waits for records, which it sees when they are committed.
 const COMMIT_NOTED: Duration = Duration::from_millis(100);
 /// A commit that takes long (a slow disk, a state with millions of gaps) is made more rarely, so that no
 /// more than a twentieth of the time goes into commits, but for [`COMMIT_LATEST`].
@@ -61,6 +63,8 @@ pub struct Scribe {
     pub shared: Arc<Shared>,
     /// Sinks, by position in the plan.
     pub sinks: Vec<OpenSink>,
+    /// What chained endpoints read.
+    pub spools: Vec<OpenSpool>,
     /// The journal.
     pub writer: Writer,
     /// The state of the run, whole.
@@ -119,6 +123,7 @@ impl Scribe {
         Self {
             shared,
             sinks,
+            spools: Vec::new(),
             writer,
             state,
             intakes,
@@ -134,6 +139,12 @@ impl Scribe {
         }
     }
 
+    /// With what chained endpoints read.
+    #[must_use]
+    pub fn with_spools(self, spools: Vec<OpenSpool>) -> Self {
+        Self { spools, ..self }
+    }
+
     /// Writes until the outbox is closed, then commits a last time. Blocking: a thread of its own.
     #[must_use]
     pub fn run(mut self) -> Written {
@@ -146,13 +157,18 @@ impl Scribe {
     }
 
     fn work(&mut self) -> Result<(), String> {
-        while let Some(outcomes) = self.shared.outbox.drain_blocking(self.patience(), LINGER) {
+        loop {
+            // Asked before the outbox is emptied: what is in it now is the last of them.
+            let ended = self.shared.chains.ended();
+            let patience = if ended.is_empty() { self.patience() } else { Duration::ZERO };
+            let Some(outcomes) = self.shared.outbox.drain_blocking(patience, LINGER) else { break };
             for outcome in outcomes {
                 self.accept(outcome)?;
             }
-            if self.is_due(clock::now()) {
+            if !ended.is_empty() || self.is_due(clock::now()) {
                 self.commit()?;
             }
+            ended.iter().for_each(|chain| chain.complete());
         }
         self.state.complete = self.complete.load(Ordering::Acquire);
         self.commit()
@@ -165,7 +181,7 @@ impl Scribe {
     }
 
     fn due(&self) -> Instant {
-        if self.noted_ended { self.due_noted } else { self.due }
+        if self.noted_ended || self.shared.chains.is_hungry() { self.due_noted } else { self.due }
     }
 
     fn patience(&self) -> Duration {
@@ -210,6 +226,9 @@ impl Scribe {
                 open.unplaced.extend(outcome.records.iter().map(|_| (outcome.endpoint, outcome.ordinal)));
             }
             spans.push(Span { sink: position, bytes: start.zip(end) });
+        }
+        for spool in self.spools.iter_mut().filter(|spool| spool.endpoint == outcome.endpoint) {
+            spool.write(outcome, &self.shared.chains)?;
         }
         self.note(outcome, spans);
         self.place();
@@ -268,11 +287,13 @@ impl Scribe {
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
         }
+        self.state.spools = self.spools.iter_mut().map(OpenSpool::commit).collect::<Result<_, _>>()?;
         self.shared.saves.sync()?;
         self.place();
         self.noted = self.held.held();
         self.state.holds = holds::notes(&self.noted, clock::now(), clock::wall());
         self.writer.commit(&self.state).map_err(|error| error.message)?;
+        self.spools.iter().for_each(|spool| spool.publish(&self.shared.chains));
         if let Some(intents) = &self.shared.intents {
             intents.settle(&self.state.done);
         }

@@ -103,7 +103,13 @@ fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<St
     // First, since it tells what to do. A session of `--failed` has said so at its beginning.
     let unknown = unknown.filter(|words| !facts.warnings.contains(words));
     let mut warnings: Vec<String> = unknown.chain(facts.warnings.iter().cloned()).collect();
-    let malformed = shared.meter.read().malformed;
+    let measured = shared.meter.read();
+    warnings.extend(measured.orphans.iter().map(|(endpoint, rows, example)| {
+        let EndpointPlan { name, source, .. } = &shared.plan.endpoints[*endpoint];
+        let (rows, parent) = (counted(*rows, "row"), source.parent().unwrap_or_default());
+        format!("endpoints.{name}: {rows} skipped for what failed in {parent}, for example: {example}")
+    }));
+    let malformed = measured.malformed;
     if malformed > 0 {
         warnings.push(format!("{malformed} values in replies about limits could not be read and were passed over"));
     }

@@ -76,6 +76,7 @@ impl Telling {
                 | Event::Retrying { .. }
                 | Event::Postponed { .. }
                 | Event::RowFailed { .. }
+                | Event::RowSkipped { .. }
                 | Event::Held { .. }
         );
         if !about_a_row || self.behind.load(Ordering::Relaxed) < self.most_behind {

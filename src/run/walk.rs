@@ -243,3 +243,6 @@ fn hash(position: &Position) -> u64 {
     position.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

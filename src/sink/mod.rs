@@ -7,6 +7,7 @@ mod appender;
 mod cells;
 pub mod csv;
 pub mod jsonl;
+pub mod spool;
 pub mod stdout;
 mod table;
 mod target;

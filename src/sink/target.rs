@@ -69,6 +69,11 @@ impl Target {
         Ok(Self { path: file(&spec.path), written: spec.path, on_existing: on_existing.unwrap_or_default() })
     }
 
+    /// A file of the state folder: what an earlier run left there goes.
+    pub fn private(path: PathBuf) -> Self {
+        Self { written: path.display().to_string(), path, on_existing: OnExisting::Replace }
+    }
+
     /// One line for people.
     pub fn describe(&self, kind: &str) -> String {
         let existing = match self.on_existing {

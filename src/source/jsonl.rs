@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(read.ordinal(), rows.len() as u64);
             rows.push(match read {
                 Read::Row(row) => Ok((row.line, Value::Object(row.to_object()))),
-                Read::Bad { reason, .. } => Err(reason),
+                Read::Bad { reason, .. } | Read::Skipped { reason, .. } => Err(reason),
             });
         }
         rows

@@ -5,14 +5,20 @@
 
 mod charset;
 pub mod csv;
+mod dedupe;
+pub mod endpoint;
 pub(crate) mod file;
 pub mod glob;
 pub mod json;
 pub mod jsonl;
 mod lines;
+pub mod parquet;
 mod problem;
+pub(crate) mod product;
 mod quote;
 pub mod range;
+pub(crate) mod selecting;
+pub mod sql;
 pub mod stdin;
 pub(crate) mod unpack;
 pub mod values;
@@ -51,6 +57,13 @@ pub enum Read {
         /// What is wrong, with line and file.
         reason: String,
     },
+    /// A row that is left out before it is begun: the row that was to give it failed.
+    Skipped {
+        /// The row, with what is known of it.
+        row: Row,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Read {
@@ -58,7 +71,7 @@ impl Read {
     #[must_use]
     pub fn ordinal(&self) -> u64 {
         match self {
-            Self::Row(row) | Self::Bad { row, .. } => row.ordinal,
+            Self::Row(row) | Self::Bad { row, .. } | Self::Skipped { row, .. } => row.ordinal,
         }
     }
 }
@@ -98,6 +111,11 @@ pub trait SourcePlan: Debug + Send + Sync {
         None
     }
 
+    /// The endpoint whose records are the rows; `None`: it reads something else.
+    fn parent(&self) -> Option<&str> {
+        None
+    }
+
     /// The columns, as far as they are known before the run.
     fn columns(&self) -> Columns;
 
@@ -130,6 +148,14 @@ pub trait SourcePlan: Debug + Send + Sync {
     /// # Errors
     /// When the input can't be opened.
     fn open(&self) -> Result<Box<dyn Source>, SourceError>;
+
+    /// Opens it over rows that are there only while the job runs, where [`SourcePlan::parent`] names who gives them.
+    ///
+    /// # Errors
+    /// As [`SourcePlan::open`].
+    fn open_over(&self, rows: Box<dyn Source>) -> Result<Box<dyn Source>, SourceError> {
+        Ok(rows)
+    }
 }
 
 /// A live source. Blocking: lives on a thread of its own.
@@ -151,6 +177,11 @@ pub trait Source: Send {
             }
         }
         Ok(())
+    }
+
+    /// Whether the last `None` was no end of the input: the run drains, and there may be more rows.
+    fn was_cut_off(&self) -> bool {
+        false
     }
 }
 
@@ -174,5 +205,16 @@ pub struct SourceKind {
 }
 
 /// Every kind of source.
-pub const KINDS: &[SourceKind] =
-    &[csv::KIND, jsonl::KIND, json::KIND, range::KIND, values::KIND, glob::KIND, stdin::KIND];
+pub const KINDS: &[SourceKind] = &[
+    csv::KIND,
+    endpoint::KIND,
+    glob::KIND,
+    json::KIND,
+    jsonl::KIND,
+    parquet::KIND,
+    product::KIND,
+    range::KIND,
+    sql::KIND,
+    stdin::KIND,
+    values::KIND,
+];

@@ -30,6 +30,20 @@ impl Problem {
         Self { code: codes::INPUT, key: Some("path"), message: message.into(), help: help.into() }
     }
 
+    /// A kind that this build was made without; `what` it is that it can't read.
+    #[cfg_attr(
+        all(feature = "parquet", feature = "sqlite", feature = "postgres"),
+        expect(dead_code, reason = "a build with everything has nothing to say of what is missing")
+    )]
+    pub fn not_built(key: &'static str, what: &str, feature: &str) -> Self {
+        Self {
+            code: codes::BAD_VALUE,
+            key: Some(key),
+            message: format!("this build reads no {what}: it was made without the feature `{feature}`"),
+            help: format!("build with `--features {feature}`, or without --no-default-features"),
+        }
+    }
+
     /// A value that is not allowed.
     pub fn value(key: Option<&'static str>, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { code: codes::BAD_VALUE, key, message: message.into(), help: help.into() }

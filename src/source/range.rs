@@ -1,11 +1,15 @@
-//! `input.range`: whole numbers, counted up or down, made as they are asked for.
+//! `input.range`: whole numbers or dates, counted up or down, made as they are asked for.
 //!
 //! Must never hold more than the position: a range of billions costs what a range of one does.
 
+mod dates;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 use super::problem::{Problem, settle, spec};
@@ -15,23 +19,96 @@ use crate::row::{Fields, Header, Row, VALUE};
 /// The row of [`super::KINDS`].
 pub const KIND: SourceKind = SourceKind {
     name: "range",
-    doc: "whole numbers from one to another, seen as row.value",
+    doc: "whole numbers or dates from one to another, seen as row.value",
     example: "input.range = { from = 1, to = 1000 }",
     endings: &[],
     schema: <RangeSpec as JsonSchema>::json_schema,
-    compile: |site, path, value| settle(site, path, decide(value)),
+    compile: |site, path, value| match spec(value) {
+        Ok(RangeSpec { from: Bound::Number(from), to: Bound::Number(to), step: None }) => {
+            settle(site, path, decide(from, to, 1))
+        }
+        Ok(RangeSpec { from: Bound::Number(from), to: Bound::Number(to), step: Some(Bound::Number(step)) }) => {
+            settle(site, path, decide(from, to, step))
+        }
+        Ok(RangeSpec { from: Bound::Text(from), to: Bound::Text(to), step }) => {
+            let step = step.map(|step| match step {
+                Bound::Text(text) => text,
+                Bound::Number(number) => number.to_string(),
+            });
+            settle(site, path, dates::decide(&from, &to, step.as_deref()))
+        }
+        Ok(mixed) => settle::<RangePlan>(site, path, Err(mixed.problem())),
+        Err(problem) => settle::<RangePlan>(site, path, Err(problem)),
+    },
 };
 
-/// Whole numbers.
+/// Whole numbers, or dates.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct RangeSpec {
-    /// The first number.
-    from: i64,
-    /// The last number, if the steps meet it.
-    to: i64,
-    /// From one number to the next; negative counts down. Default 1.
-    step: Option<i64>,
+    /// The first number or date.
+    #[schemars(extend("examples" = [1]))]
+    from: Bound,
+    /// The last number or date, if the steps meet it.
+    #[schemars(extend("examples" = [1000]))]
+    to: Bound,
+    /// From one to the next: a number (default 1), or for dates a number and a unit (default "1 day"); negative
+    /// counts down.
+    #[serde(default)]
+    #[schemars(schema_with = "step_schema")]
+    step: Option<Bound>,
+}
+
+/// A number, or a text: a date or a step.
+#[derive(Debug)]
+enum Bound {
+    Number(i64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Bound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            other => i64::deserialize(other).map(Self::Number).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for Bound {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "integer" }, { "type": "string", "format": "paceline-moment" }] })
+    }
+}
+
+fn step_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "integer" }, { "type": "string", "minLength": 1 }], "examples": [10, "1 day"] })
+}
+
+impl RangeSpec {
+    /// What is wrong where numbers and dates stand together.
+    fn problem(&self) -> Problem {
+        match (&self.from, &self.to) {
+            (Bound::Number(number), Bound::Text(date)) | (Bound::Text(date), Bound::Number(number)) => Problem::value(
+                Some("to"),
+                format!("a range goes from number to number or from date to date, not between {number} and {date}"),
+                "write two whole numbers or two dates",
+            ),
+            _ => Problem::value(
+                Some("step"),
+                "numbers are counted by a number, and this step has a unit or is a text",
+                "write it without a unit and quotes, such as `step = 10`",
+            ),
+        }
+    }
 }
 
 /// A range, decided.
@@ -42,9 +119,7 @@ struct RangePlan {
     rows: u64,
 }
 
-fn decide(value: &Value) -> Result<RangePlan, Problem> {
-    let RangeSpec { from, to, step } = spec(value)?;
-    let step = step.unwrap_or(1);
+fn decide(from: i64, to: i64, step: i64) -> Result<RangePlan, Problem> {
     if step == 0 {
         return Err(Problem::value(
             Some("step"),
@@ -140,16 +215,11 @@ impl Source for Counter {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
     fn plan(from: i64, to: i64, step: Option<i64>) -> Result<RangePlan, String> {
-        let mut value = json!({"from": from, "to": to});
-        if let Some(step) = step {
-            value["step"] = json!(step);
-        }
-        decide(&value).map_err(|problem| problem.message)
+        decide(from, to, step.unwrap_or(1)).map_err(|problem| problem.message)
     }
 
     fn values(plan: RangePlan) -> Vec<i64> {

@@ -29,7 +29,7 @@ pub const KIND: SourceKind = SourceKind {
 
 /// Values, decided.
 #[derive(Debug)]
-struct ValuesPlan {
+pub(super) struct ValuesPlan {
     rows: Arc<[Map<String, Value>]>,
     header: Arc<Header>,
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::body::PartSpec;
-use super::kind::{AuthSpec, ColumnSpec, InputSpec, PaginateSpec, SinkSpec};
+use super::column::ColumnSpec;
+use super::input::InputSpec;
+use super::kind::{AuthSpec, PaginateSpec, SinkSpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::text::{ListSpec, Named, RateSpec, TextSpec};

@@ -1,4 +1,4 @@
-//! Choices between kinds: `input.csv = {..}`, `auth.bearer = ".."`, `columns.x = { json = ".." }`.
+//! Choices between kinds: `input.csv = {..}`, `auth.bearer = ".."`.
 //!
 //! Structure comes from the `KINDS` tables of the open families; nothing here knows a kind by name.
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::text::ListSpec;
 use crate::sink::{OnExisting, RowChoice};
-use crate::{auth, extract, paginate, sink, source};
+use crate::{auth, paginate, sink};
 
 /// The schema keyword that lists keys of which exactly one must stand there.
 pub const EXACTLY_ONE: &str = "x-paceline-exactly-one";
@@ -26,15 +26,15 @@ pub struct KindSpec {
 }
 
 /// A row of a `KINDS` table, as far as the schema needs it.
-struct KindRow {
-    name: &'static str,
-    doc: &'static str,
-    example: &'static str,
-    schema: fn(&mut SchemaGenerator) -> Schema,
+pub(super) struct KindRow {
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) example: &'static str,
+    pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 /// One property for each kind, described by the doc line of its row.
-fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Map<String, Value> {
+pub(super) fn properties(generator: &mut SchemaGenerator, rows: impl Iterator<Item = KindRow>) -> Map<String, Value> {
     let described = |row: KindRow| {
         let mut schema = (row.schema)(generator).to_value();
         if schema.get("$ref").is_some() || !schema.is_object() {
@@ -72,7 +72,8 @@ fn one_of_kinds(generator: &mut SchemaGenerator, rows: impl Iterator<Item = Kind
     })
 }
 
-fn single<E: serde::de::Error>(map: Map<String, Value>) -> Result<KindSpec, E> {
+/// The kind of a table that has nothing but kinds.
+pub(super) fn single<E: serde::de::Error>(map: Map<String, Value>) -> Result<KindSpec, E> {
     let mut entries = map.into_iter();
     match (entries.next(), entries.next()) {
         (Some((kind, value)), None) => Ok(KindSpec { kind, value }),
@@ -99,43 +100,6 @@ impl<'de> Deserialize<'de> for ShortOrKind {
             }
         }
     }
-}
-
-macro_rules! short_or_kind {
-    ($(#[$doc:meta])* $name:ident, $schema_name:literal, $kinds:path, $short:tt) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(pub ShortOrKind);
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                $schema_name.into()
-            }
-
-            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                let rows = $kinds.iter().map(|row| KindRow {
-                    name: row.name,
-                    doc: row.doc,
-                    example: row.example,
-                    schema: row.schema,
-                });
-                let kinds = one_of_kinds(generator, rows);
-                json_schema!({ "anyOf": [$short, kinds] })
-            }
-        }
-    };
-}
-
-short_or_kind! {
-    /// Where rows come from: a file whose ending tells its kind, or a kind.
-    InputSpec, "Input", source::KINDS,
-    { "type": "string", "description": "A file, relative to the job file; its ending tells the kind.", "minLength": 1, "examples": ["products.csv"] }
-}
-short_or_kind! {
-    /// How a column's value is had: a JSONPath (begins with `$`), a template, or a kind.
-    ColumnSpec, "Column", extract::KINDS,
-    { "type": "string", "description": "A JSONPath when it begins with `$`, else a template.", "examples": ["$.price"] }
 }
 
 macro_rules! kind {

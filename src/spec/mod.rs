@@ -1,12 +1,15 @@
 //! The spec: what the user wrote, as plain data. Decides nothing.
 //!
-//! The types of `job`, `settings`, `pace`, `kind` and `text` generate the JSON Schema (`schema`); the schema
+//! The types of `job`, `settings`, `pace`, `column`, `input`, `kind` and `text` generate the JSON Schema (`schema`); the schema
 //! is walked over the spanned document (`shape`), which reports everything that does not fit; what
 //! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
 
 pub mod body;
+pub mod column;
+pub mod input;
 pub mod job;
 pub mod kind;
+pub mod moment;
 pub mod pace;
 mod plain;
 pub mod scalar;

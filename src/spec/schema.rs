@@ -162,13 +162,19 @@ const DEMANDS: &[&str] = &["required", "minProperties", EXACTLY_ONE];
 
 /// Whether a schema, or one it refers to, demands a key.
 fn demands(schema: &Value, definitions: &Map<String, Value>) -> bool {
-    let mut found = false;
+    demands_beyond(schema, definitions, &mut Vec::new())
+}
+
+/// As [`demands`], without the definitions that were looked at: a schema may refer to itself.
+fn demands_beyond(schema: &Value, definitions: &Map<String, Value>, seen: &mut Vec<String>) -> bool {
     let mut copy = schema.clone();
-    if let Some(object) = copy.as_object_mut() {
-        found = DEMANDS.iter().any(|keyword| object.contains_key(*keyword));
-        found |= referred(object).is_some_and(|name| definitions.get(&name).is_some_and(|it| demands(it, definitions)));
-        children(object, &mut |child| found |= demands(child, definitions));
+    let Some(object) = copy.as_object_mut() else { return false };
+    let mut found = DEMANDS.iter().any(|keyword| object.contains_key(*keyword));
+    if let Some(name) = referred(object).filter(|name| !seen.contains(name)) {
+        seen.push(name.clone());
+        found |= definitions.get(&name).is_some_and(|it| demands_beyond(it, definitions, seen));
     }
+    children(object, &mut |child| found = found || demands_beyond(child, definitions, seen));
     found
 }
 

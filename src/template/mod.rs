@@ -115,6 +115,8 @@ pub struct ReplyView<'a> {
     pub meta: &'a serde_json::Map<String, Value>,
     /// What one record is taken from, seen as `item`; the body as JSON where there is one record.
     pub item: Option<&'a Value>,
+    /// The body as HTML, read when a column wants it.
+    pub page: &'a crate::extract::Page,
 }
 
 /// The values a template is rendered with.

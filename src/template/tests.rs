@@ -55,6 +55,7 @@ impl World {
             json: Some(&self.json),
             meta: &self.meta,
             item: Some(&self.json["list"]),
+            page: &crate::extract::Page::default(),
         };
         look(&Context { row: Some(&self.row), secrets: &self.secrets, reply: Some(&reply) })
     }
@@ -205,8 +206,15 @@ fn a_reply_that_is_no_json_or_not_there_is_said() {
     let world = World::new();
     let template = Template::compile("{{ json.a }}", Spot::Text, &scope(&world.row)).unwrap();
     let headers = HeaderMap::new();
-    let reply =
-        ReplyView { status: 200, headers: &headers, body: b"<html>", json: None, meta: &Map::new(), item: None };
+    let reply = ReplyView {
+        status: 200,
+        headers: &headers,
+        body: b"<html>",
+        json: None,
+        meta: &Map::new(),
+        item: None,
+        page: &crate::extract::Page::default(),
+    };
     let context = Context { row: None, secrets: &world.secrets, reply: Some(&reply) };
     let error = template.render(&context, &mut String::new()).unwrap_err();
     assert_eq!(error.message, "`json` is used and the body of the reply is not JSON");

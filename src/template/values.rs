@@ -198,8 +198,12 @@ fn from_number(number: &serde_json::Number) -> Value {
     if let Some(whole) = number.as_i64() {
         return Value::from(whole);
     }
-    match number.as_u64() {
+    if let Some(whole) = number.as_u64() {
+        return Value::from(whole);
+    }
+    match number.as_i128() {
         Some(whole) => Value::from(whole),
+        // Filters calculate with floats; a number that is only passed on never comes here.
         None => Value::from(number.as_f64().unwrap_or(f64::NAN)),
     }
 }

@@ -60,7 +60,7 @@ fn read(folder: &Path, number: usize, encoding: &Value) -> Vec<Vec<Value>> {
     while let Some(read) = source.next().unwrap() {
         match read {
             Read::Row(row) => rows.push(row.to_object().into_iter().map(|(_, value)| value).collect()),
-            Read::Bad { reason, .. } => panic!("table {number}: {reason}"),
+            Read::Bad { reason, .. } | Read::Skipped { reason, .. } => panic!("table {number}: {reason}"),
         }
     }
     rows

@@ -7,8 +7,10 @@
 mod lists;
 /// Pace, batches, retries and keys.
 mod pacing;
+/// Rows of databases and Parquet files.
+mod stores;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use paceline::demo::{Demo, DemoPlan};
@@ -27,6 +29,7 @@ macro_rules! jobs {
 
 jobs! {
     auth: "auth.toml",
+    backfill: "backfill.toml",
     batches: "batches.toml",
     bulk_upsert: "bulk-upsert.toml",
     download_files: "download-files.toml",
@@ -43,13 +46,18 @@ jobs! {
     paginate_json_link: "paginate-json-link.toml",
     paginate_offset: "paginate-offset.toml",
     paginate_page_number: "paginate-page-number.toml",
+    parquet_input: "parquet-input.toml",
     pipeline: "pipeline.toml",
     polite: "polite.toml",
     quickstart: "quickstart.toml",
     range: "range.toml",
     retries: "retries.toml",
+    scrape: "scrape.toml",
+    select_rows: "select-rows.toml",
+    sqlite_input: "sqlite-input.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
+    users_and_orders: "users-and-orders.toml",
     values: "values.toml",
 }
 
@@ -72,7 +80,7 @@ fn every_job_has_a_test() {
 
 #[test]
 fn every_job_names_its_schema_and_is_found_good() {
-    for file in job_files() {
+    for file in job_files().into_iter().filter(|file| stores::is_built(file)) {
         let text = std::fs::read_to_string(jobs_folder().join(&file)).unwrap();
         assert_eq!(text.lines().next(), Some("#:schema ../schemas/job.schema.json"), "{file}");
         Job::example(&file).command(&["check", &format!("jobs/{file}")]).expect_code(0);
@@ -130,6 +138,7 @@ mod check {
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
+    pub(super) use super::stores::{parquet_input, sqlite_input};
     use super::*;
 
     pub(super) fn quickstart(file: &str) {
@@ -188,6 +197,41 @@ mod check {
             assert_eq!((&record["name"], &record["price"]), (&text(&item["name"]), &text(&item["price"])));
         }
         assert_eq!(records.len(), 50);
+    }
+
+    pub(super) fn backfill(file: &str) {
+        let (job, _) = run(file);
+        let path = job.path("jobs/out/rates.csv");
+        assert_eq!(csv_columns(&path), ["value", "usd", "gbp"]);
+        let records = csv(&path);
+        let days = [(1, 31), (2, 28), (3, 31)];
+        let days =
+            days.iter().flat_map(|(month, last)| (1..=*last).map(move |day| format!("2026-{month:02}-{day:02}")));
+        assert_eq!(records.iter().map(|record| record["value"].clone()).collect::<Vec<_>>(), days.collect::<Vec<_>>());
+        let mut truth = Truth::start();
+        for record in records.iter().step_by(20) {
+            let (rates, _) = truth.ask(&format!("/rates/{}", record["value"]));
+            assert_eq!((&record["usd"], &record["gbp"]), (&text(&rates["usd"]), &text(&rates["gbp"])));
+        }
+    }
+
+    pub(super) fn select_rows(file: &str) {
+        let (job, _) = run(file);
+        let mut suppliers = BTreeSet::new();
+        let lamps = csv(&job.path("jobs/data/products.csv")).into_iter().filter(|row| {
+            row["sku"].starts_with("LMP") && row["Unit cost"].parse::<f64>().is_ok_and(|cost| cost > 10.0)
+        });
+        let first: Vec<Line> = lamps.filter(|row| suppliers.insert(row["supplier"].clone())).collect();
+        let expected: Vec<&str> = first.iter().skip(1).take(4).map(|row| row["sku"].as_str()).collect();
+        let selected = csv(&job.path("jobs/out/selected.csv"));
+        let skus: Vec<&str> = selected.iter().map(|record| record["sku"].as_str()).collect();
+        assert_eq!((skus, expected.len()), (expected, 4));
+        let pages = ["en", "fr"].iter().flat_map(|language| {
+            (1..=3).map(move |value| json!({ "language": language, "value": value, "status": 200 }))
+        });
+        let records = jsonl_file(&job.path("jobs/out/pages.jsonl"));
+        let wanted = |record: &Value| json!({ "language": record["language"], "value": record["value"], "status": record["status"] });
+        assert_eq!(records.iter().map(wanted).collect::<Vec<_>>(), pages.collect::<Vec<_>>());
     }
 
     pub(super) fn jsonl_typed(file: &str) {
@@ -280,6 +324,23 @@ mod check {
         assert_eq!(records, expected.collect::<Vec<_>>());
     }
 
+    pub(super) fn scrape(file: &str) {
+        let (job, _) = run(file);
+        let records = jsonl_file(&job.path("jobs/out/pages.jsonl"));
+        assert_eq!(records.len(), 12);
+        let mut truth = Truth::start();
+        for (record, id) in records.iter().zip(1_u64..) {
+            let (item, _) = truth.ask(&format!("/items/{id}"));
+            assert_eq!((&record["title"], &record["price"]), (&item["name"], &item["price"]), "{record}");
+            assert_eq!(record["next"], json!(format!("/pages/{}", id + 1)));
+            assert_eq!((&record["article"], &record["etag"]), (&json!(id), &json!(format!("\"page-{id}\""))));
+            assert_eq!((&record["currency"], &record["status"]), (&json!("EUR"), &json!(200)));
+            assert!(record["review"].is_string(), "{record}");
+        }
+        let reviews: Vec<&str> = records.iter().filter_map(|record| record["review"].as_str()).collect();
+        assert!(reviews.contains(&"none yet") && reviews.iter().any(|review| *review != "none yet"), "{reviews:?}");
+    }
+
     pub(super) fn failed_rows(file: &str) {
         let (job, _) = run(file);
         let good = job.path("jobs/out/products.csv");
@@ -309,6 +370,26 @@ mod check {
         let forecast = by("ms", csv(&job.path("jobs/out/forecast.csv")));
         assert_eq!((stock.len(), forecast.keys().map(String::as_str).collect()), (400, vec!["120", "160", "40", "80"]));
         assert!(forecast.values().all(|record| record["waited"] == record["ms"]), "{forecast:?}");
+    }
+
+    pub(super) fn users_and_orders(file: &str) {
+        let (job, _) = run(file);
+        let path = job.path("jobs/out/orders-of-users.csv");
+        assert_eq!(csv_columns(&path), ["user", "name", "number", "total"]);
+        let records = by("number", csv(&path));
+        let mut truth = Truth::start();
+        let mut expected = 0;
+        for user in 1..=24 {
+            let (name, _) = truth.ask(&format!("/users/{user}"));
+            let (orders, _) = truth.ask(&format!("/users/{user}/orders"));
+            for order in orders["items"].as_array().expect("a list") {
+                let record = &records[order["number"].as_str().expect("text")];
+                let values = [&user.to_string(), &text(&name["name"]), &text(&order["total"])];
+                assert_eq!([&record["user"], &record["name"], &record["total"]], values);
+                expected += 1;
+            }
+        }
+        assert_eq!(records.len(), expected);
     }
 
     pub(super) fn values(file: &str) {

@@ -8,10 +8,14 @@ mod batches;
 mod bodies;
 /// A unique secret in every slot, every failure, every artefact.
 mod canary;
+/// Records of one endpoint as rows of another.
+mod chaining;
 /// Many rows in one request, and whose item is whose.
 mod chunks;
 /// The commands, their flags, exit codes and output.
 mod cli;
+/// Columns of every kind, digit by digit.
+mod columns;
 /// Tables that Python's csv module wrote.
 mod csv_python;
 /// A table of 100,000 rows, walked to the last at a server that nobody here wrote.
@@ -46,6 +50,8 @@ mod nginx_tls;
 mod outputs;
 /// Lists walked from page to page.
 mod pages;
+/// Rows of a PostgreSQL server that nobody here wrote.
+mod postgres;
 /// Through proxies that nobody here wrote.
 mod proxies;
 /// What README.md says is true.

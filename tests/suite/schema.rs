@@ -22,7 +22,17 @@ fn schema() -> Validator {
 
 fn as_json(toml: &str) -> Value {
     let table: toml::Table = toml.parse().unwrap_or_else(|error| panic!("{error}\n{toml}"));
-    serde_json::to_value(table).unwrap()
+    json(toml::Value::Table(table))
+}
+
+/// As editors turn TOML into JSON: dates and times are texts.
+fn json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Datetime(moment) => moment.to_string().into(),
+        toml::Value::Array(items) => items.into_iter().map(json).collect(),
+        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, json(value))).collect(),
+        plain => serde_json::to_value(plain).unwrap(),
+    }
 }
 
 /// What is wrong with a job and where, as JSON pointers; ascending.

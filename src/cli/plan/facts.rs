@@ -44,6 +44,9 @@ pub struct Facts {
 pub struct EndpointFacts {
     pub name: String,
     pub input: String,
+    /// The endpoint whose records are its rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     pub rows: Option<u64>,
     /// How the list of each row is walked; `None`: one request for each row. Requests are those of first pages.
     pub paginate: Option<PaginateFacts>,
@@ -206,6 +209,7 @@ impl EndpointFacts {
         Ok(Self {
             name: endpoint.name.clone(),
             input: endpoint.source.describe(),
+            parent: endpoint.source.parent().map(str::to_owned),
             rows,
             paginate: endpoint
                 .paginate

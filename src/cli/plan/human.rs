@@ -104,9 +104,10 @@ fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
 
 fn input(endpoint: &EndpointFacts, row_limit: Option<u64>) -> String {
     let limit = row_limit.map(|limit| format!(" (at most {} taken)", thousands(limit))).unwrap_or_default();
-    match endpoint.rows {
-        Some(rows) => format!("{}: {}{limit}", endpoint.input, counted(rows, "row")),
-        None => format!("{}: rows not known before they are read{limit}", endpoint.input),
+    match (endpoint.rows, &endpoint.parent) {
+        (Some(rows), _) => format!("{}: {}{limit}", endpoint.input, counted(rows, "row")),
+        (None, Some(parent)) => format!("{}: as many as {parent} gives{limit}", endpoint.input),
+        (None, None) => format!("{}: rows not known before they are read{limit}", endpoint.input),
     }
 }
 

@@ -108,7 +108,7 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
                 request
                     .and_then(|request| Ok((request, contents?, saved.map_err(|what| format!("save.path: {what}"))?)))
             }
-            Read::Bad { reason, .. } => Err(reason),
+            Read::Bad { reason, .. } | Read::Skipped { reason, .. } => Err(reason),
         };
         shown.push(match outcome {
             Ok((request, contents, saved)) => Shown {

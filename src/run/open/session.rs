@@ -11,11 +11,13 @@ use crate::journal::{
 use crate::plan::Plan;
 use crate::random;
 use crate::report::text::counted;
+use crate::run::chain::OpenSpool;
 use crate::run::feeder::Selection;
 use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
 use crate::run::{RunError, heal, summing};
 use crate::sink::Start;
+use crate::sink::spool::{self, Spool};
 
 use super::cannot;
 
@@ -24,6 +26,7 @@ pub(super) struct Session {
     /// Id of the run.
     pub run: String,
     pub sinks: Vec<OpenSink>,
+    pub spools: Vec<OpenSpool>,
     pub writer: Writer,
     pub state: Commit,
     pub selections: Vec<Selection>,
@@ -56,6 +59,7 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Se
         ..Commit::default()
     };
     let sinks = open_sinks(plan, &mut state)?;
+    let spools = open_spools(plan, &mut state)?;
     let opening = opening(plan, identity);
     let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
     heal::clean(plan);
@@ -64,7 +68,7 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Se
     let selections = selections(plan, &opening.identity, &state, unknown, None);
     let begin = |_| IntentFile::begin(folder.path(), &opening.run, &opening.endpoints);
     let intents = notes_some(plan).then_some(()).map(begin).transpose().map_err(|error| cannot(error.message))?;
-    Ok(Session { run: opening.run, sinks, writer, state, selections, intents, torn: 0, left: Vec::new() })
+    Ok(Session { run: opening.run, sinks, spools, writer, state, selections, intents, torn: 0, left: Vec::new() })
 }
 
 fn opening(plan: &Plan, identity: Identity) -> Opening {
@@ -128,9 +132,10 @@ fn resume_run(
         None
     };
     let sinks = open_sinks(plan, &mut state)?;
+    let spools = open_spools(plan, &mut state)?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
     let selections = selections(plan, &now.identity, &state, unknown, only);
-    Ok(Session { run: now.run, sinks, writer, state, selections, intents, torn, left })
+    Ok(Session { run: now.run, sinks, spools, writer, state, selections, intents, torn, left })
 }
 
 /// Whether some endpoint's requests must be noted before they are sent.
@@ -208,6 +213,36 @@ fn open_sinks(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSink>, RunError
         sinks.push(OpenSink::new(open, sink));
     }
     Ok(sinks)
+}
+
+/// Opens the spool of every endpoint whose records are the rows of others, where it stands.
+///
+/// # Errors
+/// When one can't be opened, or rows have ended whose records were not kept: nobody read them then.
+fn open_spools(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSpool>, RunError> {
+    let parents = plan.parents();
+    let mut spools = Vec::new();
+    for (position, endpoint) in plan.endpoints.iter().enumerate() {
+        let Some(child) = parents.iter().position(|parent| *parent == Some(position)) else { continue };
+        let begun = state.spools.iter().find(|note| note.endpoint == endpoint.name);
+        let walks = state.walks.iter().any(|walk| walk.endpoint == position);
+        if begun.is_none() && (walks || !state.done[position].is_empty()) {
+            let (name, reader) = (&endpoint.name, &plan.endpoints[child].name);
+            return Err(RunError::Open(format!(
+                "endpoints.{reader} reads the records of {name}, of which {} have ended before it did, and their records were \
+                 not kept for it; begin anew with --fresh",
+                counted(state.done[position].len(), "row")
+            )));
+        }
+        let begun = begun.map(|note| (note.lines, note.cursor));
+        let path = spool::path(&plan.state, &endpoint.name);
+        let file = Spool::open(path, &endpoint.name, &endpoint.layout, endpoint.columns.len(), begun);
+        let file = file.map_err(|error| RunError::Open(format!("endpoints.{}: {}", endpoint.name, error.message)))?;
+        spools.push(OpenSpool { endpoint: position, name: endpoint.name.clone(), file });
+    }
+    let notes = spools.iter_mut().map(OpenSpool::commit).collect::<Result<_, _>>();
+    state.spools = notes.map_err(cannot)?;
+    Ok(spools)
 }
 
 impl Session {

@@ -141,6 +141,7 @@ fn share_with(order: &str, saves: Saves) -> (Arc<Shared>, Desk) {
         run: "r1".to_owned(),
         keys: Keys::of("r1"),
         intents: None,
+        chains: Default::default(),
     };
     (Arc::new(shared), desk)
 }
@@ -166,7 +167,8 @@ fn stage(order: &str, sink: Memory) -> Stage {
 fn outcome(ordinal: u64, sequence: u64, ending: Ending) -> Outcome {
     let row = Arc::new(Row { ordinal, line: 0, fields: Fields::Integer(1) });
     let records = vec![Record { row, cells: vec![Value::Null] }];
-    Outcome { endpoint: 0, ordinal, sequence, ending, unknown: false, attempts: 1, walk: None, records }
+    let (walk, error) = (None, None);
+    Outcome { endpoint: 0, ordinal, sequence, ending, unknown: false, error, attempts: 1, walk, records }
 }
 
 fn post(shared: &Shared, outcomes: impl IntoIterator<Item = Outcome>) {

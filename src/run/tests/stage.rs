@@ -173,6 +173,7 @@ fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
         control,
         saves: Arc::default(),
         intents,
+        chains: Default::default(),
     };
     (Arc::new(shared), desk)
 }
@@ -197,7 +198,8 @@ pub async fn play(text: &str, server: &Arc<Server>) -> Played {
             lane.allow(calls);
         }
         let intake = Arc::new(Intake::default());
-        intake.pump(lane.plan().source.as_ref(), &Selection::default()).unwrap();
+        let source = lane.plan().source.open().unwrap();
+        intake.pump(source, lane.plan().source.as_ref(), &Selection::default()).unwrap();
         intake.close();
         tasks.spawn(feed(lane.clone(), intake));
         for _ in 0..lane.slots {

@@ -25,7 +25,9 @@ fn read(text: &[u8]) -> Vec<String> {
         assert_eq!(read.ordinal(), rows.len() as u64);
         rows.push(match &read {
             Read::Row(row) => format!("{} {}", row.line, cells(row).join("|")),
-            Read::Bad { row, reason } => format!("{} {}! {reason}", row.line, cells(row).join("|")),
+            Read::Bad { row, reason } | Read::Skipped { row, reason } => {
+                format!("{} {}! {reason}", row.line, cells(row).join("|"))
+            }
         });
     }
     assert_eq!(source.next().unwrap(), None);

@@ -38,7 +38,7 @@ fn read(name: &str, content: &[u8], value: serde_json::Value) -> (String, Vec<St
         match source.next() {
             Ok(None) => break,
             Ok(Some(Read::Row(row))) => rows.push(format!("{} {}", row.line, cells(&row).join("|"))),
-            Ok(Some(Read::Bad { row, reason })) => {
+            Ok(Some(Read::Bad { row, reason } | Read::Skipped { row, reason })) => {
                 rows.push(format!("{} {}! {}", row.line, cells(&row).join("|"), plain(&reason)));
             }
             Err(error) => {
@@ -167,7 +167,7 @@ fn runaway(before: u64, behind: u64) -> (u64, String) {
     loop {
         match source.next() {
             Ok(Some(Read::Row(_))) => read += 1,
-            Ok(Some(Read::Bad { reason, .. })) => return (read, reason),
+            Ok(Some(Read::Bad { reason, .. } | Read::Skipped { reason, .. })) => return (read, reason),
             Ok(None) => return (read, String::new()),
             Err(error) => return (read, error.message),
         }

@@ -23,7 +23,7 @@ fn read_at(text: &[u8], at: &str) -> (Vec<Result<Value, String>>, Option<String>
                 assert_eq!(read.ordinal(), rows.len() as u64);
                 rows.push(match read {
                     Read::Row(row) => Ok(Value::Object(row.to_object())),
-                    Read::Bad { reason, .. } => Err(reason),
+                    Read::Bad { reason, .. } | Read::Skipped { reason, .. } => Err(reason),
                 });
             }
             Ok(None) => return (rows, None),

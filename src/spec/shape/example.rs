@@ -99,6 +99,10 @@ mod tests {
 
     /// Every key of the language below a view, with its schema.
     fn keys<'s>(view: &View<'s>, path: &str, found: &mut Vec<(String, View<'s>)>) {
+        // An input may be made of inputs, without end.
+        if path.split('.').count() > 12 {
+            return;
+        }
         for branch in view.branches() {
             for (name, property) in branch.properties() {
                 let (path, property) = (format!("{path}.{name}"), view.of(property));

@@ -157,6 +157,7 @@ impl Walker<'_> {
                 self.number(view, value, &integer.to_string(), node, spot);
             }
             NodeValue::Float(float) => self.number(view, *float, &format!("{float:?}"), node, spot),
+            NodeValue::Datetime(text) if view.format().is_some() => self.string(view, text, node, spot),
             NodeValue::Boolean(_) | NodeValue::Datetime(_) => {}
         }
     }

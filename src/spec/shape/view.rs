@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::did_you_mean;
 use crate::document::NodeValue;
+use crate::spec::moment;
 use crate::spec::scalar::{self, ScalarError};
 
 /// Deepest chain of references and `allOf` that is followed.
@@ -70,7 +71,8 @@ impl<'s> View<'s> {
     /// Whether a value has one of the types.
     pub fn accepts(&self, value: &NodeValue) -> bool {
         let types = self.types();
-        types.is_empty() || types.iter().any(|name| is_of(value, name))
+        let is_moment = matches!(value, NodeValue::Datetime(_)) && self.text("format") == Some(MOMENT);
+        types.is_empty() || is_moment || types.iter().any(|name| is_of(value, name))
     }
 
     /// Whether a text is none of the names that are allowed, nor near to one.
@@ -165,7 +167,17 @@ pub struct Format {
     pub check: fn(&str) -> Result<(), ScalarError>,
 }
 
+/// The format of texts that stand without quotes as well: TOML has a type for them.
+const MOMENT: &str = "paceline-moment";
+
 const FORMATS: &[Format] = &[
+    Format {
+        name: MOMENT,
+        phrase: "a date such as 2026-01-31",
+        example: "2026-01-31",
+        units: &[],
+        check: |text| moment::moment(text).map(drop),
+    },
     Format {
         name: "paceline-duration",
         phrase: "a duration such as \"10s\"",

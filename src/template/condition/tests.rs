@@ -27,7 +27,15 @@ fn judge_row(source: &str, status: u16, body: Option<&Value>, row: &Row) -> Resu
     let mut headers = HeaderMap::new();
     headers.insert("x-tag", HeaderValue::from_static("one"));
     let meta = Map::from_iter([("attempts".to_owned(), json!(2)), ("duration_ms".to_owned(), json!(150))]);
-    let reply = ReplyView { status, headers: &headers, body: b"maintenance", json: body, meta: &meta, item: None };
+    let reply = ReplyView {
+        status,
+        headers: &headers,
+        body: b"maintenance",
+        json: body,
+        meta: &meta,
+        item: None,
+        page: &crate::extract::Page::default(),
+    };
     let secrets = Secrets::default();
     let context = Context { row: Some(row), secrets: &secrets, reply: Some(&reply) };
     condition.holds(&context).map_err(|error| error.message)

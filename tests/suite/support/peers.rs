@@ -136,3 +136,58 @@ fn write(folder: &Path, name: &str, text: &str) {
     let mut file = File::create(folder.join(name)).expect("a file");
     file.write_all(text.as_bytes()).expect("a file");
 }
+
+/// A PostgreSQL server with the user and database `tester`, whose password is `PASSWORD`; not before it answers.
+#[cfg(feature = "postgres")]
+pub fn postgres() -> Option<Peer> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut programs: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    programs.retain(|programs| programs.join("initdb").is_file());
+    programs.sort();
+    let programs = said("postgres", programs.pop())?;
+    let peer = Peer::start(|folder, port| {
+        let data = folder.join("data");
+        write(folder, "password", PASSWORD);
+        std::fs::create_dir(&data).expect("a folder");
+        // The server refuses to be root; another user must come into the folder.
+        let root = Command::new("id").arg("-u").output().expect("id").stdout.trim_ascii() == b"0";
+        if root {
+            let run = |command: &mut Command| assert!(command.status().expect("a command").success(), "{command:?}");
+            run(Command::new("chmod").arg("755").arg(folder));
+            run(Command::new("chown").arg("nobody").arg(&data).arg(folder.join("password")));
+        }
+        let program = |name: &str| {
+            let mut command = Command::new(if root { "setpriv".into() } else { programs.join(name) });
+            if root {
+                command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(programs.join(name));
+            }
+            command.current_dir(&data).arg("-D").arg(&data);
+            command
+        };
+        let mut made = program("initdb");
+        made.args(["-U", "tester", "-A", "scram-sha-256", "--no-sync", "--no-locale", "-E", "UTF8", "--pwfile"]);
+        let made = made.arg(folder.join("password")).output().expect("initdb");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut command = program("postgres");
+        command.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        command.args(["-c", "fsync=off", "-c", "timezone=Asia/Tokyo", "-c", "datestyle=German"]);
+        command
+    });
+    wait::until("an answer of PostgreSQL", READY, || psql(&peer, "SELECT 1", "postgres").then_some(()));
+    assert!(psql(&peer, "CREATE DATABASE tester", "postgres"));
+    Some(peer)
+}
+
+/// The password of the user of [`postgres`].
+#[cfg(feature = "postgres")]
+pub const PASSWORD: &str = "p@ss:word/7";
+
+/// Runs statements on a server of [`postgres`].
+#[cfg(feature = "postgres")]
+pub fn psql(peer: &Peer, statements: &str, database: &str) -> bool {
+    let port = peer.address().port().to_string();
+    let mut command = Command::new("psql");
+    command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port, "-U", "tester", "-d", database]);
+    command.args(["-c", statements]).env("PGPASSWORD", PASSWORD).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

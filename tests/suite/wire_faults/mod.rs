@@ -44,7 +44,6 @@
 //! | 16 | an empty body | Decode |
 //! | 16 | HTML with 200 | Decode |
 //! | 17 | JSON 10,000 deep | Decode |
-//! | 17 | a number beyond all bounds | Decode |
 //! | 17 | a lone surrogate | Decode |
 //! | 18 | JSON that is not UTF-8 | Decode |
 //! | 19 | 204 where JSON is wanted | Decode |

@@ -26,8 +26,6 @@ fn bodies_that_are_not_json_fail_with_their_beginning() {
 fn json_that_is_too_much_fails() {
     let deep = format!("{{\"id\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     meet(Fault::new(17, "JSON 10,000 deep", "Decode", text(&deep), "recursion limit").status("200"));
-    let number = text("{\"id\": 1e400}");
-    meet(Fault::new(17, "a number beyond all bounds", "Decode", number, "out of range").status("200"));
     let lone = text("{\"id\": \"\\ud800 alone\"}");
     meet(Fault::new(17, "a lone surrogate", "Decode", lone, "hex escape").status("200"));
     let latin = Answer::text(200, b"{\"id\": \"caf\xe9\"}".to_vec());
@@ -40,6 +38,8 @@ fn odd_json_keeps_what_it_says() {
         ("{\"id\": 9223372036854775808}", "9223372036854775808"),
         ("{\"id\": 18446744073709551615}", "18446744073709551615"),
         ("{\"id\": -9223372036854775808}", "-9223372036854775808"),
+        ("{\"id\": 12345678901234567890123}", "12345678901234567890123"),
+        ("{\"id\": 1e400}", "1e+400"),
         ("{\"id\": 1, \"id\": 2}", "2"),
         ("{\"id\": \"\\ud83d\\ude00\"}", "\u{1f600}"),
         (" \n{\"id\" :\t0.1 } ", "0.1"),

@@ -17,6 +17,7 @@ fn endpoint() -> EndpointFacts {
     EndpointFacts {
         name: "price".into(),
         input: "products.csv (csv, 3 columns)".into(),
+        parent: None,
         rows: Some(1000),
         paginate: None,
         requests: Some(1000),

@@ -1,0 +1,115 @@
+//! How walks go, without a server: every page once, whatever order pages end in and wherever a session ends.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::compile::Site;
+use crate::diagnostic::Diagnostics;
+use crate::document::{Document, KeyPath, Overlays};
+use crate::paginate::KINDS;
+
+fn plan() -> Arc<dyn PaginatePlan> {
+    let text = "[endpoints.a]\n".to_owned();
+    let document = Document::parse("job.toml".as_ref(), text, &Overlays::default(), &mut Diagnostics::default());
+    let mut diagnostics = Diagnostics::default();
+    let mut site = Site { document: &document.unwrap(), diagnostics: &mut diagnostics };
+    let kind = KINDS.iter().find(|kind| kind.name == "page-number").unwrap();
+    (kind.compile)(&mut site, &KeyPath::of(["a"]), &json!({"total-pages": "$.pages"})).unwrap()
+}
+
+fn walk(note: Option<WalkNote>) -> Walk {
+    Walk::begin(0, 0, plan(), note)
+}
+
+fn turn(following: Following, print: u64) -> Turn {
+    Turn { following, told: Told::default(), print: Some(print) }
+}
+
+fn next(number: u64) -> Turn {
+    turn(Following::Next(Position::Number(number + 1)), number)
+}
+
+#[test]
+fn pages_come_one_after_the_other_and_a_note_goes_on_behind_the_last() {
+    let first = walk(None);
+    let mut page = first.start().unwrap();
+    for _ in 0..3 {
+        let Course::Next(after) = first.take(&page, 10, next(page.number + 1)).unwrap() else { panic!("no next") };
+        page = after;
+    }
+    let again = walk(Some(first.note()));
+    assert_eq!(again.start(), Some(page.clone()));
+    let Course::Over(walked) = again.take(&page, 5, turn(Following::End(End::HasMore), 9)).unwrap() else {
+        panic!("not over")
+    };
+    assert_eq!((walked.pages, walked.records, walked.end), (4, 35, Some(End::HasMore)));
+}
+
+#[test]
+fn a_place_that_was_there_and_a_page_that_was_there_are_errors_and_nothing_is_taken() {
+    let walk = walk(None);
+    let first = walk.start().unwrap();
+    let Ok(Course::Next(second)) = walk.take(&first, 1, next(1)) else { panic!("no next") };
+    let before = walk.note();
+    let circle = turn(Following::Next(first.position.clone()), 7);
+    assert!(walk.take(&second, 1, circle).unwrap_err().contains("leads back"));
+    let same = Turn { print: Some(1), ..next(2) };
+    assert!(walk.take(&second, 1, same).unwrap_err().contains("holds the same"));
+    assert_eq!(walk.note(), before);
+    // Two pages with nothing in them are no repetition.
+    let none = |number| Turn { print: None, ..next(number) };
+    let Ok(Course::Next(third)) = walk.take(&second, 0, none(2)) else { panic!("no next") };
+    assert!(walk.take(&third, 0, none(3)).is_ok());
+}
+
+#[test]
+fn a_page_that_failed_ends_the_row_when_no_other_is_out() {
+    let walk = walk(None);
+    let first = walk.start().unwrap();
+    assert_eq!(walk.take(&first, 1, turn(Following::Pages(5), 0)), Ok(Course::Together));
+    let out = [walk.unsent().unwrap(), walk.unsent().unwrap()];
+    assert!(walk.fail(Vec::new(), true).is_none());
+    assert_eq!(walk.unsent(), None, "no page goes out for a row that has failed");
+    assert_eq!(walk.take(&out[1], 1, next(9)), Ok(Course::Apart));
+    assert_eq!(walk.failed().map(|(_, unauthorized)| unauthorized), Some(true));
+    assert_eq!(walk.note().done.ranges().collect::<Vec<_>>(), [0..1, 2..3]);
+}
+
+proptest! {
+    #[test]
+    fn pages_that_go_together_are_taken_once_over_any_number_of_sessions(
+        pages in 2..60_u64, ends in proptest::collection::vec((0..8_usize, 0..12_usize), 0..40),
+    ) {
+        let mut session = walk(None);
+        let first = session.start().unwrap();
+        prop_assert_eq!(session.take(&first, 1, turn(Following::Pages(pages), 0)), Ok(Course::Together));
+        let (mut out, mut taken, mut over) = (Vec::new(), vec![0_u64], false);
+        let ends = ends.into_iter().chain(std::iter::repeat_n((3, 0), 4 * pages as usize));
+        for (more, which) in ends {
+            if which > 10 {
+                // Killed: what is out is lost, and the note goes on.
+                session = walk(Some(session.note()));
+                prop_assert_eq!(session.start(), None);
+                out.clear();
+            }
+            out.extend((0..more).map_while(|_| session.unsent()));
+            if out.is_empty() {
+                continue;
+            }
+            let page = out.remove(which % out.len());
+            taken.push(page.number);
+            match session.take(&page, 1, next(page.number + 1)).unwrap() {
+                Course::Over(walked) => {
+                    prop_assert_eq!((walked.pages, walked.records), (pages, pages));
+                    over = true;
+                    break;
+                }
+                course => prop_assert_eq!(course, Course::Apart),
+            }
+        }
+        taken.sort_unstable();
+        prop_assert!(over);
+        prop_assert_eq!(taken, (0..pages).collect::<Vec<_>>());
+    }
+}

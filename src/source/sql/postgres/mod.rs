@@ -1,0 +1,182 @@
+//! A query of a PostgreSQL server: a cursor in a read-only transaction, fetched in chunks as texts.
+//!
+//! Driven by a runtime of its own on the source's thread. Nothing is asked of the server before the run:
+//! columns and number of rows are not known then, and neither is whether its rows changed between two
+//! sessions of a run. Must never write, and never show a password.
+
+mod reader;
+mod tls;
+mod value;
+
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::{KIND, Login, is_postgres};
+use crate::source::problem::Problem;
+use crate::source::{Columns, Source, SourceError, SourcePlan};
+
+/// A server that has not answered by then is not there.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// A query of a server, decided.
+#[derive(Debug)]
+pub(super) struct PostgresPlan {
+    login: Login,
+    query: String,
+    /// How the server is called in messages.
+    name: String,
+}
+
+/// Decides what is known without asking the server.
+///
+/// # Errors
+/// When the URL is not one.
+pub(super) fn decide(login: Login, query: String) -> Result<PostgresPlan, Problem> {
+    let name = match login.url.constant() {
+        None => "a PostgreSQL server".to_owned(),
+        Some(url) => {
+            let config = config(url).map_err(|why| Problem::value(Some("url"), why, EXAMPLE))?;
+            name(&config)
+        }
+    };
+    Ok(PostgresPlan { login, query, name })
+}
+
+const EXAMPLE: &str = "write it as `postgres://user@host:5432/database?sslmode=require`";
+
+/// The settings of a URL. One that says nothing of TLS asks for it, unless the server is this machine.
+fn config(url: &str) -> Result<Config, String> {
+    if !is_postgres(url) {
+        return Err("a database that is not a file begins with `postgres://`".to_owned());
+    }
+    // What verifies certificates in full is all that there is here.
+    let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    let mut config: Config = url.parse().map_err(|error| format!("this is no PostgreSQL URL: {}", words(&error)))?;
+    if config.get_hosts().is_empty() {
+        return Err("the URL names no host".to_owned());
+    }
+    if !url.contains("sslmode=") {
+        config.ssl_mode(if config.get_hosts().iter().all(is_here) { SslMode::Disable } else { SslMode::Require });
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("paceline");
+    }
+    Ok(config)
+}
+
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    }
+}
+
+fn name(config: &Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(name)) => name.clone(),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => path.display().to_string(),
+        None => String::new(),
+    };
+    let port = config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("postgres://{host}{port}/{database}")
+}
+
+/// What the server said, or why it could not be asked.
+fn words(error: &tokio_postgres::Error) -> String {
+    let Some(said) = error.as_db_error() else {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(inner) = source {
+            let more = inner.to_string();
+            if !text.contains(&more) {
+                text = format!("{text}: {more}");
+            }
+            source = inner.source();
+        }
+        return text;
+    };
+    let position = match said.position() {
+        Some(tokio_postgres::error::ErrorPosition::Original(position)) => format!(" (at character {position})"),
+        Some(tokio_postgres::error::ErrorPosition::Internal { .. }) | None => String::new(),
+    };
+    let more = said.detail().into_iter().chain(said.hint()).map(|text| format!("; {text}"));
+    format!("{}{position}{}", said.message(), more.collect::<String>())
+}
+
+impl SourcePlan for PostgresPlan {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn describe(&self) -> String {
+        format!("{} (sql)", self.name)
+    }
+
+    fn columns(&self) -> Columns {
+        Columns::Open
+    }
+
+    fn count(&self) -> Result<Option<u64>, SourceError> {
+        Ok(None)
+    }
+
+    fn identity(&self) -> Result<Option<String>, SourceError> {
+        // URL and query are part of the job's identity; what the tables hold can't be told cheaply.
+        Ok(Some(format!("{}, rows told by their position", self.name)))
+    }
+
+    fn open(&self) -> Result<Box<dyn Source>, SourceError> {
+        let (url, password) = self.login.reveal()?;
+        let mut config = config(&url).map_err(|why| SourceError::new(format!("input.sql.url: {why}")))?;
+        if let Some(password) = password {
+            config.password(password);
+        }
+        Ok(Box::new(reader::Reader::open(&config, &self.query)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_is_asked_for_unless_the_server_is_here() {
+        let mode = |url: &str| config(url).unwrap().get_ssl_mode();
+        assert_eq!(mode("postgres://me@db.example.com/shop"), SslMode::Require);
+        assert_eq!(mode("postgresql://me@db.example.com/shop?sslmode=verify-full"), SslMode::Require);
+        assert_eq!(mode("postgres://me@db.example.com/shop?sslmode=disable"), SslMode::Disable);
+        for here in ["localhost", "127.0.0.1", "%2Frun%2Fpostgresql"] {
+            assert_eq!(mode(&format!("postgres://me@{here}/shop")), SslMode::Disable, "{here}");
+        }
+        assert_eq!(mode("postgres://me@localhost/shop?sslmode=require"), SslMode::Require);
+    }
+
+    #[test]
+    fn a_name_has_no_password() {
+        let config = config("postgres://me:hunter2@db.example.com:5433/shop").unwrap();
+        assert_eq!(name(&config), "postgres://db.example.com:5433/shop");
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused() {
+        for (url, why) in [
+            ("sqlite:shop.db", "begins with `postgres://`"),
+            ("postgres:///shop", "names no host"),
+            ("postgres://me@host:port/shop", "no PostgreSQL URL"),
+            ("postgres://me@host/shop?sslmode=perhaps", "no PostgreSQL URL"),
+        ] {
+            let error = config(url).unwrap_err();
+            assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+}
