@@ -77,8 +77,8 @@ mod tests {
         "[endpoints.item]\nurl = \"http://api.test/items/{{ row.value }}\"\ninput.range = { from = 0, to = 9 }\n";
 
     fn outcome(ordinal: u64, ending: Ending) -> Outcome {
-        let (unknown, walk, records) = (false, None, Vec::new());
-        Outcome { endpoint: 0, ordinal, sequence: ordinal, ending, unknown, attempts: 1, error: None, walk, records }
+        let (unknown, error, walk, records) = (false, None, None, Vec::new());
+        Outcome { endpoint: 0, ordinal, sequence: ordinal, ending, unknown, error, attempts: 1, walk, records }
     }
 
     fn two_letters() -> Post {

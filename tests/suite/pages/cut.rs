@@ -36,7 +36,7 @@ impl Scene {
     /// How far the journal says that the walk has come.
     fn noted(&self) -> Option<WalkNote> {
         let found = journal::peek(&self.job.state()).unwrap_or_else(|error| panic!("{}", error.message))?;
-        assert!(found.last.done.iter().all(|done| done.len() == 0), "the row has not ended");
+        assert!(found.last.done.iter().all(|done| done.is_empty()), "the row has not ended");
         found.last.walks.first().cloned()
     }
 
