@@ -14,9 +14,9 @@
 //! than a busy machine can be blamed for ([`STALL`]: the machine was suspended, the clock jumped, another
 //! limit was waited for) has nothing to catch up with: then no more than `max(burst, cost)` leave at once.
 //!
-//! **Gaps.** Without a burst it is the gap between two requests that a server may look at: there no more than a
-//! hundredth of the interval is caught up with, and what a request loses between its token and the wire (more than
-//! others do) widens the gap behind it.
+//! **Gaps.** Without a burst it is the gap between two requests that a server may look at (nginx's `limit_req` refuses a
+//! second one within the interval): there no token is caught up with by more than a fiftieth of the interval, and what
+//! a request loses between its token and the wire (more than others do) counts for the gap behind it.
 //!
 //! **Learned.** A pace that was learned is one more window at the end of the list; a quota that is short
 //! stands beside them (see `learned`).
@@ -101,7 +101,7 @@ impl Bucket {
         for cell in &self.cells {
             ideal = ideal.max(cell.due(cost));
         }
-        if ideal > now {
+        if ideal > now || self.cells.iter().any(|cell| cell.gap_until() > now) {
             return Err(self.latest(now, cost));
         }
         Ok(if now - ideal > STALL { now } else { ideal })
@@ -109,9 +109,12 @@ impl Bucket {
 
     /// Takes the tokens that [`Bucket::ready`] found at this `now`.
     pub fn settle(&mut self, now: u64, ideal: u64, cost: u32) {
-        for cell in &self.cells {
+        for cell in &mut self.cells {
             let taken = cell.ask(cell.told_at(ideal, now), cost);
             debug_assert_eq!(taken, Ok(()), "tokens that were due are there");
+            if cost > 0 {
+                cell.took(now);
+            }
         }
         self.wire = self.wire.saturating_add(u64::from(cost));
         self.meter.note(now, cost);
@@ -212,7 +215,7 @@ impl Bucket {
         let anew = self.learned.as_ref().map_or(u64::MAX, |learned| learned.next_change());
         let dues = self.cells.iter().enumerate().map(|(position, cell)| {
             let (most, bind) = if position < self.own { (u64::MAX, Bind::Own) } else { (anew, Bind::Learned) };
-            Due { at: cell.due(cost).min(most), grain: cell.grain(), bind }
+            Due { at: cell.due(cost).max(cell.gap_until()).min(most), grain: cell.grain(), bind }
         });
         dues.max_by_key(|due| due.at).unwrap_or(Due { at: now, grain: Grain::Timer, bind: Bind::Own })
     }

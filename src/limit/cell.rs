@@ -52,6 +52,8 @@ pub struct Cell {
     /// Whether it is one of the job's own windows, whose gaps are kept where a server may look at them. A pace that was
     /// learned is no promise.
     own: bool,
+    /// When its last token was on the wire, as far as that is known.
+    left: Option<u64>,
     /// The ledger as it would be if all who were given a place had taken.
     places: u64,
 }
@@ -103,8 +105,8 @@ impl Cell {
         let interval = u64::try_from(interval).unwrap_or(LONGEST).clamp(1, LONGEST);
         let burst = clamped(interval, burst);
         let governor = governor(interval, burst, &ledger, &told);
-        let (catch_up, grain) = bearing(interval, burst, own);
-        Self { governor, told, ledger, interval, burst: burst.get(), catch_up, grain, own, places: 0 }
+        let (catch_up, grain) = bearing(interval, burst);
+        Self { governor, told, ledger, interval, burst: burst.get(), catch_up, grain, own, left: None, places: 0 }
     }
 
     /// Goes on at another pace: what is owed, in tokens, stays owed.
@@ -112,7 +114,7 @@ impl Cell {
         let before = std::mem::replace(&mut self.interval, interval.clamp(1, LONGEST));
         let burst = clamped(self.interval, burst);
         self.burst = burst.get();
-        (self.catch_up, self.grain) = bearing(self.interval, burst, self.own);
+        (self.catch_up, self.grain) = bearing(self.interval, burst);
         let scaled = |full_at: u64| {
             let owed = u128::from(full_at.saturating_sub(now)) * u128::from(self.interval) / u128::from(before);
             u64::try_from(owed).unwrap_or(DEEPEST).saturating_add(now).min(DEEPEST)
@@ -133,12 +135,21 @@ impl Cell {
         self.own && self.burst == 1 && self.interval >= UNSEEN
     }
 
-    /// The last token came to the wire later than others by this: the next comes later, too, where it is
-    /// the gap that counts. A part that no server sees is left out; behind a whole gap there is none to mend.
+    /// Notes when a token was truly taken.
+    pub fn took(&mut self, now: u64) {
+        self.left = Some(now);
+    }
+
+    /// The last token came to the wire later than others by this.
     pub fn widen(&mut self, late: u64) {
-        if self.minds_gaps() && (self.interval / 200..self.interval).contains(&late) {
-            self.ledger.set(self.ledger.full_at().saturating_add(late).min(DEEPEST));
-        }
+        self.left = self.left.map(|left| left.saturating_add(late.min(self.interval)));
+    }
+
+    /// Before this the gap behind the last token would be too short for a server that looks at it; 0: none does. Who is
+    /// behind the pace catches up by no more than a fiftieth of the interval with each token.
+    pub fn gap_until(&self) -> u64 {
+        let left = self.left.filter(|_| self.minds_gaps());
+        left.map_or(0, |left| left.saturating_add(self.interval - self.interval / 50))
     }
 
     /// The time to tell for a token that should have left at `ideal` and leaves `now`.
@@ -174,7 +185,8 @@ impl Cell {
     /// Whether `theirs` tokens are there at `until` after `cost` were taken at `at`; takes none.
     pub fn spares(&self, at: u64, cost: u32, until: u64, theirs: u32) -> bool {
         let before = self.ledger.full_at();
-        let spares = self.ask(at, cost).is_ok() && self.ask(until, theirs).is_ok();
+        let gap = if self.minds_gaps() { self.interval - self.interval / 50 } else { 0 };
+        let spares = self.ask(at, cost).is_ok() && self.ask(until, theirs).is_ok() && until >= at.saturating_add(gap);
         self.ledger.set(before);
         spares
     }
@@ -209,18 +221,13 @@ fn clamped(interval: u64, burst: NonZeroU32) -> NonZeroU32 {
 
 /// What a cell can bear: how far it catches up, and how exactly its head must wake.
 ///
-/// Without a burst the gap between two requests is what a server looks at (nginx's `limit_req` refuses a second
-/// one within the interval), and whoever leaves late shortens the gap behind it by what is caught up with: so that
-/// is a hundredth of the interval, and the head wakes within a fiftieth. What a busy machine adds is lost. Servers
-/// count in milliseconds: below [`UNSEEN`] no gap is looked at.
-fn bearing(interval: u64, burst: NonZeroU32, own: bool) -> (u64, Grain) {
+/// Without a burst the gap between two requests is what a server looks at: so the head wakes within a fiftieth of the
+/// interval. Servers count in milliseconds: below [`UNSEEN`] no gap is looked at.
+fn bearing(interval: u64, burst: NonZeroU32) -> (u64, Grain) {
     let slack = interval * u64::from(burst.get() - 1);
-    if own && slack == 0 && interval >= UNSEEN {
-        let catch_up = (interval / 100).min(LATENESS);
-        return (catch_up, Grain::fitting(2 * catch_up));
-    }
     let catch_up = LATENESS.saturating_sub(slack).min(interval);
-    (catch_up, Grain::fitting(slack + catch_up))
+    let bears = if slack == 0 && interval >= UNSEEN { (interval / 50).min(catch_up) } else { slack + catch_up };
+    (catch_up, Grain::fitting(bears))
 }
 
 fn governor(interval: u64, burst: NonZeroU32, ledger: &Ledger, told: &Told) -> Governor {

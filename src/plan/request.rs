@@ -191,7 +191,9 @@ impl RequestPlan {
         } else if let Some(auth) = &self.auth {
             // What proves who asks may stand in the query, which the link has taken the place of.
             auth.apply(context, request).map_err(|error| unbuildable("auth", &error))?;
-            said_once(request.uri_mut());
+            if *request.uri() != to {
+                said_once(request.uri_mut());
+            }
         }
         Ok(())
     }

@@ -160,13 +160,13 @@ impl Intake {
         (first..).zip(rows).collect()
     }
 
-    /// Waits until row `sequence` is less than a window ahead of the oldest unwritten one.
-    async fn window(&self, sequence: u64) {
+    /// Waits until row `sequence` is less than `window` ahead of the oldest unwritten one.
+    async fn window(&self, sequence: u64, window: u64) {
         loop {
             let progress = self.progress.notified();
             tokio::pin!(progress);
             progress.as_mut().enable();
-            if sequence < self.written.load(Ordering::Acquire) + ORDER_WINDOW {
+            if sequence < self.written.load(Ordering::Acquire) + window {
                 return;
             }
             progress.await;
@@ -269,12 +269,14 @@ impl Drop for Begun<'_> {
 
 async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut Chunk) {
     let chain = lane.shared.chains.of(lane.index);
+    // Pages are not counted: with more than one row on its walk those that wait for the first would have no bound.
+    let window = if lane.plan().paginate.is_some() { 1 } else { ORDER_WINDOW };
     for (sequence, Taken { read, unknown, walk }) in rows {
         if let Some(chain) = chain {
             chain.room().await;
         }
         if lane.plan().order == Order::Input && chunk.rows.is_empty() {
-            intake.window(sequence).await;
+            intake.window(sequence, window).await;
         }
         match read {
             Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,

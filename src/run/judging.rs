@@ -103,7 +103,7 @@ fn carry_out(
         }
         Verdict::Unknown => unknown(lane, call, tried, judged.failure),
         // `Accept` is the verdict on an accepted reply, and an accepted reply is never judged.
-        Verdict::Fail | Verdict::Accept => match halves(lane, call, judged.failure) {
+        Verdict::Fail | Verdict::Accept => match halves(lane, call, tried, judged.failure) {
             Some(halves) => {
                 tell(lane, call, tried, "split", Some(judged.failure), None);
                 Step::Split(Box::new(halves))
@@ -114,10 +114,13 @@ fn carry_out(
 }
 
 /// A chunk that may be split comes again as its halves, down to the row that is to blame. What must not be repeated
-/// does so only where the server refused it: an answer that can't be read was given to something that was done.
-fn halves(lane: &Lane, call: &Call, failure: &Failure) -> Option<[Call; 2]> {
+/// does so only where the server surely refused it, with a 4xx: an answer that can't be read was given to something
+/// that was done, and a 5xx or a timeout (408) may come after the deed.
+fn halves(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure) -> Option<[Call; 2]> {
     let plan = lane.plan();
-    let refused = !failure.sent || matches!(failure.kind, FailureKind::Status | FailureKind::Rule);
+    let by_status = tried.status().is_some_and(|status| (400..500).contains(&status) && status != 408);
+    let by_words = matches!(failure.kind, FailureKind::Status | FailureKind::Rule);
+    let refused = !failure.sent || (by_words && by_status);
     let splits = plan.chunk.as_ref().is_some_and(|chunk| chunk.split) && (refused || plan.may_repeat());
     if splits { call.halves() } else { None }
 }

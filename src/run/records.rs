@@ -65,6 +65,8 @@ impl Taking<'_> {
             item,
             page: reply.page,
         };
+        // What stands beside an item in the page belongs to the others as well: the body of a record is its item.
+        let last = &LastAttempt { json: item, ..*self.last };
         let context = Context { row: Some(row), secrets: &lane.shared.secrets, reply: Some(&view) };
         let columns = &lane.plan().columns;
         let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
@@ -74,7 +76,7 @@ impl Taking<'_> {
                 Failure::sent(FailureKind::Extract, format!("columns.{}: {message}", column.name))
             })?);
         }
-        cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, row, self.last)));
+        cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, row, last)));
         // A server may say a secret back.
         cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
         Ok(Record { row: Arc::clone(row), cells })

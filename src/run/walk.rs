@@ -116,7 +116,9 @@ impl Walk {
             state.unsent += 1;
             if !state.done.contains(number) {
                 state.out += 1;
-                return self.plan.position(number).map(|position| Page { position, number });
+                // Where the job pages in another way now than when the walk began, the place of then fails the row.
+                let position = self.plan.position(number).unwrap_or_else(|| state.next.position.clone());
+                return Some(Page { position, number });
             }
         }
         None
@@ -156,6 +158,8 @@ impl Walk {
             return Some((outcomes, unauthorized));
         }
         state.out = state.out.saturating_sub(1);
+        // The row is over: no page of it goes out any more, also once its end is on its way.
+        state.unsent = state.pages.unwrap_or(state.unsent);
         state.failed.get_or_insert((outcomes, unauthorized));
         if state.out == 0 { state.failed.take() } else { None }
     }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::event::Event;
+use crate::journal::WalkNote;
 use crate::paginate::{Following, PageReply, Position, Walked};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Failure, FailureKind};
+use crate::secret::Masker;
 use crate::template::ReplyView;
 
 use super::call::Call;
@@ -126,18 +128,36 @@ fn go_on(lane: &Lane, call: &mut Call, walk: &Arc<Walk>, course: Course, outcome
         Course::Together => Next::Together,
         Course::Apart => {
             if let Some((failed, unauthorized)) = walk.failed() {
-                return Step::Ended(part(walk, outcomes).into_iter().chain(failed).collect(), unauthorized);
+                return Step::Ended(part(lane, walk, outcomes).into_iter().chain(failed).collect(), unauthorized);
             }
             Next::Apart
         }
     };
-    Step::Turned(part(walk, outcomes), next)
+    Step::Turned(part(lane, walk, outcomes), next)
 }
 
 /// The outcomes of a page that is not the last.
-fn part(walk: &Walk, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    let part = |outcome| Outcome { ending: Ending::Page, walk: Some(walk.note()), ..outcome };
+fn part(lane: &Lane, walk: &Walk, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let note = || {
+        let note = walk.note();
+        WalkNote { next: without_secrets(&lane.shared.masker, note.next), ..note }
+    };
+    let part = |outcome| Outcome { ending: Ending::Page, walk: Some(note()), ..outcome };
     outcomes.into_iter().map(part).collect()
+}
+
+/// A place as it may stand in the journal: a server may say a secret back in a link. Parameters that hold one are left
+/// out (what `auth` puts into a query it puts there again), and what stands elsewhere is masked, so that going on from
+/// there fails in the server's words.
+fn without_secrets(masker: &Masker, place: Position) -> Position {
+    let Position::Url(url) = place else { return place };
+    if *masker.mask(&url) == *url {
+        return Position::Url(url);
+    }
+    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+    let kept: Vec<&str> = query.split('&').filter(|pair| *masker.mask(pair) == **pair).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    Position::Url(format!("{}{mark}{}", masker.mask(path), kept.join("&")))
 }
 
 /// Tells what does not fit at the end of a walk: nothing is cut short in silence.
@@ -148,5 +168,26 @@ fn doubt(lane: &Lane, call: &Call, walked: &Walked) {
         lane.shared.meter.doubted(&format!("endpoints.{endpoint}: {words}"), call.row.ordinal);
         let message = format!("endpoints.{endpoint}, row {}: {words}", call.row.ordinal + 1);
         lane.shared.control.tell(Event::Warning { message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_a_server_says_back_in_a_link_is_not_journaled() {
+        let masker = Masker::new(["hunter2-hunter2"]);
+        for (said, noted) in [
+            ("http://a/list?page=3&tag=x", "http://a/list?page=3&tag=x"),
+            ("http://a/list?key=hunter2-hunter2&page=3", "http://a/list?page=3"),
+            ("http://a/list?page=3&key=hunter2-hunter2", "http://a/list?page=3"),
+            ("http://a/hunter2-hunter2/list?page=3", "http://a/***/list?page=3"),
+        ] {
+            let place = Position::Url(said.to_owned());
+            assert_eq!(without_secrets(&masker, place), Position::Url(noted.to_owned()), "{said}");
+        }
+        let cursor = Position::Token("hunter2".to_owned());
+        assert_eq!(without_secrets(&masker, cursor.clone()), cursor);
     }
 }

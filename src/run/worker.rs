@@ -133,11 +133,11 @@ pub async fn work(lane: Arc<Lane>) {
 }
 
 async fn live(lane: &Lane, call: &mut Call) -> Step {
+    let deadline = row_deadline(lane, call);
     if call.walk.is_some() && call.page.is_none() {
         // An earlier session left it in the middle of pages that go out together.
         return Step::Turned(Vec::new(), Next::Together);
     }
-    let deadline = row_deadline(lane, call);
     let (row, page) = (Arc::clone(&call.row), call.page.clone());
     let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };
     let (Prepared { request, takings, saving }, leave) = match admitted(lane, call, &context) {
@@ -156,11 +156,18 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     };
     count(lane, call, &tried);
     let step = settle(lane, call, &mut tried, leave).await;
-    // A page's note stays until the row has ended: were it lost, the next kill would leave no trace of the page.
     if let (Step::Sleep(_) | Step::Split(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
-        lane.forget_note(&row);
+        forget_note(lane, &row, page.as_deref());
     }
     step
+}
+
+/// The row may be sent again although its request was noted. The note of a walk that is beyond its first page stays
+/// until the row has ended: other pages are out, or answered and not yet durable, and it is the only trace of them.
+fn forget_note(lane: &Lane, row: &Arc<Row>, page: Option<&Page>) {
+    if page.is_none_or(|page| page.number == 0) {
+        lane.forget_note(row);
+    }
 }
 
 /// Whether nothing stays open when the row is sent again: the server has answered, or was never asked. A row that
@@ -294,13 +301,13 @@ async fn attempt<'l>(
         biased;
         reply = sending::exchange(lane, context, (request, page), &gate, saving.as_mut()) => match reply {
             Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
-            None => return abandoned(lane, row, &gate),
+            None => return abandoned(lane, (row, page), &gate),
         },
         () = gate.turned_back() => {
-            lane.forget_note(row);
+            forget_note(lane, row, page);
             return Made::TurnedBack;
         }
-        () = gate.drained_before() => return abandoned(lane, row, &gate),
+        () = gate.drained_before() => return abandoned(lane, (row, page), &gate),
         failure = out_of_time(lane, deadline, &gate) => Err(failure),
     };
     let passed = gate.passed();
@@ -314,9 +321,9 @@ async fn attempt<'l>(
 }
 
 /// The run drained before the request left, or before it left again; its note goes where nothing is open.
-fn abandoned<'l>(lane: &Lane, row: &Arc<Row>, gate: &LaneGate<'_>) -> Made<'l> {
+fn abandoned<'l>(lane: &Lane, (row, page): (&Arc<Row>, Option<&Page>), gate: &LaneGate<'_>) -> Made<'l> {
     if !gate.is_open() {
-        lane.forget_note(row);
+        forget_note(lane, row, page);
     }
     Made::Abandoned
 }

@@ -229,7 +229,7 @@ mod check {
         let pages = ["en", "fr"].iter().flat_map(|language| {
             (1..=3).map(move |value| json!({ "language": language, "value": value, "status": 200 }))
         });
-        let records = jsonl_file(&job.path("jobs/out/pages.jsonl"));
+        let records = jsonl_file(&job.path("jobs/out/combinations.jsonl"));
         let wanted = |record: &Value| json!({ "language": record["language"], "value": record["value"], "status": record["status"] });
         assert_eq!(records.iter().map(wanted).collect::<Vec<_>>(), pages.collect::<Vec<_>>());
     }

@@ -76,6 +76,16 @@ fn a_page_that_failed_ends_the_row_when_no_other_is_out() {
     assert_eq!(walk.note().done.ranges().collect::<Vec<_>>(), [0..1, 2..3]);
 }
 
+#[test]
+fn no_page_goes_out_behind_the_end_of_a_row_that_failed() {
+    let walk = walk(None);
+    let first = walk.start().unwrap();
+    assert_eq!(walk.take(&first, 1, turn(Following::Pages(100), 0)), Ok(Course::Together));
+    assert!(walk.unsent().is_some());
+    assert!(walk.fail(Vec::new(), false).is_some(), "it was the only one that was out");
+    assert_eq!(walk.unsent(), None);
+}
+
 proptest! {
     #[test]
     fn pages_that_go_together_are_taken_once_over_any_number_of_sessions(
