@@ -31,6 +31,11 @@ const LONGEST: u64 = 1 << 61;
 /// Intervals that no server sees the inside of, in nanoseconds.
 const UNSEEN: u64 = 2_000_000;
 
+/// By no more than this part of the interval a gap that a server may look at is shorter than it. As little as a fiftieth
+/// would do for nginx at 97 % of its rate, and costs up to 5 % of the pace in a debug build, whose heads wake late more
+/// often than such steps make up for.
+const SHORTENED: u64 = 2;
+
 /// Latest time at which a ledger may say that the bucket is full again, 146 years: room for one more
 /// [`LONGEST`] on top of it.
 const DEEPEST: u64 = 1 << 62;
@@ -140,16 +145,19 @@ impl Cell {
         self.left = Some(now);
     }
 
-    /// The last token came to the wire later than others by this.
+    /// The last token came to the wire later than others by this: where that is more than the wire itself does, it
+    /// counts for the gap behind it.
     pub fn widen(&mut self, late: u64) {
-        self.left = self.left.map(|left| left.saturating_add(late.min(self.interval)));
+        if late >= self.interval / 25 {
+            self.left = self.left.map(|left| left.saturating_add(late.min(self.interval)));
+        }
     }
 
     /// Before this the gap behind the last token would be too short for a server that looks at it; 0: none does. Who is
-    /// behind the pace catches up by no more than a fiftieth of the interval with each token.
+    /// behind the pace catches up by no more than a part of the interval with each token.
     pub fn gap_until(&self) -> u64 {
         let left = self.left.filter(|_| self.minds_gaps());
-        left.map_or(0, |left| left.saturating_add(self.interval - self.interval / 50))
+        left.map_or(0, |left| left.saturating_add(self.interval - self.interval / SHORTENED))
     }
 
     /// The time to tell for a token that should have left at `ideal` and leaves `now`.
@@ -185,7 +193,7 @@ impl Cell {
     /// Whether `theirs` tokens are there at `until` after `cost` were taken at `at`; takes none.
     pub fn spares(&self, at: u64, cost: u32, until: u64, theirs: u32) -> bool {
         let before = self.ledger.full_at();
-        let gap = if self.minds_gaps() { self.interval - self.interval / 50 } else { 0 };
+        let gap = if self.minds_gaps() { self.interval - self.interval / SHORTENED } else { 0 };
         let spares = self.ask(at, cost).is_ok() && self.ask(until, theirs).is_ok() && until >= at.saturating_add(gap);
         self.ledger.set(before);
         spares
