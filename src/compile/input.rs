@@ -71,6 +71,12 @@ fn target(site: &mut Site<'_>, path: &KeyPath, target: &ShortOrKind) -> Option<A
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SourceKind> {
     let ending = ending(inner(file));
     let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
+    // Only texts are read packed.
+    if let Some(row) = found.filter(|row| inner(file) != file && !row.reads_packed) {
+        let help = format!("unpack it first; `{}` is read as it is", inner(file));
+        site.error(codes::BAD_VALUE, path, format!("`{file}` is packed, and {} is not read packed", row.name), help);
+        return None;
+    }
     if found.is_none() {
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
         let shown: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();

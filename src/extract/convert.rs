@@ -87,6 +87,7 @@ impl As {
             (Self::Bool, _) => truth(&text_of(value)?).map(Value::Bool),
             (Self::Int, _) => whole(&text_of(value)?).map(Value::Number),
             (Self::Float, _) => decimal(&text_of(value)?).map(Value::Number),
+            (Self::Timestamp, Value::String(text)) if is_compact_date(text) => None,
             (Self::Timestamp, _) => moment(&text_of(value)?).map(|moment| moment.to_string().into()),
         }
     }
@@ -199,6 +200,17 @@ fn moment(text: &str) -> Option<Timestamp> {
     civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|moment| moment.timestamp())
 }
 
+/// Whether a text of digits may as well be a year, a day (`20260102`) or a moment (`20260102030405`) without signs between them:
+/// taken for a number they would be another time, decades away.
+fn is_compact_date(text: &str) -> bool {
+    let two = |at: usize| text.get(at..at + 2).and_then(|digits| digits.parse::<u8>().ok());
+    let is_year = text.starts_with("19") || text.starts_with("20");
+    let is_day =
+        two(4).is_some_and(|month| (1..=12).contains(&month)) && two(6).is_some_and(|day| (1..=31).contains(&day));
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && is_year && (text.len() == 4 || (matches!(text.len(), 8 | 14) && is_day))
+}
+
 /// A number since 1970, whose size tells its unit. What is finer than a nanosecond is an error.
 fn since_1970(decimal: &Decimal<'_>) -> Option<Timestamp> {
     let size: i128 = decimal.shifted(0)?.0.parse().ok()?;
@@ -288,6 +300,9 @@ mod tests {
     #[test]
     fn what_is_something_else_is_refused() {
         for (kind, value) in [
+            (As::Timestamp, json!("2026")),
+            (As::Timestamp, json!("20260102")),
+            (As::Timestamp, json!("20260102030304")),
             (As::Int, json!(12.5)),
             (As::Int, json!("12 EUR")),
             (As::Int, json!("")),

@@ -82,7 +82,9 @@ fn why(error: &scraper::error::SelectorErrorKind) -> String {
         Kind::ExpectedColonOnPseudoElement | Kind::ExpectedIdentityOnPseudoElement => {
             "a pseudo-element needs its name".to_owned()
         }
-        Kind::UnexpectedSelectorParseError(error) => format!("{error:?}"),
+        Kind::UnexpectedSelectorParseError(_) => {
+            "a part of it is empty, or no selector that is known here (such as `:nope`)".to_owned()
+        }
     }
 }
 

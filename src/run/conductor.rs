@@ -140,7 +140,7 @@ impl Conductor {
         if let Err(error) = feeder::spawn(lane.clone(), intake.clone(), selection) {
             self.end(Cause::Broken(format!("no thread could be made for the input: {error}")));
         }
-        if rows.is_none() && self.telling.is_heard() {
+        if rows.is_none() && self.telling.is_heard() && lane.plan().source.counts_cheaply() {
             count(lane.clone());
         }
         self.feeders.spawn(feed(lane, intake));

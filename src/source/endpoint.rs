@@ -20,6 +20,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "the records of another endpoint of the job, as they come",
     example: r#"input.endpoint = "users""#,
     endings: &[],
+    reads_packed: false,
     schema: <NameSpec as JsonSchema>::json_schema,
     compile: |site, path, value| settle(site, path, decide(value)),
 };

@@ -23,6 +23,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "files that match a pattern, as path, name, stem and size",
     example: r#"input.glob = "docs/*.pdf""#,
     endings: &[],
+    reads_packed: false,
     schema: |_| json_schema!({ "type": "string", "minLength": 1 }),
     compile: |site, path, value| {
         let decision = decide(value, site.file(""));

@@ -23,6 +23,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows of a JSON Lines file, an object on each line",
     example: r#"input.jsonl = { path = "orders.jsonl" }"#,
     endings: &["jsonl", "ndjson"],
+    reads_packed: true,
     schema: <JsonlSpec as JsonSchema>::json_schema,
     compile: |site, path, value| {
         let decision = decide(value, |written| site.file(written));

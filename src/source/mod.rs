@@ -136,6 +136,16 @@ pub trait SourcePlan: Debug + Send + Sync {
         false
     }
 
+    /// Whether an open source reads the input as it was when it was opened, whatever others write meanwhile.
+    fn is_snapshot(&self) -> bool {
+        false
+    }
+
+    /// Whether rows are counted for less than a run reads them for.
+    fn counts_cheaply(&self) -> bool {
+        true
+    }
+
     /// What the input is, so that a resume can tell whether it changed: size and checksums, not
     /// times. `None`: can't be told (stdin), so a run can't be resumed.
     ///
@@ -196,6 +206,8 @@ pub struct SourceKind {
     pub example: &'static str,
     /// File endings that choose this kind for `input = "file.ending"`, without the dot.
     pub endings: &'static [&'static str],
+    /// Whether files with such an ending may be packed by gzip or zstd (`rows.csv.gz`).
+    pub reads_packed: bool,
     /// Schema of the value of `input.KIND`.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of `input.KIND` (already valid by the schema; for `input = "file"` it is

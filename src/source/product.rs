@@ -24,6 +24,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "every combination of the rows of several inputs",
     example: r#"input.product = [ { values = [ { city = "Gent" } ] }, { range = { from = 1, to = 3 } } ]"#,
     endings: &[],
+    reads_packed: false,
     schema: |generator| {
         let member = generator.subschema_for::<InputSpec>();
         schemars::json_schema!({

@@ -22,6 +22,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "whole numbers or dates from one to another, seen as row.value",
     example: "input.range = { from = 1, to = 1000 }",
     endings: &[],
+    reads_packed: false,
     schema: <RangeSpec as JsonSchema>::json_schema,
     compile: |site, path, value| match spec(value) {
         Ok(RangeSpec { from: Bound::Number(from), to: Bound::Number(to), step: None }) => {

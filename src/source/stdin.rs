@@ -19,6 +19,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows from standard input: csv, tsv, jsonl or json",
     example: r#"input.stdin = "csv""#,
     endings: &[],
+    reads_packed: false,
     schema: <Format as JsonSchema>::json_schema,
     compile: |site, path, value| settle(site, path, decide(value)),
 };

@@ -16,6 +16,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows written in the job file, an array of tables",
     example: r#"input.values = [ { sku = "A1" }, { sku = "B2" } ]"#,
     endings: &[],
+    reads_packed: false,
     schema: |_| {
         schemars::json_schema!({
             "description": "Rows, a table each.",

@@ -111,15 +111,7 @@ fn what_goes_too_deep_is_stopped_before_the_stack_ends() {
 fn what_json_can_nest_can_be_walked() {
     const LEVELS: usize = 120;
     let text: &'static str = format!("{}1{}", "[".repeat(LEVELS), "]".repeat(LEVELS)).leak();
-    for source in [
-        "[..] | length",
-        "walk(.) | [..] | length",
-        "[leaf_paths] | length, 121 | select(. == 121)",
-        "[paths] | length + 1",
-    ] {
-        if source.contains("leaf_paths") {
-            continue;
-        }
+    for source in ["[..] | length", "walk(.) | [..] | length", "[paths] | length + 1"] {
         assert_eq!(bounded(source, text), Ok(vec![json!(LEVELS + 1)]), "{source}");
     }
 }

@@ -37,6 +37,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows of a CSV or TSV file, columns named by its header",
     example: r#"input.csv = { path = "products.csv" }"#,
     endings: &["csv", "tsv"],
+    reads_packed: true,
     schema: <CsvSpec as JsonSchema>::json_schema,
     compile: |site, path, value| {
         let decision = decide(value, |written| site.file(written));

@@ -30,6 +30,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows of an array of objects in a JSON file",
     example: r#"input.json = { path = "products.json", at = "items" }"#,
     endings: &["json"],
+    reads_packed: true,
     schema: <JsonSpec as JsonSchema>::json_schema,
     compile: |site, path, value| {
         let decision = decide(value, |written| site.file(written));

@@ -29,6 +29,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows of a Parquet file, types kept",
     example: r#"input.parquet = { path = "orders.parquet" }"#,
     endings: &["parquet"],
+    reads_packed: false,
     schema: <ParquetSpec as JsonSchema>::json_schema,
     compile: |site, path, value| {
         let decision = decide(value, |written| site.file(written));

@@ -46,7 +46,10 @@ fn columns(schema: &Type, name: &str) -> Result<Header, Problem> {
         }
         if let Some(what) = shape::unread(field) {
             let message = format!("the column `{column}` of {name} holds {what}, which is not read");
-            return Err(Problem::input(message, "write it as a text or a number, or leave it out of the file"));
+            return Err(Problem::input(
+                message,
+                "write it as a text, a number or a TIMESTAMP, or leave it out of the file",
+            ));
         }
     }
     Ok(Header::new(names))

@@ -4,7 +4,7 @@
 //! bytes are base64, numbers that JSON does not have are texts (`NaN`). Must never guess: what is out of
 //! range is a reason to fail the row.
 
-use ::parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit};
+use ::parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use ::parquet::record::Field;
 use ::parquet::schema::types::Type;
 use base64::Engine as _;
@@ -38,6 +38,10 @@ pub(super) enum Shape {
 pub(super) fn unread(field: &Type) -> Option<&'static str> {
     if field.is_group() {
         return field.get_fields().iter().find_map(|inner| unread(inner));
+    }
+    if field.get_physical_type() == PhysicalType::INT96 {
+        // What reads records keeps no more than milliseconds of it.
+        return Some("an INT96 timestamp, the form of old writers");
     }
     (field.get_basic_info().converted_type() == ConvertedType::INTERVAL).then_some("an INTERVAL")
 }
@@ -237,4 +241,23 @@ fn time(value: i64, nanoseconds: i64) -> Result<Value, String> {
     let time = since.and_then(|since| Time::midnight().checked_add(since).ok());
     time.map(|time| time.to_string().into())
         .ok_or_else(|| format!("holds a time of day out of range: {value} x {nanoseconds} ns"))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    #[test]
+    fn what_would_lose_digits_is_not_read() {
+        for (column, is_read) in [("int96 t", false), ("int64 t (TIMESTAMP(NANOS, true))", true), ("double t", true)] {
+            for text in [
+                format!("message m {{ required {column}; }}"),
+                format!("message m {{ required group g {{ optional {column}; }} }}"),
+            ] {
+                assert_eq!(unread(&parse_message_type(&text).unwrap()).is_none(), is_read, "{text}");
+            }
+        }
+    }
 }

@@ -188,6 +188,14 @@ impl SourcePlan for SelectingPlan {
         self.inner.is_read_once()
     }
 
+    fn is_snapshot(&self) -> bool {
+        self.inner.is_snapshot()
+    }
+
+    fn counts_cheaply(&self) -> bool {
+        !self.selecting.picks() && self.inner.counts_cheaply()
+    }
+
     fn identity(&self) -> Result<Option<String>, SourceError> {
         // What is taken of it stands in the job, and in the job's identity.
         self.inner.identity()

@@ -34,6 +34,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "rows of a query, from a SQLite file or a PostgreSQL server",
     example: r#"input.sql = { url = "sqlite:shop.db", query = "SELECT sku FROM products ORDER BY sku" }"#,
     endings: &["db", "sqlite", "sqlite3"],
+    reads_packed: false,
     schema: <SqlSpec as JsonSchema>::json_schema,
     compile,
 };

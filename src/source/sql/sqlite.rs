@@ -5,6 +5,7 @@
 //! mode. Must never end without saying so: rows that stop coming are an end only when it was told.
 
 use std::collections::HashSet;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -98,6 +99,27 @@ impl SqlitePlan {
         connect(&self.path).map_err(|why| SourceError::new(format!("{} can't be read: {why}", self.path.display())))
     }
 
+    /// Whether changes go to a log beside the file first (WAL): then no place in the file counts them, and a checkpoint
+    /// moves them without changing anything. Without a log every change counts in the first page.
+    fn is_logged(&self) -> Result<bool, SourceError> {
+        /// File format write and read version; 2 is WAL (sqlite.org/fileformat2.html, 1.3.3).
+        const VERSIONS: u64 = 18;
+        let mut versions = [0; 2];
+        let read = file::open(&self.path)?.read_exact_at(&mut versions, VERSIONS);
+        Ok(read.is_ok() && versions.contains(&2))
+    }
+
+    /// What the query gives, as a checksum.
+    fn content(&self) -> Result<String, SourceError> {
+        let (mut source, mut hasher, mut rows) = (self.open()?, crc32fast::Hasher::new(), 0_u64);
+        while let Some(read) = source.next()? {
+            let (Read::Row(row) | Read::Bad { row, .. } | Read::Skipped { row, .. }) = read;
+            hasher.update(Value::Object(row.to_object()).to_string().as_bytes());
+            rows += 1;
+        }
+        Ok(format!("sqlite, {rows} rows, content {:08x}", hasher.finalize()))
+    }
+
     fn failed(&self, why: &str) -> SourceError {
         SourceError::new(format!("the query `{}` of {} {why}", shown(&self.query), self.path.display()))
     }
@@ -133,14 +155,16 @@ impl SourcePlan for SqlitePlan {
     }
 
     fn identity(&self) -> Result<Option<String>, SourceError> {
-        // Every change of the database counts in its first page, or stands in the log beside it. The query
-        // is part of the job's identity.
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let logged = std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0);
-        let log = if logged { format!(", log {}", file::identity(&log)?) } else { String::new() };
-        Ok(Some(format!("sqlite, {}{log}", file::identity(&self.path)?)))
+        // The query is part of the job's identity.
+        if self.is_logged()? {
+            self.content().map(Some)
+        } else {
+            Ok(Some(format!("sqlite, {}", file::identity(&self.path)?)))
+        }
+    }
+
+    fn is_snapshot(&self) -> bool {
+        true
     }
 
     fn open(&self) -> Result<Box<dyn Source>, SourceError> {

@@ -166,6 +166,15 @@ mod sqlite_files {
         connection.execute_batch("UPDATE t SET v = 'y50000' WHERE id = 50000").unwrap();
         seen.push(plan.identity().unwrap().unwrap());
         assert!((1..seen.len()).all(|at| !seen[..at].contains(&seen[at])), "{seen:?}");
+        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        assert_eq!(plan.identity().unwrap().unwrap(), seen[3], "a checkpoint changes nothing");
+        drop(connection);
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("UPDATE t SET v = 'z50000' WHERE id = 50000; PRAGMA wal_checkpoint(TRUNCATE)")
+            .unwrap();
+        drop(connection);
+        assert!(!seen.contains(&plan.identity().unwrap().unwrap()), "a change that no log tells of any more");
     }
 
     #[test]
