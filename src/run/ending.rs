@@ -14,12 +14,16 @@ use super::lane::{Lane, LastAttempt};
 use super::walk::Turn;
 
 /// What an accepted reply leaves.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Yield {
     /// Records in the order of the reply, each with the position of its row in the call.
     pub records: Vec<(usize, Record)>,
     /// Rows of a chunk that the reply has nothing for, by position, with the reason.
     pub lost: Vec<(usize, String)>,
+    /// Items of a chunk's reply that belong to none of its rows.
+    pub stray: usize,
+    /// A hash of what a numbered page holds; `None` where that is nothing, or the page is not one of such.
+    pub print: Option<u64>,
     /// What a page says of its walk; `None`: it is no walk.
     pub turn: Option<Turn>,
 }
@@ -27,7 +31,7 @@ pub(super) struct Yield {
 impl Yield {
     /// Of one record for the only row.
     pub fn one(record: Record) -> Self {
-        Self { records: vec![(0, record)], lost: Vec::new(), turn: None }
+        Self { records: vec![(0, record)], ..Self::default() }
     }
 }
 

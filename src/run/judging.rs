@@ -138,11 +138,15 @@ pub(super) fn accept(lane: &Lane, call: &mut Call, tried: &Tried<'_>, mut taken:
         page: call.page.as_ref().map(|page| page.number),
         ..LastAttempt::default()
     };
-    let Some(turn) = taken.turn.take() else { return Step::Ended(ending::accepted(lane, call, taken, &last), false) };
-    walking::accept(lane, call, taken, turn, &last).unwrap_or_else(|words| {
-        let failure = Failure::sent(FailureKind::Extract, words);
-        fail(lane, call, tried, &failure)
-    })
+    if taken.stray > 0 {
+        lane.doubt(call.row.ordinal, "replies to chunks have items that belong to none of their rows (chunk.by)");
+    }
+    let Some(turn) = taken.turn.take() else {
+        tell(lane, call, tried, "accept", None, None);
+        return Step::Ended(ending::accepted(lane, call, taken, &last), false);
+    };
+    walking::accept(lane, call, tried, (taken, turn), &last)
+        .unwrap_or_else(|words| fail(lane, call, tried, &Failure::sent(FailureKind::Extract, words)))
 }
 
 /// Counts a row that failed by its reason, the same for all pages, and tells its error.

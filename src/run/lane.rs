@@ -7,6 +7,7 @@ use http::{HeaderValue, Request};
 use serde_json::{Map, Value};
 
 use crate::auth::Auth;
+use crate::event::Event;
 use crate::extract::Wanted;
 use crate::journal::Intents;
 use crate::plan::request::RequestPlan;
@@ -52,7 +53,7 @@ pub struct Shared {
     /// Keeps secrets that a server says back out of records.
     pub record_masker: Masker,
     /// To the scribe.
-    pub outbox: Mailbox<Outcome>,
+    pub outbox: Mailbox<Vec<Outcome>>,
     /// Counters for reporters.
     pub live: Live,
     /// Latencies, statuses, reasons.
@@ -207,6 +208,14 @@ impl Lane {
         Ok(request)
     }
 
+    /// Tells what does not add up in the replies to a row: nothing is cut short in silence.
+    pub fn doubt(&self, row: u64, words: &str) {
+        let endpoint = &self.plan().name;
+        self.shared.meter.doubted(&format!("endpoints.{endpoint}: {words}"), row);
+        let message = format!("endpoints.{endpoint}, row {}: {words}", row + 1);
+        self.shared.control.tell(Event::Warning { message });
+    }
+
     /// Lets so many calls be at work at once.
     pub fn allow(&self, calls: usize) {
         self.live().allowed.store(calls as u64, Ordering::Relaxed);
@@ -230,33 +239,42 @@ impl Lane {
         }
     }
 
-    /// Hands an outcome to the scribe and counts it. Waits while the scribe is behind. `unauthorized`: it failed
-    /// because the server does not know who asks.
-    pub async fn deliver(&self, outcome: Outcome, unauthorized: bool) {
+    /// Hands the outcomes of a call to the scribe, together, and counts them. Waits while the scribe is behind.
+    /// `unauthorized`: it failed because the server does not know who asks.
+    pub async fn deliver(&self, outcomes: Vec<Outcome>, unauthorized: bool) {
+        let Some((first, rest)) = outcomes.split_first() else { return };
         let chain = self.shared.chains.of(self.index);
         if let Some(chain) = chain {
-            chain.gave(outcome.records.len() as u64);
+            chain.gave(outcomes.iter().map(|outcome| outcome.records.len() as u64).sum());
         }
-        let counter = match outcome.ending {
-            Ending::Ok => &self.live().ok,
-            Ending::Skipped => &self.live().skipped,
-            Ending::Failed => &self.live().failed,
-            Ending::Page => {
-                let _delivering = Raised::new(&self.live().delivering);
-                // As below: where the outbox is closed the run ends, and the page is asked for again.
-                let _ = self.shared.outbox.push(outcome).await;
-                return self.hold_back(chain).await;
-            }
-        };
-        let ended = Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };
+        let ended = |outcome: &Outcome| Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };
+        let (first, rest) = (ended(first), rest.iter().map(ended).collect::<Vec<_>>());
         let delivering = Raised::new(&self.live().delivering);
-        // A closed outbox means that the scribe has failed and the run ends: the row has not ended.
-        if self.shared.outbox.push(outcome).await.is_ok() {
-            live::raise(counter);
+        // A closed outbox means that the scribe has failed and the run ends: the rows have not ended.
+        let arrived = self.shared.outbox.push(outcomes).await.is_ok();
+        drop(delivering);
+        if !arrived {
+            return;
+        }
+        for ended in std::iter::once(first).chain(rest) {
+            match ended.ending {
+                Ending::Ok => live::raise(&self.live().ok),
+                Ending::Skipped => live::raise(&self.live().skipped),
+                Ending::Failed => live::raise(&self.live().failed),
+                Ending::Page => {
+                    self.hold_back(chain).await;
+                    continue;
+                }
+            };
             self.shared.stops.note(&ended, &self.shared);
         }
-        drop(delivering);
     }
+}
+
+/// What outcomes that arrive together weigh in the outbox: their records, or themselves where they have none.
+#[must_use]
+pub fn weight(outcomes: &Vec<Outcome>) -> usize {
+    outcomes.iter().map(|outcome| outcome.records.len().max(1)).sum()
 }
 
 /// The body as a cell: JSON as it is, anything else as text.

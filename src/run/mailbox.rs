@@ -17,6 +17,8 @@ pub struct Closed;
 #[derive(Debug)]
 struct Inside<T> {
     items: VecDeque<T>,
+    /// Weight of all items.
+    load: usize,
     closed: bool,
     /// A blocking reader sleeps until the mailbox is half full or its patience ends.
     reader_lingers: bool,
@@ -28,7 +30,9 @@ struct Inside<T> {
 #[derive(Debug)]
 pub struct Mailbox<T> {
     inside: Mutex<Inside<T>>,
+    /// Weight that is full; one more item may be above it, however heavy.
     capacity: usize,
+    weigh: fn(&T) -> usize,
     /// Wakes a blocking reader or writer.
     changed: Condvar,
     /// Wakes an async reader.
@@ -41,9 +45,17 @@ impl<T> Mailbox<T> {
     /// A mailbox for at most `capacity` items.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
+        Self::weighing(capacity, |_| 1)
+    }
+
+    /// A mailbox that is full when its items weigh `capacity`.
+    #[must_use]
+    pub fn weighing(capacity: usize, weigh: fn(&T) -> usize) -> Self {
+        let items = VecDeque::new();
         Self {
-            inside: Mutex::new(Inside { items: VecDeque::new(), closed: false, reader_lingers: false, nudged: false }),
+            inside: Mutex::new(Inside { items, load: 0, closed: false, reader_lingers: false, nudged: false }),
             capacity: capacity.max(1),
+            weigh,
             changed: Condvar::new(),
             filled: Notify::new(),
             drained: Notify::new(),
@@ -72,11 +84,12 @@ impl<T> Mailbox<T> {
 
     fn put(&self, inside: &mut Inside<T>, item: T) {
         let was_empty = inside.items.is_empty();
+        inside.load = inside.load.saturating_add((self.weigh)(&item));
         inside.items.push_back(item);
         if was_empty {
             self.filled.notify_one();
         }
-        let ripe = inside.items.len() >= self.capacity / 2;
+        let ripe = inside.load >= self.capacity / 2;
         if (was_empty && !inside.reader_lingers) || (ripe && inside.reader_lingers) {
             inside.reader_lingers &= !ripe;
             self.changed.notify_all();
@@ -96,7 +109,7 @@ impl<T> Mailbox<T> {
                 if inside.closed {
                     return Err(Closed);
                 }
-                if inside.items.len() < self.capacity {
+                if inside.load < self.capacity {
                     self.put(&mut inside, item);
                     return Ok(());
                 }
@@ -113,7 +126,7 @@ impl<T> Mailbox<T> {
     /// When the mailbox is closed.
     pub fn push_blocking(&self, item: T) -> Result<(), Closed> {
         let mut inside = self.lock();
-        while !inside.closed && inside.items.len() >= self.capacity {
+        while !inside.closed && inside.load >= self.capacity {
             inside = self.changed.wait(inside).unwrap_or_else(PoisonError::into_inner);
         }
         if inside.closed {
@@ -125,7 +138,8 @@ impl<T> Mailbox<T> {
 
     fn take(&self, inside: &mut Inside<T>, most: usize) -> Vec<T> {
         let count = most.min(inside.items.len());
-        let taken = inside.items.drain(..count).collect();
+        let taken: Vec<T> = inside.items.drain(..count).collect();
+        inside.load = inside.items.iter().map(self.weigh).sum();
         self.drained.notify_waiters();
         self.changed.notify_all();
         taken
@@ -159,7 +173,7 @@ impl<T> Mailbox<T> {
         if inside.items.is_empty() && !inside.closed && !inside.nudged {
             inside = self.wait(inside, patience);
         }
-        let few = !inside.items.is_empty() && inside.items.len() < self.capacity / 2;
+        let few = !inside.items.is_empty() && inside.load < self.capacity / 2;
         if few && !inside.closed && !inside.nudged {
             inside.reader_lingers = true;
             inside = self.wait(inside, linger);
@@ -199,6 +213,20 @@ mod tests {
         assert_eq!(mailbox.drain(10).await, [1, 2]);
         writer.await.unwrap().unwrap();
         assert_eq!(mailbox.drain(10).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn heavy_items_fill_it_earlier_and_one_fits_however_heavy() {
+        let mailbox = Mailbox::weighing(10, |item: &usize| *item);
+        mailbox.push(4).await.unwrap();
+        mailbox.push(1_000).await.unwrap();
+        let mut writer = std::pin::pin!(mailbox.push(1));
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(writer.as_mut().poll(cx).is_pending())).await);
+        assert_eq!(mailbox.drain(1).await, [4]);
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(writer.as_mut().poll(cx).is_pending())).await);
+        assert_eq!(mailbox.drain(1).await, [1_000]);
+        writer.await.unwrap();
+        assert_eq!(mailbox.drain(9).await, [1]);
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use super::control::{self, Cause, Control, Desk};
 use super::feeder::Selection;
 use super::holds::{self, HeldOver};
 use super::idempotency::Keys;
-use super::lane::{Lane, Shared};
+use super::lane::{self, Lane, Shared};
 use super::lanes::lanes;
 use super::limits::AllLimits;
 use super::live::{self, Live};
@@ -36,7 +36,7 @@ use super::{RunError, RunOptions};
 
 use session::Session;
 
-/// Outcomes on their way to the scribe. Rows and replies may be large: what waits is bounded tightly.
+/// Records on their way to the scribe. Rows and replies may be large: what waits is bounded tightly.
 const OUTBOX: usize = 1_024;
 
 /// What is known of a run before its first request.
@@ -124,7 +124,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         masker,
         record_masker,
         secrets,
-        outbox: Mailbox::new(OUTBOX),
+        outbox: Mailbox::weighing(OUTBOX, lane::weight),
         live: live(&plan, &facts, &session.state),
         meter: Meter::default(),
         control,

@@ -12,20 +12,20 @@ use crate::record::Outcome;
 use super::lane::Lane;
 use super::worker::Step;
 
-/// Outcomes, each with whether it failed because the server does not know who asks.
+/// Outcomes that arrive together, each time with whether they failed because the server does not know who asks.
 #[derive(Debug, Default)]
-pub struct Letters(VecDeque<(Outcome, bool)>);
+pub struct Letters(VecDeque<(Vec<Outcome>, bool)>);
 
 impl Letters {
     /// Takes the outcomes of a step; what becomes of its call stays.
     pub(super) fn take(&mut self, step: Step) -> Step {
         match step {
             Step::Ended(outcomes, unauthorized) => {
-                self.0.extend(outcomes.into_iter().map(|outcome| (outcome, unauthorized)));
+                self.0.push_back((outcomes, unauthorized));
                 Step::Ended(Vec::new(), unauthorized)
             }
             Step::Turned(outcomes, next) => {
-                self.0.extend(outcomes.into_iter().map(|outcome| (outcome, false)));
+                self.0.push_back((outcomes, false));
                 Step::Turned(Vec::new(), next)
             }
             other @ (Step::Split(_) | Step::Sleep(_) | Step::Abandoned) => other,
@@ -54,14 +54,14 @@ impl Post {
         if *in_hand {
             return;
         }
-        while let Some((outcome, unauthorized)) = self.next() {
+        while let Some((outcomes, unauthorized)) = self.next() {
             *in_hand = true;
-            lane.deliver(outcome, unauthorized).await;
+            lane.deliver(outcomes, unauthorized).await;
             *in_hand = false;
         }
     }
 
-    fn next(&self) -> Option<(Outcome, bool)> {
+    fn next(&self) -> Option<(Vec<Outcome>, bool)> {
         self.open().0.pop_front()
     }
 }
@@ -96,7 +96,8 @@ mod tests {
         let post = two_letters();
         post.deliver(&lanes[0]).await;
         post.deliver(&lanes[0]).await;
-        let arrived: Vec<u64> = lanes[0].shared.outbox.drain(9).await.iter().map(|outcome| outcome.ordinal).collect();
+        let arrived: Vec<u64> =
+            lanes[0].shared.outbox.drain(9).await.iter().flatten().map(|outcome| outcome.ordinal).collect();
         assert_eq!(arrived, [1, 2]);
     }
 

@@ -89,7 +89,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         return Err(failure.clone());
     }
     let mut taken = records::of(lane, call, &view, &last)?;
-    taken.turn = walking::turn(lane, call, &reply.url, &view, taken.records.len())?;
+    taken.turn = walking::turn(lane, call, &reply.url, &view, &taken)?;
     Ok(Taken::Records(taken))
 }
 

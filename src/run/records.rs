@@ -3,10 +3,13 @@
 //! Must never give an item to a row that it may not belong to: where that can't be told the attempt fails.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::paginate::Position;
 use crate::plan::ChunkKeyPlan;
 use crate::record::Record;
 use crate::retry::{Failure, FailureKind};
@@ -27,17 +30,22 @@ pub(super) fn of(lane: &Lane, call: &Call, reply: &ReplyView<'_>, last: &LastAtt
     let taking = Taking { lane, reply, last };
     let Some(items) = &lane.plan().rows else {
         if let [row] = rows {
-            return taking.record(row, reply.json).map(Yield::one);
+            let one = taking.record(row, reply.json).map(Yield::one)?;
+            return Ok(Yield { print: is_numbered(call).then(|| print(&[], reply.body)), ..one });
         }
         let each = rows.iter().enumerate();
         let records =
             each.map(|(member, row)| Ok((member, taking.record(row, reply.json)?))).collect::<Result<_, _>>()?;
-        return Ok(Yield { records, lost: Vec::new(), turn: None });
+        return Ok(Yield { records, ..Yield::default() });
     };
     // Without JSON it is a reply that a rule accepts although its status is not expected: it has no items.
     let items = reply.json.map(|json| items.items(json)).unwrap_or_default();
     match lane.plan().chunk.as_ref().map(|chunk| &chunk.by) {
-        None => taking.all(&rows[0], &items),
+        None => {
+            let all = taking.all(&rows[0], &items)?;
+            let prints = is_numbered(call) && !items.is_empty();
+            Ok(Yield { print: prints.then(|| print(&items, reply.body)), ..all })
+        }
         Some(None) => taking.by_position(rows, &items),
         Some(Some(by)) => taking.by_key(rows, &items, by),
     }
@@ -85,7 +93,7 @@ impl Taking<'_> {
     /// All items belong to one row.
     fn all(&self, row: &Arc<Row>, items: &[&Value]) -> Result<Yield, Failure> {
         let records = items.iter().map(|item| Ok((0, self.record(row, Some(item))?))).collect::<Result<_, _>>()?;
-        Ok(Yield { records, lost: Vec::new(), turn: None })
+        Ok(Yield { records, ..Yield::default() })
     }
 
     /// The first item belongs to the first row, and so on.
@@ -102,7 +110,7 @@ impl Taking<'_> {
         }
         let pairs = rows.iter().zip(items).enumerate();
         let records = pairs.map(|(member, (row, item))| Ok((member, self.record(row, Some(item))?)));
-        Ok(Yield { records: records.collect::<Result<_, _>>()?, lost: Vec::new(), turn: None })
+        Ok(Yield { records: records.collect::<Result<_, _>>()?, ..Yield::default() })
     }
 
     /// Items belong to the rows that have the same value; of equal rows to each.
@@ -114,17 +122,52 @@ impl Taking<'_> {
             }
         }
         let mut records = Vec::with_capacity(items.len());
-        let mut found = vec![false; rows.len()];
+        let (mut found, mut stray) = (vec![false; rows.len()], 0);
         for item in items {
             let key = by.item.items(item).first().and_then(|value| key(value));
-            for member in key.and_then(|key| owners.get(&key)).into_iter().flatten() {
+            let members = key.and_then(|key| owners.get(&key));
+            stray += usize::from(members.is_none());
+            for member in members.into_iter().flatten() {
                 found[*member] = true;
                 records.push((*member, self.record(&rows[*member], Some(item))?));
             }
         }
         let lost = (0..rows.len()).filter(|member| !found[*member]);
         let lost = lost.map(|member| (member, missing(&rows[member], by))).collect();
-        Ok(Yield { records, lost, turn: None })
+        Ok(Yield { records, lost, stray, ..Yield::default() })
+    }
+}
+
+/// Whether the page that a call asks for has a number that a server may pass over: then it gives the same page again.
+fn is_numbered(call: &Call) -> bool {
+    call.page.as_ref().is_some_and(|page| matches!(page.position, Position::Number(_) | Position::Offset(_)))
+}
+
+/// A hash of what a page holds: its items where they tell themselves apart, since what stands beside them may count
+/// pages. Plain values may well be the same on two pages: then it is the whole body that counts.
+fn print(items: &[&Value], body: &[u8]) -> u64 {
+    let mut hasher = Hashing(DefaultHasher::new());
+    if items.is_empty() || !items.iter().all(|item| item.is_object()) {
+        body.hash(&mut hasher.0);
+    }
+    for item in items {
+        // What takes all bytes has no error.
+        let _ = serde_json::to_writer(&mut hasher, item);
+    }
+    hasher.0.finish()
+}
+
+/// Hashes what is written to it.
+struct Hashing(DefaultHasher);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

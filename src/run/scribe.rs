@@ -162,7 +162,8 @@ impl Scribe {
             let ended = self.shared.chains.ended();
             let patience = if ended.is_empty() { self.patience() } else { Duration::ZERO };
             let Some(outcomes) = self.shared.outbox.drain_blocking(patience, LINGER) else { break };
-            for outcome in outcomes {
+            // What came together stands in one commit: a chunk of which a part was committed would be sent again in part.
+            for outcome in outcomes.into_iter().flatten() {
                 self.accept(outcome)?;
             }
             if !ended.is_empty() || self.is_due(clock::now()) {

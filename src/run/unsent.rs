@@ -30,9 +30,7 @@ pub(super) async fn leave_out(lane: &Lane, row: Arc<Row>, sequence: u64, reason:
     lane.shared.meter.orphaned(lane.index, &reason);
     let endpoint = lane.plan().name.clone();
     lane.shared.control.tell(Event::RowSkipped { endpoint, row: row.ordinal, reason });
-    for outcome in ending::skipped(lane, &Call::new(row, sequence, None)) {
-        lane.deliver(outcome, false).await;
-    }
+    lane.deliver(ending::skipped(lane, &Call::new(row, sequence, None)), false).await;
 }
 
 /// A row that is not sent in this session ends as failed.
@@ -46,7 +44,5 @@ pub(super) async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, last: 
     });
     let mut call = Call::new(row, sequence, None);
     call.attempts = last.attempts;
-    for outcome in ending::failed(lane, &call, last) {
-        lane.deliver(outcome, false).await;
-    }
+    lane.deliver(ending::failed(lane, &call, last), false).await;
 }

@@ -54,6 +54,8 @@ struct State {
     next: Page,
     pages: Option<u64>,
     done: RowSet,
+    /// An empty page behind which there is nothing, where they go out together.
+    emptied: Option<End>,
     /// The next of all pages that has not gone out yet, where they go out together.
     unsent: u64,
     /// Pages that are out together.
@@ -107,6 +109,12 @@ impl Walk {
         state.pages.is_none().then(|| state.next.clone())
     }
 
+    /// Whether its pages go out together.
+    #[must_use]
+    pub fn goes_together(&self) -> bool {
+        self.lock().pages.is_some()
+    }
+
     /// The next of the pages that go out together; `None`: all are out.
     pub fn unsent(&self) -> Option<Page> {
         let mut state = self.lock();
@@ -131,8 +139,12 @@ impl Walk {
     pub fn take(&self, page: &Page, records: u64, turn: Turn) -> Result<Course, String> {
         let mut state = self.lock();
         state.look(page, turn.print)?;
-        if state.pages.is_some() {
+        if let Some(pages) = state.pages {
             state.walked.page(records, turn.told);
+            if let (0, Following::End(end @ (End::Empty | End::EmptyYetMore))) = (records, turn.following) {
+                // However many were told: nobody asks for a billion pages of nothing.
+                (state.pages, state.emptied) = (Some(pages.min(page.number)), Some(end));
+            }
             return Ok(state.taken_together(page.number));
         }
         let before = state.walked;
@@ -189,7 +201,7 @@ impl Walk {
 impl State {
     fn new(next: Page, pages: Option<u64>, done: RowSet, walked: Walked) -> Self {
         let seen = HashSet::from([hash(&next.position)]);
-        Self { walked, next, pages, done, unsent: 0, out: 0, seen, prints: [None; 2], failed: None }
+        Self { walked, next, pages, done, emptied: None, unsent: 0, out: 0, seen, prints: [None; 2], failed: None }
     }
 
     /// Whether a page holds what another one held. Nothing is no repetition.
@@ -217,7 +229,9 @@ impl State {
                 Ok(Course::Together)
             }
             Following::Next(position) => {
-                if !self.seen.insert(hash(&position)) {
+                // Numbers only rise.
+                let may_repeat = matches!(position, Position::Token(_) | Position::Url(_) | Position::First);
+                if may_repeat && !self.seen.insert(hash(&position)) {
                     return Err(again(&format!("the page leads back to one that was taken, {position}")));
                 }
                 if self.seen.len() > MOST_SEEN {
@@ -233,10 +247,12 @@ impl State {
     fn taken_together(&mut self, number: u64) -> Course {
         self.out = self.out.saturating_sub(1);
         self.done.insert(number);
-        if Some(self.done.len()) != self.pages {
+        let pages = self.pages.unwrap_or_default();
+        // Pages behind an empty one may still be out.
+        if self.out > 0 || self.done.first_missing() < pages {
             return Course::Apart;
         }
-        self.walked.end = Some(End::Total);
+        self.walked.end = Some(self.emptied.unwrap_or(End::Total));
         Course::Over(self.walked)
     }
 }

@@ -2,15 +2,12 @@
 //!
 //! Must never end a row while pages of it are out, nor leave a row without an end.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use http::Uri;
 
-use crate::event::Event;
 use crate::journal::WalkNote;
-use crate::paginate::{Following, PageReply, Position, Walked};
+use crate::paginate::{End, Following, PageReply, Position, Walked};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::retry::{Failure, FailureKind};
@@ -19,9 +16,10 @@ use crate::template::ReplyView;
 
 use super::call::Call;
 use super::ending::{self, Yield};
+use super::judging;
 use super::lane::{Lane, LastAttempt};
 use super::walk::{Course, Turn, Walk};
-use super::worker::Step;
+use super::worker::{Step, Tried};
 
 /// What follows a page whose records went out.
 #[derive(Debug)]
@@ -43,16 +41,20 @@ pub(super) fn turn(
     call: &Call,
     url: &Uri,
     reply: &ReplyView<'_>,
-    records: usize,
+    taken: &Yield,
 ) -> Result<Option<Turn>, Failure> {
-    let (Some(plan), Some(page)) = (&lane.plan().paginate, &call.page) else { return Ok(None) };
-    let seen = PageReply { json: reply.json, headers: reply.headers, url, records: records as u64 };
+    let (Some(plan), Some(page), Some(walk)) = (&lane.plan().paginate, &call.page, &call.walk) else { return Ok(None) };
+    let records = taken.records.len() as u64;
+    let seen = PageReply { json: reply.json, headers: reply.headers, url, records };
+    let (told, print) = (plan.told(&seen), taken.print);
+    // Of pages that go out together only one that is empty has something to say of the others.
+    if records > 0 && walk.goes_together() {
+        return Ok(Some(Turn { following: Following::End(End::Total), told, print }));
+    }
     let following = plan
         .following(&page.position, page.number, &seen)
         .map_err(|words| Failure::sent(FailureKind::Extract, words))?;
-    let following = in_order(lane, following, plan.position(1));
-    let print = (records > 0).then(|| print(lane, reply));
-    Ok(Some(Turn { following, told: plan.told(&seen), print }))
+    Ok(Some(Turn { following: in_order(lane, following, plan.position(1)), told, print }))
 }
 
 /// Where records stand in the order of the input, pages come one after the other: those that came too early would have
@@ -64,22 +66,12 @@ fn in_order(lane: &Lane, following: Following, second: Option<Position>) -> Foll
     }
 }
 
-/// A hash of what a page holds: its items, where there are such, since what stands beside them may count pages.
-fn print(lane: &Lane, reply: &ReplyView<'_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match (&lane.plan().rows, reply.json) {
-        (Some(rows), Some(json)) => rows.items(json).iter().for_each(|item| item.to_string().hash(&mut hasher)),
-        (Some(_), None) | (None, _) => reply.body.hash(&mut hasher),
-    }
-    hasher.finish()
-}
-
 /// Takes an accepted page. The words of an error fail the row.
 pub(super) fn accept(
     lane: &Lane,
     call: &mut Call,
-    taken: Yield,
-    turn: Turn,
+    tried: &Tried<'_>,
+    (taken, turn): (Yield, Turn),
     last: &LastAttempt<'_>,
 ) -> Result<Step, String> {
     let (Some(walk), Some(page)) = (call.walk.clone(), call.page.clone()) else {
@@ -89,6 +81,7 @@ pub(super) fn accept(
     let outcomes = ending::accepted(lane, call, taken, last);
     let mut post = walk.post.open();
     let course = walk.take(&page, records, turn)?;
+    judging::tell(lane, call, tried, "accept", None, None);
     Ok(post.take(go_on(lane, call, &walk, course, outcomes)))
 }
 
@@ -163,12 +156,7 @@ fn without_secrets(masker: &Masker, place: Position) -> Position {
 /// Tells what does not fit at the end of a walk: nothing is cut short in silence.
 fn doubt(lane: &Lane, call: &Call, walked: &Walked) {
     let Some(plan) = &lane.plan().paginate else { return };
-    for words in plan.doubts(walked) {
-        let endpoint = &lane.plan().name;
-        lane.shared.meter.doubted(&format!("endpoints.{endpoint}: {words}"), call.row.ordinal);
-        let message = format!("endpoints.{endpoint}, row {}: {words}", call.row.ordinal + 1);
-        lane.shared.control.tell(Event::Warning { message });
-    }
+    plan.doubts(walked).iter().for_each(|words| lane.doubt(call.row.ordinal, words));
 }
 
 #[cfg(test)]

@@ -110,15 +110,11 @@ pub async fn work(lane: Arc<Lane>) {
         }
         match step {
             Step::Ended(outcomes, unauthorized) => {
-                for outcome in outcomes {
-                    lane.deliver(outcome, unauthorized).await;
-                }
+                lane.deliver(outcomes, unauthorized).await;
                 lane.queue.finish();
             }
             Step::Turned(outcomes, next) => {
-                for outcome in outcomes {
-                    lane.deliver(outcome, false).await;
-                }
+                lane.deliver(outcomes, false).await;
                 match next {
                     Next::Call => lane.queue.sleep(call, clock::now()),
                     Next::Together => lane.queue.spread(call),
@@ -233,7 +229,6 @@ async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leav
     match accepted {
         Ok(Taken::Records(taken)) => {
             lane.pacing.let_through();
-            judging::tell(lane, call, tried, "accept", None, None);
             judging::accept(lane, call, tried, taken)
         }
         Ok(Taken::Ruled(position, rule)) => {

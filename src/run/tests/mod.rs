@@ -173,7 +173,7 @@ fn outcome(ordinal: u64, sequence: u64, ending: Ending) -> Outcome {
 
 fn post(shared: &Shared, outcomes: impl IntoIterator<Item = Outcome>) {
     for outcome in outcomes {
-        shared.outbox.push_blocking(outcome).unwrap();
+        shared.outbox.push_blocking(vec![outcome]).unwrap();
     }
     shared.outbox.close();
 }
@@ -213,7 +213,7 @@ fn a_sink_that_fails_ends_the_run_and_nothing_more_is_noted() {
     post(&shared, [0, 1, 2].map(|ordinal| outcome(ordinal, ordinal, Ending::Ok)));
     let written = scribe.run();
     assert_eq!(desk.causes.try_recv().unwrap(), Cause::Broken("no space left".to_owned()));
-    assert!(shared.outbox.push_blocking(outcome(3, 3, Ending::Ok)).is_err());
+    assert!(shared.outbox.push_blocking(vec![outcome(3, 3, Ending::Ok)]).is_err());
     assert_eq!(folder.recover().unwrap().unwrap().last, Commit::default(), "no commit was made");
     assert_eq!((written.complete, written.counts[0].ok), (false, 0));
 }

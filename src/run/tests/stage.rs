@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::super::control::{self, Cause, Desk};
 use super::super::feeder::{self, Intake, Selection};
 use super::super::idempotency::Keys;
-use super::super::lane::{Lane, Shared};
+use super::super::lane::{self, Lane, Shared};
 use super::super::limits::AllLimits;
 use super::super::live::{self, Live};
 use super::super::mailbox::Mailbox;
@@ -166,7 +166,7 @@ fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
         keys: Keys::of("r1"),
         masker: Masker::default(),
         record_masker: Masker::default(),
-        outbox: Mailbox::new(1_024),
+        outbox: Mailbox::weighing(1_024, lane::weight),
         live,
         meter: Meter::default(),
         stops: Default::default(),
@@ -209,7 +209,7 @@ pub async fn play(text: &str, server: &Arc<Server>) -> Played {
     let (mut outcomes, mut causes) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
-            some = shared.outbox.drain(1_000) => outcomes.extend(some),
+            some = shared.outbox.drain(1_000) => outcomes.extend(some.into_iter().flatten()),
             Some(cause) = desk.causes.recv() => {
                 causes.push(cause);
                 desk.phase.send_replace(control::Phase::Draining);
@@ -222,7 +222,7 @@ pub async fn play(text: &str, server: &Arc<Server>) -> Played {
         }
     }
     shared.outbox.close();
-    outcomes.extend(shared.outbox.drain(10_000).await);
+    outcomes.extend(shared.outbox.drain(10_000).await.into_iter().flatten());
     let events = std::iter::from_fn(|| desk.events.try_recv().ok()).collect();
     causes.extend(std::iter::from_fn(|| desk.causes.try_recv().ok()));
     Played { outcomes, events, causes }

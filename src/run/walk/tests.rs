@@ -50,17 +50,16 @@ fn pages_come_one_after_the_other_and_a_note_goes_on_behind_the_last() {
 fn a_place_that_was_there_and_a_page_that_was_there_are_errors_and_nothing_is_taken() {
     let walk = walk(None);
     let first = walk.start().unwrap();
-    let Ok(Course::Next(second)) = walk.take(&first, 1, next(1)) else { panic!("no next") };
+    let to = |token: &str, print| turn(Following::Next(Position::Token(token.to_owned())), print);
+    let Ok(Course::Next(second)) = walk.take(&first, 1, to("a", 1)) else { panic!("no next") };
     let before = walk.note();
-    let circle = turn(Following::Next(first.position.clone()), 7);
-    assert!(walk.take(&second, 1, circle).unwrap_err().contains("leads back"));
-    let same = Turn { print: Some(1), ..next(2) };
-    assert!(walk.take(&second, 1, same).unwrap_err().contains("holds the same"));
+    assert!(walk.take(&second, 1, to("a", 7)).unwrap_err().contains("leads back"));
+    assert!(walk.take(&second, 1, to("b", 1)).unwrap_err().contains("holds the same"));
     assert_eq!(walk.note(), before);
     // Two pages with nothing in them are no repetition.
-    let none = |number| Turn { print: None, ..next(number) };
-    let Ok(Course::Next(third)) = walk.take(&second, 0, none(2)) else { panic!("no next") };
-    assert!(walk.take(&third, 0, none(3)).is_ok());
+    let none = |token| Turn { print: None, ..to(token, 0) };
+    let Ok(Course::Next(third)) = walk.take(&second, 0, none("b")) else { panic!("no next") };
+    assert!(walk.take(&third, 0, none("c")).is_ok());
 }
 
 #[test]
@@ -74,6 +73,22 @@ fn a_page_that_failed_ends_the_row_when_no_other_is_out() {
     assert_eq!(walk.take(&out[1], 1, next(9)), Ok(Course::Apart));
     assert_eq!(walk.failed().map(|(_, unauthorized)| unauthorized), Some(true));
     assert_eq!(walk.note().done.ranges().collect::<Vec<_>>(), [0..1, 2..3]);
+}
+
+#[test]
+fn an_empty_page_ends_pages_that_go_together_however_many_were_told() {
+    let walk = walk(None);
+    let first = walk.start().unwrap();
+    assert_eq!(walk.take(&first, 1, turn(Following::Pages(1_000_000_000), 0)), Ok(Course::Together));
+    let out: Vec<Page> = (0..5).map_while(|_| walk.unsent()).collect();
+    let empty = || turn(Following::End(End::EmptyYetMore), 9);
+    assert_eq!(walk.take(&out[4], 0, Turn { print: None, ..empty() }), Ok(Course::Apart));
+    assert_eq!(walk.take(&out[2], 0, Turn { print: None, ..empty() }), Ok(Course::Apart), "page 3 is empty");
+    assert_eq!(walk.unsent(), None);
+    assert_eq!(walk.take(&out[0], 1, next(1)), Ok(Course::Apart));
+    assert_eq!(walk.take(&out[3], 0, Turn { print: None, ..empty() }), Ok(Course::Apart), "behind the empty one");
+    let Ok(Course::Over(walked)) = walk.take(&out[1], 1, next(2)) else { panic!("not over") };
+    assert_eq!((walked.records, walked.end), (3, Some(End::EmptyYetMore)));
 }
 
 #[test]
