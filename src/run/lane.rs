@@ -273,7 +273,7 @@ impl Lane {
 
 /// What outcomes that arrive together weigh in the outbox: their records, or themselves where they have none.
 #[must_use]
-pub fn weight(outcomes: &Vec<Outcome>) -> usize {
+pub fn weight(outcomes: &[Outcome]) -> usize {
     outcomes.iter().map(|outcome| outcome.records.len().max(1)).sum()
 }
 

@@ -124,7 +124,7 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         masker,
         record_masker,
         secrets,
-        outbox: Mailbox::weighing(OUTBOX, lane::weight),
+        outbox: Mailbox::weighing(OUTBOX, |outcomes| lane::weight(outcomes)),
         live: live(&plan, &facts, &session.state),
         meter: Meter::default(),
         control,

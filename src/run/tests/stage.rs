@@ -166,7 +166,7 @@ fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
         keys: Keys::of("r1"),
         masker: Masker::default(),
         record_masker: Masker::default(),
-        outbox: Mailbox::weighing(1_024, lane::weight),
+        outbox: Mailbox::weighing(1_024, |outcomes| lane::weight(outcomes)),
         live,
         meter: Meter::default(),
         stops: Default::default(),
