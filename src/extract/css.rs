@@ -133,6 +133,10 @@ impl Extractor for Css {
         Need::Utf8
     }
 
+    fn varies(&self) -> bool {
+        false
+    }
+
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {
         let Some(reply) = context.reply else { return Ok(Value::Null) };
         let mut found: Vec<Value> = reply

@@ -65,6 +65,10 @@ impl Extractor for Header {
         Need::Nothing
     }
 
+    fn varies(&self) -> bool {
+        false
+    }
+
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {
         let Some(reply) = context.reply else { return Ok(Value::Null) };
         let mut values: Vec<_> =

@@ -58,6 +58,11 @@ pub trait Extractor: Debug + Send + Sync {
         true
     }
 
+    /// Whether it looks at the item or the row, so that records of one reply have different values.
+    fn varies(&self) -> bool {
+        true
+    }
+
     /// The value; `context.reply` is always there. `item` is the JSON body, of which only what is needed
     /// is there.
     ///

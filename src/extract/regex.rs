@@ -82,6 +82,10 @@ impl Extractor for Pattern {
         Need::Utf8
     }
 
+    fn varies(&self) -> bool {
+        false
+    }
+
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {
         let Some(reply) = context.reply else { return Ok(Value::Null) };
         let text = String::from_utf8_lossy(reply.body);

@@ -45,6 +45,10 @@ impl Extractor for Constant {
         Need::Nothing
     }
 
+    fn varies(&self) -> bool {
+        false
+    }
+
     fn extract(&self, _context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {
         Ok(self.value.clone())
     }

@@ -2,6 +2,7 @@
 //!
 //! Must never give an item to a row that it may not belong to: where that can't be told the attempt fails.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::paginate::Position;
-use crate::plan::ChunkKeyPlan;
+use crate::plan::{ChunkKeyPlan, ColumnPlan};
 use crate::record::Record;
 use crate::retry::{Failure, FailureKind};
 use crate::row::Row;
@@ -27,7 +28,7 @@ use super::reading;
 /// When a value can't be had, or items can't be told apart.
 pub(super) fn of(lane: &Lane, call: &Call, reply: &ReplyView<'_>, last: &LastAttempt<'_>) -> Result<Yield, Failure> {
     let rows = call.row.members();
-    let taking = Taking { lane, reply, last };
+    let taking = Taking { lane, reply, last, same: OnceCell::new() };
     let Some(items) = &lane.plan().rows else {
         if let [row] = rows {
             let one = taking.record(row, reply.json).map(Yield::one)?;
@@ -52,11 +53,12 @@ pub(super) fn of(lane: &Lane, call: &Call, reply: &ReplyView<'_>, last: &LastAtt
 }
 
 /// What records are taken with.
-#[derive(Clone, Copy)]
 struct Taking<'t> {
     lane: &'t Lane,
     reply: &'t ReplyView<'t>,
     last: &'t LastAttempt<'t>,
+    /// Values of columns that are the same for every record of the reply, by column; taken with the first record.
+    same: OnceCell<Vec<Option<Value>>>,
 }
 
 impl Taking<'_> {
@@ -76,18 +78,32 @@ impl Taking<'_> {
         // What stands beside an item in the page belongs to the others as well: the body of a record is its item.
         let last = &LastAttempt { json: item, ..*self.last };
         let context = Context { row: Some(row), secrets: &lane.shared.secrets, reply: Some(&view) };
-        let columns = &lane.plan().columns;
-        let mut cells = Vec::with_capacity(columns.len() + lane.plan().meta.len());
-        for column in columns {
-            let value = reading::cell(&lane.shared.masker, column, &context, item.unwrap_or(&Value::Null));
-            cells.push(value.map_err(|message| {
-                Failure::sent(FailureKind::Extract, format!("columns.{}: {message}", column.name))
-            })?);
-        }
+        let mut cells = self.extracted(&context, item)?;
         cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, row, last)));
         // A server may say a secret back.
         cells.iter_mut().for_each(|cell| lane.shared.record_masker.mask_value(cell));
         Ok(Record { row: Arc::clone(row), cells })
+    }
+
+    /// The extracted columns of a record. What looks at the whole reply alone is taken once, however many items it has.
+    fn extracted(&self, context: &Context<'_>, item: Option<&Value>) -> Result<Vec<Value>, Failure> {
+        let columns = &self.lane.plan().columns;
+        let mut cells = Vec::with_capacity(columns.len() + self.lane.plan().meta.len());
+        for (position, column) in columns.iter().enumerate() {
+            if let Some(Some(value)) = self.same.get().and_then(|same| same.get(position)) {
+                cells.push(value.clone());
+                continue;
+            }
+            let value = reading::cell(&self.lane.shared.masker, column, context, item.unwrap_or(&Value::Null));
+            cells.push(value.map_err(|message| {
+                Failure::sent(FailureKind::Extract, format!("columns.{}: {message}", column.name))
+            })?);
+        }
+        if self.lane.plan().rows.is_some() {
+            let same = |(column, cell): (&ColumnPlan, &Value)| (!column.extractor.varies()).then(|| cell.clone());
+            self.same.get_or_init(|| columns.iter().zip(&cells).map(same).collect());
+        }
+        Ok(cells)
     }
 
     /// All items belong to one row.
