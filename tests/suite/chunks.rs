@@ -1,7 +1,7 @@
 //! Many rows in one request, seen from the server: who was sent with whom, whose item is whose, and what becomes of
 //! those that share a failure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::oracle::SeenRequest;
 use crate::support::output::{csv, jsonl_file};
-use crate::support::{Answer, Dice, Job, Oracle, wait};
+use crate::support::{Answer, Dice, Done, Job, Oracle, wait};
 
 const JOB: &str = r#"
 [endpoints.item]
@@ -135,11 +135,22 @@ fn nothing_is_no_key() {
     let oracle =
         Oracle::start(|_| Answer::json(&json!({ "items": [{ "id": null }, {}, { "id": 7 }, { "id": true }] })));
     let job = job(&oracle, 0, "chunk = { size = 9, by = \"id\" }").with("rows.csv", "id\nnull\n7\ntrue\n");
-    job.run(&[]).expect_code(1);
+    let done = job.run(&[]).expect_code(1);
     let table = csv(&job.path("out/table.csv"));
     let told: BTreeMap<&str, &str> = table.iter().map(|line| (line["id"].as_str(), line["got"].as_str())).collect();
     assert_eq!(told, BTreeMap::from([("null", ""), ("7", "7"), ("true", "true")]));
     assert!(table.iter().all(|line| (line["id"] == "null") == line["error"].contains("no item with")), "{table:?}");
+    assert!(done.stderr.contains("items that belong to none of their rows (chunk.by)"), "{}", done.stderr);
+}
+
+#[test]
+fn a_chunk_that_may_have_been_done_is_not_split() {
+    for (status, requests) in [(502, 1), (408, 1), (422, 15)] {
+        let oracle = Oracle::start(move |_| Answer::status(status));
+        let job = job(&oracle, 8, "chunk = { size = 8, split = true }\nretry.attempts = 1");
+        job.run(&[]).expect_code(1);
+        assert_eq!((failed(&job, 8, &status.to_string()).len(), oracle.count()), (8, requests), "{status}");
+    }
 }
 
 #[test]
@@ -167,8 +178,8 @@ const ROWS: u64 = 2_000;
 /// The last rows are not answered before the last kill, so that no run ends before it.
 const HELD_BACK: u64 = 100;
 
-#[test]
-fn whatever_kills_a_run_the_row_of_a_chunk_stands_once_and_is_not_sent_twice() {
+/// A job with these settings that was killed six times at seeded moments and then ran to its end.
+fn killed(settings: &str) -> (Job, Oracle, Done) {
     let open = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&open);
     let oracle = Oracle::start(move |request| {
@@ -176,7 +187,7 @@ fn whatever_kills_a_run_the_row_of_a_chunk_stands_once_and_is_not_sent_twice() {
         let held = ids.iter().any(|id| *id > ROWS - HELD_BACK) && !shared.load(Ordering::SeqCst);
         if held { Answer::Stall } else { of(&ids).after(Duration::from_millis(40)) }
     });
-    let job = job(&oracle, ROWS, "chunk = 10\nconcurrency = 4");
+    let job = job(&oracle, ROWS, settings);
     let mut dice = Dice::printed("chunks");
     for kill in 0..6 {
         let until = oracle.count() + 1 + usize::try_from(dice.below(25)).expect("a small number");
@@ -187,6 +198,12 @@ fn whatever_kills_a_run_the_row_of_a_chunk_stands_once_and_is_not_sent_twice() {
     }
     open.store(true, Ordering::SeqCst);
     let done = job.run(&[]);
+    (job, oracle, done)
+}
+
+#[test]
+fn whatever_kills_a_run_the_row_of_a_chunk_stands_once_and_is_not_sent_twice() {
+    let (job, oracle, done) = killed("chunk = 10\nconcurrency = 4");
     assert!(matches!(done.code, Some(0 | 1)), "{}", done.stderr);
     let unknown = failed(&job, ROWS, "unknown: this POST was on the wire");
     let mut counts = BTreeMap::<u64, u32>::new();
@@ -195,6 +212,20 @@ fn whatever_kills_a_run_the_row_of_a_chunk_stands_once_and_is_not_sent_twice() {
     assert!(twice.is_empty(), "sent twice: {twice:?}");
     assert_eq!(done.code, Some(i32::from(!unknown.is_empty())));
     assert!((1..=ROWS).all(|id| counts.contains_key(&id) || unknown.contains(&id)), "sent, or unknown");
+}
+
+#[test]
+fn whatever_kills_a_run_a_chunk_goes_out_again_under_its_own_key() {
+    let (job, oracle, done) = killed("chunk = 10\nconcurrency = 4\nidempotency-key = true");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(failed(&job, ROWS, ""), Vec::<u64>::new());
+    let mut keys = BTreeMap::<u64, BTreeSet<String>>::new();
+    for request in oracle.requests() {
+        let key = request.header("idempotency-key").expect("a key").to_owned();
+        ids(&request).into_iter().for_each(|id| _ = keys.entry(id).or_default().insert(key.clone()));
+    }
+    let several: Vec<_> = keys.iter().filter(|(_, keys)| keys.len() > 1).collect();
+    assert!(several.is_empty(), "rows under several keys, which a server would take twice: {several:?}");
 }
 
 #[test]
