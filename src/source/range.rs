@@ -2,10 +2,11 @@
 //!
 //! Must never hold more than the position: a range of billions costs what a range of one does.
 
+mod counted;
 mod dates;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::fmt::Display;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -13,8 +14,9 @@ use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 use super::problem::{Problem, settle, spec};
-use super::{Columns, Read, Source, SourceError, SourceKind, SourcePlan};
-use crate::row::{Fields, Header, Row, VALUE};
+use super::{SourceError, SourceKind};
+use crate::row::Fields;
+use counted::{Counted, Scale};
 
 /// The row of [`super::KINDS`].
 pub const KIND: SourceKind = SourceKind {
@@ -38,8 +40,8 @@ pub const KIND: SourceKind = SourceKind {
             });
             settle(site, path, dates::decide(&from, &to, step.as_deref()))
         }
-        Ok(mixed) => settle::<RangePlan>(site, path, Err(mixed.problem())),
-        Err(problem) => settle::<RangePlan>(site, path, Err(problem)),
+        Ok(mixed) => settle::<Counted<Numbers>>(site, path, Err(mixed.problem())),
+        Err(problem) => settle::<Counted<Numbers>>(site, path, Err(problem)),
     },
 };
 
@@ -112,15 +114,15 @@ impl RangeSpec {
     }
 }
 
-/// A range, decided.
+/// Whole numbers, decided.
 #[derive(Debug, Clone, Copy)]
-struct RangePlan {
+struct Numbers {
     from: i64,
     step: i64,
     rows: u64,
 }
 
-fn decide(from: i64, to: i64, step: i64) -> Result<RangePlan, Problem> {
+fn decide(from: i64, to: i64, step: i64) -> Result<Counted<Numbers>, Problem> {
     if step == 0 {
         return Err(Problem::value(
             Some("step"),
@@ -129,12 +131,7 @@ fn decide(from: i64, to: i64, step: i64) -> Result<RangePlan, Problem> {
         ));
     }
     if (to < from && step > 0) || (to > from && step < 0) {
-        let (way, sign) = if step > 0 { ("up", "negative, such as -1") } else { ("down", "positive, or absent") };
-        return Err(Problem::value(
-            Some("to"),
-            format!("the range is empty: counting {way} from {from} never meets {to}"),
-            format!("swap `from` and `to`, or make `step` {sign}"),
-        ));
+        return Err(empty(from, to, step > 0, ("negative, such as -1", "positive, or absent")));
     }
     let steps = (i128::from(to) - i128::from(from)) / i128::from(step);
     let rows = u64::try_from(steps + 1).map_err(|_| {
@@ -144,72 +141,40 @@ fn decide(from: i64, to: i64, step: i64) -> Result<RangePlan, Problem> {
             "leave one number out",
         )
     })?;
-    Ok(RangePlan { from, step, rows })
+    Ok(Counted(Numbers { from, step, rows }))
 }
 
-impl RangePlan {
+/// What is wrong where no step leads from one to the other; `turned` says how the step that counts up, or down, would be
+/// turned round.
+fn empty(from: impl Display, to: impl Display, up: bool, turned: (&str, &str)) -> Problem {
+    let (way, sign) = if up { ("up", turned.0) } else { ("down", turned.1) };
+    Problem::value(
+        Some("to"),
+        format!("the range is empty: counting {way} from {from} never meets {to}"),
+        format!("swap `from` and `to`, or make `step` {sign}"),
+    )
+}
+
+impl Numbers {
     /// The number at a position, which must be below `rows`: then it lies between `from` and `to`.
-    fn at(self, position: u64) -> Result<i64, SourceError> {
+    fn number(self, position: u64) -> Result<i64, SourceError> {
         i64::try_from(i128::from(self.from) + i128::from(position) * i128::from(self.step))
             .map_err(|_| SourceError::new(format!("row {position} of the range is out of range")))
     }
-
-    fn last(self) -> i64 {
-        self.at(self.rows - 1).unwrap_or(self.from)
-    }
 }
 
-impl SourcePlan for RangePlan {
-    fn kind(&self) -> &'static str {
-        KIND.name
+impl Scale for Numbers {
+    fn rows(&self) -> u64 {
+        self.rows
     }
 
-    fn describe(&self) -> String {
-        let by = if self.step == 1 { String::new() } else { format!(" by {}", self.step) };
-        format!("{} to {}{by} (range)", self.from, self.last())
+    fn at(&self, position: u64) -> Result<Fields, SourceError> {
+        self.number(position).map(Fields::Integer)
     }
 
-    fn columns(&self) -> Columns {
-        Columns::Known(Arc::new(Header::new(vec![VALUE.to_owned()])))
-    }
-
-    fn count(&self) -> Result<Option<u64>, SourceError> {
-        Ok(self.quick_count())
-    }
-
-    fn quick_count(&self) -> Option<u64> {
-        Some(self.rows)
-    }
-
-    fn identity(&self) -> Result<Option<String>, SourceError> {
-        Ok(Some(format!("range from {} to {} by {}", self.from, self.last(), self.step)))
-    }
-
-    fn open(&self) -> Result<Box<dyn Source>, SourceError> {
-        Ok(Box::new(Counter { plan: *self, position: 0 }))
-    }
-}
-
-/// A range being counted.
-struct Counter {
-    plan: RangePlan,
-    position: u64,
-}
-
-impl Source for Counter {
-    fn next(&mut self) -> Result<Option<Read>, SourceError> {
-        if self.position >= self.plan.rows {
-            return Ok(None);
-        }
-        let ordinal = self.position;
-        let fields = Fields::Integer(self.plan.at(ordinal)?);
-        self.position += 1;
-        Ok(Some(Read::Row(Row { ordinal, line: 0, fields })))
-    }
-
-    fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
-        self.position = self.position.saturating_add(rows);
-        Ok(())
+    fn words(&self) -> (String, String, String, bool) {
+        let last = self.number(self.rows - 1).unwrap_or(self.from);
+        (self.from.to_string(), last.to_string(), self.step.to_string(), self.step == 1)
     }
 }
 
@@ -218,12 +183,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::row::VALUE;
+    use crate::source::{Columns, Read, SourcePlan};
 
-    fn plan(from: i64, to: i64, step: Option<i64>) -> Result<RangePlan, String> {
+    fn plan(from: i64, to: i64, step: Option<i64>) -> Result<Counted<Numbers>, String> {
         decide(from, to, step.unwrap_or(1)).map_err(|problem| problem.message)
     }
 
-    fn values(plan: RangePlan) -> Vec<i64> {
+    fn values(plan: Counted<Numbers>) -> Vec<i64> {
         let mut source = plan.open().unwrap();
         let mut values = Vec::new();
         while let Some(Read::Row(row)) = source.next().unwrap() {

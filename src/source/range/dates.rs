@@ -3,14 +3,13 @@
 //! Each is counted from the first, so no step drifts: a month after January 31 is February 28, and one more March 31.
 //! Must never hold more than the position, and never ask what time it is or where.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
+use super::super::SourceError;
 use super::super::problem::Problem;
-use super::super::{Columns, Read, Source, SourceError, SourcePlan};
-use super::KIND;
-use crate::row::{Fields, Header, Row, VALUE};
+use super::counted::{Counted, Scale};
+use super::empty;
+use crate::row::{Fields, VALUE};
 use crate::spec::moment::{self, Moment, Step, Unit};
 
 /// Where the job does not say.
@@ -18,14 +17,14 @@ const DAILY: Step = Step { amount: 1, unit: Unit::Day };
 
 /// A range of dates, decided.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct DatesPlan {
+pub(super) struct Dates {
     from: Moment,
     step: Step,
     rows: u64,
 }
 
 /// Decides a range of dates as it is written; `step` is absent or has a unit.
-pub(super) fn decide(from: &str, to: &str, step: Option<&str>) -> Result<DatesPlan, Problem> {
+pub(super) fn decide(from: &str, to: &str, step: Option<&str>) -> Result<Counted<Dates>, Problem> {
     let read = |key: &'static str, text: &str| {
         moment::moment(text).map_err(|error| Problem::value(Some(key), error.message, error.help))
     };
@@ -48,22 +47,14 @@ pub(super) fn decide(from: &str, to: &str, step: Option<&str>) -> Result<DatesPl
             format!("begin at a time, such as `from = {from}T00:00:00`, or step by days, weeks, months or years"),
         ));
     }
-    let rows = rows(first, last, step).ok_or_else(|| empty(from, to, step))?;
-    Ok(DatesPlan { from: first, step, rows })
+    let rows = rows(first, last, step)
+        .ok_or_else(|| empty(from, to, step.amount > 0, ("negative, such as \"-1 day\"", "positive")))?;
+    Ok(Counted(Dates { from: first, step, rows }))
 }
 
 /// The other moment as one like the first.
 fn like(first: Moment, other: Moment) -> String {
     Moment { civil: other.civil, form: first.form }.to_string()
-}
-
-fn empty(from: &str, to: &str, step: Step) -> Problem {
-    let (way, sign) = if step.amount > 0 { ("up", "negative, such as \"-1 day\"") } else { ("down", "positive") };
-    Problem::value(
-        Some("to"),
-        format!("the range is empty: counting {way} from {from} never meets {to}"),
-        format!("swap `from` and `to`, or make `step` {sign}"),
-    )
 }
 
 /// How many there are; `None`: none. Found by halves: each is later than the one before it, or each earlier.
@@ -81,71 +72,28 @@ fn rows(first: Moment, last: Moment, step: Step) -> Option<u64> {
     u64::try_from(low).ok().filter(|rows| *rows > 0)
 }
 
-impl DatesPlan {
+impl Dates {
     /// The moment at a position, which must be below `rows`: then it lies between the first and the last.
-    fn at(self, position: u64) -> Result<String, SourceError> {
+    fn moment(self, position: u64) -> Result<String, SourceError> {
         let civil = i64::try_from(position).ok().and_then(|count| self.step.from(self.from.civil, count));
         let civil = civil.ok_or_else(|| SourceError::new(format!("row {position} of the range is out of range")))?;
         Ok(Moment { civil, form: self.from.form }.to_string())
     }
-
-    fn last(self) -> String {
-        self.at(self.rows - 1).unwrap_or_else(|_| self.from.to_string())
-    }
 }
 
-impl SourcePlan for DatesPlan {
-    fn kind(&self) -> &'static str {
-        KIND.name
+impl Scale for Dates {
+    fn rows(&self) -> u64 {
+        self.rows
     }
 
-    fn describe(&self) -> String {
-        let by = if self.step == DAILY { String::new() } else { format!(" by {}", self.step) };
-        format!("{} to {}{by} (range)", self.from, self.last())
+    fn at(&self, position: u64) -> Result<Fields, SourceError> {
+        let value = Value::from(self.moment(position)?);
+        Ok(Fields::Object(Map::from_iter([(VALUE.to_owned(), value)])))
     }
 
-    fn columns(&self) -> Columns {
-        Columns::Known(Arc::new(Header::new(vec![VALUE.to_owned()])))
-    }
-
-    fn count(&self) -> Result<Option<u64>, SourceError> {
-        Ok(self.quick_count())
-    }
-
-    fn quick_count(&self) -> Option<u64> {
-        Some(self.rows)
-    }
-
-    fn identity(&self) -> Result<Option<String>, SourceError> {
-        Ok(Some(format!("range from {} to {} by {}", self.from, self.last(), self.step)))
-    }
-
-    fn open(&self) -> Result<Box<dyn Source>, SourceError> {
-        Ok(Box::new(Dates { plan: *self, position: 0 }))
-    }
-}
-
-/// Dates being counted.
-struct Dates {
-    plan: DatesPlan,
-    position: u64,
-}
-
-impl Source for Dates {
-    fn next(&mut self) -> Result<Option<Read>, SourceError> {
-        if self.position >= self.plan.rows {
-            return Ok(None);
-        }
-        let ordinal = self.position;
-        let value = Value::from(self.plan.at(ordinal)?);
-        self.position += 1;
-        let fields = Fields::Object(Map::from_iter([(VALUE.to_owned(), value)]));
-        Ok(Some(Read::Row(Row { ordinal, line: 0, fields })))
-    }
-
-    fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
-        self.position = self.position.saturating_add(rows);
-        Ok(())
+    fn words(&self) -> (String, String, String, bool) {
+        let last = self.moment(self.rows - 1).unwrap_or_else(|_| self.from.to_string());
+        (self.from.to_string(), last, self.step.to_string(), self.step == DAILY)
     }
 }
 
@@ -156,8 +104,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::source::{Read, SourcePlan};
 
-    fn values(plan: DatesPlan, skip: u64) -> Vec<String> {
+    fn values(plan: Counted<Dates>, skip: u64) -> Vec<String> {
         let mut source = plan.open().unwrap();
         source.skip(skip).unwrap();
         let mut values = Vec::new();
@@ -175,7 +124,7 @@ mod tests {
     #[test]
     fn days_weeks_months_and_hours_are_counted_to_the_last() {
         let plan = decide("2026-01-01", "2026-03-31", None).unwrap();
-        assert_eq!((plan.rows, plan.describe().as_str()), (90, "2026-01-01 to 2026-03-31 (range)"));
+        assert_eq!((plan.0.rows, plan.describe().as_str()), (90, "2026-01-01 to 2026-03-31 (range)"));
         let plan = decide("2026-01-31", "2026-05-30", Some("1 month")).unwrap();
         assert_eq!(values(plan, 0), ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]);
         assert_eq!(plan.describe(), "2026-01-31 to 2026-04-30 by 1 month (range)");
@@ -190,9 +139,9 @@ mod tests {
     #[test]
     fn a_huge_range_jumps_to_its_end() {
         let plan = decide("0001-01-01T00:00:00Z", "9999-12-30T00:00:00Z", Some("1s")).unwrap();
-        assert_eq!(values(plan, plan.rows - 1), ["9999-12-30T00:00:00Z"]);
+        assert_eq!(values(plan, plan.0.rows - 1), ["9999-12-30T00:00:00Z"]);
         assert_eq!(values(plan, u64::MAX), Vec::<String>::new());
-        assert!(decide("9999-12-01", "9999-12-31", Some("1 month")).is_ok_and(|plan| plan.rows == 1));
+        assert!(decide("9999-12-01", "9999-12-31", Some("1 month")).is_ok_and(|plan| plan.0.rows == 1));
     }
 
     #[test]
