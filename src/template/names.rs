@@ -4,20 +4,19 @@
 //! its steps are fixed. Must never evaluate anything.
 
 mod hyphen;
+mod roots;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::engine::{FILTERS, FUNCTIONS, TESTS};
-use super::path::{Key, Plain, Root, listed, written};
+use super::path::{Key, Plain, written};
 use super::token::{Kind, Token, is_keyword};
 use super::values::Uses;
 use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind};
 use crate::diagnostic::did_you_mean;
-use crate::row::Header;
 
 /// Names that stand for the reply.
 const REPLY: [&str; 6] = ["json", "item", "text", "headers", "status", "meta"];
@@ -192,124 +191,8 @@ impl Names<'_> {
                 self.error(&word.range, TemplateErrorKind::Name, message, Some(help));
                 None
             }
-            _ => Some(reply_root(name, first.map(|(first, _)| first), steps, uses)),
+            _ => Some(roots::reply_root(name, first.map(|(first, _)| first), steps, uses)),
         }
-    }
-
-    fn column(
-        &mut self,
-        word: &Token<'_>,
-        first: Option<(&str, &Range<usize>)>,
-        steps: &Steps,
-        uses: &mut Uses,
-    ) -> Option<Resolved> {
-        if matches!(self.scope.row, RowScope::Rows) {
-            let help =
-                "a request is for a whole chunk: its rows are `rows`, as in `{{ rows | map(attribute='id') | list }}`";
-            self.error(&word.range, TemplateErrorKind::Name, "there is no single row here", Some(help.to_owned()));
-            return None;
-        }
-        if matches!(self.scope.row, RowScope::None) {
-            let help = format!("a template here may use {}", self.known_roots().join(", "));
-            self.error(&word.range, TemplateErrorKind::Name, "there is no row here", Some(help));
-            return None;
-        }
-        uses.row.add(first.map(|(first, _)| first));
-        let Some((name, range)) = first else { return Some(Resolved::Whole) };
-        let position = match &self.scope.row {
-            RowScope::Known(header) => {
-                let header = Arc::clone(header);
-                let position = header.position(name);
-                if position.is_none() {
-                    self.unknown_column(name, range, &header);
-                    return None;
-                }
-                position
-            }
-            RowScope::None | RowScope::Rows | RowScope::Open => None,
-        };
-        Some(Resolved::Path(Plain { root: Root::Column { name: name.to_owned(), position }, keys: steps.rest() }))
-    }
-
-    /// The rows of a chunk.
-    fn rows(&mut self, word: &Token<'_>, uses: &mut Uses) -> Option<Resolved> {
-        if !matches!(self.scope.row, RowScope::Rows) {
-            let help = "`rows` are the rows of a chunk: give the endpoint `chunk = 50`, or write `row`".to_owned();
-            self.error(&word.range, TemplateErrorKind::Name, "there are no `rows` here", Some(help));
-            return None;
-        }
-        uses.rows = true;
-        Some(Resolved::Whole)
-    }
-
-    fn unknown_column(&mut self, name: &str, range: &Range<usize>, header: &Header) {
-        let help = match did_you_mean(name, header.names().iter().map(String::as_str)) {
-            Some(near) => {
-                // A name that can't stand behind a dot stands in brackets already.
-                let in_brackets = written("row", name) != format!("row.{name}");
-                let whole = written("row", near);
-                let shown = if in_brackets { near } else { whole.strip_prefix("row.").unwrap_or(&whole) };
-                format!("did you mean `{shown}`?")
-            }
-            None => format!("known columns: {}", listed(header.names())),
-        };
-        self.error(range, TemplateErrorKind::Name, format!("the input has no column `{name}`"), Some(help));
-    }
-
-    fn var(&mut self, first: Option<(&str, &Range<usize>)>, steps: &Steps, uses: &mut Uses) -> Option<Resolved> {
-        uses.vars = true;
-        let Some((name, range)) = first else { return Some(Resolved::Whole) };
-        let Some(mut value) = self.scope.vars.get(name) else {
-            let known: Vec<&String> = self.scope.vars.keys().collect();
-            let help = near_or_declare(name, &known, "vars", "NAME = \"value\"");
-            self.error(range, TemplateErrorKind::Name, format!("there is no variable `{name}`"), Some(help));
-            return None;
-        };
-        for (key, range) in &steps.keys[1..] {
-            let next = match (value, key) {
-                (Value::Object(map), Key::Name(name)) => map.get(name),
-                (Value::Array(items), Key::Index(index)) => items.get(*index),
-                // A letter of a text: left to minijinja.
-                (Value::String(_), Key::Index(_)) => return Some(Resolved::Whole),
-                _ => None,
-            };
-            let Some(next) = next else {
-                let known = value.as_object().map(|map| listed(map.keys()));
-                let help = match known {
-                    Some(known) => format!("it has {known}"),
-                    None => format!("write `{}` for the whole of it", written("vars", name)),
-                };
-                let message = format!("the variable `{name}` has no `{key}` here");
-                self.error(range, TemplateErrorKind::Name, message, Some(help));
-                return None;
-            };
-            value = next;
-        }
-        Some(Resolved::Constant(value.clone()))
-    }
-
-    fn secret(
-        &mut self,
-        word: &Token<'_>,
-        first: Option<(&str, &Range<usize>)>,
-        steps: &Steps,
-        uses: &mut Uses,
-    ) -> Option<Resolved> {
-        let Some((name, range)) = first.filter(|_| steps.keys.len() == 1 && steps.fixed) else {
-            let help = "for example `{{ secrets.token }}`".to_owned();
-            self.error(&word.range, TemplateErrorKind::Name, "a secret is used by its name alone", Some(help));
-            return None;
-        };
-        if !self.scope.secrets.iter().any(|known| known == name) {
-            let known: Vec<&String> = self.scope.secrets.iter().collect();
-            let help = near_or_declare(name, &known, "secrets", "NAME.env = \"VARIABLE\"");
-            self.error(range, TemplateErrorKind::Name, format!("there is no secret `{name}`"), Some(help));
-            return None;
-        }
-        if !uses.secrets.iter().any(|used| used == name) {
-            uses.secrets.push(name.to_owned());
-        }
-        Some(Resolved::Path(Plain { root: Root::Secret(name.to_owned()), keys: Vec::new() }))
     }
 
     /// Notes an error, once per place.
@@ -348,45 +231,6 @@ impl Steps {
 
     fn all(&self) -> Vec<Key> {
         self.keys.iter().map(|(key, _)| key.clone()).collect()
-    }
-}
-
-fn reply_root(name: &str, first: Option<&str>, steps: &Steps, uses: &mut Uses) -> Resolved {
-    let (members, root): (_, fn(String) -> Root) = match name {
-        "headers" => (&mut uses.headers, |name| Root::Header(name.to_ascii_lowercase())),
-        "meta" => (&mut uses.meta, Root::Meta),
-        "json" => {
-            uses.json.add(first);
-            return Resolved::Path(Plain { root: Root::Json, keys: steps.all() });
-        }
-        "item" => {
-            uses.item.add(first);
-            return Resolved::Path(Plain { root: Root::Item, keys: steps.all() });
-        }
-        "text" => {
-            uses.text = true;
-            return Resolved::Path(Plain { root: Root::Text, keys: steps.all() });
-        }
-        _ => {
-            uses.status = true;
-            return Resolved::Path(Plain { root: Root::Status, keys: steps.all() });
-        }
-    };
-    members.add(first);
-    match first {
-        Some(first) => Resolved::Path(Plain { root: root(first.to_owned()), keys: steps.rest() }),
-        None => Resolved::Whole,
-    }
-}
-
-fn near_or_declare(name: &str, known: &[&String], table: &str, example: &str) -> String {
-    let example = example.replace("NAME", name);
-    match did_you_mean(name, known.iter().map(|known| known.as_str())) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => format!("declare it under `[{table}]`: `{example}`"),
-        None => {
-            format!("known {table}: {}; or declare it under `[{table}]`: `{example}`", listed(known.iter().copied()))
-        }
     }
 }
 
