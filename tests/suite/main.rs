@@ -56,6 +56,8 @@ mod postgres;
 mod proxies;
 /// What README.md says is true.
 mod readme;
+/// The catalog of a registry that nobody here wrote, walked by Link headers.
+mod registry;
 /// Encodings, charsets, odd statuses, cookies.
 mod replies;
 /// Interrupted, limited, changed, damaged: when a run goes on and when it does not.
