@@ -28,6 +28,8 @@ mod failed;
 mod faults;
 /// What is said of wrong job files, letter by letter.
 mod golden;
+/// What jobs of every kind write, byte by byte.
+mod golden_jobs;
 /// Everything httpbin says back.
 mod httpbin;
 /// Rows of every source, good and bad, and what becomes of them on the wire.
