@@ -16,12 +16,14 @@ use paceline::compile::{self, Options};
 use paceline::diagnostic::{self, Diagnostics, Format, codes};
 use paceline::document::{Document, Overlays};
 
+use crate::support::golden::{difference, is_updated};
+
 /// Where the cases are, from the root of the crate, in which tests run.
 const FOLDER: &str = "tests/check";
 
 #[test]
 fn golden_diagnostics_are_as_committed() {
-    let update = paceline::environment::variable("UPDATE_GOLDEN").is_some_and(|value| value == "1");
+    let update = is_updated();
     let failures: Vec<String> =
         names().iter().filter_map(|name| case(name, update).err().map(|why| format!("== {name}: {why}"))).collect();
     assert!(
@@ -161,42 +163,6 @@ fn words(line: &str) -> Vec<String> {
     assert!(!quoted, "an open quote in {line}");
     words.extend(word);
     words
-}
-
-/// Lines that went (`-`) and came (`+`), among those that stayed.
-fn difference(expected: &str, found: &str) -> String {
-    let (expected, found): (Vec<&str>, Vec<&str>) = (expected.split('\n').collect(), found.split('\n').collect());
-    // Length of the longest common subsequence of what follows each pair of positions.
-    let mut common = vec![vec![0_usize; found.len() + 1]; expected.len() + 1];
-    for (left, expected) in expected.iter().enumerate().rev() {
-        for (right, found) in found.iter().enumerate().rev() {
-            common[left][right] = match expected == found {
-                true => common[left + 1][right + 1] + 1,
-                false => common[left + 1][right].max(common[left][right + 1]),
-            };
-        }
-    }
-    let (mut left, mut right, mut out) = (0, 0, Vec::new());
-    while left < expected.len() || right < found.len() {
-        if left < expected.len() && right < found.len() && expected[left] == found[right] {
-            out.push(format!("  {}", expected[left]));
-            (left, right) = (left + 1, right + 1);
-        } else if right == found.len() || (left < expected.len() && common[left + 1][right] >= common[left][right + 1])
-        {
-            out.push(format!("- {}", expected[left]));
-            left += 1;
-        } else {
-            out.push(format!("+ {}", found[right]));
-            right += 1;
-        }
-    }
-    out.join("\n")
-}
-
-#[test]
-fn golden_differences_are_readable() {
-    assert_eq!(difference("a\nb\nc", "a\nx\nc\nd"), "  a\n- b\n+ x\n  c\n+ d");
-    assert_eq!(difference("same", "same"), "  same");
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod failed;
 mod faults;
 /// What is said of wrong job files, letter by letter.
 mod golden;
+/// What jobs of every kind write, byte by byte.
+mod golden_jobs;
 /// Everything httpbin says back.
 mod httpbin;
 /// Rows of every source, good and bad, and what becomes of them on the wire.
@@ -56,6 +58,8 @@ mod postgres;
 mod proxies;
 /// What README.md says is true.
 mod readme;
+/// The catalog of a registry that nobody here wrote, walked by Link headers.
+mod registry;
 /// Encodings, charsets, odd statuses, cookies.
 mod replies;
 /// Interrupted, limited, changed, damaged: when a run goes on and when it does not.

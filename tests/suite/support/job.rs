@@ -39,6 +39,15 @@ impl Job {
         job
     }
 
+    /// A copy of `tests/golden-jobs/` and of the inputs that it shares with `tests/check/`, to run the job at `file`.
+    pub fn golden(file: &str) -> Self {
+        let job = Self::in_folder(&format!("golden-jobs/{file}"));
+        for folder in ["golden-jobs", "check/data"] {
+            copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder), &job.path(folder));
+        }
+        job
+    }
+
     fn in_folder(file: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("paceline-test-").tempdir().expect("a temporary folder");
         Self { folder, file: PathBuf::from(file), environment: Vec::new(), input: None, alone: false }

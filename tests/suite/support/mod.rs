@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod dice;
+pub mod golden;
 pub mod job;
 pub mod machine;
 pub mod oracle;
