@@ -104,6 +104,10 @@ fn what_is_missing_or_of_another_type_says_so() {
             "columns.a = { jq = \"[range(infinite)]\" }",
             "columns.a: the jq program was stopped: it goes on for too long",
         ),
+        (
+            "columns.a = { jq = '\"x\" * 1000000000' }",
+            "columns.a: the jq program was stopped: it makes too much text and too many lists (more than 256 MiB)",
+        ),
     ] {
         let error = error_of(Answer::json(&body), columns);
         assert!(error.contains(words), "{columns}: {error}");
