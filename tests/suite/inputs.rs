@@ -199,6 +199,8 @@ fn ranges_and_values_are_rows() {
 fn standard_input_is_read_as_it_comes() {
     let cases = [
         ("csv", "id,name\n1,a\n2,b\n"),
+        ("csv", "id;name\n1;a\n2;b\n"),
+        ("csv", "id\tname\n1\ta\n2\tb\n"),
         ("tsv", "id\tname\n1\ta\n2\tb\n"),
         ("jsonl", "{\"id\": 1, \"name\": \"a\"}\n{\"id\": 2, \"name\": \"b\"}\n"),
         ("json", "[{\"id\": 1, \"name\": \"a\"}, {\"id\": 2, \"name\": \"b\"}]"),
