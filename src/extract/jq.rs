@@ -1,10 +1,13 @@
 //! `jq`: a jq program over a JSON reply.
 //!
-//! One output is the value itself, several are an array, none is null. A program can't hang the run: its steps,
-//! its outputs and the depth of its recursion are bounded. It sees the reply and nothing else: there is no
+//! One output is the value itself, several are an array, none is null. A program can't hang the run or eat its
+//! memory: its steps, its outputs, the depth of its recursion and the bytes it makes are bounded. It sees the reply and nothing else: there is no
 //! environment, no clock, no further input and no file.
 
+mod meter;
+mod natives;
 mod program;
+mod rewrite;
 mod values;
 
 #[cfg(test)]

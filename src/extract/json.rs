@@ -3,6 +3,9 @@
 //! One match is the value itself, several are an array, none is null. Paths of plain steps such as
 //! `$.a.b[0]` are walked without the query engine.
 
+mod literals;
+
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -54,7 +57,35 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &
     Some(Arc::new(Json { source: source.to_owned(), query }))
 }
 
-pub(super) fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_path::ParseError) {
+/// The path that stands at `path` of the job; reports why it is none, and warns of numbers that it can't compare exactly.
+pub(super) fn parse(site: &mut Site<'_>, path: &KeyPath, source: &str) -> Option<JsonPath> {
+    match JsonPath::parse(source) {
+        Ok(parsed) => {
+            literals::inexact(source).into_iter().for_each(|range| warn(site, path, source, range));
+            Some(parsed)
+        }
+        Err(error) => {
+            report(site, path, source, &error);
+            None
+        }
+    }
+}
+
+fn warn(site: &mut Site<'_>, path: &KeyPath, source: &str, range: Range<usize>) {
+    let literal = &source[range.clone()];
+    let message = format!("a JSONPath compares numbers as 64-bit floats: others than {literal} pass for it");
+    let other = if literal.contains(['.', 'e', 'E']) {
+        "or write no more than 15 digits".to_owned()
+    } else {
+        let program = format!(".items[] | select(.id == {literal})");
+        format!("a jq program compares whole numbers by all of their digits, as in `jq = \"{program}\"`")
+    };
+    let help = format!("where the reply has it as text, compare with `'{literal}'`; {other}");
+    let place = site.document.place_in_string(path, range);
+    site.diagnostics.push(Diagnostic::warning(codes::SUSPICIOUS, message).at(place, "").help(help));
+}
+
+fn report(site: &mut Site<'_>, path: &KeyPath, source: &str, error: &serde_json_path::ParseError) {
     // The parser's position is the byte at which it gave up.
     let start = error.position();
     let range =
@@ -109,13 +140,8 @@ fn bracketed(rest: &str) -> Option<(Step, &str)> {
 impl Query {
     /// Compiles the path that stands at `path` of the job; reports why it is none.
     pub(crate) fn compile(site: &mut Site<'_>, path: &KeyPath, source: &str) -> Option<Self> {
-        match JsonPath::parse(source) {
-            Ok(parsed) => Some(steps(source).map_or(Self::Path(parsed), Self::Steps)),
-            Err(error) => {
-                report(site, path, source, &error);
-                None
-            }
-        }
+        let parsed = parse(site, path, source)?;
+        Some(steps(source).map_or(Self::Path(parsed), Self::Steps))
     }
 
     /// What of a JSON body it looks at.

@@ -41,13 +41,7 @@ impl RowsPlan {
 
     /// Decides a path that may well have one match.
     pub fn single(site: &mut Site<'_>, path: &KeyPath, source: &str) -> Option<Self> {
-        match JsonPath::parse(source) {
-            Ok(parsed) => Some(Self { source: source.to_owned(), path: parsed }),
-            Err(error) => {
-                json::report(site, path, source, &error);
-                None
-            }
-        }
+        json::parse(site, path, source).map(|parsed| Self { source: source.to_owned(), path: parsed })
     }
 
     /// As written.

@@ -216,6 +216,15 @@ impl Lane {
         self.shared.control.tell(Event::Warning { message });
     }
 
+    /// As [`Lane::doubt`], of what may be odd in every reply: told with the first row, then only counted.
+    pub fn doubt_once(&self, row: u64, words: &str) {
+        let words = format!("endpoints.{}: {words}", self.plan().name);
+        if self.shared.meter.doubted(&words, row) {
+            let message = format!("{words} (row {}; how many there are is told at the end)", row + 1);
+            self.shared.control.tell(Event::Warning { message });
+        }
+    }
+
     /// Lets so many calls be at work at once.
     pub fn allow(&self, calls: usize) {
         self.live().allowed.store(calls as u64, Ordering::Relaxed);

@@ -107,11 +107,13 @@ impl Meter {
         self.lock().orphans.entry(endpoint).or_insert_with(|| (0, reason.to_owned())).0 += 1;
     }
 
-    /// Counts a row whose pages do not add up, by what does not.
-    pub fn doubted(&self, words: &str, row: u64) {
+    /// Counts a row whose replies are odd, by what is; whether it is the first.
+    pub fn doubted(&self, words: &str, row: u64) -> bool {
         let mut inside = self.lock();
         let known = inside.doubts.contains_key(words) || inside.doubts.len() < MOST_REASONS;
-        inside.doubts.entry(if known { words } else { OTHER }.to_owned()).or_insert((0, row)).0 += 1;
+        let (rows, _) = inside.doubts.entry(if known { words } else { OTHER }.to_owned()).or_insert((0, row));
+        *rows += 1;
+        *rows == 1
     }
 
     /// Counts values about limits that could not be read.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::extract::{ExtractError, Page, Unsettled, Wanted, charset};
-use crate::plan::{ColumnPlan, RulePlan};
+use crate::plan::{ColumnPlan, Meta, RulePlan};
 use crate::retry::{Failure, FailureKind, Then};
 use crate::save::Saving;
 use crate::secret::Masker;
@@ -27,6 +27,10 @@ const SNIPPET: usize = 80;
 /// Bytes of a body that are looked at for a snippet: more than it shows, so that a secret that begins in
 /// it is seen whole and masked whole.
 const LOOKED_AT: usize = 16 * 1024;
+
+/// What is said of a body that is not UTF-8 and stands in a cell all the same.
+const UNLIKE: &str = "the reply is not text, and `body` has U+FFFD for each of its bytes that is not UTF-8; \
+                      `save = { path = \"...\" }` keeps it as it is";
 
 /// The reply, its body in UTF-8 where something reads it.
 pub(super) fn as_text(lane: &Lane, mut reply: Reply) -> Reply {
@@ -90,7 +94,16 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     }
     let mut taken = records::of(lane, call, &view, &last)?;
     taken.turn = walking::turn(lane, call, &reply.url, &view, &taken)?;
+    unlike(lane, call, reply, last.json);
     Ok(Taken::Records(taken))
+}
+
+/// Warns of a body that a cell can't hold as it is.
+fn unlike(lane: &Lane, call: &Call, reply: &Reply, json: Option<&Value>) {
+    let is_cell = lane.plan().rows.is_none() && json.is_none() && lane.plan().meta.contains(&Meta::Body);
+    if is_cell && std::str::from_utf8(&reply.body).is_err() {
+        lane.doubt_once(call.row.ordinal, UNLIKE);
+    }
 }
 
 fn refused(reply: &Reply) -> Failure {

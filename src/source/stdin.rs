@@ -1,7 +1,8 @@
 //! `input.stdin`: rows that another program writes.
 //!
 //! What stands there is not known before it is read, and can't be read twice: no count, no identity,
-//! no resume. Must never read a byte before the first row is asked for.
+//! no resume. The cells of `csv` stand between what fits the first rows, as in a file; where more than one does, the
+//! comma is meant. Must never read a byte before the first row is asked for.
 
 use std::io;
 
@@ -84,7 +85,7 @@ impl SourcePlan for StdinPlan {
 fn rows(format: Format, text: impl io::Read + Send + 'static) -> Box<dyn Source> {
     let (text, name) = (Unpacked::new(text), NAME.to_owned());
     match format {
-        Format::Csv => Box::new(csv::Reader::lazy(csv::Rows::new(text, name, b','))),
+        Format::Csv => Box::new(csv::Reader::lazy(csv::Rows::new(text, name, None))),
         Format::Tsv => Box::new(csv::Reader::lazy(csv::Rows::new(text, name, b'\t'))),
         Format::Jsonl => Box::new(jsonl::Reader::new(text, name)),
         Format::Json => Box::new(json::Reader::new(text, name, Vec::new())),
@@ -120,6 +121,9 @@ mod tests {
     fn rows_come_from_the_stream() {
         let texts = [
             (Format::Csv, "a,b\n1,2\n"),
+            (Format::Csv, "\u{feff}a;b\n1;2\n"),
+            (Format::Csv, "a\tb\r\n1\t2\r\n"),
+            (Format::Csv, "a|b\n1|2"),
             (Format::Tsv, "a\tb\n1\t2\n"),
             (Format::Jsonl, "{\"a\":\"1\",\"b\":\"2\"}\n"),
             (Format::Json, "[{\"a\":\"1\",\"b\":\"2\"}]\n"),
@@ -128,7 +132,7 @@ mod tests {
         for (format, text) in texts.map(|(format, text)| (format, text.as_bytes().to_vec())).into_iter().chain(packed) {
             let mut source = rows(format, io::Cursor::new(text));
             let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };
-            assert_eq!(Value::Object(row.to_object()), json!({"a": "1", "b": "2"}));
+            assert_eq!(Value::Object(row.to_object()), json!({"a": "1", "b": "2"}), "{format:?}");
             assert_eq!(source.next().unwrap(), None);
         }
     }

@@ -104,6 +104,10 @@ fn what_is_missing_or_of_another_type_says_so() {
             "columns.a = { jq = \"[range(infinite)]\" }",
             "columns.a: the jq program was stopped: it goes on for too long",
         ),
+        (
+            "columns.a = { jq = '\"x\" * 1000000000' }",
+            "columns.a: the jq program was stopped: it makes too much text and too many lists (more than 256 MiB)",
+        ),
     ] {
         let error = error_of(Answer::json(&body), columns);
         assert!(error.contains(words), "{columns}: {error}");
@@ -125,6 +129,37 @@ fn what_is_not_text_fails_where_text_is_read() {
     }
     let error = error_of(Answer::text(200, "<h1>no JSON</h1>"), "columns.a = { jq = \".a\" }");
     assert!(error.contains("is not JSON") && error.contains("<h1>no JSON</h1>"), "{error}");
+}
+
+#[test]
+fn a_body_that_is_no_text_is_warned_of() {
+    let oracle = Oracle::start(|request| match request.path.as_str() {
+        "/items/1" => Answer::text(200, "plain"),
+        "/items/2" => Answer::text(200, b"<p>caf\xe9".to_vec()).header("content-type", "text/html; charset=latin1"),
+        _ => Answer::text(200, b"\x89PNG\xff\0".to_vec()).header("content-type", "image/png"),
+    });
+    let of = |columns: &str, rows: u32| {
+        let job = JOB.replace("to = 1", &format!("to = {rows}")).replace("MORE", columns);
+        let job = Job::at(&oracle.url(), &job);
+        let done = job.run(&[]).expect_code(0);
+        let mut bodies: Vec<Value> =
+            jsonl_file(&job.path("out.jsonl")).into_iter().map(|mut record| record["body"].take()).collect();
+        bodies.sort_by_key(Value::to_string);
+        (bodies, done)
+    };
+    let (bodies, done) = of("", 4);
+    assert_eq!(bodies, ["<p>café", "plain", "\u{fffd}PNG\u{fffd}\0", "\u{fffd}PNG\u{fffd}\0"].map(Value::from));
+    let words = "endpoints.item: the reply is not text, and `body` has U+FFFD for each of its bytes that is not UTF-8; \
+                 `save = { path = \"...\" }` keeps it as it is (";
+    let mut said = done.stderr.lines().filter(|line| line.contains("not text"));
+    let (event, summary) = (said.next().unwrap_or_default(), said.next().unwrap_or_default());
+    assert!(event.starts_with("warning: ") && event.contains(&format!("{words}row ")), "{}", done.stderr);
+    assert!(summary.starts_with("warning ") && summary.contains(&format!("{words}2 rows, row ")), "{}", done.stderr);
+    assert_eq!(said.next(), None, "told once, then counted");
+    for (columns, rows) in [("", 2), ("columns.a = { header = \"content-type\" }", 4)] {
+        let (_, done) = of(columns, rows);
+        assert!(!done.stderr.contains("not text"), "{columns}: {}", done.stderr);
+    }
 }
 
 #[test]

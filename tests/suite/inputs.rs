@@ -199,6 +199,8 @@ fn ranges_and_values_are_rows() {
 fn standard_input_is_read_as_it_comes() {
     let cases = [
         ("csv", "id,name\n1,a\n2,b\n"),
+        ("csv", "id;name\n1;a\n2;b\n"),
+        ("csv", "id\tname\n1\ta\n2\tb\n"),
         ("tsv", "id\tname\n1\ta\n2\tb\n"),
         ("jsonl", "{\"id\": 1, \"name\": \"a\"}\n{\"id\": 2, \"name\": \"b\"}\n"),
         ("json", "[{\"id\": 1, \"name\": \"a\"}, {\"id\": 2, \"name\": \"b\"}]"),
@@ -227,6 +229,22 @@ fn standard_input_is_read_as_it_comes() {
     std::fs::write(job.path("asked"), "").expect("a file");
     run.wait().expect_code(0);
     assert_eq!((oracle.count(), csv(&job.path("out.csv")).len()), (2, 2));
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_that_makes_its_decoder_panic_is_an_error_and_nothing_else() {
+    let oracle = Oracle::start(item);
+    let job = Job::at(&oracle.url(), &GET.replace("row.id", "row.n").replace("INPUT", "input = \"rows.parquet\""));
+    let vector = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/parquet/none.parquet");
+    let mut content = std::fs::read(vector).expect("the vector");
+    // A length in the head of the first page.
+    content[1339] = 0xff;
+    std::fs::write(job.path("rows.parquet"), content).expect("a file");
+    let done = job.run(&[]).expect_code(3);
+    let says = |words: &str| done.stderr.contains(words);
+    assert!(says("rows.parquet can't be read any further after row 0: it contradicts itself"), "{}", done.stderr);
+    assert!(says("see whether it is whole") && !says("panicked at"), "{}", done.stderr);
 }
 
 #[test]

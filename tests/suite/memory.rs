@@ -44,6 +44,38 @@ columns = { name = "$.name", price = "$.price" }
 path = "out.csv"
 "#;
 
+/// Programs that would take more than any machine has, were they let.
+#[cfg(target_os = "linux")]
+#[test]
+fn jq_programs_that_grow_are_stopped_before_they_take_the_memory() {
+    /// What one program may make, and as much again for the copy that was too much, in KiB.
+    const MOST: u64 = 2 * 256 * 1024;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let demo = runtime.block_on(Demo::start(DemoPlan::default())).expect("the demo starts");
+    for program in [
+        "\\\"x\\\" * 1000000000000",
+        "reduce range(60) as $i (\\\"x\\\"; . + .) | length",
+        "reduce range(60) as $i ([.]; . + .) | length",
+        "reduce range(60) as $i (.; [., .])",
+    ] {
+        let job = JOB.replace("ADDRESS", &demo.address().to_string()).replace("ROWS", "8");
+        let job = job.replace("concurrency = 100", "concurrency = 1\nretry.attempts = 1");
+        let job = Job::new(&job.replace("\"$.price\"", &format!("{{ jq = \"{program}\" }}")));
+        let mut run = job.spawn(&["-q"]);
+        let mut most = 0;
+        wait::until("the end of the run", Duration::from_secs(170), || {
+            most = peak(run.pid()).map_or(most, |now| most.max(now));
+            (!run.is_running()).then_some(())
+        });
+        run.wait().expect_code(1);
+        let records = std::fs::read_to_string(job.path("out.csv")).expect("records");
+        let stopped = "columns.price: the jq program was stopped: it makes too much text and too many lists";
+        assert_eq!(records.matches(stopped).count(), 8, "{program}: {records}");
+        assert!(most < MOST, "{program}: {most} KiB were resident, {MOST} are the most");
+    }
+}
+
 /// Runs so many rows; the most memory that was ever resident, in KiB.
 #[allow(clippy::print_stderr, reason = "the figure is worth knowing although the test is fine")]
 fn resident(demo: &Demo, rows: u64) -> u64 {

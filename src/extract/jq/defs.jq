@@ -1,8 +1,8 @@
 # What jq's manual has and jaq's library lacks, or has otherwise.
 def leaf_paths: paths(scalars);
 def tostream: path(def r: (.[]?|r), .; r) as $p | getpath($p) | reduce path(.[]?) as $q ([$p, .]; [$p+$q]);
-def join($s): reduce .[] as $x (null; (if . == null then "" else . + $s end)
-  + (if $x == null then "" elif $x | isstring then $x else $x | tojson end)) | if . == null then "" else . end;
+def join($s): reduce .[] as $x (null; if . == null then "" else . + $s end
+  | . + (if $x == null then "" elif $x | isstring then $x else $x | tojson end)) | if . == null then "" else . end;
 def cells(f): [.[] | if . == null then "" elif isstring then f elif . >= [] then error("an array or object is no cell") else tojson end];
 def @csv: cells("\"" + gsub("\""; "\"\"") + "\"") | join(",");
 def @tsv: cells(gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") | gsub("\n"; "\\n") | gsub("\r"; "\\r")) | join("\t");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::meter::Bounds;
 use super::program::{Flaw, Program};
 
 fn run(source: &str, input: &Value) -> Result<Vec<Value>, String> {
@@ -14,11 +15,13 @@ fn flaw(source: &str) -> (String, String) {
     (message, source[range].to_owned())
 }
 
+const FEW: Bounds = Bounds { steps: 200_000, outputs: 20_000, made: 1024 * 1024 };
+
 /// On a thread with the stack of a worker, so that an overflow would show.
 fn bounded(source: &'static str, input: &'static str) -> Result<Vec<Value>, String> {
     let input: Value = serde_json::from_str(input).unwrap();
     let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
-    thread.spawn(move || Program::compile(source).unwrap().run_within(&input, 200_000, 20_000)).unwrap().join().unwrap()
+    thread.spawn(move || Program::compile(source).unwrap().run_within(&input, &FEW)).unwrap().join().unwrap()
 }
 
 #[test]
@@ -34,6 +37,16 @@ fn programs_do_what_jq_does() {
         ("[foreach range(5) as $n (0; . + $n)]", vec![json!([0, 1, 3, 6, 10])]),
         ("path(.items[0].id)", vec![json!(["items", 0, "id"])]),
         (".items |= map(.id) | .items", vec![json!([1, 2])]),
+        ("[(1, 2) + (10, 20)]", vec![json!([11, 21, 12, 22])]),
+        ("[(1, 2) + (10, 20, .items[0].id)]", vec![json!([11, 21, 2, 12, 22, 3])]),
+        ("(.items[0].id += 5), (.items[0].id -= 1) | .items[0].id", vec![json!(6), json!(0)]),
+        ("[1, 2, 3] | .[] += (10, .[0])", vec![json!([11, 12, 13]), json!([2, 3, 4])]),
+        ("[1, 2, 3, 4] | .[1:3] |= map(. * 2) | del(.[:1])", vec![json!([4, 6, 4])]),
+        ("[path(.items[1:])]", vec![json!([["items", {"start": 1}]])]),
+        (
+            "[12345678901234567890, 12345678901234567891][] | select(. == 12345678901234567890)",
+            vec![serde_json::from_str("12345678901234567890").unwrap()],
+        ),
         ("[.items[] | .id as $id | .tags[] | [$id, .]]", vec![json!([[1, "a"]])]),
         ("try error(\"x\") catch .", vec![json!("x")]),
         ("[limit(3; repeat(1))]", vec![json!([1, 1, 1])]),
@@ -83,6 +96,104 @@ fn a_program_that_does_not_end_is_stopped() {
         let error = bounded(source, "[1,2,3,4,5,6,7,8,9]").unwrap_err();
         assert!(error.starts_with("the jq program was stopped: ") && error.contains(why), "{source}: {error}");
     }
+}
+
+#[test]
+fn a_program_that_makes_too_much_is_stopped() {
+    let much = "it makes too much text and too many lists";
+    for (source, why) in [
+        ("\"x\" * 1000000000", much),
+        ("1000000000 * \"x\"", much),
+        ("\"xx\" * 9223372036854775807", much),
+        ("\"xx\" * 123456789012345678901234567890", much),
+        ("\"x\" | . *= 1000000000", much),
+        ("{a: [\"x\"]} | .a[] *= 1000000000", much),
+        ("try (\"x\" * 1000000000) catch 1", much),
+        ("(\"x\" * 1000000000)? // 1", much),
+        ("reduce range(60) as $i (\"x\"; . + .)", much),
+        ("reduce range(60) as $i (\"x\"; . += .)", much),
+        ("reduce range(60) as $i ([1]; . + .)", much),
+        ("reduce range(60) as $i ([1]; [.[], .[]]) | 1", "steps"),
+        ("reduce range(60) as $i (1; [., .])", much),
+        ("reduce range(60) as $i (1; {a: ., b: .})", much),
+        ("reduce range(60) as $i (\"x\"; \"\\(.)\\(.)\")", much),
+        ("reduce range(60) as $i (\"x\"; [., .] | join(\",\"))", much),
+        ("reduce range(60) as $i (\"x\"; [., .] | add)", much),
+        ("reduce range(60) as $i (\"x\"; .[:0] = .)", much),
+        ("reduce range(60) as $i (\"x\"; [., .] | tojson)", much),
+        ("reduce range(60) as $i (\"x\"; [., .] | tostring)", much),
+        ("reduce range(60) as $i (\"x\"; @json \"\\(.)\\(.)\")", much),
+        ("reduce range(600) as $i (\"xyz\"; @base64)", much),
+        ("[range(9) | \"<\" * 50000 | @html] | length", much),
+        ("[range(9) | \"<\" * 50000 | @uri] | length", much),
+        ("reduce range(60) as $i (\"'\"; @sh)", much),
+        ("reduce range(60) as $i (\"x\"; gsub(\"x\"; \"xxxx\"))", "it"),
+        ("reduce range(30) as $i (3; . * .)", "a whole number that is too long"),
+        ("\"x\" * 100000 | explode", much),
+        ("\"x\" * 100000 | . / \"\"", much),
+        ("\"x\" * 100000 | indices(\"x\")", much),
+        ("\"x\" * 100000 | [match(\"x\"; \"g\")] | length", much),
+        ("\"x\" * 100000 | [scan(\"\")] | length", much),
+        ("\"[\" + \"0,\" * 100000 + \"0]\" | fromjson", much),
+        ("(\"x\" * 100000) as $x | [range(1000) | $x + \"y\"] | length", much),
+        ("(\"x\" * 100000) as $x | [range(1000) | $x | ascii_upcase] | length", much),
+        ("(\"x\" * 100000) as $x | [range(1000) | try ($x | .b) catch .] | length", much),
+        ("[range(1000)] as $x | [range(1000) | $x | reverse] | length", much),
+        ("[range(1000)] as $x | [range(1000) | $x | sort_by(-.)] | length", much),
+        ("[range(1000)] as $x | [range(1000) | $x[1:]] | length", much),
+        ("[range(1000)] as $x | [range(1000) | $x | .[0] = 1] | length", much),
+        ("[range(1000)] as $x | [range(1000) as $i | $x | .[0] |= $i] | length", much),
+        ("[range(1000)] as $x | [range(1000) as $i | $x | .[0] += $i] | length", much),
+        ("[range(1000)] as $x | [range(1000) | $x - [1]] | length", much),
+        ("[range(1000)] as $x | [range(1000) | $x]", much),
+        (
+            "([range(1000) | {key: tostring, value: .}] | from_entries) as $x | [range(100) | $x * {a: 1}] | length",
+            much,
+        ),
+        (
+            "([range(1000) | {key: tostring, value: .}] | from_entries) as $x | [range(100) | $x | to_entries] | length",
+            "it",
+        ),
+    ] {
+        let outcome = bounded(source, "{}").map(|outputs| outputs.len());
+        let stopped = |error: &String| error.starts_with("the jq program was stopped: ") && error.contains(why);
+        assert!(outcome.as_ref().is_err_and(stopped), "{source}: {outcome:?}");
+    }
+    assert!(bounded("\"x\" * 100000 | .a", "{}").unwrap_err().len() < 500, "errors hold no whole values");
+}
+
+/// What grows in a loop is changed where it is: a million bytes made are enough for lists that are far longer than
+/// what could be copied each time.
+#[test]
+fn what_is_put_together_piece_by_piece_is_not_too_much() {
+    for (source, output) in [
+        ("reduce range(5000) as $i (\"\"; . + \"abc\") | length", 15_000),
+        ("reduce range(5000) as $i (\"\"; . += \"abc\") | length", 15_000),
+        ("reduce range(5000) as $i (\"\"; . + \"ab\" + \"c\") | length", 15_000),
+        ("reduce range(5000) as $i (\"\"; . + ($i | tostring)[:1] + \"\\($i)\"[:1] + \"c\") | length", 15_000),
+        ("reduce range(5000) as $i ({}; . * {(\"\\($i % 9)\"): {(\"\\($i)\"): $i}}) | length", 9),
+        ("reduce range(5000) as $i ([]; . + [$i]) | length", 5_000),
+        ("reduce range(5000) as $i ([]; . += [$i]) | length", 5_000),
+        ("reduce range(5000) as $i ({}; .[\"\\($i)\"] = $i) | length", 5_000),
+        ("reduce range(5000) as $i ({}; . + {\"\\($i)\": $i}) | length", 5_000),
+        ("reduce range(5000) as $i ({}; .[\"\\($i % 9)\"] += [$i]) | length", 9),
+        ("reduce range(5000) as $i ([range(10)]; .[$i % 10] += 1) | length", 10),
+        ("[range(5000)] | add | . + 2502501", 15_000_001),
+        ("[range(5000) | tostring] | join(\"\") | length", 18_890),
+        ("[range(1000) | [.]] | add | length", 1_000),
+        ("\"abc\" * 300 | gsub(\"b\"; \"\") | length", 600),
+    ] {
+        assert_eq!(bounded(source, "{}"), Ok(vec![json!(output)]), "{source}");
+    }
+}
+
+#[test]
+fn what_is_as_large_as_its_input_is_not_too_much() {
+    let input: &'static str = json!({"a": "x".repeat(3_000_000)}).to_string().leak();
+    let lengths = |source| bounded(source, input).map(|outputs| outputs[0].as_str().map(str::len));
+    assert_eq!(lengths(".a"), Ok(Some(3_000_000)));
+    assert_eq!(lengths(".a | ascii_upcase | tojson"), Ok(Some(3_000_002)));
+    assert!(lengths(".a * 9").is_err());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use csv::{ByteRecord, StringRecord};
 use encoding_rs::{Encoding, UTF_8};
 
+use super::sniff;
 use crate::row::{Fields, Header, Row};
 use crate::source::file::{self, Opening};
 use crate::source::lines::{CAP, Lines};
@@ -39,7 +40,8 @@ pub(in crate::source) struct Rows<R> {
     name: String,
     /// What the text is written in, for people.
     encoding: &'static str,
-    delimiter: u8,
+    /// What stands between cells; `None`: what fits the first rows.
+    delimiter: Option<u8>,
     record: ByteRecord,
     /// The line of a quote that the record opened and never closed.
     unclosed: Option<u64>,
@@ -53,9 +55,9 @@ enum State<R> {
 }
 
 impl<R: Read> Rows<R> {
-    /// Records of `text`, which is called `name` in messages.
-    pub fn new(text: R, name: String, delimiter: u8) -> Self {
-        let (state, record) = (State::Unopened(text), ByteRecord::new());
+    /// Records of `text`, which is called `name` in messages; without a delimiter it is looked for.
+    pub fn new(text: R, name: String, delimiter: impl Into<Option<u8>>) -> Self {
+        let (state, record, delimiter) = (State::Unopened(text), ByteRecord::new(), delimiter.into());
         Self { state, name, encoding: UTF_8.name(), delimiter, record, unclosed: None }
     }
 
@@ -153,18 +155,20 @@ impl<R: Read> Rows<R> {
             return Ok(());
         }
         let State::Unopened(mut text) = std::mem::replace(&mut self.state, State::Over) else { return Ok(()) };
-        let first = file::opening(&mut text).map_err(|error| {
-            let message = format!("{} can't be read: {}", self.name, file::reason(&error));
-            Fault::Failed(SourceError::new(message))
-        })?;
-        let first = match first {
+        let name = &self.name;
+        let failed = |error| Fault::Failed(SourceError::new(format!("{name} can't be read: {}", file::reason(&error))));
+        let mut first = match file::opening(&mut text).map_err(failed)? {
             Opening::Plain(first) => first,
             Opening::Marked => Vec::new(),
             Opening::Utf16(name) => return Err(Fault::Utf16(name)),
         };
-        let lines = Lines::new(std::io::Cursor::new(first).chain(text), self.delimiter);
+        let delimiter = match self.delimiter {
+            Some(delimiter) => delimiter,
+            None => sniff::ahead(&mut first, &mut text).map_err(failed)?,
+        };
+        let lines = Lines::new(std::io::Cursor::new(first).chain(text), delimiter);
         let reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.delimiter).from_reader(lines);
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(lines);
         self.state = State::Open(Box::new(reader));
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! Must never choose between two that both fit: a wrong one gives wrong columns, so that the job has to say.
 
+use std::io::{self, Read};
+
 use csv::ReaderBuilder;
 
 /// Bytes of the head that are looked at.
@@ -49,6 +51,34 @@ pub(super) fn sniff(head: &[u8], whole: bool) -> Sniffed {
                 }
             }
             Sniffed::Found(best.map_or(CANDIDATES[0], |fit| fit.delimiter))
+        }
+    }
+}
+
+/// The delimiter of a stream, of which no more is taken into `head` than tells it: a stream may keep its reader
+/// waiting. Where two fit to the end of the head it is the first of them, a comma before all.
+///
+/// # Errors
+/// When the stream can't be read.
+pub(super) fn ahead(head: &mut Vec<u8>, stream: &mut impl Read) -> io::Result<u8> {
+    let mut taken = vec![0; 8 * 1024];
+    loop {
+        // A line that is cut off tells nothing yet.
+        let lines = head.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if lines > 0
+            && let Sniffed::Found(delimiter) = sniff(&head[..lines], false)
+        {
+            return Ok(delimiter);
+        }
+        let bytes = match stream.read(&mut taken) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        head.extend_from_slice(&taken[..bytes]);
+        if bytes == 0 || head.len() as u64 >= HEAD {
+            return Ok(match sniff(head, bytes == 0) {
+                Sniffed::Found(delimiter) | Sniffed::Unclear([(delimiter, _), _]) => delimiter,
+            });
         }
     }
 }
@@ -116,6 +146,46 @@ mod tests {
             writer.write_record(["a", "b", "c"]).unwrap();
             table.iter().for_each(|row| writer.write_record(row).unwrap());
             prop_assert_eq!(sniff(&writer.into_inner().unwrap(), true), Sniffed::Found(delimiter));
+        }
+    }
+
+    /// Gives a line with each read, and fails when more is asked for.
+    struct Lines(Vec<&'static [u8]>);
+
+    impl Read for Lines {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(io::Error::other("read on"));
+            }
+            let line = self.0.remove(0);
+            into[..line.len()].copy_from_slice(line);
+            Ok(line.len())
+        }
+    }
+
+    #[test]
+    fn no_more_of_a_stream_is_taken_than_tells_it() {
+        for (lines, delimiter, left) in [
+            (vec![&b"a;b\n"[..], b"1;2\n"], b';', 1),
+            (vec![b"a;", b"b\n", b"1;2\n"], b';', 1),
+            (vec![b"a,b\n1,2\n"], b',', 0),
+            (vec![b"sku\n", b"a;b\n"], b',', 1),
+            (vec![b"name, first;x\n", b"a;1\n", b"b;2\n", b"c;3\n"], b';', 1),
+        ] {
+            let (mut head, mut stream) = (Vec::new(), Lines(lines.clone()));
+            assert_eq!(ahead(&mut head, &mut stream).unwrap(), delimiter);
+            assert_eq!(stream.0.len(), left, "{}", String::from_utf8_lossy(&lines.concat()));
+            assert_eq!([head, stream.0.concat()].concat(), lines.concat(), "nothing is lost");
+        }
+        assert!(ahead(&mut Vec::new(), &mut Lines(vec![b"a;b"])).is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_stream_tells_what_there_is() {
+        for (text, delimiter) in
+            [(&b"a;b"[..], b';'), (b"a;b,c\n1;2,3\n", b','), (b"a;b\tc", b';'), (b"", b','), (b"a\tb\n", b'\t')]
+        {
+            assert_eq!(ahead(&mut Vec::new(), &mut &*text).unwrap(), delimiter);
         }
     }
 }

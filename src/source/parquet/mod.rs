@@ -6,6 +6,8 @@
 #[cfg(feature = "parquet")]
 mod plan;
 #[cfg(feature = "parquet")]
+mod quiet;
+#[cfg(feature = "parquet")]
 mod reader;
 #[cfg(feature = "parquet")]
 mod shape;

@@ -4,7 +4,6 @@
 //! the file, a panic of its decoders too: they trust what a file says of itself more than is good.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ParquetMetaData;
@@ -13,6 +12,7 @@ use ::parquet::file::serialized_reader::SerializedFileReader;
 use ::parquet::record::reader::{ReaderIter, TreeBuilder};
 use serde_json::Map;
 
+use super::quiet::quietly;
 use super::shape::Shape;
 use crate::row::{Fields, Row};
 use crate::source::{Read, Source, SourceError};
@@ -39,7 +39,7 @@ fn group_rows(metadata: &ParquetMetaData, group: usize) -> u64 {
 
 /// What the crate says, or that it gave up.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(read)) {
+    match quietly(read) {
         Ok(result) => result.map_err(|error| error.to_string().trim_start_matches("Parquet error: ").to_owned()),
         Err(_) => Err("it contradicts itself; see whether it is whole".to_owned()),
     }
