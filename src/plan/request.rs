@@ -130,6 +130,13 @@ impl RequestPlan {
     /// # Errors
     /// A [`FailureKind::Request`] when the row gives no URL, header or body that can be sent.
     pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
+        let mut request = self.unproved(context)?;
+        self.prove(context, &mut request)?;
+        Ok(request)
+    }
+
+    /// The request for a row, without what proves who asks.
+    fn unproved(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
         let uri = match &self.constant {
             Some(uri) => uri.clone(),
             None => {
@@ -150,10 +157,12 @@ impl RequestPlan {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        if let Some(auth) = &self.auth {
-            auth.apply(context, &mut request).map_err(|error| unbuildable("auth", &error))?;
-        }
         Ok(request)
+    }
+
+    fn prove(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), Failure> {
+        let Some(auth) = &self.auth else { return Ok(()) };
+        auth.apply(context, request).map_err(|error| unbuildable("auth", &error))
     }
 
     /// The request for a page of a row's walk: as [`RequestPlan::build`], at the place that the page names. One that
@@ -162,9 +171,10 @@ impl RequestPlan {
     /// # Errors
     /// As [`RequestPlan::build`], and when the page is at a place that may not be asked.
     pub fn page(&self, context: &Context<'_>, page: &PageRequest) -> Result<Request<RequestBody>, Failure> {
-        let mut request = self.build(context)?;
-        if let Some(url) = &page.url {
-            self.turn_to(&mut request, url, context)?;
+        let mut request = self.unproved(context)?;
+        match &page.url {
+            Some(url) => self.turn_to(&mut request, url, context)?,
+            None => self.prove(context, &mut request)?,
         }
         if !page.query.is_empty() {
             let mut url = request.uri().to_string();
@@ -188,12 +198,11 @@ impl RequestPlan {
             .map_err(|words| failure(&format!("the link to the next page {words}")))?
         {
             request.extensions_mut().insert(Abroad);
-        } else if let Some(auth) = &self.auth {
-            // What proves who asks may stand in the query, which the link has taken the place of.
-            auth.apply(context, request).map_err(|error| unbuildable("auth", &error))?;
-            if *request.uri() != to {
-                said_once(request.uri_mut());
-            }
+            return Ok(());
+        }
+        self.prove(context, request)?;
+        if *request.uri() != to {
+            said_once(request.uri_mut());
         }
         Ok(())
     }
