@@ -3,6 +3,7 @@
 //! Must never read further ahead than its bounded mailbox, never begin a row that has ended, and never send one
 //! whose request was on the wire when an earlier session was cut off.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -38,7 +39,7 @@ pub struct Selection {
     /// Rows that have ended.
     pub done: RowSet,
     /// Walks through pages that earlier sessions left, by row.
-    pub walks: Vec<WalkNote>,
+    pub walks: BTreeMap<u64, WalkNote>,
     /// Rows that end as unknown without being sent: an earlier session was cut off while their requests were on
     /// the wire.
     pub unknown: RowSet,
@@ -56,8 +57,7 @@ impl Selection {
     }
 
     fn walk(&self, row: u64) -> Option<WalkNote> {
-        let position = self.walks.binary_search_by_key(&row, |walk| walk.row).ok()?;
-        Some(self.walks[position].clone())
+        self.walks.get(&row).cloned()
     }
 
     /// Whether no row from this one on is wanted.

@@ -182,7 +182,7 @@ fn selections(
         .enumerate()
         .map(|(position, ((endpoint, done), unknown))| Selection {
             done: done.clone(),
-            walks: state.walks.iter().filter(|walk| walk.endpoint == position).cloned().collect(),
+            walks: state.walks.of(position),
             only: only.as_mut().map(|rows| with(rows.next().unwrap_or_default(), &unknown)),
             unknown,
             limit: plan.row_limit,
