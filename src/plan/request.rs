@@ -22,7 +22,7 @@ use crate::paginate::PageRequest;
 use crate::random;
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, RESERVED, RenderError, Template};
-use crate::transport::{RequestBody, redirect, socket};
+use crate::transport::{Abroad, RequestBody, redirect, socket};
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
@@ -56,11 +56,6 @@ struct Varying {
     template: Template,
     secret: bool,
 }
-
-/// Marks a request that leads to another origin than the job's own: it goes there without anything that proves who
-/// asks.
-#[derive(Debug, Clone, Copy)]
-pub struct Abroad;
 
 /// What an endpoint sends, prepared for a run.
 #[derive(Debug)]
