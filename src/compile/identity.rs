@@ -107,7 +107,9 @@ fn replies(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &E
         put("rules", text(rules));
     }
     if let Some(chunk) = &written.chunk {
-        put("chunk", text(chunk));
+        // A batch that is no multiple of the chunk cuts it: then it decides what goes out together.
+        let cut = plan.batch.size.filter(|batch| batch % u64::from(chunk.table().size.get()) != 0);
+        put("chunk", text(chunk) + &cut.map(|batch| format!(", in batches of {batch}")).unwrap_or_default());
     }
     if let Some(rows) = &plan.rows {
         put("rows", rows.source().to_owned());

@@ -29,7 +29,7 @@ use crate::sink::Cursor;
 pub use folder::{StateFolder, peek};
 pub use intents::{IntentFile, Intents};
 pub use rowset::RowSet;
-pub use walk::WalkNote;
+pub use walk::{WalkNote, Walks};
 pub use writer::Writer;
 
 /// Version of the format; a journal of another version is refused with words.
@@ -102,8 +102,8 @@ pub struct Commit {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renames: Vec<Rename>,
     /// Walks through pages that have not ended, by endpoint and row.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub walks: Vec<WalkNote>,
+    #[serde(default, skip_serializing_if = "Walks::is_empty")]
+    pub walks: Walks,
     /// Whether every row has ended: the run is complete.
     #[serde(default)]
     pub complete: bool,

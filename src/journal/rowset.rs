@@ -69,6 +69,12 @@ impl RowSet {
         self.ranges.range(..=row).next_back().is_some_and(|(_, end)| row < *end)
     }
 
+    /// Whether any of these rows is in the set.
+    #[must_use]
+    pub fn has_any(&self, rows: &Range<u64>) -> bool {
+        self.ranges.range(..rows.end).next_back().is_some_and(|(_, end)| rows.start < *end)
+    }
+
     /// Rows in the set.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -211,6 +217,7 @@ mod tests {
                 prop_assert_eq!(set.first_missing(), (0..).find(|row| !model.contains(row)).unwrap());
             }
             prop_assert!((0..130).all(|row| set.contains(row) == model.contains(&row)));
+            prop_assert!((0..130).all(|row| set.has_any(&(row..row + 7)) == model.range(row..row + 7).next().is_some()));
             prop_assert_eq!(set.ranges().flatten().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
             let ranges: Vec<_> = set.ranges().collect();
             prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));

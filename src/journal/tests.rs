@@ -44,7 +44,7 @@ fn commit(rows: u64) -> Commit {
         again: false,
         renames: vec![Rename { from: ".x.healing".into(), to: "x".into() }],
         complete: false,
-        walks: Vec::new(),
+        walks: Walks::default(),
         holds: Vec::new(),
         spools: vec![SpoolNote {
             endpoint: "a".into(),

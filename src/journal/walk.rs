@@ -3,7 +3,9 @@
 //! Must say enough to go on after a kill without a page that was taken, and nothing that grows with their number,
 //! but for the gaps between pages that came out of order.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::RowSet;
 use crate::paginate::{Position, Walked};
@@ -25,25 +27,74 @@ pub struct WalkNote {
     /// Pages that were taken, where they go out together.
     #[serde(default, skip_serializing_if = "RowSet::is_empty")]
     pub done: RowSet,
+    /// Prints of places that were named before, where one page comes after the other: some of them, for a walk that
+    /// goes in circles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<u64>,
     /// What it came to so far.
     pub walked: Walked,
 }
 
-/// Puts a note in the place of the one of the same row, if there is one. Notes stand in the order of endpoint and row.
-pub fn put(notes: &mut Vec<WalkNote>, note: WalkNote) {
-    match find(notes, note.endpoint, note.row) {
-        Ok(position) => notes[position] = note,
-        Err(position) => notes.insert(position, note),
+/// The notes of all walks, at most one for each row. In JSON a list, by endpoint and row.
+///
+/// A map, since a run may have as many walks that failed as it has rows: none is moved for another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Walks(BTreeMap<(usize, u64), WalkNote>);
+
+impl Walks {
+    /// Puts a note in the place of the one of the same row, if there is one: the pages that were taken are those of
+    /// both, so that a note need not say again what the one before has said.
+    pub fn put(&mut self, mut note: WalkNote) {
+        let key = (note.endpoint, note.row);
+        if let Some(before) = self.0.remove(&key) {
+            let news = std::mem::replace(&mut note.done, before.done);
+            news.ranges().flatten().for_each(|page| _ = note.done.insert(page));
+        }
+        self.0.insert(key, note);
+    }
+
+    /// Takes out the note of a row.
+    pub fn take(&mut self, endpoint: usize, row: u64) -> Option<WalkNote> {
+        self.0.remove(&(endpoint, row))
+    }
+
+    /// The notes of an endpoint, by row.
+    #[must_use]
+    pub fn of(&self, endpoint: usize) -> BTreeMap<u64, WalkNote> {
+        let notes = self.0.range((endpoint, 0)..=(endpoint, u64::MAX));
+        notes.map(|((_, row), note)| (*row, note.clone())).collect()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them, by endpoint and row.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &WalkNote> {
+        self.0.values()
     }
 }
 
-/// Takes out the note of a row.
-pub fn take(notes: &mut Vec<WalkNote>, endpoint: usize, row: u64) -> Option<WalkNote> {
-    find(notes, endpoint, row).ok().map(|position| notes.remove(position))
+impl FromIterator<WalkNote> for Walks {
+    fn from_iter<I: IntoIterator<Item = WalkNote>>(notes: I) -> Self {
+        let mut walks = Self::default();
+        notes.into_iter().for_each(|note| walks.put(note));
+        walks
+    }
 }
 
-fn find(notes: &[WalkNote], endpoint: usize, row: u64) -> Result<usize, usize> {
-    notes.binary_search_by_key(&(endpoint, row), |note| (note.endpoint, note.row))
+impl Serialize for Walks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.values())
+    }
+}
+
+impl<'de> Deserialize<'de> for Walks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::<WalkNote>::deserialize(deserializer).map(Self::from_iter)
+    }
 }
 
 #[cfg(test)]
@@ -52,18 +103,40 @@ mod tests {
 
     fn note(endpoint: usize, row: u64, page: u64) -> WalkNote {
         let (next, walked) = (Position::Number(page + 1), Walked::default());
-        WalkNote { endpoint, row, next, page, pages: None, done: RowSet::default(), walked }
+        WalkNote { endpoint, row, next, page, pages: None, done: RowSet::default(), seen: Vec::new(), walked }
     }
 
     #[test]
     fn a_row_has_one_note() {
-        let mut notes = Vec::new();
-        for (endpoint, row, page) in [(1, 5, 0), (0, 9, 0), (1, 2, 0), (1, 5, 7)] {
-            put(&mut notes, note(endpoint, row, page));
-        }
-        assert_eq!(notes, [note(0, 9, 0), note(1, 2, 0), note(1, 5, 7)]);
-        assert_eq!(take(&mut notes, 1, 2), Some(note(1, 2, 0)));
-        assert_eq!(take(&mut notes, 1, 2), None);
+        let written = [(1, 5, 0), (0, 9, 0), (1, 2, 0), (1, 5, 7)];
+        let mut notes: Walks = written.into_iter().map(|(endpoint, row, page)| note(endpoint, row, page)).collect();
+        assert!(notes.iter().eq(&[note(0, 9, 0), note(1, 2, 0), note(1, 5, 7)]));
+        assert!(notes.of(1).values().eq(&[note(1, 2, 0), note(1, 5, 7)]));
+        assert_eq!(serde_json::from_str::<Walks>(&serde_json::to_string(&notes).unwrap()).unwrap(), notes);
+        assert_eq!(notes.take(1, 2), Some(note(1, 2, 0)));
+        assert_eq!(notes.take(1, 2), None);
+    }
+
+    #[test]
+    fn a_note_adds_its_pages_to_those_of_the_note_before() {
+        let taken = |pages: &[u64]| {
+            let mut done = RowSet::default();
+            pages.iter().for_each(|page| _ = done.insert(*page));
+            WalkNote { done, ..note(0, 3, 0) }
+        };
+        let notes: Walks = [taken(&[0, 1, 2, 7]), taken(&[4]), taken(&[3])].into_iter().collect();
+        assert!(notes.iter().eq([&taken(&[0, 1, 2, 3, 4, 7])]));
+    }
+
+    #[test]
+    fn a_hundred_thousand_walks_come_and_go_without_moving_each_other() {
+        // All failed in the session before, and each of them ends now. With notes that stand in one list this takes
+        // many minutes: 4 million million bytes are moved.
+        const ROWS: u64 = 200_000;
+        let mut notes: Walks = (0..ROWS).rev().map(|row| note(0, row, 1)).collect();
+        assert_eq!(notes.iter().len() as u64, ROWS);
+        assert!((0..ROWS).all(|row| notes.take(0, row).is_some()));
+        assert!(notes.is_empty());
     }
 
     #[test]
@@ -71,9 +144,11 @@ mod tests {
         let mut together = note(0, 3, 0);
         together.pages = Some(10);
         [0, 1, 5].iter().for_each(|page| _ = together.done.insert(*page));
-        for note in
-            [together, note(0, 0, 4), WalkNote { next: Position::Url("http://a/?b".to_owned()), ..note(1, 1, 1) }]
-        {
+        for note in [
+            together,
+            WalkNote { seen: vec![7, u64::MAX], ..note(0, 0, 4) },
+            WalkNote { next: Position::Url("http://a/?b".to_owned()), ..note(1, 1, 1) },
+        ] {
             let text = serde_json::to_string(&note).unwrap();
             assert_eq!(serde_json::from_str::<WalkNote>(&text).unwrap(), note, "{text}");
         }

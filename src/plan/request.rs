@@ -22,7 +22,7 @@ use crate::paginate::PageRequest;
 use crate::random;
 use crate::retry::{Failure, FailureKind};
 use crate::template::{Context, RESERVED, RenderError, Template};
-use crate::transport::{RequestBody, redirect, socket};
+use crate::transport::{Abroad, RequestBody, redirect, socket};
 
 /// How URLs of the API built into the program begin.
 pub const DEMO: &str = "demo:";
@@ -56,11 +56,6 @@ struct Varying {
     template: Template,
     secret: bool,
 }
-
-/// Marks a request that leads to another origin than the job's own: it goes there without anything that proves who
-/// asks.
-#[derive(Debug, Clone, Copy)]
-pub struct Abroad;
 
 /// What an endpoint sends, prepared for a run.
 #[derive(Debug)]
@@ -130,6 +125,13 @@ impl RequestPlan {
     /// # Errors
     /// A [`FailureKind::Request`] when the row gives no URL, header or body that can be sent.
     pub fn build(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
+        let mut request = self.unproved(context)?;
+        self.prove(context, &mut request)?;
+        Ok(request)
+    }
+
+    /// The request for a row, without what proves who asks.
+    fn unproved(&self, context: &Context<'_>) -> Result<Request<RequestBody>, Failure> {
         let uri = match &self.constant {
             Some(uri) => uri.clone(),
             None => {
@@ -150,10 +152,12 @@ impl RequestPlan {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        if let Some(auth) = &self.auth {
-            auth.apply(context, &mut request).map_err(|error| unbuildable("auth", &error))?;
-        }
         Ok(request)
+    }
+
+    fn prove(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), Failure> {
+        let Some(auth) = &self.auth else { return Ok(()) };
+        auth.apply(context, request).map_err(|error| unbuildable("auth", &error))
     }
 
     /// The request for a page of a row's walk: as [`RequestPlan::build`], at the place that the page names. One that
@@ -162,9 +166,10 @@ impl RequestPlan {
     /// # Errors
     /// As [`RequestPlan::build`], and when the page is at a place that may not be asked.
     pub fn page(&self, context: &Context<'_>, page: &PageRequest) -> Result<Request<RequestBody>, Failure> {
-        let mut request = self.build(context)?;
-        if let Some(url) = &page.url {
-            self.turn_to(&mut request, url, context)?;
+        let mut request = self.unproved(context)?;
+        match &page.url {
+            Some(url) => self.turn_to(&mut request, url, context)?,
+            None => self.prove(context, &mut request)?,
         }
         if !page.query.is_empty() {
             let mut url = request.uri().to_string();
@@ -188,12 +193,11 @@ impl RequestPlan {
             .map_err(|words| failure(&format!("the link to the next page {words}")))?
         {
             request.extensions_mut().insert(Abroad);
-        } else if let Some(auth) = &self.auth {
-            // What proves who asks may stand in the query, which the link has taken the place of.
-            auth.apply(context, request).map_err(|error| unbuildable("auth", &error))?;
-            if *request.uri() != to {
-                said_once(request.uri_mut());
-            }
+            return Ok(());
+        }
+        self.prove(context, request)?;
+        if *request.uri() != to {
+            said_once(request.uri_mut());
         }
         Ok(())
     }

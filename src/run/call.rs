@@ -10,6 +10,7 @@ use crate::clock::Instant;
 use crate::row::{Fields, Row};
 
 use super::batch::BatchTicket;
+use super::chunk::Cut;
 use super::taking::Taking;
 use super::walk::{Page, Walk};
 
@@ -106,13 +107,12 @@ impl Call {
 
     /// A chunk in two halves, each as if it had not been sent yet; `None`: it has only one row.
     #[must_use]
-    pub fn halves(&self) -> Option<[Self; 2]> {
+    pub fn halves(&self, cut: Cut) -> Option<[Self; 2]> {
         let members: Vec<_> = self.members().map(|(row, sequence)| (sequence, Arc::clone(row))).collect();
-        if members.len() < 2 {
-            return None;
-        }
+        let ordinals: Vec<u64> = members.iter().map(|(_, row)| row.ordinal).collect();
+        let half_of_it = cut.half(&ordinals)?;
         let half = |rows: &[_]| Self { deadline: self.deadline, ..Self::chunk(rows, self.ticket.clone()) };
-        let (first, second) = members.split_at(members.len() / 2);
+        let (first, second) = members.split_at(half_of_it);
         Some([half(first), half(second)])
     }
 }

@@ -3,8 +3,10 @@
 //! Must never read further ahead than its bounded mailbox, never begin a row that has ended, and never send one
 //! whose request was on the wire when an earlier session was cut off.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, Notify};
 
@@ -12,17 +14,15 @@ use crate::clock;
 use crate::event::Event;
 use crate::journal::{RowSet, WalkNote};
 use crate::plan::Order;
-use crate::row::Row;
 use crate::source::{Read, Source, SourceError, SourcePlan};
 
-use super::batch::{Batch, BatchTicket};
-use super::call::Call;
+use super::batch::Batch;
+use super::chunk::{Chunk, Cut, Room};
 use super::control::Cause;
 use super::lane::{Lane, LastAttempt};
 use super::live::Raised;
 use super::mailbox::Mailbox;
 use super::unsent::{end_unsent, leave_out, unknown_row};
-use super::walk::Walk;
 
 /// Rows read ahead of the queue.
 const READ_AHEAD: usize = 256;
@@ -38,7 +38,7 @@ pub struct Selection {
     /// Rows that have ended.
     pub done: RowSet,
     /// Walks through pages that earlier sessions left, by row.
-    pub walks: Vec<WalkNote>,
+    pub walks: BTreeMap<u64, WalkNote>,
     /// Rows that end as unknown without being sent: an earlier session was cut off while their requests were on
     /// the wire.
     pub unknown: RowSet,
@@ -46,6 +46,8 @@ pub struct Selection {
     pub only: Option<Vec<u64>>,
     /// Only the first so many rows of the input (`--limit`).
     pub limit: Option<u64>,
+    /// Where the input is cut into chunks.
+    pub cut: Option<Cut>,
     /// What the input was when the session began; `None` where that can't be told.
     pub content: Option<String>,
 }
@@ -56,8 +58,13 @@ impl Selection {
     }
 
     fn walk(&self, row: u64) -> Option<WalkNote> {
-        let position = self.walks.binary_search_by_key(&row, |walk| walk.row).ok()?;
-        Some(self.walks[position].clone())
+        self.walks.get(&row).cloned()
+    }
+
+    /// The row to begin with: of a chunk all are looked at, also those that have ended.
+    fn start(&self) -> u64 {
+        let missing = self.done.first_missing();
+        self.cut.map_or(missing, |cut| cut.window(missing).start)
     }
 
     /// Whether no row from this one on is wanted.
@@ -92,6 +99,8 @@ pub struct Intake {
     pub written: AtomicU64,
     /// Raised with `written`.
     pub progress: Notify,
+    /// Rows of chunks that earlier sessions have sent to their end.
+    ended: std::sync::Mutex<RowSet>,
 }
 
 impl Default for Intake {
@@ -103,6 +112,7 @@ impl Default for Intake {
             exhausted: AtomicBool::new(false),
             written: AtomicU64::new(0),
             progress: Notify::new(),
+            ended: std::sync::Mutex::default(),
         }
     }
 }
@@ -120,14 +130,15 @@ impl Intake {
         plan: &dyn SourcePlan,
         selection: &Selection,
     ) -> Result<(), String> {
-        source.skip(selection.done.first_missing()).map_err(|error| error.message)?;
-        let mut next = selection.done.first_missing();
+        let mut next = selection.start();
+        source.skip(next).map_err(|error| error.message)?;
         while !selection.is_beyond(next) {
             let Some(read) = source.next().map_err(|error| error.message)? else {
                 return self.came_to_end(source.as_ref(), plan, selection);
             };
             let row = read.ordinal();
             next = row + 1;
+            self.note_ended(&read, selection);
             let taken = Taken { read, unknown: selection.unknown.contains(row), walk: selection.walk(row) };
             if selection.wants(row) {
                 if self.rows.push_blocking(taken).is_err() {
@@ -144,6 +155,21 @@ impl Intake {
         Ok(())
     }
 
+    /// A row that could not be used was no part of a chunk.
+    fn note_ended(&self, read: &Read, selection: &Selection) {
+        if let (Some(_), Read::Row(row)) = (selection.cut, read)
+            && selection.done.contains(row.ordinal)
+        {
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(row.ordinal);
+        }
+    }
+
+    /// Whether rows among these, which are of one chunk, were sent to their end by earlier sessions. Known of a chunk
+    /// once a row behind it was taken, or the last of its own.
+    pub fn has_ended(&self, rows: &Range<u64>) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).has_any(rows)
+    }
+
     fn came_to_end(&self, source: &dyn Source, plan: &dyn SourcePlan, selection: &Selection) -> Result<(), String> {
         if !source.was_cut_off() {
             unchanged(plan, selection)?;
@@ -152,9 +178,11 @@ impl Intake {
         Ok(())
     }
 
-    /// At most `most` of the rows that are there, each with its position; empty at the end.
-    async fn take(&self, sequence: &mut u64, most: u64) -> Vec<(u64, Taken)> {
-        let rows = self.rows.drain(usize::try_from(most).unwrap_or(usize::MAX)).await;
+    /// At most `most` of the rows that are there, each with its position, up to the first that has no `room`; empty
+    /// at the end, or where not even one has.
+    async fn take(&self, sequence: &mut u64, most: u64, room: &mut Room) -> Vec<(u64, Taken)> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let rows = self.rows.drain_while(most, |taken| room.takes(taken.read.ordinal())).await;
         let first = *sequence;
         *sequence += rows.len() as u64;
         (first..).zip(rows).collect()
@@ -204,11 +232,12 @@ async fn move_rows(lane: &Lane, intake: &Intake, batches: &AtomicU64) {
         Some(size) => move_batches(lane, intake, size, batches).await,
         None => {
             let mut sequence = intake.sequence.lock().await;
-            let mut chunk = Chunk::default();
+            let mut chunk = Chunk::new(lane, None);
+            let mut room = Room::new(None, u64::MAX);
             loop {
-                let rows = intake.take(&mut sequence, MOVED).await;
+                let rows = intake.take(&mut sequence, MOVED, &mut room).await;
                 if rows.is_empty() {
-                    return chunk.send(lane).await;
+                    return chunk.send(lane, intake).await;
                 }
                 add(lane, intake, rows, &mut chunk).await;
             }
@@ -222,7 +251,8 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
     let mut start = clock::now();
     loop {
         let mut sequence = intake.sequence.lock().await;
-        let mut rows = intake.take(&mut sequence, size.min(MOVED)).await;
+        let mut room = Room::new(Cut::of(lane.plan()), size);
+        let mut rows = intake.take(&mut sequence, size.min(MOVED), &mut room).await;
         if rows.is_empty() {
             return;
         }
@@ -233,14 +263,14 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
         }
         let mut begun = Begun::new(lane, batches.fetch_add(1, Ordering::Relaxed) + 1);
         let batch = Batch::default();
-        let mut chunk = Chunk::of(batch.ticket());
+        let mut chunk = Chunk::new(lane, batch.ticket());
         while !rows.is_empty() {
             begun.rows += rows.len() as u64;
             add(lane, intake, rows, &mut chunk).await;
             let left = size.saturating_sub(begun.rows);
-            rows = if left > 0 { intake.take(&mut sequence, left.min(MOVED)).await } else { Vec::new() };
+            rows = if left > 0 { intake.take(&mut sequence, left.min(MOVED), &mut room).await } else { Vec::new() };
         }
-        chunk.send(lane).await;
+        chunk.send(lane, intake).await;
         drop((sequence, chunk));
         batch.ended().await;
         drop(begun);
@@ -278,7 +308,9 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut 
         if let Some(chain) = chain {
             chain.room().await;
         }
-        if lane.plan().order == Order::Input && chunk.rows.is_empty() {
+        let ordinal = read.ordinal();
+        chunk.reach(lane, intake, ordinal).await;
+        if lane.plan().order == Order::Input && chunk.is_empty() {
             intake.window(sequence, window).await;
         }
         match read {
@@ -290,50 +322,7 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut 
             }
             Read::Skipped { row, reason } => leave_out(lane, Arc::new(row), sequence, reason).await,
         }
-    }
-}
-
-/// Rows that go out in one request, as they gather.
-#[derive(Debug, Default)]
-struct Chunk {
-    rows: Vec<(u64, Arc<Row>)>,
-    ticket: Option<BatchTicket>,
-}
-
-impl Chunk {
-    /// Rows of a batch.
-    fn of(ticket: Option<BatchTicket>) -> Self {
-        Self { rows: Vec::new(), ticket }
-    }
-
-    /// Takes a row; one that is full goes on its way.
-    async fn add(&mut self, lane: &Lane, sequence: u64, row: Arc<Row>, walk: Option<WalkNote>) {
-        let Some(plan) = &lane.plan().chunk else {
-            let ordinal = row.ordinal;
-            let call = Call::new(row, sequence, self.ticket.clone());
-            let paginate = lane.plan().paginate.as_ref();
-            let walk = paginate.map(|plan| Walk::begin(lane.index, ordinal, Arc::clone(plan), walk));
-            return lane
-                .queue
-                .add(match walk {
-                    Some(walk) => call.walking(walk),
-                    None => call,
-                })
-                .await;
-        };
-        self.rows.push((sequence, row));
-        if self.rows.len() >= plan.size {
-            self.send(lane).await;
-        }
-    }
-
-    /// Sends what has gathered.
-    async fn send(&mut self, lane: &Lane) {
-        if !self.rows.is_empty() {
-            let call = Call::chunk(&self.rows, self.ticket.clone());
-            self.rows.clear();
-            lane.queue.add(call).await;
-        }
+        chunk.end(lane, intake, ordinal).await;
     }
 }
 

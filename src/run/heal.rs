@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::journal::{self, Commit, FailedRow, Opening, Rename, WalkNote, Writer};
+use crate::journal::{Commit, FailedRow, Opening, Rename, WalkNote, Writer};
 use crate::plan::Plan;
 use crate::sink::{Cursor, claim, tail_crc};
 
@@ -148,7 +148,7 @@ fn take_back(plan: &Plan, failed: &[FailedRow], left: &[FailedRow], state: &mut 
         rows.dedup();
         state.done[position].remove_all(rows);
         let walks = failed.iter().filter(|row| row.endpoint == position).filter_map(|row| row.walk.as_deref());
-        walks.for_each(|walk| journal::walk::put(&mut state.walks, WalkNote { endpoint: position, ..walk.clone() }));
+        walks.for_each(|walk| state.walks.put(WalkNote { endpoint: position, ..walk.clone() }));
         let counts = &mut state.counts[position];
         let left = left.iter().filter(|row| row.endpoint == position).count() as u64;
         counts.records -= counts.failed.saturating_sub(left).min(counts.records);

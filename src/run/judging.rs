@@ -13,6 +13,7 @@ use crate::plan::RulePlan;
 use crate::retry::{Attempt, Attempted, Failure, FailureKind, Reach, Then, Verdict, verdict};
 
 use super::call::{Call, Postponed};
+use super::chunk::Cut;
 use super::control::Cause;
 use super::ending::{self, Yield};
 use super::lane::{Lane, LastAttempt};
@@ -122,7 +123,7 @@ fn halves(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure) -> Opt
     let by_words = matches!(failure.kind, FailureKind::Status | FailureKind::Rule);
     let refused = !failure.sent || (by_words && by_status);
     let splits = plan.chunk.as_ref().is_some_and(|chunk| chunk.split) && (refused || plan.may_repeat());
-    if splits { call.halves() } else { None }
+    Cut::of(plan).filter(|_| splits).and_then(|cut| call.halves(cut))
 }
 
 /// Ends an accepted call. Rows of a chunk that the reply has nothing for fail.

@@ -147,11 +147,17 @@ impl<T> Mailbox<T> {
 
     /// Waits for items and takes at most `most` of them; empty when the mailbox is closed and empty.
     pub async fn drain(&self, most: usize) -> Vec<T> {
+        self.drain_while(most, |_| true).await
+    }
+
+    /// As [`Mailbox::drain`], up to the first item that does not `fit`; empty also where the next one does not.
+    pub async fn drain_while(&self, most: usize, mut fits: impl FnMut(&T) -> bool) -> Vec<T> {
         loop {
             {
                 let mut inside = self.lock();
                 if !inside.items.is_empty() {
-                    let taken = self.take(&mut inside, most);
+                    let fitting = inside.items.iter().take(most).take_while(|item| fits(item)).count();
+                    let taken = self.take(&mut inside, fitting);
                     if !inside.items.is_empty() {
                         self.filled.notify_one();
                     }

@@ -9,6 +9,7 @@ mod batch;
 mod bound;
 mod call;
 mod chain;
+mod chunk;
 mod conductor;
 mod control;
 mod ending;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span, WalkNote, walk};
+use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span, WalkNote};
 use crate::plan::{EndpointPlan, Plan};
 use crate::source::file;
 
@@ -148,8 +148,7 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
         let endpoint = plan.endpoints.iter().position(|endpoint| endpoint.name == *name)?;
         Some(WalkNote { endpoint, ..walk })
     };
-    let mut walks = Vec::new();
-    last.walks.into_iter().filter_map(moved).for_each(|walk| walk::put(&mut walks, walk));
+    let walks = last.walks.iter().cloned().filter_map(moved).collect();
     let Commit { renames, holds, spools, .. } = last;
     Commit { done, counts, cursors, walks, renames, holds, spools, ..Commit::default() }
 }

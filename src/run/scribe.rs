@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{Commit, Counts, FailedRow, Span, WalkNote, Writer, walk};
+use crate::journal::{Commit, Counts, FailedRow, Span, WalkNote, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{RowChoice, Sink, SinkPlan};
@@ -275,12 +275,12 @@ impl Scribe {
     /// Notes how far a row's walk has come, or that the row has ended; gives where a walk that has ended stands.
     fn note_walk(&mut self, outcome: &Outcome) -> Option<Box<WalkNote>> {
         if let (Ending::Page, Some(walk)) = (outcome.ending, &outcome.walk) {
-            walk::put(&mut self.state.walks, walk.clone());
+            self.state.walks.put(walk.clone());
             return None;
         }
         self.state.done[outcome.endpoint].insert(outcome.ordinal);
         self.shared.plan.endpoints[outcome.endpoint].paginate.as_ref()?;
-        walk::take(&mut self.state.walks, outcome.endpoint, outcome.ordinal).map(Box::new)
+        self.state.walks.take(outcome.endpoint, outcome.ordinal).map(Box::new)
     }
 
     fn commit(&mut self) -> Result<(), String> {

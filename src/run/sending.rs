@@ -6,11 +6,10 @@
 use http::{Request, StatusCode};
 
 use crate::auth::{Auth, Proof, Unproved, Wire};
-use crate::plan::request::Abroad;
 use crate::retry::{Failure, FailureKind, Reach};
 use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::{BodyWriter, Call, Reply, RequestBody, Signer};
+use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer};
 
 use super::control::Cause;
 use super::gate::LaneGate;

@@ -6,6 +6,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::journal::{RowSet, WalkNote};
 use crate::paginate::{End, Following, PaginatePlan, Position, Told, Walked};
 use crate::record::Outcome;
@@ -15,11 +17,17 @@ use super::post::Post;
 /// Places whose repetition is noticed, at 8 bytes each; beyond it a walk in circles is noticed by its pages alone.
 const MOST_SEEN: usize = 4_000_000;
 
+/// Places whose prints stand in the journal: the first, and the latest. A walk that went on after a kill notices at
+/// once that it comes back to one of them, and to any other place a lap later.
+const MOST_NOTED: usize = 16;
+
 /// What a page says of the walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// What follows.
     pub following: Following,
+    /// The print of the place that follows, as it may stand in the journal.
+    pub place: Option<u64>,
     /// Totals that it tells.
     pub told: Told,
     /// A hash of what it holds; `None` where that is nothing.
@@ -60,7 +68,12 @@ struct State {
     unsent: u64,
     /// Pages that are out together.
     out: u64,
+    /// Places of this session.
     seen: HashSet<u64>,
+    /// Prints of places that earlier sessions left.
+    earlier: Vec<u64>,
+    /// Prints of places for the journal, at most [`MOST_NOTED`].
+    noted: Vec<u64>,
     /// Of the first page and the latest.
     prints: [Option<u64>; 2],
     /// How the row ends when the last page that is out has ended: a page of it has failed.
@@ -89,10 +102,10 @@ impl Walk {
     pub fn begin(endpoint: usize, row: u64, plan: Arc<dyn PaginatePlan>, note: Option<WalkNote>) -> Self {
         let first = || Page { position: plan.first(), number: 0 };
         let state = match note {
-            None => State::new(first(), None, RowSet::default(), Walked::default()),
+            None => State::new(first(), None, RowSet::default(), Walked::default(), Vec::new()),
             Some(note) => {
                 let next = Page { position: note.next, number: note.page };
-                State::new(next, note.pages, note.done, note.walked)
+                State::new(next, note.pages, note.done, note.walked, note.seen)
             }
         };
         Self { plan, endpoint, row, state: Mutex::new(state), post: Post::default() }
@@ -150,7 +163,7 @@ impl Walk {
         let before = state.walked;
         state.walked.page(records, turn.told);
         // What fails is not taken.
-        state.follow(page, turn.following).inspect_err(|_| state.walked = before)
+        state.follow(page, turn.following, turn.place).inspect_err(|_| state.walked = before)
     }
 
     /// A page that a rule leaves out: the end of pages that come one after the other, and a gap among others.
@@ -182,26 +195,45 @@ impl Walk {
         if state.out == 0 { state.failed.take() } else { None }
     }
 
-    /// For the journal.
+    /// For the journal, once the page of this number was taken. Of pages that go out together it says that one alone:
+    /// the notes before it say the others, however many.
     #[must_use]
-    pub fn note(&self) -> WalkNote {
+    pub fn note(&self, taken: u64) -> WalkNote {
         let state = self.lock();
+        let mut done = RowSet::default();
+        if state.pages.is_some() {
+            done.insert(taken);
+        }
         WalkNote {
             endpoint: self.endpoint,
             row: self.row,
             next: state.next.position.clone(),
             page: state.next.number,
             pages: state.pages,
-            done: state.done.clone(),
+            done,
+            seen: state.noted.clone(),
             walked: state.walked,
         }
     }
 }
 
 impl State {
-    fn new(next: Page, pages: Option<u64>, done: RowSet, walked: Walked) -> Self {
+    fn new(next: Page, pages: Option<u64>, done: RowSet, walked: Walked, earlier: Vec<u64>) -> Self {
         let seen = HashSet::from([hash(&next.position)]);
-        Self { walked, next, pages, done, emptied: None, unsent: 0, out: 0, seen, prints: [None; 2], failed: None }
+        Self {
+            walked,
+            next,
+            pages,
+            done,
+            emptied: None,
+            unsent: 0,
+            out: 0,
+            seen,
+            noted: earlier.clone(),
+            earlier,
+            prints: [None; 2],
+            failed: None,
+        }
     }
 
     /// Whether a page holds what another one held. Nothing is no repetition.
@@ -217,7 +249,7 @@ impl State {
         Ok(())
     }
 
-    fn follow(&mut self, page: &Page, following: Following) -> Result<Course, String> {
+    fn follow(&mut self, page: &Page, following: Following, place: Option<u64>) -> Result<Course, String> {
         match following {
             Following::End(end) => {
                 self.walked.end = Some(end);
@@ -226,16 +258,25 @@ impl State {
             Following::Pages(pages) => {
                 self.pages = Some(pages);
                 self.done.insert(page.number);
+                // Numbers need no prints.
+                self.noted.clear();
                 Ok(Course::Together)
             }
             Following::Next(position) => {
                 // Numbers only rise.
                 let may_repeat = matches!(position, Position::Token(_) | Position::Url(_) | Position::First);
-                if may_repeat && !self.seen.insert(hash(&position)) {
+                let place = place.filter(|_| may_repeat);
+                let was_there = place.is_some_and(|place| self.earlier.contains(&place));
+                if may_repeat && (was_there || !self.seen.insert(hash(&position))) {
                     return Err(again(&format!("the page leads back to one that was taken, {position}")));
                 }
                 if self.seen.len() > MOST_SEEN {
                     self.seen.clear();
+                }
+                self.noted.extend(place);
+                if self.noted.len() > MOST_NOTED {
+                    // The first stays: circles mostly lead back to the beginning.
+                    self.noted.remove(1);
                 }
                 self.next = Page { position, number: page.number + 1 };
                 Ok(Course::Next(self.next.clone()))
@@ -255,6 +296,13 @@ impl State {
         self.walked.end = Some(self.emptied.unwrap_or(End::Total));
         Course::Over(self.walked)
     }
+}
+
+/// The print of a place, the same in every version of the program: it stands in journals.
+#[must_use]
+pub fn print(position: &Position) -> u64 {
+    let hash = digest(&SHA256, position.to_string().as_bytes());
+    hash.as_ref().iter().take(8).fold(0, |print, byte| print << 8 | u64::from(*byte))
 }
 
 fn hash(position: &Position) -> u64 {

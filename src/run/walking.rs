@@ -18,7 +18,7 @@ use super::call::Call;
 use super::ending::{self, Yield};
 use super::judging;
 use super::lane::{Lane, LastAttempt};
-use super::walk::{Course, Turn, Walk};
+use super::walk::{self, Course, Page, Turn, Walk};
 use super::worker::{Step, Tried};
 
 /// What follows a page whose records went out.
@@ -49,12 +49,24 @@ pub(super) fn turn(
     let (told, print) = (plan.told(&seen), taken.print);
     // Of pages that go out together only one that is empty has something to say of the others.
     if records > 0 && walk.goes_together() {
-        return Ok(Some(Turn { following: Following::End(End::Total), told, print }));
+        return Ok(Some(Turn { following: Following::End(End::Total), place: None, told, print }));
     }
     let following = plan
         .following(&page.position, page.number, &seen)
         .map_err(|words| Failure::sent(FailureKind::Extract, words))?;
-    Ok(Some(Turn { following: in_order(lane, following, plan.position(1)), told, print }))
+    let following = in_order(lane, following, plan.position(1));
+    let place = place(&lane.shared.masker, &following);
+    Ok(Some(Turn { following, place, told, print }))
+}
+
+/// The print of the place that follows, where only the server names it.
+fn place(masker: &Masker, following: &Following) -> Option<u64> {
+    match following {
+        Following::Next(place @ (Position::Token(_) | Position::Url(_))) => {
+            Some(walk::print(&without_secrets(masker, place.clone())))
+        }
+        Following::Next(_) | Following::End(_) | Following::Pages(_) => None,
+    }
 }
 
 /// Where records stand in the order of the input, pages come one after the other: those that came too early would have
@@ -82,7 +94,7 @@ pub(super) fn accept(
     let mut post = walk.post.open();
     let course = walk.take(&page, records, turn)?;
     judging::tell(lane, call, tried, "accept", None, None);
-    Ok(post.take(go_on(lane, call, &walk, course, outcomes)))
+    Ok(post.take(go_on(lane, call, (&walk, &page), course, outcomes)))
 }
 
 /// A page that a rule leaves out. The first one leaves the row out.
@@ -95,7 +107,7 @@ pub(super) fn skip(lane: &Lane, call: &mut Call) -> Step {
     let outcomes = outcomes.into_iter().map(|outcome| Outcome { ending: Ending::Ok, ..outcome }).collect();
     let mut post = walk.post.open();
     let course = walk.skip(&page);
-    post.take(go_on(lane, call, &walk, course, outcomes))
+    post.take(go_on(lane, call, (&walk, &page), course, outcomes))
 }
 
 /// A page that failed fails the row, once no page of it is out.
@@ -108,7 +120,14 @@ pub(super) fn failed(call: &Call, outcomes: Vec<Outcome>, unauthorized: bool) ->
     })
 }
 
-fn go_on(lane: &Lane, call: &mut Call, walk: &Arc<Walk>, course: Course, outcomes: Vec<Outcome>) -> Step {
+/// What follows once a page has ended.
+fn go_on(
+    lane: &Lane,
+    call: &mut Call,
+    (walk, ended): (&Arc<Walk>, &Page),
+    course: Course,
+    outcomes: Vec<Outcome>,
+) -> Step {
     let next = match course {
         Course::Over(walked) => {
             doubt(lane, call, &walked);
@@ -121,18 +140,21 @@ fn go_on(lane: &Lane, call: &mut Call, walk: &Arc<Walk>, course: Course, outcome
         Course::Together => Next::Together,
         Course::Apart => {
             if let Some((failed, unauthorized)) = walk.failed() {
-                return Step::Ended(part(lane, walk, outcomes).into_iter().chain(failed).collect(), unauthorized);
+                return Step::Ended(
+                    part(lane, walk, ended, outcomes).into_iter().chain(failed).collect(),
+                    unauthorized,
+                );
             }
             Next::Apart
         }
     };
-    Step::Turned(part(lane, walk, outcomes), next)
+    Step::Turned(part(lane, walk, ended, outcomes), next)
 }
 
 /// The outcomes of a page that is not the last.
-fn part(lane: &Lane, walk: &Walk, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+fn part(lane: &Lane, walk: &Walk, ended: &Page, outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let note = || {
-        let note = walk.note();
+        let note = walk.note(ended.number);
         WalkNote { next: without_secrets(&lane.shared.masker, note.next), ..note }
     };
     let part = |outcome| Outcome { ending: Ending::Page, walk: Some(note()), ..outcome };

@@ -1,6 +1,6 @@
 //! What file-shaped sources share: opening with words, the first bytes, what identifies a file.
 //!
-//! Must never read a whole file, and never open what is not a regular file: reading a pipe at
+//! Must never read the whole of a large file, and never open what is not a regular file: reading a pipe at
 //! compile time would consume it.
 
 use std::ffi::OsStr;
@@ -14,8 +14,10 @@ use super::problem::Problem;
 use super::unpack::{Packing, Unpacked};
 use crate::diagnostic::did_you_mean;
 
-/// Bytes at each end of a file that stand in its identity. A change strictly between them that keeps
-/// the size is not noticed.
+/// Files up to this size are told by a checksum of all their bytes: some hundredths of a second.
+const WHOLE: u64 = 64 * 1024 * 1024;
+/// Bytes at each end of a larger file that stand in its identity; what stands between them is told by the time of the
+/// last change, since reading it all would delay the start.
 const SAMPLE: u64 = 64 * 1024;
 
 /// Opens a regular file for reading.
@@ -138,21 +140,40 @@ fn near(wanted: &str, names: &[String]) -> Option<String> {
     did_you_mean(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
-/// Size and checksums of both ends of a file, such as `1234 bytes, head 89ab..., tail 0123...`.
+/// What tells a file from what it was: size and a checksum, such as `1234 bytes, content 89ab...`. Of a large one
+/// checksums of both ends and the time of its last change: a copy of it has another time, and is refused rather than
+/// believed.
 pub(crate) fn identity(path: &Path) -> Result<String, SourceError> {
+    told_by(path, WHOLE)
+}
+
+/// As [`identity`], where files up to `whole` bytes are read.
+fn told_by(path: &Path, whole: u64) -> Result<String, SourceError> {
     let failed = |error: io::Error| SourceError::new(format!("{} can't be read: {}", path.display(), reason(&error)));
     let file = open(path)?;
-    let size = file.metadata().map_err(failed)?.len();
+    let about = file.metadata().map_err(failed)?;
+    let size = about.len();
+    if size <= whole {
+        let content = checksum(&file, 0, size).map_err(failed)?;
+        return Ok(format!("{size} bytes, content {content:08x}"));
+    }
     let sample = size.min(SAMPLE);
     let head = checksum(&file, 0, sample).map_err(failed)?;
     let tail = checksum(&file, size - sample, sample).map_err(failed)?;
-    Ok(format!("{size} bytes, head {head:08x}, tail {tail:08x}"))
+    let changed = about.modified().and_then(|time| jiff::Timestamp::try_from(time).map_err(io::Error::other));
+    Ok(format!("{size} bytes, head {head:08x}, tail {tail:08x}, changed {}", changed.map_err(failed)?))
 }
 
 fn checksum(file: &File, from: u64, length: u64) -> io::Result<u32> {
-    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, from)?;
-    Ok(crc32fast::hash(&bytes))
+    let (mut at, end, mut hasher) = (from, from + length, crc32fast::Hasher::new());
+    let mut bytes = vec![0; usize::try_from(length.min(SAMPLE)).map_err(io::Error::other)?];
+    while at < end {
+        let part = usize::try_from(end - at).unwrap_or(usize::MAX).min(bytes.len());
+        file.read_exact_at(&mut bytes[..part], at)?;
+        hasher.update(&bytes[..part]);
+        at += part as u64;
+    }
+    Ok(hasher.finalize())
 }
 
 /// What the first bytes of a text say of its encoding.
@@ -223,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_sees_size_and_both_ends() {
+    fn identity_sees_size_and_every_byte() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         let mut seen = std::collections::HashSet::new();
@@ -232,11 +253,40 @@ mod tests {
         head[10] = b'y';
         let mut tail = long.clone();
         tail[199_990] = b'y';
-        for content in [b"".to_vec(), b"a".to_vec(), long, head, tail, vec![b'x'; 200_001]] {
+        let mut middle = long.clone();
+        middle[100_000] = b'y';
+        for content in [b"".to_vec(), b"a".to_vec(), long, head, middle, tail, vec![b'x'; 200_001]] {
             std::fs::write(&path, content).unwrap();
-            assert!(seen.insert(identity(&path).unwrap()));
+            let told = identity(&path).unwrap();
+            assert!(seen.insert(told.clone()));
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
+            assert_eq!(identity(&path).unwrap(), told, "of a small file times say nothing");
         }
         assert!(identity(&folder.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn the_middle_of_a_large_file_is_told_by_its_time_and_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let at = |byte: usize, seconds: u64| {
+            let mut content = vec![b'x'; 200_000];
+            content[byte] = b'y';
+            std::fs::write(&path, content).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+            told_by(&path, 199_999).unwrap()
+        };
+        let first = at(100_000, 1_792_567_680);
+        assert!(first.ends_with(", changed 2026-10-21T07:28:00Z"), "{first}");
+        assert_ne!(at(100_001, 1_792_567_681), first);
+        assert_eq!(at(100_001, 1_792_567_680), first, "the same time: nobody looks");
+        assert_ne!(at(10, 1_792_567_680), first);
+        // Ten gigabytes of nothing, of which two samples are read.
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(10_000_000_000).unwrap();
+        assert!(identity(&path).unwrap().starts_with("10000000000 bytes, head "));
     }
 
     #[test]

@@ -316,7 +316,7 @@ mod tests {
         std::fs::write(&path, "{}\n\nnonsense\n{\"a\":1}").unwrap();
         let plan = decide(&json!({"path": "x.jsonl"}), |name| folder.path().join(name)).unwrap();
         assert_eq!(plan.count().unwrap(), Some(3));
-        assert!(plan.identity().unwrap().unwrap().starts_with("jsonl, 20 bytes, head "));
+        assert!(plan.identity().unwrap().unwrap().starts_with("jsonl, 20 bytes, content "));
         assert_eq!(plan.path(), Some(path.as_path()));
         let mut source = plan.open().unwrap();
         source.skip(2).unwrap();

@@ -146,8 +146,8 @@ pub trait SourcePlan: Debug + Send + Sync {
         true
     }
 
-    /// What the input is, so that a resume can tell whether it changed: size and checksums, not
-    /// times. `None`: can't be told (stdin), so a run can't be resumed.
+    /// What the input is, so that a resume can tell whether it changed: size and checksums; times only
+    /// of what is too large to be read for it. `None`: can't be told (stdin), so a run can't be resumed.
     ///
     /// # Errors
     /// When the input can't be read.

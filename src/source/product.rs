@@ -4,13 +4,14 @@
 //! their beginning again for each row of the one before: nothing is held but the rows at hand, and an input that can
 //! be read only once is refused. Must never give a row with a column from two inputs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::problem::{Problem, settle};
-use super::{Columns, Read, Source, SourceError, SourceKind, SourcePlan};
+use super::{Columns, Read, Source, SourceError, SourceKind, SourcePlan, glob};
 use crate::compile::{Site, member};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, Node, NodeValue};
@@ -91,25 +92,34 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value) -> Option<Arc<dyn
 /// Whether no column stands in two inputs, as far as columns are known.
 fn are_apart(site: &mut Site<'_>, path: &KeyPath, members: &[Arc<dyn SourcePlan>]) -> bool {
     let mut seen: Vec<(String, usize)> = Vec::new();
-    let mut apart = true;
+    let mut shared: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
     for (index, member) in members.iter().enumerate() {
         let Columns::Known(header) = member.columns() else { continue };
         for name in header.names() {
-            let Some((_, first)) = seen.iter().find(|(known, _)| known == name) else {
-                seen.push((name.clone(), index));
-                continue;
-            };
-            let places = (site.document.place(&path.index(index)), site.document.place(&path.index(*first)));
-            let message = format!("two inputs of the product have the column `{name}`");
-            let help =
-                "rename it in one of them; values that stand in the job can have any name: `values = [{ page = 1 }]`";
-            let diagnostic = Diagnostic::error(codes::DUPLICATE, message).at(places.0, "the second");
-            site.diagnostics.push(diagnostic.also(places.1, "the first").help(help));
-            apart = false;
+            match seen.iter().find(|(known, _)| known == name) {
+                None => seen.push((name.clone(), index)),
+                Some((_, first)) => shared.entry((*first, index)).or_default().push(name.clone()),
+            }
         }
     }
-    apart
+    for ((first, second), names) in &shared {
+        let places = (site.document.place(&path.index(*second)), site.document.place(&path.index(*first)));
+        let plural = if names.len() == 1 { "" } else { "s" };
+        let message = format!("two inputs of the product have the column{plural} `{}`", names.join("`, `"));
+        let fixed = |index: &usize| members[*index].kind() == glob::KIND.name;
+        let help = if fixed(first) && fixed(second) { TWO_GLOBS } else { RENAME };
+        let diagnostic = Diagnostic::error(codes::DUPLICATE, message).at(places.0, "the second");
+        site.diagnostics.push(diagnostic.also(places.1, "the first").help(help));
+    }
+    shared.is_empty()
 }
+
+const RENAME: &str =
+    "rename it in one of them; values that stand in the job can have any name: `values = [{ page = 1 }]`";
+
+/// Nothing can be renamed in a glob.
+const TWO_GLOBS: &str = "every `glob` has these columns: list the files of one of them in the job, or in a CSV, under \
+                         another name: `values = [{ cover = \"a.pdf\" }]`";
 
 fn decide(members: Vec<Arc<dyn SourcePlan>>) -> Result<ProductPlan, Problem> {
     let quick: Option<Vec<u64>> = members.iter().map(|member| member.quick_count()).collect();

@@ -22,8 +22,8 @@ use super::proxy::environment::LookUp;
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
 use super::{
-    BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, TimeoutPlan, Timings, Transport,
-    lend,
+    Abroad, BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, TimeoutPlan, Timings,
+    Transport, lend,
 };
 use crate::clock::{self, Instant};
 use crate::environment;
@@ -69,8 +69,9 @@ impl HyperTransport {
 
     async fn follow(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
         let (parts, body) = call.request.into_parts();
-        let mut outgoing =
-            Outgoing { method: parts.method, url: parts.uri, headers: parts.headers, kept: Vec::new(), body };
+        let abroad = parts.extensions.get::<Abroad>().is_some();
+        let (method, url, headers) = (parts.method, parts.uri, parts.headers);
+        let mut outgoing = Outgoing { method, url, headers, kept: Vec::new(), body, abroad };
         let mut trail = Trail::new(self.redirects);
         let mut timings = Timings::default();
         loop {
@@ -338,7 +339,7 @@ async fn leaving<T>(gate: &dyn Gate, exchange: impl Future<Output = T>) -> T {
 /// Cookies are chosen anew for each hop: what is put here is not among the headers that a redirect keeps.
 fn put_cookies(jar: Option<&Jar>, outgoing: &Outgoing, request: &mut Request<SendBody>) {
     if let Some(jar) = jar {
-        jar.send(&outgoing.url, request.headers_mut());
+        jar.send(&outgoing.url, outgoing.abroad, request.headers_mut());
     }
 }
 

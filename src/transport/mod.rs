@@ -254,6 +254,11 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
     }
 }
 
+/// Marks a request, in its extensions, that a reply's link leads to another origin than the job's own: it goes there
+/// without anything that proves who asks, and of cookies with those that this very port has set.
+#[derive(Debug, Clone, Copy)]
+pub struct Abroad;
+
 /// One request and what it needs on its way.
 pub struct Call<'a> {
     /// The request, with an absolute `http` or `https` URI, or `unix://HEX/path`: the path of a

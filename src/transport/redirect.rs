@@ -106,8 +106,9 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
             headers.remove(name);
         }
     }
+    let abroad = sent.abroad || from != to;
     drop((from, to));
-    Ok(Outgoing { method, url, headers, kept: Vec::new(), body })
+    Ok(Outgoing { method, url, headers, kept: Vec::new(), body, abroad })
 }
 
 /// Lets a request for `from` go to `to`, where a reply's link leads: true where that is another origin, and then

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri, Version, response};
+use http::{Extensions, HeaderMap, Request, StatusCode, Uri, Version, response};
 use tokio::sync::Semaphore;
 
 use super::{BodyWriter, BoxFuture, Call, Gate, Keep, Reply, RequestBody, Signer, TimeoutPlan, Timings, Transport};
@@ -26,6 +26,8 @@ pub(super) struct Errand {
     pub timeouts: TimeoutPlan,
     /// Signs requests.
     pub signer: Option<Arc<dyn Signer>>,
+    /// How the call's request is marked: each of its requests is, too.
+    marks: Extensions,
     requests: AtomicUsize,
     // Where the requests go that knocked and have not been let through.
     knocks: Mutex<VecDeque<Uri>>,
@@ -38,10 +40,11 @@ pub(super) struct Errand {
 
 impl Errand {
     /// Nothing was sent yet.
-    pub fn new(timeouts: TimeoutPlan, signer: Option<Arc<dyn Signer>>) -> Self {
+    pub fn new(timeouts: TimeoutPlan, signer: Option<Arc<dyn Signer>>, marks: Extensions) -> Self {
         Self {
             timeouts,
             signer,
+            marks,
             requests: AtomicUsize::new(0),
             knocks: Mutex::default(),
             passed: AtomicUsize::new(0),
@@ -210,7 +213,7 @@ pub(super) struct Rest {
 pub(super) async fn begin(
     transport: Arc<dyn Transport>,
     errand: Arc<Errand>,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     signed: bool,
 ) -> Result<(Head, Rest), Failure> {
     let shared: Arc<Shared> = Arc::default();
@@ -219,6 +222,7 @@ pub(super) async fn begin(
     let mut relay = Relay { shared: Arc::clone(&shared) };
     let exchange = async move {
         let gate = Knocker(Arc::clone(&errand));
+        *request.extensions_mut() = errand.marks.clone();
         let mut call = Call::new(request, &gate, &errand.timeouts);
         call.signer = errand.signer.clone().filter(|_| signed);
         call.writer = Some(&mut relay);

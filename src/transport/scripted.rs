@@ -168,8 +168,8 @@ impl ScriptedTransport {
 
     async fn answer(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
         let (parts, body) = call.request.into_parts();
-        let mut outgoing =
-            Outgoing { method: parts.method, url: parts.uri, headers: parts.headers, kept: Vec::new(), body };
+        let (method, url, headers) = (parts.method, parts.uri, parts.headers);
+        let mut outgoing = Outgoing { method, url, headers, kept: Vec::new(), body, abroad: false };
         let mut trail = Trail::new(self.redirects);
         loop {
             let origin = Origin::of(&outgoing.url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;

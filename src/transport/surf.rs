@@ -78,7 +78,8 @@ impl SurfTransport {
 
     async fn send(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
         let writer = call.writer.take();
-        let errand = Arc::new(Errand::new(call.timeouts.clone(), call.signer.take()));
+        let errand =
+            Arc::new(Errand::new(call.timeouts.clone(), call.signer.take(), call.request.extensions().clone()));
         let (trip, request) = Trip::begin(call.request, Arc::clone(&errand))?;
         let trip = Arc::new(trip);
         let work = ON.scope(Arc::clone(&trip), async {

@@ -128,6 +128,8 @@ pub(super) struct Outgoing {
     pub kept: Vec<(HeaderName, HeaderValue)>,
     /// Body.
     pub body: RequestBody,
+    /// Whether a reply has led it to another origin.
+    pub abroad: bool,
 }
 
 impl Outgoing {

@@ -180,12 +180,18 @@ const HELD_BACK: u64 = 100;
 
 /// A job with these settings that was killed six times at seeded moments and then ran to its end.
 fn killed(settings: &str) -> (Job, Oracle, Done) {
+    killed_where(settings, |_| false)
+}
+
+/// As [`killed`], where the server refuses requests with these rows.
+fn killed_where(settings: &str, refused: impl Fn(&[u64]) -> bool + Send + Sync + 'static) -> (Job, Oracle, Done) {
     let open = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&open);
     let oracle = Oracle::start(move |request| {
         let ids = ids(request);
         let held = ids.iter().any(|id| *id > ROWS - HELD_BACK) && !shared.load(Ordering::SeqCst);
-        if held { Answer::Stall } else { of(&ids).after(Duration::from_millis(40)) }
+        let answer = |ids: &[u64]| if refused(ids) { Answer::status(422) } else { of(ids) };
+        if held { Answer::Stall } else { answer(&ids).after(Duration::from_millis(40)) }
     });
     let job = job(&oracle, ROWS, settings);
     let mut dice = Dice::printed("chunks");
@@ -226,6 +232,46 @@ fn whatever_kills_a_run_a_chunk_goes_out_again_under_its_own_key() {
     }
     let several: Vec<_> = keys.iter().filter(|(_, keys)| keys.len() > 1).collect();
     assert!(several.is_empty(), "rows under several keys, which a server would take twice: {several:?}");
+}
+
+/// Whether the rows of any two requests are the same, or of a chunk and a part that it was split into, or apart: a
+/// server that tells repetitions by their keys does nothing twice then.
+fn keyed_alike(oracle: &Oracle) {
+    let mut by_key = BTreeMap::<String, Vec<u64>>::new();
+    for request in oracle.requests() {
+        let key = request.header("idempotency-key").expect("a key").to_owned();
+        let rows = ids(&request);
+        assert_eq!(by_key.entry(key).or_insert_with(|| rows.clone()), &rows, "one key, one request");
+    }
+    let requests: BTreeSet<Vec<u64>> = by_key.into_values().collect();
+    let mut of_row = BTreeMap::<u64, Vec<&Vec<u64>>>::new();
+    requests.iter().for_each(|rows| rows.iter().for_each(|row| of_row.entry(*row).or_default().push(rows)));
+    for (row, with) in of_row {
+        for (one, other) in with.iter().zip(with.iter().skip(1)) {
+            let common = one.iter().filter(|row| other.contains(row)).count();
+            assert!([one.len(), other.len()].contains(&common), "row {row} went out in {one:?} and in {other:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_kills_a_run_chunks_are_cut_where_they_were_also_by_batches_that_are_no_multiple_of_them() {
+    let (job, oracle, done) =
+        killed("chunk = 10\nconcurrency = 6\nidempotency-key = true\nbatch = { size = 24, in-flight = 3 }");
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(failed(&job, ROWS, ""), Vec::<u64>::new());
+    keyed_alike(&oracle);
+}
+
+#[test]
+fn whatever_kills_a_run_the_parts_of_a_split_chunk_stay_what_they_were() {
+    let (job, oracle, done) =
+        killed_where("chunk = { size = 16, split = true }\nconcurrency = 6\nidempotency-key = true", |ids| {
+            ids.iter().any(|id| id % 7 == 0 && *id <= 210)
+        });
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert_eq!(failed(&job, ROWS, "422").len() as u64, 30);
+    keyed_alike(&oracle);
 }
 
 #[test]

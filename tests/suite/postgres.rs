@@ -83,6 +83,34 @@ fn rows_keep_their_types_and_a_run_goes_on_behind_those_it_has() {
 }
 
 #[test]
+fn another_database_behind_a_secret_url_is_noticed_and_another_user_is_not() {
+    let Some(server) = postgres() else { return };
+    let statements = "CREATE DATABASE other";
+    assert!(psql(&server, statements, "tester"));
+    let rows = "CREATE TABLE items AS SELECT n AS id FROM generate_series(1, 20) n";
+    assert!(psql(&server, rows, "tester") && psql(&server, rows, "other"));
+    let oracle = Oracle::start(echo);
+    let text = JOB
+        .replace("url = \"postgres://tester@127.0.0.1:PORT/tester\"", "url = \"{{ secrets.server }}\"")
+        .replace("[secrets]\n", "[secrets]\nserver.env = \"TEST_DATABASE\"\n")
+        .replace("QUERY", "SELECT id FROM items ORDER BY id");
+    let url = |database: &str, rest: &str| {
+        format!("postgres://tester@127.0.0.1:{}/{database}{rest}", server.address().port())
+    };
+    let variable = "TEST_DATABASE";
+    let job = Job::at(&oracle.url(), &text).variable("TEST_DATABASE_PASSWORD", PASSWORD);
+    let job = job.variable(variable, &url("tester", ""));
+    job.run(&["--limit", "5"]).expect_code(0);
+    let job = job.variable(variable, &url("other", ""));
+    let refused = job.run(&[]).expect_code(3);
+    assert!(refused.stderr.contains("endpoints.item.input (content): was a PostgreSQL server"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("127.0.0.1") && oracle.count() == 5, "{}", refused.stderr);
+    let job = job.variable(variable, &url("tester", "?application_name=again"));
+    job.run(&[]).expect_code(0);
+    assert_eq!((sent(&job).len(), oracle.count()), (20, 20));
+}
+
+#[test]
 fn what_the_server_refuses_is_told_with_the_query() {
     let Some(server) = postgres() else { return };
     let statements = "CREATE TABLE items (id int); INSERT INTO items VALUES (1), (0); \

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::auth::AuthPlan;
 use crate::compile::{Options, compile};
 use crate::diagnostic::Diagnostics;
 use crate::document::{Document, Overlays};
@@ -159,6 +161,48 @@ fn the_demo_needs_its_address() {
     let plan = compile(&document, &Options::default(), &mut diagnostics).unwrap();
     assert!(plan.uses_demo());
     assert!(RequestPlan::new(&plan.endpoints[0], None).is_err());
+}
+
+/// Counts how often it proves.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+impl AuthPlan for Counting {
+    fn kind(&self) -> &'static str {
+        "counting"
+    }
+
+    fn identity(&self) -> String {
+        String::new()
+    }
+
+    fn apply(&self, _: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), RenderError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        request.headers_mut().append("x-proof", HeaderValue::from_static("me"));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_page_is_proved_once_and_one_of_another_origin_never() {
+    let secrets = Secrets::new(Vec::new());
+    let context = Context { row: None, secrets: &secrets, reply: None };
+    let link = |url: &str| PageRequest { query: Vec::new(), url: Some(url.to_owned()) };
+    let number = PageRequest { query: vec![("page".to_owned(), "2".to_owned())], url: None };
+    for (page, at, proofs) in [
+        (number, "https://h/x?page=2", 1),
+        (link("https://h/y?page=2"), "https://h/y?page=2", 1),
+        (link("https://other/y"), "https://other/y", 0),
+        (link("https://h:444/y"), "https://h:444/y", 0),
+    ] {
+        let auth = Arc::new(Counting::default());
+        let mut plan = prepared("url = \"https://h/x\"");
+        plan.auth = Some(Arc::clone(&auth) as Arc<dyn AuthPlan>);
+        let request = plan.page(&context, &page).unwrap();
+        assert_eq!(request.uri().to_string(), at);
+        assert_eq!(request.headers().get_all("x-proof").iter().count(), proofs, "{at}");
+        assert_eq!(auth.0.load(Ordering::Relaxed), proofs, "{at}");
+    }
 }
 
 proptest! {

@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::random;
 use crate::report::text::counted;
 use crate::run::chain::OpenSpool;
+use crate::run::chunk::Cut;
 use crate::run::feeder::Selection;
 use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
@@ -182,9 +183,10 @@ fn selections(
         .enumerate()
         .map(|(position, ((endpoint, done), unknown))| Selection {
             done: done.clone(),
-            walks: state.walks.iter().filter(|walk| walk.endpoint == position).cloned().collect(),
+            walks: state.walks.of(position),
             only: only.as_mut().map(|rows| with(rows.next().unwrap_or_default(), &unknown)),
             unknown,
+            cut: Cut::of(endpoint),
             limit: plan.row_limit,
             content: resume::content_of(identity, endpoint).map(str::to_owned),
         })

@@ -167,7 +167,7 @@ fn a_file_is_counted_described_identified_and_skipped_in() {
     assert_eq!(plan.count().unwrap(), Some(3));
     assert_eq!(plan.describe(), format!("{} (csv, 2 columns)", path.display()));
     let identity = plan.identity().unwrap().unwrap();
-    assert!(identity.starts_with("csv, header, delimiter \\t, 23 bytes, head "), "{identity}");
+    assert!(identity.starts_with("csv, header, delimiter \\t, 23 bytes, content "), "{identity}");
     let mut source = plan.open().unwrap();
     source.skip(2).unwrap();
     let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };

@@ -154,7 +154,7 @@ fn a_file_is_counted_described_and_skipped_in() {
     assert_eq!(plan.count().unwrap(), Some(3));
     assert_eq!(plan.describe(), format!("{} (json, items, gzip)", path.display()));
     let identity = plan.identity().unwrap().unwrap();
-    assert!(identity.starts_with(&format!("json, at \"items\", {} bytes, head ", text.len())), "{identity}");
+    assert!(identity.starts_with(&format!("json, at \"items\", {} bytes, content ", text.len())), "{identity}");
     let mut source = plan.open().unwrap();
     source.skip(2).unwrap();
     let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };

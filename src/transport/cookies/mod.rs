@@ -4,6 +4,10 @@
 //! many cookies as a server likes and sends them in no order. What is kept here is bounded: 4096 bytes for a
 //! cookie, 50 for a domain, 3000 in all, 8 KiB in a request.
 //!
+//! Ports share cookies, as RFC 6265 §8.5 has it, where the job itself asks them. Where a reply leads to another origin
+//! (a redirect, the link to the next page) only those go along that this very port has set: a server must not be able
+//! to send the cookies of its neighbour to a port of its choice.
+//!
 //! Must never give a cookie to a host that its setter does not belong to, and never put one into a text.
 
 mod set;
@@ -48,25 +52,29 @@ struct Cookie {
     /// Whether hosts below the domain get it, too.
     shared: bool,
     path: String,
+    /// The port whose server has set it.
+    port: u16,
     secure: bool,
     until: Option<Instant>,
     born: u64,
 }
 
 impl Jar {
-    /// Puts the cookies for `url` into a request's headers, unless the caller has put some there.
-    pub fn send(&self, url: &Uri, headers: &mut HeaderMap) {
+    /// Puts the cookies for `url` into a request's headers, unless the caller has put some there. `abroad`: a reply has
+    /// led there from another origin.
+    pub fn send(&self, url: &Uri, abroad: bool, headers: &mut HeaderMap) {
         if !headers.contains_key(COOKIE)
-            && let Some(value) = self.header(url)
+            && let Some(value) = self.header(url, abroad)
         {
             headers.insert(COOKIE, value);
         }
     }
 
-    fn header(&self, url: &Uri) -> Option<HeaderValue> {
+    fn header(&self, url: &Uri, abroad: bool) -> Option<HeaderValue> {
         let origin = Origin::of(url).ok()?;
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut chosen = kept.chosen(&origin, url.path(), clock::now());
+        chosen.retain(|cookie| !abroad || cookie.port == origin.port);
         drop_overlong(&mut chosen);
         let pairs: Vec<Vec<u8>> = chosen.iter().map(|cookie| cookie.pair()).collect();
         let mut value = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok().filter(|value| !value.is_empty())?;
@@ -126,7 +134,8 @@ impl Kept {
         let born = self.remove(&domain, &set.name, &path).map_or(self.born, |old| old.born);
         self.born += 1;
         self.make_room(&domain, now);
-        let cookie = Cookie { name: set.name, value: set.value, shared, path, secure: set.secure, until, born };
+        let (port, secure) = (origin.port, set.secure);
+        let cookie = Cookie { name: set.name, value: set.value, shared, path, port, secure, until, born };
         self.domains.entry(domain).or_default().push(cookie);
         self.count += 1;
     }

@@ -19,7 +19,7 @@ fn set(jar: &Jar, url: &str, cookies: &[&str]) {
 
 fn sent(jar: &Jar, url: &str) -> String {
     let mut headers = HeaderMap::new();
-    jar.send(&uri(url), &mut headers);
+    jar.send(&uri(url), false, &mut headers);
     let value = headers.get(COOKIE);
     assert!(value.is_none_or(HeaderValue::is_sensitive), "it is a credential");
     value.map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -123,7 +123,7 @@ async fn longer_paths_come_first_and_the_callers_own_stay() {
     set(&jar, "http://h.example/a/b", &["root=1; Path=/", "deep=1; Path=/a/b", "mid=1; Path=/a", "root=2; Path=/a"]);
     assert_eq!(sent(&jar, "http://h.example/a/b"), "deep=1; mid=1; root=2; root=1");
     let mut headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static("mine=1"))]);
-    jar.send(&uri("http://h.example/a/b"), &mut headers);
+    jar.send(&uri("http://h.example/a/b"), false, &mut headers);
     assert_eq!(headers[COOKIE], "mine=1");
 }
 

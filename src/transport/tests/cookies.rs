@@ -54,6 +54,25 @@ async fn another_host_gets_none_of_them() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_another_port_takes_only_what_that_port_has_set() {
+    let other = Server::answering(|request| match request.split(' ').nth(1) {
+        Some("/set") => set(200, "Set-Cookie: theirs=1; Path=/\r\n"),
+        _ => ok(request),
+    })
+    .await;
+    let target = other.url("/x");
+    let server =
+        Server::answering(move |_| set(302, &format!("Set-Cookie: sid=1; Path=/\r\nLocation: {target}\r\n"))).await;
+    let transport = client(|plan| plan.cookies = true);
+    let led = fetch(&transport, &server.url("/")).await.unwrap();
+    assert_eq!(cookies(&led.body), Vec::<String>::new());
+    fetch(&transport, &other.url("/set")).await.unwrap();
+    assert_eq!(cookies(&fetch(&transport, &server.url("/")).await.unwrap().body), ["cookie: theirs=1"]);
+    let asked = fetch(&transport, &other.url("/x")).await.unwrap();
+    assert_eq!(cookies(&asked.body), ["cookie: sid=1; theirs=1"], "the job's own choice");
+}
+
+#[tokio::test]
 async fn without_a_jar_nothing_is_kept_and_what_is_given_is_sent() {
     let server = shop().await;
     for (kept, expected) in [(false, vec!["cookie: mine=1"]), (true, vec!["cookie: mine=1"])] {

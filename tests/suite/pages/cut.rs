@@ -37,7 +37,7 @@ impl Scene {
     fn noted(&self) -> Option<WalkNote> {
         let found = journal::peek(&self.job.state()).unwrap_or_else(|error| panic!("{}", error.message))?;
         assert!(found.last.done.iter().all(|done| done.is_empty()), "the row has not ended");
-        found.last.walks.first().cloned()
+        found.last.walks.iter().next().cloned()
     }
 
     /// No request from this one on is for a page that was taken.

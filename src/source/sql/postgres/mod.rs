@@ -10,6 +10,7 @@ mod value;
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -113,6 +114,35 @@ fn words(error: &tokio_postgres::Error) -> String {
     format!("{}{position}{}", said.message(), more.collect::<String>())
 }
 
+/// Tells databases apart whose names are secret: a hash of hosts, ports and database, without user and password, which
+/// may change. Cut to 32 bits, so that it tells that they differ and too little to say what they are.
+fn print(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
+        let ports = config.get_ports();
+        let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+        format!("{host:?}:{port}")
+    });
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    let text = format!("{}\n{database}", hosts.collect::<Vec<_>>().join("\n"));
+    let hash = digest(&SHA256, text.as_bytes());
+    hash.as_ref().iter().take(4).fold(String::new(), |print, byte| format!("{print}{byte:02x}"))
+}
+
+impl PostgresPlan {
+    /// Which server it is, where the URL is a secret.
+    fn which(&self) -> String {
+        if self.login.url.constant().is_some() {
+            return String::new();
+        }
+        // `plan` needs no secrets; a run does not get here without them.
+        let revealed = self.login.reveal().ok().and_then(|(url, _)| config(&url).ok());
+        revealed.map_or_else(
+            || ", not known which without its secret".to_owned(),
+            |config| format!(", its database hashed {}", print(&config)),
+        )
+    }
+}
+
 impl SourcePlan for PostgresPlan {
     fn kind(&self) -> &'static str {
         KIND.name
@@ -132,7 +162,7 @@ impl SourcePlan for PostgresPlan {
 
     fn identity(&self) -> Result<Option<String>, SourceError> {
         // URL and query are part of the job's identity; what the tables hold can't be told cheaply.
-        Ok(Some(format!("{}, rows told by their position", self.name)))
+        Ok(Some(format!("{}{}, rows told by their position", self.name, self.which())))
     }
 
     fn open(&self) -> Result<Box<dyn Source>, SourceError> {
@@ -165,6 +195,22 @@ mod tests {
     fn a_name_has_no_password() {
         let config = config("postgres://me:hunter2@db.example.com:5433/shop").unwrap();
         assert_eq!(name(&config), "postgres://db.example.com:5433/shop");
+    }
+
+    #[test]
+    fn a_print_is_of_the_database_and_not_of_who_asks() {
+        let print = |url: &str| super::print(&config(url).unwrap());
+        let one = print("postgres://me:hunter2@db.example.com/shop");
+        for same in
+            ["postgres://you:other@db.example.com:5432/shop?sslmode=disable", "postgresql://db.example.com/shop"]
+        {
+            assert_eq!(print(same), one, "{same}");
+        }
+        let others =
+            ["db.example.com/shop2", "db2.example.com/shop", "db.example.com:5433/shop", "a,db.example.com/shop"];
+        let prints: std::collections::HashSet<String> =
+            others.iter().map(|rest| print(&format!("postgres://me:hunter2@{rest}"))).chain([one]).collect();
+        assert_eq!(prints.len(), 5);
     }
 
     #[test]
