@@ -180,18 +180,13 @@ const HELD_BACK: u64 = 100;
 
 /// A job with these settings that was killed six times at seeded moments and then ran to its end.
 fn killed(settings: &str) -> (Job, Oracle, Done) {
-    killed_where(settings, |_| false)
-}
-
-/// As [`killed`], where the server refuses requests with these rows.
-fn killed_where(settings: &str, refused: impl Fn(&[u64]) -> bool + Send + Sync + 'static) -> (Job, Oracle, Done) {
     let open = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&open);
     let oracle = Oracle::start(move |request| {
         let ids = ids(request);
         let held = ids.iter().any(|id| *id > ROWS - HELD_BACK) && !shared.load(Ordering::SeqCst);
-        let answer = |ids: &[u64]| if refused(ids) { Answer::status(422) } else { of(ids) };
-        if held { Answer::Stall } else { answer(&ids).after(Duration::from_millis(40)) }
+
+        if held { Answer::Stall } else { of(&ids).after(Duration::from_millis(40)) }
     });
     let job = job(&oracle, ROWS, settings);
     let mut dice = Dice::printed("chunks");
@@ -234,44 +229,60 @@ fn whatever_kills_a_run_a_chunk_goes_out_again_under_its_own_key() {
     assert!(several.is_empty(), "rows under several keys, which a server would take twice: {several:?}");
 }
 
-/// Whether the rows of any two requests are the same, or of a chunk and a part that it was split into, or apart: a
-/// server that tells repetitions by their keys does nothing twice then.
-fn keyed_alike(oracle: &Oracle) {
-    let mut by_key = BTreeMap::<String, Vec<u64>>::new();
-    for request in oracle.requests() {
-        let key = request.header("idempotency-key").expect("a key").to_owned();
-        let rows = ids(&request);
-        assert_eq!(by_key.entry(key).or_insert_with(|| rows.clone()), &rows, "one key, one request");
-    }
-    let requests: BTreeSet<Vec<u64>> = by_key.into_values().collect();
-    let mut of_row = BTreeMap::<u64, Vec<&Vec<u64>>>::new();
-    requests.iter().for_each(|rows| rows.iter().for_each(|row| of_row.entry(*row).or_default().push(rows)));
-    for (row, with) in of_row {
-        for (one, other) in with.iter().zip(with.iter().skip(1)) {
-            let common = one.iter().filter(|row| other.contains(row)).count();
-            assert!([one.len(), other.len()].contains(&common), "row {row} went out in {one:?} and in {other:?}");
+/// What went out before a kill and after it, sorted. Requests that `stalls` says are not answered before the kill, which
+/// comes when so many rows have ended for good; those with a row that is `bad` are refused.
+fn cut_off(
+    settings: &str,
+    (rows, ended): (u64, u64),
+    stalls: fn(&[u64]) -> bool,
+    bad: u64,
+) -> (Vec<Vec<u64>>, Vec<Vec<u64>>) {
+    let fine = Arc::new(AtomicBool::new(false));
+    let shared = Arc::clone(&fine);
+    let oracle = Oracle::start(move |request| {
+        let ids = ids(request);
+        match () {
+            () if stalls(&ids) && !shared.load(Ordering::SeqCst) => Answer::Stall,
+            () if ids.contains(&bad) => Answer::status(422),
+            () => of(&ids),
         }
-    }
+    });
+    let job = job(&oracle, rows, settings);
+    let run = job.spawn(&[]);
+    wait::until("a commit, and all that stalls on the wire", Duration::from_secs(60), || {
+        let found = journal::peek(&job.state()).expect("a journal")?;
+        let stalled = sent(&oracle).iter().filter(|ids| stalls(ids)).count();
+        (found.last.done.first()?.len() == ended && stalled == 3).then_some(())
+    });
+    assert_eq!(run.kill().code, None);
+    fine.store(true, Ordering::SeqCst);
+    let before = oracle.count();
+    job.run(&[]).expect_code(i32::from(bad > 0));
+    assert_eq!(failed(&job, rows, "422").len(), usize::from(bad > 0));
+    let mut requests = sent(&oracle);
+    let mut after = requests.split_off(before);
+    requests.sort();
+    after.sort();
+    (requests, after)
 }
 
 #[test]
-fn whatever_kills_a_run_chunks_are_cut_where_they_were_also_by_batches_that_are_no_multiple_of_them() {
-    let (job, oracle, done) =
-        killed("chunk = 10\nconcurrency = 6\nidempotency-key = true\nbatch = { size = 24, in-flight = 3 }");
-    assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert_eq!(failed(&job, ROWS, ""), Vec::<u64>::new());
-    keyed_alike(&oracle);
+fn chunks_that_batches_cut_are_cut_there_again_after_a_kill() {
+    let settings = "chunk = 4\nconcurrency = 6\nidempotency-key = true\nbatch = { size = 6, in-flight = 3 }";
+    let (before, after) = cut_off(settings, (20, 6), |ids| ids.len() == 4, 0);
+    let cut = |numbers: [u64; 3]| numbers.map(|first| (first..first + 4).collect::<Vec<u64>>());
+    assert_eq!(before[..2], [vec![1, 2, 3, 4], vec![5, 6]]);
+    assert_eq!(after[..3], cut([1, 7, 13]), "those that were cut off go out again as they were");
+    assert_eq!(after[3..], [vec![19, 20]]);
 }
 
 #[test]
-fn whatever_kills_a_run_the_parts_of_a_split_chunk_stay_what_they_were() {
-    let (job, oracle, done) =
-        killed_where("chunk = { size = 16, split = true }\nconcurrency = 6\nidempotency-key = true", |ids| {
-            ids.iter().any(|id| id % 7 == 0 && *id <= 210)
-        });
-    assert_eq!(done.code, Some(1), "{}", done.stderr);
-    assert_eq!(failed(&job, ROWS, "422").len() as u64, 30);
-    keyed_alike(&oracle);
+fn the_parts_of_a_split_chunk_are_the_same_after_a_kill() {
+    let settings = "chunk = { size = 8, split = true }\nconcurrency = 6\nidempotency-key = true";
+    let (before, after) = cut_off(settings, (16, 2), |ids| matches!(ids[0], 3 | 5 | 9), 1);
+    let cut_off = [vec![3, 4], vec![5, 6, 7, 8], (9..=16).collect::<Vec<u64>>()];
+    assert!(cut_off.iter().all(|chunk| before.contains(chunk)), "{before:?}");
+    assert_eq!(after, cut_off);
 }
 
 #[test]
