@@ -8,6 +8,7 @@ mod reader;
 mod tls;
 mod value;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -59,7 +60,9 @@ fn config(url: &str) -> Result<Config, String> {
         return Err("the URL names no host".to_owned());
     }
     if !url.contains("sslmode=") {
-        config.ssl_mode(if config.get_hosts().iter().all(is_here) { SslMode::Disable } else { SslMode::Require });
+        // An address is where it goes, whatever the host is called.
+        let here = config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+        config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
     }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT);
@@ -72,9 +75,7 @@ fn config(url: &str) -> Result<Config, String> {
 
 fn is_here(host: &Host) -> bool {
     match host {
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
+        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
         #[cfg(unix)]
         Host::Unix(_) => true,
     }
@@ -114,16 +115,19 @@ fn words(error: &tokio_postgres::Error) -> String {
     format!("{}{position}{}", said.message(), more.collect::<String>())
 }
 
-/// Tells databases apart whose names are secret: a hash of hosts, ports and database, without user and password, which
-/// may change. Cut to 32 bits, so that it tells that they differ and too little to say what they are.
+/// Tells databases apart whose names are secret: a hash of hosts, addresses, ports and database, without user and
+/// password, which may change. Cut to 32 bits, so that it tells that they differ and too little to say what they are.
 fn print(config: &Config) -> String {
-    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
-        let ports = config.get_ports();
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let servers = (0..hosts.len().max(addresses.len()).max(ports.len())).map(|index| {
+        let host = hosts.get(index).map(|host| format!("{host:?}")).unwrap_or_default();
+        // What is connected to; the host is only the name in its certificate then.
+        let address = addresses.get(index).map(|address| format!(" at {address}")).unwrap_or_default();
         let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
-        format!("{host:?}:{port}")
+        format!("{host}{address}:{port}")
     });
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    let text = format!("{}\n{database}", hosts.collect::<Vec<_>>().join("\n"));
+    let text = format!("{}\n{database}", servers.collect::<Vec<_>>().join("\n"));
     let hash = digest(&SHA256, text.as_bytes());
     hash.as_ref().iter().take(4).fold(String::new(), |print, byte| format!("{print}{byte:02x}"))
 }
@@ -189,6 +193,8 @@ mod tests {
             assert_eq!(mode(&format!("postgres://me@{here}/shop")), SslMode::Disable, "{here}");
         }
         assert_eq!(mode("postgres://me@localhost/shop?sslmode=require"), SslMode::Require);
+        assert_eq!(mode("postgres://me@localhost/shop?hostaddr=10.0.0.1"), SslMode::Require);
+        assert_eq!(mode("postgres://me@localhost/shop?hostaddr=127.0.0.1"), SslMode::Disable);
     }
 
     #[test]
@@ -206,11 +212,23 @@ mod tests {
         {
             assert_eq!(print(same), one, "{same}");
         }
-        let others =
-            ["db.example.com/shop2", "db2.example.com/shop", "db.example.com:5433/shop", "a,db.example.com/shop"];
+        let others = [
+            "db.example.com/shop2",
+            "db2.example.com/shop",
+            "db.example.com:5433/shop",
+            "a,db.example.com/shop",
+            "db.example.com/shop?hostaddr=10.0.0.1",
+            "db.example.com/shop?hostaddr=10.0.0.2",
+            "db.example.com:5433/shop?hostaddr=10.0.0.1",
+            "db.example.com/shop?hostaddr=10.0.0.1,10.0.0.2",
+            "db.example.com/shop?port=5433",
+        ];
         let prints: std::collections::HashSet<String> =
             others.iter().map(|rest| print(&format!("postgres://me:hunter2@{rest}"))).chain([one]).collect();
-        assert_eq!(prints.len(), 5);
+        assert_eq!(prints.len(), others.len() + 1);
+        let addressed = |url: &str| super::print(&url.parse().unwrap());
+        let [first, second] = ["10.0.0.1", "10.0.0.2"].map(|address| format!("postgres:///shop?hostaddr={address}"));
+        assert_ne!(addressed(&first), addressed(&second), "addresses alone");
     }
 
     #[test]
