@@ -77,7 +77,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// Attempts made; 0 when the row never reached the wire.
     pub attempts: u32,
-    /// How far its walk through pages has come, of pages that go out together the one that ended; `None`: it is no walk, or the walk is over.
+    /// How far its walk through pages has come, of pages that go out together the one that ended; `None`: it is no walk,
+    /// or the walk is over.
     pub walk: Option<WalkNote>,
     /// Records in the order of the reply; a failed call has exactly one, with its error.
     pub records: Vec<Record>,

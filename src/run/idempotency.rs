@@ -25,8 +25,8 @@ impl Keys {
     }
 
     /// The key of a request: a UUIDv5 (RFC 9562 §5.5) in its text form, 36 characters. Its namespace is the run's id,
-    /// its name the endpoint, the row or the rows of a chunk (zero-based), the page (zero-based), and what the job says of the request's
-    /// `content`: a key that comes again with another content is refused by servers
+    /// its name the endpoint, the row or the rows of a chunk (zero-based), the page (zero-based), and what the job says
+    /// of the request's `content`: a key that comes again with another content is refused by servers
     /// (draft-ietf-httpapi-idempotency-key-header).
     #[must_use]
     pub fn key(&self, endpoint: &str, content: &str, rows: impl IntoIterator<Item = u64>, page: u64) -> String {

@@ -185,7 +185,6 @@ fn killed(settings: &str) -> (Job, Oracle, Done) {
     let oracle = Oracle::start(move |request| {
         let ids = ids(request);
         let held = ids.iter().any(|id| *id > ROWS - HELD_BACK) && !shared.load(Ordering::SeqCst);
-
         if held { Answer::Stall } else { of(&ids).after(Duration::from_millis(40)) }
     });
     let job = job(&oracle, ROWS, settings);
