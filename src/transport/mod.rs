@@ -254,8 +254,9 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
     }
 }
 
-/// Marks a request, in its extensions, that a reply's link leads to another origin than the job's own: it goes there
-/// without anything that proves who asks, and of cookies with those that this very port has set.
+/// Marks a request, in its extensions, that a reply's link or a middleware leads to another origin than the job's own:
+/// it goes there without anything that proves who asks, and of cookies with those that this very port has set (443 also
+/// with those of 80).
 #[derive(Debug, Clone, Copy)]
 pub struct Abroad;
 

@@ -16,7 +16,9 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, Request, StatusCode, Uri, Version, response};
 use tokio::sync::Semaphore;
 
-use super::{BodyWriter, BoxFuture, Call, Gate, Keep, Reply, RequestBody, Signer, TimeoutPlan, Timings, Transport};
+use super::{
+    Abroad, BodyWriter, BoxFuture, Call, Gate, Keep, Reply, RequestBody, Signer, TimeoutPlan, Timings, Transport,
+};
 use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 
@@ -206,7 +208,8 @@ pub(super) struct Rest {
     shared: Arc<Shared>,
 }
 
-/// Makes the request, on an errand, as far as the head of its reply.
+/// Makes the request, on an errand, as far as the head of its reply. `own`: it goes to the origin that the call was
+/// meant for; no other gets a signature, and it is marked [`Abroad`], as nobody can tell who has led it there.
 ///
 /// # Errors
 /// What failed before the head was there.
@@ -214,7 +217,7 @@ pub(super) async fn begin(
     transport: Arc<dyn Transport>,
     errand: Arc<Errand>,
     mut request: Request<RequestBody>,
-    signed: bool,
+    own: bool,
 ) -> Result<(Head, Rest), Failure> {
     let shared: Arc<Shared> = Arc::default();
     errand.requests.fetch_add(1, Ordering::AcqRel);
@@ -223,8 +226,11 @@ pub(super) async fn begin(
     let exchange = async move {
         let gate = Knocker(Arc::clone(&errand));
         *request.extensions_mut() = errand.marks.clone();
+        if !own {
+            request.extensions_mut().insert(Abroad);
+        }
         let mut call = Call::new(request, &gate, &errand.timeouts);
-        call.signer = errand.signer.clone().filter(|_| signed);
+        call.signer = errand.signer.clone().filter(|_| own);
         call.writer = Some(&mut relay);
         transport.exchange(call).await
     };

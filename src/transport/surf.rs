@@ -167,9 +167,9 @@ impl Trip {
             let loaded = whole(body, &self.errand).await;
             loaded.map_err(|error| refused(format!("the body could not be read: {error}")))?.into()
         };
-        // A signature is for the origin that the call was meant for.
-        let signed = Origin::of(request.uri()).is_ok_and(|to| Origin::of(&self.uri).is_ok_and(|own| own == to));
-        Ok((request, signed))
+        // A signature, and cookies of other ports, are for the origin that the call was meant for.
+        let own = Origin::of(request.uri()).is_ok_and(|to| Origin::of(&self.uri).is_ok_and(|from| from == to));
+        Ok((request, own))
     }
 }
 
@@ -188,8 +188,8 @@ impl HttpClient for Backend {
         let trip = ON.try_with(Arc::clone).map_err(|_| {
             carried(Failure::unsent(FailureKind::Request, "a middleware made a request from a task of its own"))
         })?;
-        let (request, signed) = trip.request(sent).await.map_err(carried)?;
-        let begun = relay::begin(Arc::clone(&self.0), Arc::clone(&trip.errand), request, signed).await;
+        let (request, own) = trip.request(sent).await.map_err(carried)?;
+        let begun = relay::begin(Arc::clone(&self.0), Arc::clone(&trip.errand), request, own).await;
         let (head, rest) = begun.map_err(carried)?;
         let mut response = types::Response::new(nearest(head.status));
         if !rest.is_over() {

@@ -6,7 +6,8 @@
 //!
 //! Ports share cookies, as RFC 6265 §8.5 has it, where the job itself asks them. Where a reply leads to another origin
 //! (a redirect, the link to the next page) only those go along that this very port has set: a server must not be able
-//! to send the cookies of its neighbour to a port of its choice.
+//! to send the cookies of its neighbour to a port of its choice. 443 under https also gets those that 80 has set: such
+//! hosts lead from one to the other, and browsers take them along.
 //!
 //! Must never give a cookie to a host that its setter does not belong to, and never put one into a text.
 
@@ -74,7 +75,7 @@ impl Jar {
         let origin = Origin::of(url).ok()?;
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut chosen = kept.chosen(&origin, url.path(), clock::now());
-        chosen.retain(|cookie| !abroad || cookie.port == origin.port);
+        chosen.retain(|cookie| !abroad || cookie.port == origin.port || is_upgrade(cookie.port, &origin));
         drop_overlong(&mut chosen);
         let pairs: Vec<Vec<u8>> = chosen.iter().map(|cookie| cookie.pair()).collect();
         let mut value = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok().filter(|value| !value.is_empty())?;
@@ -183,6 +184,11 @@ impl Kept {
         });
         self.count = self.domains.values().map(Vec::len).sum();
     }
+}
+
+/// Whether it is the step from the port of http to that of https, and not back or to any other.
+fn is_upgrade(from: u16, to: &Origin<'_>) -> bool {
+    from == 80 && to.secure && to.port == 443
 }
 
 fn drop_overlong(cookies: &mut Vec<&Cookie>) {

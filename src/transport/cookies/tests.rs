@@ -18,8 +18,12 @@ fn set(jar: &Jar, url: &str, cookies: &[&str]) {
 }
 
 fn sent(jar: &Jar, url: &str) -> String {
+    sent_when(jar, url, false)
+}
+
+fn sent_when(jar: &Jar, url: &str, abroad: bool) -> String {
     let mut headers = HeaderMap::new();
-    jar.send(&uri(url), false, &mut headers);
+    jar.send(&uri(url), abroad, &mut headers);
     let value = headers.get(COOKIE);
     assert!(value.is_none_or(HeaderValue::is_sensitive), "it is a credential");
     value.map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -59,6 +63,24 @@ async fn hosts_and_domains() {
         ("http://a.co.uk./", "k=v", "http://a.co.uk/", false),
     ] {
         assert_eq!(after(from, cookie, to), if gets { "k=v" } else { "" }, "{from} sets {cookie} for {to}");
+    }
+}
+
+#[tokio::test]
+async fn where_a_reply_leads_abroad_only_its_own_port_and_an_upgrade_take_them_along() {
+    for (from, to, gets) in [
+        ("http://h.example/", "https://h.example/", true),
+        ("http://h.example:80/", "https://h.example:443/", true),
+        ("http://h.example:81/", "http://h.example:81/", true),
+        ("https://h.example/", "http://h.example/", false),
+        ("http://h.example/", "https://h.example:8443/", false),
+        ("http://h.example:8080/", "https://h.example/", false),
+        ("http://h.example/", "http://h.example:443/", false),
+        ("http://h.example/", "https://other.example/", false),
+    ] {
+        let jar = Jar::default();
+        set(&jar, from, &["k=v"]);
+        assert_eq!(sent_when(&jar, to, true), if gets { "k=v" } else { "" }, "{from} to {to}");
     }
 }
 

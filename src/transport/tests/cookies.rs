@@ -72,6 +72,39 @@ async fn a_redirect_to_another_port_takes_only_what_that_port_has_set() {
     assert_eq!(cookies(&asked.body), ["cookie: sid=1; theirs=1"], "the job's own choice");
 }
 
+#[cfg(feature = "surf")]
+#[tokio::test]
+async fn a_redirect_that_a_middleware_follows_takes_no_more_than_ours() {
+    use super::support::{Open, get};
+    use crate::transport::surf::{SurfTransport, surf::middleware::Redirect};
+    use crate::transport::{Call, Transport};
+
+    let other = Server::answering(|request| match request.split(' ').nth(1) {
+        Some("/set") => set(200, "Set-Cookie: theirs=1; Path=/\r\n"),
+        _ => ok(request),
+    })
+    .await;
+    let target = other.url("/x");
+    let server = Server::answering(move |request| match request.split(' ').nth(1) {
+        Some("/away") => set(302, &format!("Set-Cookie: sid=1; Path=/\r\nLocation: {target}\r\n")),
+        Some("/here") => set(302, "Location: /x\r\n"),
+        _ => ok(request),
+    })
+    .await;
+    let ours = std::sync::Arc::new(client(|plan| (plan.cookies, plan.redirects) = (true, 0)));
+    let transport = SurfTransport::with_client(ours, |client| client.with(Redirect::new(3)));
+    let ask = async |url: String| {
+        let (gate, timeouts) = (Open::default(), patient());
+        transport.exchange(Call::new(get(&url), &gate, &timeouts)).await.unwrap()
+    };
+    let led = ask(server.url("/away")).await;
+    assert_eq!((led.url.port_u16(), cookies(&led.body)), (Some(other.address.port()), vec![]));
+    ask(other.url("/set")).await;
+    assert_eq!(cookies(&ask(server.url("/away")).await.body), ["cookie: theirs=1"]);
+    let stayed = ask(server.url("/here")).await;
+    assert_eq!(cookies(&stayed.body), ["cookie: sid=1; theirs=1"], "in its own origin the job's own choice");
+}
+
 #[tokio::test]
 async fn without_a_jar_nothing_is_kept_and_what_is_given_is_sent() {
     let server = shop().await;
