@@ -21,6 +21,7 @@ import time
 DELAY = 0.020
 ITEMS = 10
 ALONE = 250
+AIM = 40
 
 JOB = """
 [endpoints.list]
@@ -98,6 +99,7 @@ def main():
     alone = walk(program, port, ALONE, 1) / ALONE * words.pages
     print(f"{words.pages} pages: {together:.2f} s with {words.concurrency} at once, {alone:.1f} s one after the other "
           f"(from {ALONE}); {alone / together:.1f} times faster")
+    sys.exit(alone / together < AIM)
 
 
 if __name__ == "__main__":
