@@ -5,6 +5,7 @@
 //! be the only thing that keeps a queue alive: beside the thread there is always a timer, which is
 //! also what a paused clock moves by.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ const THREAD_LATENESS: Duration = Duration::from_micros(200);
 pub(super) enum Grain {
     /// Within 2 ms: by tokio's timer.
     Timer,
-    /// Within 0.2 ms: by a thread.
+    /// Within 0.2 ms, mostly: by a thread.
     Thread,
-    /// At once: by yielding, in the last 0.2 ms before.
+    /// At once: by yielding, in the last moments before, for which see [`Lead`].
     Yield,
 }
 
@@ -39,6 +40,16 @@ impl Grain {
             _ => Self::Yield,
         }
     }
+
+    /// The grain for a head that has nothing but these nanoseconds to make up for a late wake-up: a thread is too late
+    /// for less than the most that it may be late by.
+    pub(super) fn exact(slack: u64) -> Self {
+        match slack {
+            TIMER_LATENESS.. => Self::Timer,
+            Lead::MOST.. => Self::Thread,
+            _ => Self::Yield,
+        }
+    }
 }
 
 /// Sleeps for one head at a time.
@@ -46,6 +57,7 @@ impl Grain {
 pub(super) struct Sleeper {
     /// The thread; none until one is needed.
     alarm: OnceLock<Alarm>,
+    lead: Lead,
 }
 
 impl Sleeper {
@@ -54,13 +66,54 @@ impl Sleeper {
         match grain {
             Grain::Timer => tokio::time::sleep_until(until).await,
             Grain::Thread => self.alarm().wait(until, wait).await,
-            Grain::Yield if wait > THREAD_LATENESS => self.alarm().wait(until, wait - THREAD_LATENESS).await,
-            Grain::Yield => yield_until(until).await,
+            Grain::Yield => self.sleep_lightly(until, wait).await,
         }
+    }
+
+    /// By the thread until shortly before, and by yielding then: a ring may be one for a head that is gone, so that only
+    /// the caller knows whether to sleep on.
+    async fn sleep_lightly(&self, until: Instant, wait: Duration) {
+        let lead = self.lead.get();
+        if wait <= lead {
+            return yield_until(until).await;
+        }
+        self.alarm().wait(until, wait - lead).await;
+        self.lead.note(lead.saturating_sub(until.saturating_duration_since(clock::now())));
     }
 
     fn alarm(&self) -> &Alarm {
         self.alarm.get_or_init(Alarm::start)
+    }
+}
+
+/// How long before its time a head is woken that must be exact: as long as nearly all rings of this machine are late by.
+///
+/// A machine where that is 0.05 ms need not yield for longer, and one with two busy cores is often late by more than
+/// 0.2 ms. Which of them it is shows only while it runs.
+#[derive(Debug)]
+struct Lead(AtomicU64);
+
+impl Default for Lead {
+    fn default() -> Self {
+        Self(AtomicU64::new(Self::FIRST))
+    }
+}
+
+impl Lead {
+    const FIRST: u64 = 200_000;
+    const LEAST: u64 = 50_000;
+    const MOST: u64 = 400_000;
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    /// A ring was late by this. Half as much more when that was too much, and a sixty-fourth less when it was not: so
+    /// about one ring of twenty-six is too late.
+    fn note(&self, late: Duration) {
+        let lead = self.0.load(Ordering::Relaxed);
+        let next = if late.as_nanos() >= u128::from(lead - lead / 8) { lead + lead / 2 } else { lead - lead / 64 };
+        self.0.store(next.clamp(Self::LEAST, Self::MOST), Ordering::Relaxed);
     }
 }
 
@@ -142,5 +195,36 @@ impl Shared {
 
     fn orders(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MICROSECOND: u64 = 1_000;
+
+    fn after(rings: impl IntoIterator<Item = u64>) -> u64 {
+        let lead = Lead::default();
+        for late in rings {
+            lead.note(Duration::from_nanos(late * MICROSECOND));
+            assert!((Lead::LEAST..=Lead::MOST).contains(&lead.0.load(Ordering::Relaxed)));
+        }
+        lead.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn the_lead_is_what_nearly_all_rings_are_late_by() {
+        // Where the machine is quick, and where it never is.
+        assert_eq!(after([10; 500]), Lead::LEAST);
+        assert_eq!(after([5_000; 5]), Lead::MOST);
+        // One ring of fifty is late by 0.3 ms: that is not worth to yield for.
+        let rare = (0..5_000).map(|ring| if ring % 50 == 0 { 300 } else { 60 });
+        assert!(after(rare) < 150 * MICROSECOND);
+        // Of ten: that is.
+        let frequent = (0..5_000).map(|ring| if ring % 10 == 0 { 300 } else { 60 });
+        assert!(after(frequent) > 250 * MICROSECOND);
+        // A machine that was busy for a while and is no longer.
+        assert_eq!(after([900; 10].into_iter().chain([20; 500])), Lead::LEAST);
     }
 }

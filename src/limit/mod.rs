@@ -24,10 +24,10 @@
 //!   to 500/s, since servers look at the gap between two requests then.
 //!   - 2.5 ms and more (400/s with a burst of 2, 8/s without): tokio's timer, which is up to 2 ms late, as it
 //!     rounds to milliseconds and so does the poll below it. Next to no CPU.
-//!   - 0.2 ms and more (100/s, and 501/s to 5,000/s, without a burst): a thread, some 0.1 ms late. Measured on two
-//!     cores at 900/s 7 % of a core, at 5,000/s 35 %.
-//!   - less: the head yields to the runtime for the last 0.2 ms before the time has come: at 500/s a tenth of a
-//!     core, above 5,000/s all of one. A `burst` of 1/400 of the rate makes it needless: 20,000/s take 5 % of a
+//!   - 0.2 ms and more (501/s to 5,000/s without a burst; 0.4 ms where gaps are looked at, 50/s): a thread, 0.05 to
+//!     0.4 ms late. Measured on two cores at 900/s 7 % of a core, at 5,000/s 35 %.
+//!   - less: the head is woken before the time has come, by as much as nearly all rings are late, and yields to the
+//!     runtime for the rest: at 200/s a tenth of a core, above 5,000/s all of one. A `burst` of 1/400 of the rate makes it needless: 20,000/s take 5 % of a
 //!     core with a burst of 50.
 //!
 //! A take that finds its token there costs some 0.1 µs.

@@ -87,11 +87,14 @@ fn all_ok(job: &Job, rows: usize) {
 
 /// Tries that the first test has. At 195/s a request is 0.13 ms away from a refusal, so that a machine that does
 /// something else may bring one about; a limiter that wakes by coarse timers has dozens in each try.
-const TRIES: usize = 8;
+const TRIES: usize = 16;
 
-/// Refusals that a try may have: on the way from the token to the wire a debug build on two cores shifts requests by
-/// more than the 0.13 ms that there are.
-const EXCUSED: usize = 10;
+/// Tries that must be good.
+const GOOD: usize = 3;
+
+/// Refusals that a good try may have: the machine may shift one request by more than the 0.13 ms that there are. One
+/// that burns a core to send on the dot is refused as often (benches/gaps.py).
+const EXCUSED: usize = 1;
 
 /// Rows of a try: about a second.
 const FEW: usize = 200;
@@ -112,11 +115,11 @@ fn a_little_slower_than_nginx_allows_is_hardly_ever_refused() {
         refused.push(log.iter().filter(|line| line.status == 429).count());
         let took = log.iter().map(|line| line.at).fold(0.0, f64::max) - log[0].at;
         assert!(took > 199.0 / 195.0 - 0.05, "{FEW} requests in {took:.3} s");
-        if refused.last().is_some_and(|refused| *refused <= EXCUSED) {
+        if refused.iter().filter(|refused| **refused <= EXCUSED).count() == GOOD {
             return;
         }
     }
-    panic!("in each of {TRIES} tries nginx refused some: {refused:?}");
+    panic!("in most of {TRIES} tries nginx refused some: {refused:?}");
 }
 
 #[test]
