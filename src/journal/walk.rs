@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::RowSet;
-use crate::paginate::{Position, Walked};
+use crate::paginate::{End, Position, Walked};
 
 /// A walk that has not ended, or ended as failed: where it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct WalkNote {
     /// Pages that were taken, where they go out together.
     #[serde(default, skip_serializing_if = "RowSet::is_empty")]
     pub done: RowSet,
+    /// Why nothing stands behind the pages that go out together, where one of them was empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emptied: Option<End>,
     /// Prints of places that were named before, where one page comes after the other: some of them, for a walk that
     /// goes in circles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -103,7 +106,8 @@ mod tests {
 
     fn note(endpoint: usize, row: u64, page: u64) -> WalkNote {
         let (next, walked) = (Position::Number(page + 1), Walked::default());
-        WalkNote { endpoint, row, next, page, pages: None, done: RowSet::default(), seen: Vec::new(), walked }
+        let (done, seen) = (RowSet::default(), Vec::new());
+        WalkNote { endpoint, row, next, page, pages: None, done, emptied: None, seen, walked }
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub(super) fn failed(lane: &Lane, call: &Call, last: &LastAttempt<'_>) -> Vec<Ou
     outcomes
 }
 
+/// The outcomes of a call that ends well and has nothing to give.
+pub(super) fn empty(lane: &Lane, call: &Call) -> Vec<Outcome> {
+    each(lane, call, Ending::Ok)
+}
+
 /// The outcomes of a call that is left out: no record.
 pub(super) fn skipped(lane: &Lane, call: &Call) -> Vec<Outcome> {
     each(lane, call, Ending::Skipped)

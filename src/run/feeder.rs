@@ -337,7 +337,8 @@ pub fn spawn(lane: Arc<Lane>, intake: Arc<Intake>, selection: Selection) -> std:
         let mut end =
             End { lane: &lane, intake: &intake, cause: Some("the source panicked; this is a bug".to_owned()) };
         let plan = lane.plan().source.as_ref();
-        let pumped = open(&lane).map_err(|error| error.message);
+        let opened = open(&lane).map(|source| Box::new(Told { source, lane: Arc::clone(&lane) }));
+        let pumped = opened.map_err(|error| error.message);
         end.cause = pumped.and_then(|source| intake.pump(source, plan, &selection)).err();
     })?;
     Ok(())
@@ -348,6 +349,30 @@ fn open(lane: &Lane) -> Result<Box<dyn Source>, SourceError> {
     match lane.shared.chains.rows(lane.index) {
         Some(rows) => lane.plan().source.open_over(rows),
         None => lane.plan().source.open(),
+    }
+}
+
+/// A source of which the run is told what turns out odd.
+struct Told {
+    source: Box<dyn Source>,
+    lane: Arc<Lane>,
+}
+
+impl Source for Told {
+    fn next(&mut self) -> Result<Option<Read>, SourceError> {
+        let read = self.source.next();
+        if let Some(words) = self.source.doubt() {
+            self.lane.doubt(0, &words);
+        }
+        read
+    }
+
+    fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
+        self.source.skip(rows)
+    }
+
+    fn was_cut_off(&self) -> bool {
+        self.source.was_cut_off()
     }
 }
 

@@ -302,6 +302,9 @@ pub(super) fn fail(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failur
 }
 
 fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, unknown: bool) -> Step {
+    if let (false, Some(step)) = (unknown, walking::behind(lane, call)) {
+        return step;
+    }
     let reason = lane.shared.masker.mask(&failure.message).into_owned();
     let error = match &call.page {
         Some(page) => format!("page {} of the walk: {reason}", page.number + 1),

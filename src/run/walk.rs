@@ -102,10 +102,11 @@ impl Walk {
     pub fn begin(endpoint: usize, row: u64, plan: Arc<dyn PaginatePlan>, note: Option<WalkNote>) -> Self {
         let first = || Page { position: plan.first(), number: 0 };
         let state = match note {
-            None => State::new(first(), None, RowSet::default(), Walked::default(), Vec::new()),
+            None => State::new(first(), Walked::default(), Vec::new()),
             Some(note) => {
                 let next = Page { position: note.next, number: note.page };
-                State::new(next, note.pages, note.done, note.walked, note.seen)
+                let state = State::new(next, note.walked, note.seen);
+                State { pages: note.pages, done: note.done, emptied: note.emptied, ..state }
             }
         };
         Self { plan, endpoint, row, state: Mutex::new(state), post: Post::default() }
@@ -143,6 +144,21 @@ impl Walk {
             }
         }
         None
+    }
+
+    /// What the walk has come to, where no page of those that go out together is missing or out: an earlier session was
+    /// ended between the last of them and one behind an empty page, for which the row had waited.
+    pub fn whole(&self) -> Option<Walked> {
+        let mut state = self.lock();
+        let is_whole = state.out == 0 && state.done.first_missing() >= state.pages?;
+        is_whole.then(|| state.over())
+    }
+
+    /// A page that failed where nothing stands, behind an empty one, counts as taken; `None`: it is not there.
+    pub fn behind(&self, number: u64) -> Option<Course> {
+        let mut state = self.lock();
+        let is_behind = state.emptied.is_some() && state.pages.is_some_and(|pages| number >= pages);
+        is_behind.then(|| state.taken_together(number))
     }
 
     /// Takes a page with so many records.
@@ -211,6 +227,7 @@ impl Walk {
             page: state.next.number,
             pages: state.pages,
             done,
+            emptied: state.emptied,
             seen: state.noted.clone(),
             walked: state.walked,
         }
@@ -218,13 +235,13 @@ impl Walk {
 }
 
 impl State {
-    fn new(next: Page, pages: Option<u64>, done: RowSet, walked: Walked, earlier: Vec<u64>) -> Self {
+    fn new(next: Page, walked: Walked, earlier: Vec<u64>) -> Self {
         let seen = HashSet::from([hash(&next.position)]);
         Self {
             walked,
             next,
-            pages,
-            done,
+            pages: None,
+            done: RowSet::default(),
             emptied: None,
             unsent: 0,
             out: 0,
@@ -293,8 +310,13 @@ impl State {
         if self.out > 0 || self.done.first_missing() < pages {
             return Course::Apart;
         }
+        Course::Over(self.over())
+    }
+
+    /// All pages that go out together were taken.
+    fn over(&mut self) -> Walked {
         self.walked.end = Some(self.emptied.unwrap_or(End::Total));
-        Course::Over(self.walked)
+        self.walked
     }
 }
 

@@ -110,6 +110,23 @@ pub(super) fn skip(lane: &Lane, call: &mut Call) -> Step {
     post.take(go_on(lane, call, (&walk, &page), course, outcomes))
 }
 
+/// Goes on where an earlier session left pages that go out together: with those that are missing, or with the end of
+/// the row where none is.
+pub(super) fn resumed(lane: &Lane, call: &Call, walk: &Walk) -> Step {
+    let Some(walked) = walk.whole() else { return Step::Turned(Vec::new(), Next::Together) };
+    doubt(lane, call, &walked);
+    Step::Ended(ending::empty(lane, call), false)
+}
+
+/// A page that failed behind an empty one, where nothing is missing; `None`: it is not there, and fails the row.
+pub(super) fn behind(lane: &Lane, call: &Call) -> Option<Step> {
+    let (Some(walk), Some(page)) = (&call.walk, &call.page) else { return None };
+    let mut post = walk.post.open();
+    let course = walk.behind(page.number)?;
+    let outcomes = ending::empty(lane, call);
+    Some(post.take(go_on(lane, &mut call.on(Page::clone(page)), (walk, page), course, outcomes)))
+}
+
 /// A page that failed fails the row, once no page of it is out.
 pub(super) fn failed(call: &Call, outcomes: Vec<Outcome>, unauthorized: bool) -> Step {
     let Some(walk) = &call.walk else { return Step::Ended(outcomes, unauthorized) };

@@ -31,7 +31,7 @@ use super::reading::{self, Taken};
 use super::sending;
 use super::taking::Takings;
 use super::walk::Page;
-use super::walking::Next;
+use super::walking::{self, Next};
 use super::weather;
 
 /// What becomes of a call for now.
@@ -130,9 +130,8 @@ pub async fn work(lane: Arc<Lane>) {
 
 async fn live(lane: &Lane, call: &mut Call) -> Step {
     let deadline = row_deadline(lane, call);
-    if call.walk.is_some() && call.page.is_none() {
-        // An earlier session left it in the middle of pages that go out together.
-        return Step::Turned(Vec::new(), Next::Together);
+    if let (Some(walk), None) = (&call.walk, &call.page) {
+        return walking::resumed(lane, call, walk);
     }
     let (row, page) = (Arc::clone(&call.row), call.page.clone());
     let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };

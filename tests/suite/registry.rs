@@ -163,7 +163,7 @@ fn asked_to_the_end(peer: &Peer, from: usize, pages: &[String]) -> Vec<String> {
 /// Pages that the journal holds as taken.
 fn taken(job: &Job) -> usize {
     let found = journal::peek(&job.state()).unwrap_or_else(|error| panic!("{}", error.message));
-    let page = found.and_then(|found| found.last.walks.first().map(|walk| walk.page));
+    let page = found.and_then(|found| found.last.walks.iter().next().map(|walk| walk.page));
     usize::try_from(page.unwrap_or_default()).expect("a small number")
 }
 

@@ -120,3 +120,36 @@ fn a_walk_that_is_asked_to_stop_goes_on_where_it_stopped() {
         assert_eq!(scene.oracle.count() as u64, PAGES, "draining leaves nothing to ask twice");
     }
 }
+
+/// Ten pages of four are told, and behind the fifth there is nothing: the sixth says so at once, those behind it `later`.
+fn fewer_than_told(later: impl Fn() -> Answer + Send + Sync + 'static) -> Scene {
+    let oracle = Oracle::start(move |request| match page_of(SIZE, request) {
+        6.. => later(),
+        page => Answer::json(&json!({ "items": items(page * SIZE..((page + 1) * SIZE).min(20)), "pages": 10 })),
+    });
+    let job = Job::at(&oracle.url(), &(endpoint("list", TOGETHER) + "concurrency = 16\n" + LINES + TABLE));
+    Scene { oracle, open: Arc::default(), job }
+}
+
+#[test]
+fn a_row_that_waited_for_nothing_but_pages_behind_an_empty_one_ends_after_a_kill() {
+    let scene = fewer_than_told(|| Answer::Stall);
+    let run = scene.job.spawn(&["-q"]);
+    let all = |note: WalkNote| note.pages == Some(5) && note.done.first_missing() >= 5;
+    wait::until("all pages", Duration::from_secs(60), || scene.noted().is_some_and(all).then_some(()));
+    run.kill();
+    let asked = scene.oracle.count();
+    let done = scene.job.run(&[]).expect_code(0);
+    assert!(done.stderr.contains("1 ok · 0 failed"), "the row has its end: {}", done.stderr);
+    assert!(done.stderr.contains("warning: endpoints.list, row 1: "), "{}", done.stderr);
+    assert_eq!(scene.oracle.count(), asked, "there was nothing left to ask for");
+    whole(&scene.job, "list", 20);
+}
+
+#[test]
+fn pages_that_fail_behind_an_empty_one_fail_no_row() {
+    let scene = fewer_than_told(|| Answer::status(404).after(Duration::from_millis(300)));
+    let done = scene.job.run(&[]).expect_code(0);
+    assert!(done.stderr.contains("1 ok · 0 failed"), "{}", done.stderr);
+    whole(&scene.job, "list", 20);
+}
