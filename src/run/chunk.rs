@@ -1,8 +1,9 @@
 //! Which rows go out in one request: where the input is cut into chunks, and rows as they gather for one.
 //!
 //! A chunk is the rows of one place in the input, whatever session sends them: a key that tells a repetition of a
-//! request stands for the same rows after a kill as before. Must never send a part of a chunk that was whole, nor put
-//! two parts together that were split.
+//! request stands for the same rows after a kill as before. Must never send a part of a chunk that was whole and is still
+//! open, nor put two parts together that were split. Rows that have failed are another matter: `--failed` sends those
+//! of one place together, under a key of their own.
 
 use std::ops::Range;
 use std::sync::Arc;
