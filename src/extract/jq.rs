@@ -1,17 +1,23 @@
 //! `jq`: a jq program over a JSON reply.
 //!
-//! One output is the value itself, several are an array, none is null. A program can't hang the run or eat its
-//! memory: its steps, its outputs, the depth of its recursion and the bytes it makes are bounded. It sees the reply and nothing else: there is no
-//! environment, no clock, no further input and no file.
+//! One output is the value itself, several are an array, none is null. A program that loops or recurses can't hang
+//! the run or eat its memory: its steps, its outputs, the depth of its recursion and the bytes it makes are bounded.
+//! What one step does inside of jaq is not: comparing two large values (`==`, `<`, `contains`, `has`, `bsearch`,
+//! `min_by`, `unique`) takes as long as they are large, however often it is done. It sees the reply and nothing else:
+//! there is no environment, no clock, no further input and no file.
 
 mod meter;
 mod natives;
 mod program;
 mod rewrite;
+mod survey;
 mod values;
+mod wrapped;
 
 #[cfg(test)]
 mod manual;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod tests;
 

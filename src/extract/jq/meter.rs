@@ -5,9 +5,12 @@
 //! its parts: written out it is as large as it says.
 
 use std::cell::{Cell, OnceCell};
+use std::hash::{BuildHasher as _, RandomState};
 
 use jaq_json::{Num, Rc, Val};
 use serde_json::Value;
+
+use super::survey::Survey;
 
 /// Bounds of one run.
 #[derive(Clone, Copy)]
@@ -31,11 +34,16 @@ const INPUTS: u64 = 4;
 /// Bytes of stack that a run may take; a worker has 2 MiB.
 const STACK: usize = 768 * 1024;
 /// Values that nest deeper are dropped by recursion, which would overflow the stack.
-const NESTED: usize = 1_000;
+pub(super) const NESTED: usize = 1_000;
 /// Members of members that a value may have; no reply comes near, but `[., .]` in a loop does.
-const SPREAD: usize = 100_000_000;
+pub(super) const SPREAD: usize = 100_000_000;
 /// Bits of a whole number: a longer one takes seconds to be written out.
 const BITS: u64 = 1 << 20;
+
+/// Of so many values that go into another, one is looked at as a whole.
+const SEEN: u64 = 64;
+/// Members that are looked at for one step.
+const LOOKS: u64 = 64;
 
 /// A place in an array.
 pub(super) const ITEM: u64 = 16;
@@ -44,10 +52,10 @@ const MEMBER: u64 = 64;
 /// A value that has an allocation of its own, such as a part of a text.
 pub(super) const PART: u64 = 64;
 
-const TOO_LONG: &str = "it goes on for too long (10,000,000 steps)";
+pub(super) const TOO_LONG: &str = "it goes on for too long (10,000,000 steps)";
 const TOO_DEEP: &str = "it calls itself too deeply";
-const NESTS: &str = "it makes a value that nests too deeply (1,000 levels)";
-const TOO_MUCH: &str = "it makes too much text and too many lists (more than 256 MiB)";
+pub(super) const NESTS: &str = "it makes a value that nests too deeply (1,000 levels)";
+pub(super) const TOO_MUCH: &str = "it makes too much text and too many lists (more than 256 MiB)";
 const TOO_MANY_DIGITS: &str = "it makes a whole number that is too long (more than 1,048,576 bits)";
 
 /// Why a run was stopped.
@@ -64,6 +72,8 @@ pub(super) struct Meter<'i> {
     /// Address of something on the stack when it began.
     begin: usize,
     why: Cell<Why>,
+    /// Which values are looked at as a whole: a program must not be able to know.
+    random: Cell<u64>,
 }
 
 impl<'i> Meter<'i> {
@@ -78,6 +88,7 @@ impl<'i> Meter<'i> {
             for_input: OnceCell::new(),
             begin: address(&begin),
             why: Cell::new("it halts"),
+            random: Cell::new(RandomState::new().hash_one(begin) | 1),
         }
     }
 
@@ -104,7 +115,59 @@ impl<'i> Meter<'i> {
         }
         // Whatever made it: parts of a text that are assigned do so uncounted.
         self.within(shallow(value))?;
-        shaped(value)
+        self.shaped(value)
+    }
+
+    /// One step, at a value that becomes a member of another, and so nests one level deeper.
+    ///
+    /// Only one of [`SEEN`] is looked at as a whole. A value that nests in the middle, where [`chain`] does not look,
+    /// may so become somewhat deeper than [`NESTED`], but hardly by the thousands of levels that the stack has room
+    /// for: each has to escape.
+    ///
+    /// # Errors
+    /// The bound that is met.
+    pub(super) fn insert(&self, value: &Val) -> Result<(), Why> {
+        self.step(value)?;
+        if self.draw().is_multiple_of(SEEN) { self.survey(value) } else { Ok(()) }
+    }
+
+    /// As [`Meter::insert`], of a value that an update may put at the end of a long path, and so many levels deeper:
+    /// each is looked at as a whole.
+    ///
+    /// # Errors
+    /// The bound that is met.
+    pub(super) fn put(&self, value: &Val) -> Result<(), Why> {
+        self.step(value)?;
+        self.survey(value)
+    }
+
+    /// Looks at all of a value, which takes steps.
+    fn survey(&self, value: &Val) -> Result<(), Why> {
+        let left = self.steps.get();
+        let mut survey = Survey::new(left.saturating_mul(LOOKS));
+        let outcome = survey.look(value);
+        self.steps.set(left.saturating_sub(survey.looks() / LOOKS));
+        outcome
+    }
+
+    /// The next of a row of numbers (xorshift).
+    fn draw(&self) -> u64 {
+        let mut number = self.random.get();
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+        self.random.set(number);
+        number >> 32
+    }
+
+    /// Whether a value nests and spreads no more than it may, as far as its first members and its last tell: looking
+    /// at all takes too long. What spreads by these, such as a table whose outer rows are long, is looked at.
+    fn shaped(&self, value: &Val) -> Result<(), Why> {
+        let (deep, wide) = (chain(value, false), chain(value, true));
+        if deep.0 >= NESTED || wide.0 >= NESTED {
+            return Err(NESTS);
+        }
+        if deep.1.min(wide.1) > SPREAD { self.survey(value) } else { Ok(()) }
     }
 
     /// So many bytes are made.
@@ -159,16 +222,6 @@ impl<'i> Meter<'i> {
 
 fn address(byte: &u8) -> usize {
     std::ptr::from_ref(byte).addr()
-}
-
-/// Whether a value nests and spreads no more than it may, as far as its first members and its last tell: looking at
-/// all takes too long.
-fn shaped(value: &Val) -> Result<(), Why> {
-    let (deep, wide) = (chain(value, false), chain(value, true));
-    if deep.0 >= NESTED || wide.0 >= NESTED {
-        return Err(NESTS);
-    }
-    if deep.1.min(wide.1) > SPREAD { Err(TOO_MUCH) } else { Ok(()) }
 }
 
 /// How deep a value nests along its first members, or its last, and how many it would have if all were like these.

@@ -1,6 +1,7 @@
 //! The functions that a program is rewritten to call: they count what it takes, and halt it at a bound.
 //!
-//! `try` can't catch that. Must never give another value than jaq's own operation gives.
+//! A halt is no error, so that no `try` of a program can catch it. Must never give another value than jaq's own
+//! operation gives, nor have a name that a program can write: each but `fromjson` begins with `!`.
 
 use jaq_core::box_iter::box_once;
 use jaq_core::{Bind, Ctx, Cv, DataT, Exn, Lut, Native, RunPtr, ValR, ValX, ValXs, data::HasLut};
@@ -11,26 +12,28 @@ use super::meter::{self, Meter, PART, Why, copied, shallow, units};
 use super::values::of_json;
 
 /// A step; gives null, as whatever it gives is held for as long as what stands behind it runs.
-pub(super) const STEP: &str = "paceline_step";
+pub(super) const STEP: &str = "!step";
 /// A step at a value that goes on.
-pub(super) const PASS: &str = "paceline_pass";
+pub(super) const PASS: &str = "!pass";
+/// A value that an update puts somewhere.
+pub(super) const PUT: &str = "!put";
 /// What follows makes so many bytes of each member of its input, or of each byte of a text.
-pub(super) const GROWS: &str = "paceline_grows";
+pub(super) const GROWS: &str = "!grows";
 /// A text is made of the value.
-pub(super) const WRITTEN: &str = "paceline_written";
+pub(super) const WRITTEN: &str = "!written";
 /// A text goes into another.
-pub(super) const JOINED: &str = "paceline_joined";
+pub(super) const JOINED: &str = "!joined";
 /// A part of an array is one of its own.
-pub(super) const SLICED: &str = "paceline_sliced";
+pub(super) const SLICED: &str = "!sliced";
 /// A value is about to be changed.
-pub(super) const CHANGED: &str = "paceline_changed";
+pub(super) const CHANGED: &str = "!changed";
 /// A text is searched for all matches.
-pub(super) const SEARCHED: &str = "paceline_searched";
+pub(super) const SEARCHED: &str = "!searched";
 /// `+`, `-`, `*` and `/`.
-pub(super) const ADD: &str = "paceline_add";
-pub(super) const SUB: &str = "paceline_sub";
-pub(super) const MUL: &str = "paceline_mul";
-pub(super) const DIV: &str = "paceline_div";
+pub(super) const ADD: &str = "!add";
+pub(super) const SUB: &str = "!sub";
+pub(super) const MUL: &str = "!mul";
+pub(super) const DIV: &str = "!div";
 /// Read by a reader of ours, whose depth is bounded.
 pub(super) const FROM_JSON: &str = "fromjson";
 
@@ -62,9 +65,10 @@ type Outputs<'a> = ValXs<'a, Val>;
 
 /// All of them, by name and arguments.
 pub(super) fn natives() -> impl Iterator<Item = (&'static str, Box<[Bind]>, Native<Bounded>)> {
-    let natives: [(_, _, RunPtr<Bounded>); 13] = [
+    let natives: [(_, _, RunPtr<Bounded>); 14] = [
         (STEP, 0, step),
-        (PASS, 0, pass),
+        (PASS, 0, |call| halted(call, Meter::insert)),
+        (PUT, 0, |call| halted(call, Meter::put)),
         (GROWS, 1, grows),
         (WRITTEN, 0, |call| halted(call, |meter, value| meter.write(value))),
         (JOINED, 0, joined),
@@ -105,10 +109,6 @@ fn or_halt<'a>(context: &Ctx<'a, Bounded>, counted: Result<(), Why>) -> Result<(
 fn step<'a>((context, value): Call<'a>) -> Outputs<'a> {
     let counted = context.data().meter.step(&value);
     box_once(or_halt(&context, counted).map(|()| Val::Null))
-}
-
-fn pass<'a>(call: Call<'a>) -> Outputs<'a> {
-    halted(call, |meter, value| meter.step(value))
 }
 
 fn grows<'a>((mut context, value): Call<'a>) -> Outputs<'a> {

@@ -16,6 +16,7 @@ use super::meter::{Bounds, Meter};
 use super::natives::{Bounded, Data, FROM_JSON, natives, start};
 use super::rewrite::counted_def;
 use super::values::{of_json, to_json};
+use super::wrapped::{self, hidden};
 
 /// The program, as a function of the library: only those may be handed over as trees.
 const MAIN: &str = "paceline_main";
@@ -57,7 +58,7 @@ impl Program {
         let main = Def { name: MAIN, args: Vec::new(), body: parse(source)? };
         let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(defs());
         let library = library.filter(|def| !ON_OUTSIDE.contains(&def.name) && def.name != FROM_JSON).map(shorter);
-        let loader = Loader::new(library.chain([main]).map(counted_def));
+        let loader = Loader::new(wrapped::defs().chain(library.chain([main]).map(counted_def)));
         let arena = Arena::default();
         let file = File { code: MAIN, path: () };
         let whole = |message: &str| vec![Flaw { message: message.to_owned(), range: 0..source.len() }];
@@ -114,7 +115,7 @@ fn stopped(why: &str) -> String {
 fn functions() -> impl Iterator<Item = (&'static str, Box<[Bind]>, Native<Bounded>)> {
     let theirs = jaq_core::funs::<Bounded>().chain(jaq_std::funs::<Bounded>()).chain(jaq_json::funs::<Bounded>());
     let theirs = theirs.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != FROM_JSON);
-    theirs.chain(natives())
+    theirs.map(|(name, binds, native)| (hidden(name, binds.len()), binds, native)).chain(natives())
 }
 
 /// Functions of ours, written in jq; what stands later in the library hides what stands before.

@@ -1,47 +1,22 @@
 //! A program, rewritten so that it counts.
 //!
 //! jaq itself counts nothing. Each place that a loop has to come by gets a step, and each operation that makes more
-//! out of whole values one of [`natives`](super::natives) that looks first. Must never change what a program means:
-//! paths stay paths, tail calls tail calls, and outputs come in jaq's order.
+//! out of whole values one of [`natives`](super::natives) that looks first; functions that do are
+//! [`wrapped`](super::wrapped). Must never change what a program means: paths stay paths, tail calls tail calls,
+//! outputs come in jaq's order, and names stand for what they stood for.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::ops::Math;
 use jaq_core::path::{Part, Path};
 
-use super::natives::{ADD, CHANGED, DIV, GROWS, JOINED, MUL, PASS, SEARCHED, SLICED, STEP, SUB, WRITTEN};
+use super::natives::{ADD, CHANGED, DIV, JOINED, MUL, PASS, PUT, SLICED, STEP, SUB};
+use super::wrapped::grows;
 
 /// What the outcome of a step is bound to; nothing reads it.
-const COUNTED: &str = "$paceline_counted";
+const COUNTED: &str = "$!counted";
 /// The right side of `+=`.
-const WITH: &str = "$paceline_with";
-/// What is searched for.
-const PATTERN: &str = "$paceline_pattern";
-const FLAGS: &str = "$paceline_flags";
-
-/// Functions of jaq that make more of their input: name, arguments, bytes for each member or byte of it.
-const GROWING: &[(&str, usize, &str)] = &[
-    ("ascii_downcase", 0, "1"),
-    ("ascii_upcase", 0, "1"),
-    ("decode_base64", 0, "1"),
-    ("decode_uri", 0, "1"),
-    ("encode_base64", 0, "2"),
-    ("encode_uri", 0, "3"),
-    ("escape_html", 0, "6"),
-    ("escape_sh", 0, "4"),
-    ("explode", 0, "16"),
-    ("group_by", 1, "64"),
-    ("implode", 0, "4"),
-    ("indices", 1, "16"),
-    ("key_values", 0, "128"),
-    ("keys_unsorted", 0, "16"),
-    ("reverse", 0, "16"),
-    ("sort", 0, "16"),
-    ("sort_by", 1, "48"),
-    ("unescape_html", 0, "1"),
-];
-/// Bytes of a match, besides its groups.
-const MATCH: &str = "256";
+const WITH: &str = "$!with";
 
 /// A definition whose body counts.
 pub(super) fn counted_def(def: Def<&str>) -> Def<&str> {
@@ -59,12 +34,29 @@ fn before_step(term: Term<&str>) -> Term<&str> {
     pipe(term, call(PASS, Vec::new()))
 }
 
-fn call<'s>(name: &'static str, arguments: Vec<Term<&'s str>>) -> Term<&'s str> {
+/// The same for what goes into another value: one that is written out as it stands nests nothing.
+fn inserted(term: Term<&str>) -> Term<&str> {
+    match &term {
+        Term::Num(_) => term,
+        Term::Str(_, parts) if !parts.iter().any(|part| matches!(part, StrPart::Term(_))) => term,
+        _ => before_step(counted(term)),
+    }
+}
+
+/// `term | PUT`, for what an update puts where it likes.
+fn put(term: Term<&str>) -> Term<&str> {
+    match term {
+        Term::Num(_) => term,
+        _ => pipe(term, call(PUT, Vec::new())),
+    }
+}
+
+pub(super) fn call<'s>(name: &'static str, arguments: Vec<Term<&'s str>>) -> Term<&'s str> {
     Term::Call(name, arguments)
 }
 
 /// `left | right`
-fn pipe<'s>(left: Term<&'s str>, right: Term<&'s str>) -> Term<&'s str> {
+pub(super) fn pipe<'s>(left: Term<&'s str>, right: Term<&'s str>) -> Term<&'s str> {
     Term::BinOp(Box::new(left), BinaryOp::Pipe(None), Box::new(right))
 }
 
@@ -80,9 +72,7 @@ fn counted(term: Term<&str>) -> Term<&str> {
         Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Var(_) => term,
         Term::Str(format, parts) => Term::Str(format, parts.into_iter().map(counted_part).collect()),
         Term::Arr(items) => Term::Arr(items.map(|items| Box::new(before_step(counted(*items))))),
-        Term::Obj(members) => {
-            Term::Obj(members.into_iter().map(|(name, value)| (counted(name), value.map(counted))).collect())
-        }
+        Term::Obj(members) => Term::Obj(members.into_iter().map(counted_member).collect()),
         Term::Neg(inner) => Term::Neg(boxed(inner)),
         Term::BinOp(left, BinaryOp::Pipe(pattern), right) => {
             let pattern = pattern.map(counted_pattern);
@@ -107,8 +97,35 @@ fn counted(term: Term<&str>) -> Term<&str> {
             otherwise.map(boxed),
         ),
         Term::Def(defs, inner) => Term::Def(defs.into_iter().map(counted_def).collect(), boxed(inner)),
-        Term::Call(name, arguments) => counted_call(name, arguments),
+        Term::Call(name, arguments) => Term::Call(name, arguments.into_iter().map(counted).collect()),
         Term::Path(inner, path) => counted_path(counted(*inner), path),
+    }
+}
+
+/// `place |= term`, where the term gets what is there: that, and what is added to it, nests no deeper than it did.
+fn put_back(term: Term<&str>) -> Term<&str> {
+    match term {
+        Term::Id => Term::Id,
+        Term::BinOp(left, BinaryOp::Pipe(None), right) => match *right {
+            Term::Call(ADD, sides) => {
+                let sides = sides.into_iter().map(put_back).collect();
+                Term::BinOp(Box::new(put_back(*left)), BinaryOp::Pipe(None), Box::new(Term::Call(ADD, sides)))
+            }
+            right => put(Term::BinOp(left, BinaryOp::Pipe(None), Box::new(right))),
+        },
+        term => put(term),
+    }
+}
+
+fn counted_member<'s>(member: (Term<&'s str>, Option<Term<&'s str>>)) -> (Term<&'s str>, Option<Term<&'s str>>) {
+    match member {
+        (name, Some(value)) => (inserted(name), Some(inserted(value))),
+        // `{$name}` is `{name: $name}`, while `{name}` only takes out of the input what was in it.
+        (Term::Var(name), None) => {
+            let text = name.strip_prefix('$').unwrap_or(name);
+            (Term::Str(None, vec![StrPart::Str(text)]), Some(before_step(Term::Var(name))))
+        }
+        (name, None) => (counted(name), None),
     }
 }
 
@@ -166,44 +183,14 @@ fn counted_operation<'s>(left: Term<&'s str>, operator: BinaryOp<&'s str>, right
         // As jq says itself: `left += right` is `right as $with | left |= . + $with`.
         BinaryOp::UpdateMath(math) => {
             let sum = counted_operation(Term::Id, BinaryOp::Math(math), Term::Var(WITH));
-            bound(WITH, right, changed(Term::BinOp(Box::new(left), BinaryOp::Update, Box::new(sum))))
+            bound(WITH, put(right), changed(Term::BinOp(Box::new(left), BinaryOp::Update, Box::new(sum))))
         }
-        BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateAlt => {
-            changed(Term::BinOp(Box::new(left), operator, Box::new(right)))
-        }
+        BinaryOp::Update => changed(Term::BinOp(Box::new(left), operator, Box::new(put_back(right)))),
+        BinaryOp::Assign | BinaryOp::UpdateAlt => changed(Term::BinOp(Box::new(left), operator, Box::new(put(right)))),
         BinaryOp::Pipe(_) | BinaryOp::Comma | BinaryOp::Alt | BinaryOp::Or | BinaryOp::And | BinaryOp::Cmp(_) => {
             Term::BinOp(Box::new(left), operator, Box::new(right))
         }
     }
-}
-
-/// Functions of jaq that loop, or make more of what is large already.
-fn counted_call<'s>(name: &'s str, arguments: Vec<Term<&'s str>>) -> Term<&'s str> {
-    let arguments: Vec<_> = arguments.into_iter().map(counted).collect();
-    match (name, arguments.len()) {
-        // It makes its numbers in a loop of its own.
-        ("range", 3) => before_step(Term::Call(name, arguments)),
-        ("tojson" | "tobytes", 0) => pipe(call(WRITTEN, Vec::new()), Term::Call(name, arguments)),
-        ("matches" | "split_matches" | "split_", 2) => counted_search(name, arguments),
-        (name, count) => match GROWING.iter().find(|growing| (growing.0, growing.1) == (name, count)) {
-            Some((.., each)) => pipe(grows(each), Term::Call(name, arguments)),
-            None => Term::Call(name, arguments),
-        },
-    }
-}
-
-/// `GROWS(each)`: so many bytes of each member.
-fn grows<'s>(each: &'static str) -> Term<&'s str> {
-    call(GROWS, vec![Term::Num(each)])
-}
-
-/// Pattern and flags are looked at before the search, its matches afterwards.
-fn counted_search<'s>(name: &'s str, arguments: Vec<Term<&'s str>>) -> Term<&'s str> {
-    let mut arguments = arguments.into_iter();
-    let (pattern, flags) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
-    let given = || vec![Term::Var(PATTERN), Term::Var(FLAGS)];
-    let found = pipe(Term::Call(name, given()), grows(MATCH));
-    bound(PATTERN, pattern, bound(FLAGS, flags, pipe(call(SEARCHED, given()), found)))
 }
 
 fn counted_part<'s>(part: StrPart<&'s str, Term<&'s str>>) -> StrPart<&'s str, Term<&'s str>> {
@@ -225,7 +212,8 @@ fn counted_pattern(pattern: Pattern<&str>) -> Pattern<&str> {
 
 fn counted_step(part: Part<Term<&str>>) -> Part<Term<&str>> {
     match part {
-        Part::Index(index) => Part::Index(counted(index)),
-        Part::Range(from, to) => Part::Range(from.map(counted), to.map(counted)),
+        // A path that is asked for holds them.
+        Part::Index(index) => Part::Index(inserted(index)),
+        Part::Range(from, to) => Part::Range(from.map(inserted), to.map(inserted)),
     }
 }

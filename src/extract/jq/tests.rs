@@ -174,6 +174,7 @@ fn what_is_put_together_piece_by_piece_is_not_too_much() {
         ("reduce range(5000) as $i ({}; . * {(\"\\($i % 9)\"): {(\"\\($i)\"): $i}}) | length", 9),
         ("reduce range(5000) as $i ([]; . + [$i]) | length", 5_000),
         ("reduce range(5000) as $i ([]; . += [$i]) | length", 5_000),
+        ("reduce range(5000) as $i ({a: []}; .a |= . + [$i] + [1]) | .a | length", 10_000),
         ("reduce range(5000) as $i ({}; .[\"\\($i)\"] = $i) | length", 5_000),
         ("reduce range(5000) as $i ({}; . + {\"\\($i)\": $i}) | length", 5_000),
         ("reduce range(5000) as $i ({}; .[\"\\($i % 9)\"] += [$i]) | length", 9),
@@ -197,6 +198,20 @@ fn what_is_as_large_as_its_input_is_not_too_much() {
 }
 
 #[test]
+fn what_spreads_in_the_middle_is_stopped() {
+    let error = bounded("[reduce range(600) as $i (1; [1, ., ., 1]) | ..] | length", "null").unwrap_err();
+    assert!(error.contains("it makes too much text and too many lists"), "{error}");
+}
+
+/// Its first rows are long and its last, so that it may look larger than it is.
+#[test]
+fn a_ragged_table_is_as_large_as_it_is() {
+    let source = "[range(4000)] as $long | [range(30000) | if . == 0 or . == 29999 then $long else [1] end] | length";
+    let program = Program::compile(source).unwrap();
+    assert_eq!(program.run(&Value::Null), Ok(vec![json!(30_000)]));
+}
+
+#[test]
 fn what_goes_too_deep_is_stopped_before_the_stack_ends() {
     for source in [
         "def f: 1 + f; f",
@@ -204,6 +219,8 @@ fn what_goes_too_deep_is_stopped_before_the_stack_ends() {
         "def f: [.] | f; f",
         "reduce range(100000) as $n (0; [.])",
         "reduce range(100000) as $n (0; {a: .})",
+        "reduce range(100000) as $n ([0, 0, 0]; (.. | select(. == 0)) = .)",
+        "reduce range(20) as $n ([0, [0, 1, 0], 0]; last(..) = .) | length",
         "last(limit(100000; recurse([.])))",
         "def f(x): x | f(x | .); f(.)",
         "[range(5000) | 0] as $p | setpath($p; 1)",
@@ -216,6 +233,32 @@ fn what_goes_too_deep_is_stopped_before_the_stack_ends() {
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let error = run("fromjson", &json!(nested)).unwrap_err();
     assert!(error.contains("recursion limit exceeded"), "{error}");
+}
+
+/// Where neither the first members nor the last tell.
+#[test]
+fn what_nests_in_the_middle_is_stopped_before_the_stack_ends() {
+    for source in [
+        "reduce range(20000) as $n (0; [1, ., 1])",
+        "reduce range(20000) as $n (0; [[], ., []])",
+        "reduce range(20000) as $n (0; [{k: 1, next: ., z: 2}])",
+        "reduce range(20000) as $n (0; {k: 1, next: ., z: 2})",
+        "reduce range(20000) as $n (0; . as $next | {k: 1, $next, z: 2})",
+        "reduce range(20000) as $n (0; {k: 1, (\"a\", \"b\"): ., z: 2})",
+        "reduce range(20000) as $n (0; {(.): 1})",
+        "reduce range(20000) as $n (0; {k: 1} + {(.): 2} + {z: 3})",
+        "reduce range(20000) as $n (0; . as $x | [1, 2, 3] | .[1] = $x)",
+        "reduce range(20000) as $n (0; . as $x | [1, 2, 3] | .[1] |= $x)",
+        "reduce range(20000) as $n (0; . as $x | [1, null, 3] | .[1] += $x | .[1] //= [])",
+        "reduce range(20000) as $n ([0, 0, 0]; .[1] = .)",
+        "reduce range(20000) as $n (0; [1, path_value(.), 1])",
+        "reduce range(20000) as $n ([1]; [[0, ., 2]] | group_by(0))",
+        "def f($x): f([null | path(.[0, $x, 2])]); f(0)",
+        "def f($x; $n): if $n == 0 then 1 else f([1, $x, 1]; $n - 1) end; f(0; 20000)",
+    ] {
+        let error = bounded(source, "{}").unwrap_err();
+        assert!(error.contains("nests too deeply"), "{source}: {error}");
+    }
 }
 
 #[test]
