@@ -189,6 +189,11 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// What turned out odd since it was last asked, for people: the run warns of it and goes on.
+    fn doubt(&mut self) -> Option<String> {
+        None
+    }
+
     /// Whether the last `None` was no end of the input: the run drains, and there may be more rows.
     fn was_cut_off(&self) -> bool {
         false

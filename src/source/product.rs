@@ -320,6 +320,10 @@ impl Source for Product {
         self.next = self.next.saturating_add(rows);
         Ok(())
     }
+
+    fn doubt(&mut self) -> Option<String> {
+        self.levels.iter_mut().find_map(|level| level.source.as_mut()?.doubt())
+    }
 }
 
 #[cfg(test)]

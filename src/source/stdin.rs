@@ -2,7 +2,7 @@
 //!
 //! What stands there is not known before it is read, and can't be read twice: no count, no identity,
 //! no resume. The cells of `csv` stand between what fits the first rows, as in a file; where more than one does, the
-//! comma is meant. Must never read a byte before the first row is asked for.
+//! comma is taken and the run warns. Must never read a byte before the first row is asked for.
 
 use std::io;
 
@@ -134,6 +134,21 @@ mod tests {
             let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };
             assert_eq!(Value::Object(row.to_object()), json!({"a": "1", "b": "2"}), "{format:?}");
             assert_eq!(source.next().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn of_two_delimiters_that_fit_the_first_is_taken_and_told() {
+        for (text, doubted) in [("a,b;c\n1,2;3\n", true), ("a,b;c\n1;2,3,4\n", false)] {
+            let mut source = rows(Format::Csv, text.as_bytes());
+            assert_eq!(source.doubt(), None, "nothing was read yet");
+            let Some(Read::Row(row)) = source.next().unwrap() else { panic!("no row") };
+            assert_eq!(row.to_object().contains_key("b;c"), doubted);
+            let expected = "the rows of standard input have 2 cells between `,` and 2 between `;`: either fits, and `,` is \
+                            taken; where that is wrong, write the text to a file and say so: \
+                            `input.csv = { path = \"...\", delimiter = \";\" }`";
+            assert_eq!(source.doubt(), doubted.then(|| expected.to_owned()));
+            assert_eq!(source.doubt(), None, "told once");
         }
     }
 

@@ -216,6 +216,12 @@ fn standard_input_is_read_as_it_comes() {
         names.sort();
         assert_eq!((names, oracle.count()), (vec!["a".to_owned(), "b".to_owned()], 2), "{kind}");
     }
+    // Of two delimiters that fit the comma is taken, and told: at once and in the summary.
+    let oracle = Oracle::start(item);
+    let text = GET.replace("INPUT", "input.stdin = \"csv\"");
+    let done = Job::at(&oracle.url(), &text).input("id,a;b\n1,2;3\n").run(&[]).expect_code(0);
+    let told = done.stderr.lines().filter(|line| line.contains("either fits, and `,` is taken"));
+    assert_eq!((told.count(), oracle.count()), (2, 1), "{}", done.stderr);
     // Rows go out before the input has ended: the writer here waits for the first request.
     let oracle = Oracle::start(item);
     let text = GET.replace("INPUT", "input.stdin = \"csv\"");

@@ -195,7 +195,7 @@ proptest! {
                 // Where nothing stands a server says so, or that it knows no such page.
                 let nothing = Turn { print: None, ..turn(Following::End(End::EmptyYetMore), 0) };
                 let failed = (page.number > pages && page.number % 3 == behind).then(|| session.behind(page.number));
-                failed.flatten().map_or_else(|| session.take(&page, 0, nothing).unwrap(), |course| course)
+                failed.flatten().unwrap_or_else(|| session.take(&page, 0, nothing).unwrap())
             };
             match course {
                 Course::Over(walked) => {

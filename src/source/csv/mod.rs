@@ -139,15 +139,10 @@ fn found(head: &[u8], path: &Path) -> Result<u8, Problem> {
     }
     match sniff(text, whole) {
         Sniffed::Found(delimiter) => Ok(delimiter),
-        Sniffed::Unclear([(first, few), (second, more)]) => {
-            let [first, second] = [first, second].map(|byte| char::from(byte).escape_default().to_string());
-            let name = path.display();
-            Err(Problem::input(
-                format!(
-                    "the rows of {name} have {few} cells between `{first}` and {more} between `{second}`: either fits"
-                ),
-                format!("say which it is: `delimiter = \"{first}\"` or `delimiter = \"{second}\"`"),
-            ))
+        Sniffed::Unclear(two) => {
+            let [first, second] = two.map(|(delimiter, _)| sniff::shown(delimiter));
+            let help = format!("say which it is: `delimiter = \"{first}\"` or `delimiter = \"{second}\"`");
+            Err(Problem::input(sniff::either(&path.display().to_string(), two), help))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use csv::{ByteRecord, StringRecord};
 use encoding_rs::{Encoding, UTF_8};
 
-use super::sniff;
+use super::sniff::{self, Sniffed};
 use crate::row::{Fields, Header, Row};
 use crate::source::file::{self, Opening};
 use crate::source::lines::{CAP, Lines};
@@ -45,6 +45,8 @@ pub(in crate::source) struct Rows<R> {
     record: ByteRecord,
     /// The line of a quote that the record opened and never closed.
     unclosed: Option<u64>,
+    /// What the run is to be told.
+    doubt: Option<String>,
 }
 
 /// The first bytes are read with the first record: a stream may keep its reader waiting.
@@ -58,7 +60,7 @@ impl<R: Read> Rows<R> {
     /// Records of `text`, which is called `name` in messages; without a delimiter it is looked for.
     pub fn new(text: R, name: String, delimiter: impl Into<Option<u8>>) -> Self {
         let (state, record, delimiter) = (State::Unopened(text), ByteRecord::new(), delimiter.into());
-        Self { state, name, encoding: UTF_8.name(), delimiter, record, unclosed: None }
+        Self { state, name, encoding: UTF_8.name(), delimiter, record, unclosed: None, doubt: None }
     }
 
     /// The same, decoded from this encoding; what meant nothing in it is no UTF-8.
@@ -164,7 +166,13 @@ impl<R: Read> Rows<R> {
         };
         let delimiter = match self.delimiter {
             Some(delimiter) => delimiter,
-            None => sniff::ahead(&mut first, &mut text).map_err(failed)?,
+            None => match sniff::ahead(&mut first, &mut text).map_err(failed)? {
+                Sniffed::Found(delimiter) => delimiter,
+                Sniffed::Unclear(two) => {
+                    self.doubt = Some(taken(name, two));
+                    two[0].0
+                }
+            },
         };
         let lines = Lines::new(std::io::Cursor::new(first).chain(text), delimiter);
         let reader =
@@ -172,6 +180,16 @@ impl<R: Read> Rows<R> {
         self.state = State::Open(Box::new(reader));
         Ok(())
     }
+}
+
+/// That the first of two delimiters is taken, and what to do where that is wrong.
+fn taken(name: &str, two: [(u8, usize); 2]) -> String {
+    let [first, second] = two.map(|(delimiter, _)| sniff::shown(delimiter));
+    format!(
+        "{}, and `{first}` is taken; where that is wrong, write the text to a file and say so: \
+         `input.csv = {{ path = \"...\", delimiter = \"{second}\" }}`",
+        sniff::either(name, two)
+    )
 }
 
 fn runaway(name: &str, line: u64, quote: Option<u64>) -> String {
@@ -287,5 +305,9 @@ impl<R: Read + Send> Source for Reader<R> {
             self.ordinal += 1;
         }
         Ok(())
+    }
+
+    fn doubt(&mut self) -> Option<String> {
+        self.rows.doubt.take()
     }
 }

@@ -86,6 +86,10 @@ impl Source for Picked {
         Ok(None)
     }
 
+    fn doubt(&mut self) -> Option<String> {
+        self.inner.doubt()
+    }
+
     fn was_cut_off(&self) -> bool {
         self.inner.was_cut_off()
     }
@@ -98,6 +102,10 @@ impl Source for Box<dyn Source> {
 
     fn skip(&mut self, rows: u64) -> Result<(), SourceError> {
         (**self).skip(rows)
+    }
+
+    fn doubt(&mut self) -> Option<String> {
+        (**self).doubt()
     }
 
     fn was_cut_off(&self) -> bool {
@@ -134,6 +142,10 @@ impl<S: Source> Source for Window<S> {
         row.ordinal = self.next;
         self.next += 1;
         Ok(Some(read))
+    }
+
+    fn doubt(&mut self) -> Option<String> {
+        self.inner.doubt()
     }
 
     fn was_cut_off(&self) -> bool {
