@@ -118,6 +118,10 @@ fn shown(element: ElementRef<'_>) -> String {
 }
 
 impl Extractor for Css {
+    fn is_slow(&self) -> bool {
+        true
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

@@ -73,6 +73,10 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &
 }
 
 impl Extractor for Jq {
+    fn is_slow(&self) -> bool {
+        true
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

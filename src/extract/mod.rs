@@ -58,6 +58,11 @@ pub trait Extractor: Debug + Send + Sync {
         true
     }
 
+    /// Whether it may work for so long on one reply that others must not wait for it.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
     /// Whether it looks at the item or the row, so that records of one reply have different values.
     fn varies(&self) -> bool {
         true

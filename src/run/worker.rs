@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use crate::clock::{self, Instant};
 use crate::hints::{self, Hints};
@@ -240,11 +242,21 @@ async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leav
 
 /// What an accepted attempt leaves, whose file has its name then.
 async fn accept<'l>(lane: &'l Lane, call: &Call, tried: &mut Tried<'_>) -> Result<Taken<'l>, Failure> {
-    let taken = reading::read(lane, call, tried)?;
+    let taken = aside(lane, || reading::read(lane, call, tried))?;
     if let (Taken::Records(_), Some(saving)) = (&taken, &mut tried.saving) {
         saving.keep().await?;
     }
     Ok(taken)
+}
+
+/// Does what may take long where nobody waits for it: timers, signals and the other rows get another thread.
+fn aside<T>(lane: &Lane, work: impl FnOnce() -> T) -> T {
+    let is_slow = lane.plan().columns.iter().any(|column| column.extractor.is_slow());
+    // The one thread of a runtime that has no other can't be left.
+    if is_slow && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        return block_in_place(work);
+    }
+    work()
 }
 
 /// Counts the attempt, unless the row gave no request that could have been sent.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paceline::demo::{Demo, DemoPlan};
 
-use crate::support::{Job, wait};
+use crate::support::{Answer, Job, Oracle, wait};
 
 /// Most memory that may ever be resident, in KiB.
 const MOST: u64 = 64 * 1024;
@@ -74,6 +74,24 @@ fn jq_programs_that_grow_are_stopped_before_they_take_the_memory() {
         assert_eq!(records.matches(stopped).count(), 8, "{program}: {records}");
         assert!(most < MOST, "{program}: {most} KiB were resident, {MOST} are the most");
     }
+}
+
+/// Programs that work for as long as they are let, on as many rows as there may be threads and more.
+#[test]
+fn jq_programs_that_take_long_hold_up_no_other_row() {
+    const ROWS: usize = 20;
+    let oracle = Oracle::start(|_| Answer::json(&serde_json::json!({})));
+    let job = "[endpoints.slow]\nurl = \"ORACLE/slow\"\ninput.range = { from = 1, to = 16 }\nconcurrency = 16\n\
+               columns.c = { jq = \"def f: f; f\" }\n[endpoints.quick]\nurl = \"ORACLE/quick\"\nrate = \"20/s\"\n\
+               input.range = { from = 1, to = 20 }\n[sinks.out]\npath = \"out.csv\"\nfrom = [\"slow\"]\n\
+               [sinks.quick]\npath = \"quick.csv\"\nfrom = [\"quick\"]\n";
+    let job = Job::at(&oracle.url(), job);
+    let run = job.spawn(&["-q"]);
+    let quick = || oracle.requests().iter().filter(|request| request.path == "/quick").count() == ROWS;
+    wait::until("the quick rows", Duration::from_secs(60), || quick().then_some(()));
+    let ended = std::fs::read_to_string(job.path("out.csv")).unwrap_or_default();
+    assert_eq!(ended.lines().skip(1).count(), 0, "slow rows ended before all quick ones were sent: {ended}");
+    run.kill();
 }
 
 /// Runs so many rows; the most memory that was ever resident, in KiB.

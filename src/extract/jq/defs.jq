@@ -1,4 +1,7 @@
 # What jq's manual has and jaq's library lacks, or has otherwise.
+def from_entries: reduce .[] as $x ({}; . + {
+    ($x | if .key == null then .k // .name // .Name // .K // .Key else .key end | if isstring then . else tojson end):
+    ($x | if has("value") then .value elif has("v") then .v else .Value end)});
 def leaf_paths: paths(scalars);
 def tostream: path(def r: (.[]?|r), .; r) as $p | getpath($p) | reduce path(.[]?) as $q ([$p, .]; [$p+$q]);
 def join($s): reduce .[] as $x (null; if . == null then "" else . + $s end

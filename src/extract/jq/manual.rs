@@ -70,6 +70,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("delpaths([[\"a\",\"b\"]])", r#"{"a":{"b":1},"x":{"y":2}}"#),
     ("to_entries", r#"{"a": 1, "b": 2}"#),
     ("from_entries", r#"[{"key":"a", "value":1}, {"key":"b", "value":2}]"#),
+    ("from_entries", r#"[{"name":"a", "value":1}, {"key":"b", "value":null}]"#),
     ("with_entries(.key |= \"KEY_\" + .)", r#"{"a": 1, "b": 2}"#),
     ("map(select(. >= 2))", "[1,5,3,0,7]"),
     (".[] | select(.id == \"second\")", r#"[{"id": "first", "val": 1}, {"id": "second", "val": 2}]"#),

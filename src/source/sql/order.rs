@@ -1,10 +1,12 @@
 //! Whether a query says in which order its rows come. A look at its words, not at its grammar: for a
 //! warning. Must never take a word in a text, a comment or a subquery for one of the query's own.
 
-/// Whether `ORDER BY` stands in the query outside of brackets.
+/// Whether `ORDER BY` stands in the query outside of brackets, and names what is the same each time.
 pub(super) fn is_ordered(query: &str) -> bool {
     let words = words(query);
-    words.windows(2).any(|pair| pair[0].eq_ignore_ascii_case("order") && pair[1].eq_ignore_ascii_case("by"))
+    let is_begin = |pair: &[&str]| pair[0].eq_ignore_ascii_case("order") && pair[1].eq_ignore_ascii_case("by");
+    let begin = words.windows(2).position(is_begin);
+    begin.is_some_and(|begin| !words[begin..].iter().any(|word| word.eq_ignore_ascii_case("random")))
 }
 
 /// The words outside of brackets, texts, quoted names and comments.
@@ -56,6 +58,8 @@ mod tests {
             "SELECT 'ORDER BY' FROM t -- ORDER BY a",
             "SELECT \"order by\" FROM t /* ORDER BY",
             "SELECT border, by FROM t",
+            "SELECT a FROM t ORDER BY random()",
+            "SELECT a FROM t order by a > 2, RANDOM() LIMIT 5",
             "",
         ] {
             assert!(!is_ordered(query), "{query}");
