@@ -15,7 +15,7 @@
 //! limit was waited for) has nothing to catch up with: then no more than `max(burst, cost)` leave at once.
 //!
 //! **Gaps.** Without a burst it is the gap between two requests that a server may look at (nginx's `limit_req` refuses a
-//! second one within the interval): there no token is caught up with by more than a fiftieth of the interval, and what
+//! second one within the interval): there no token is caught up with by more than a tenth of the interval, and what
 //! a request loses between its token and the wire (more than others do) counts for the gap behind it.
 //!
 //! **Learned.** A pace that was learned is one more window at the end of the list; a quota that is short

@@ -31,10 +31,13 @@ const LONGEST: u64 = 1 << 61;
 /// Intervals that no server sees the inside of, in nanoseconds.
 const UNSEEN: u64 = 2_000_000;
 
-/// By no more than this part of the interval a gap that a server may look at is shorter than it. It is less than what lies
-/// between 97 % of a server's rate and all of it, and enough to make up for heads that wake as exactly as `alarm` lets
-/// them; on a machine that has no core for them some of the pace is lost.
-const SHORTENED: u64 = 50;
+/// By no more than this part of the interval a gap that a server may look at is shorter than it. A fiftieth is what lies
+/// between 97 % of a server's rate and all of it; where the machine has no core for a head when its time comes, that
+/// makes up for too little, and 5 % of the pace were lost.
+const SHORTENED: u64 = 10;
+
+/// Within this part of the interval the head of such a cell wakes.
+const EXACTLY: u64 = 50;
 
 /// Latest time at which a ledger may say that the bucket is full again, 146 years: room for one more
 /// [`LONGEST`] on top of it.
@@ -230,12 +233,12 @@ fn clamped(interval: u64, burst: NonZeroU32) -> NonZeroU32 {
 /// What a cell can bear: how far it catches up, and how exactly its head must wake.
 ///
 /// Without a burst the gap between two requests is what a server looks at, and the head makes up for what it wakes late
-/// by no more than [`SHORTENED`] of the interval. Servers count in milliseconds: below [`UNSEEN`] no gap is looked at.
+/// by no more than a part of the interval ([`SHORTENED`]). Servers count in milliseconds: below [`UNSEEN`] no gap is looked at.
 fn bearing(interval: u64, burst: NonZeroU32) -> (u64, Grain) {
     let slack = interval * u64::from(burst.get() - 1);
     let catch_up = LATENESS.saturating_sub(slack).min(interval);
     if slack == 0 && interval >= UNSEEN {
-        return (catch_up, Grain::exact((interval / SHORTENED).min(catch_up)));
+        return (catch_up, Grain::exact((interval / EXACTLY).min(catch_up)));
     }
     (catch_up, Grain::fitting(slack + catch_up))
 }

@@ -169,10 +169,10 @@ fn gaps_that_servers_look_at_are_kept_and_the_pace_as_well_however_late_the_head
         let mut left = interval + late;
         assert_eq!(bucket.take(left, 0), Ok(()));
         // What was lost comes back in steps.
-        let steps = late.div_ceil(interval / 50);
+        let steps = late.div_ceil(interval / 10);
         for _ in 0..steps {
             let next = bucket.take(left, 0).unwrap_err().at;
-            assert!(next - left >= interval - interval / 50, "{next} after {left}");
+            assert!(next - left >= interval - interval / 10, "{next} after {left}");
             assert_eq!(bucket.take(next, 0), Ok(()));
             left = next;
         }
@@ -192,7 +192,7 @@ fn what_a_request_loses_on_its_way_to_the_wire_widens_the_gap_behind_it() {
     };
     // The usual way is the same behind every request, whatever it is.
     assert_eq!([80_000; 20].map(&mut gap_behind), [interval; 20]);
-    assert_eq!(gap_behind(4_000_000), interval - interval / 50 + 3_920_000);
+    assert_eq!(gap_behind(4_000_000), interval - interval / 10 + 3_920_000);
     let mut burst = Bucket::open(&per_second(200, 2));
     burst.left(0);
     burst.left(1_000_000);
