@@ -11,7 +11,7 @@ use crate::support::oracle::{Answer, Arrival, SeenRequest, window_violation};
 use crate::support::{Job, Oracle};
 
 /// Tries that a test has to meet its bounds to the letter.
-const TRIES: usize = 12;
+const TRIES: usize = 6;
 
 /// Time that the machine may shift a request against another in any try: on the way from the token to
 /// the wire and from the wire to the log.

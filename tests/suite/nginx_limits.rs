@@ -87,7 +87,7 @@ fn all_ok(job: &Job, rows: usize) {
 
 /// Tries that the first test has. At 195/s a request is 0.13 ms away from a refusal, so that a machine that does
 /// something else may bring one about; a limiter that wakes by coarse timers has dozens in each try.
-const TRIES: usize = 16;
+const TRIES: usize = 8;
 
 /// Refusals that a try may have: two cores that are not quiet shift requests by more than the 0.13 ms that there are, and
 /// one that burns a core to send on the dot is refused 7 to 14 of 200 there (benches/gaps.py).
