@@ -15,8 +15,7 @@
 //! limit was waited for) has nothing to catch up with: then no more than `max(burst, cost)` leave at once.
 //!
 //! **Gaps.** Without a burst it is the gap between two requests that a server may look at (nginx's `limit_req` refuses a
-//! second one within the interval): there no token is caught up with by more than a tenth of the interval, and what
-//! a request loses between its token and the wire (more than others do) counts for the gap behind it.
+//! second one within the interval): there each gap makes up for an eighth of what the pace is behind; and what a request loses between its token and the wire (more than others do) counts for the gap behind it.
 //!
 //! **Learned.** A pace that was learned is one more window at the end of the list; a quota that is short
 //! stands beside them (see `learned`).
@@ -110,10 +109,11 @@ impl Bucket {
     /// Takes the tokens that [`Bucket::ready`] found at this `now`.
     pub fn settle(&mut self, now: u64, ideal: u64, cost: u32) {
         for cell in &mut self.cells {
-            let taken = cell.ask(cell.told_at(ideal, now), cost);
+            let told = cell.told_at(ideal, now);
+            let taken = cell.ask(told, cost);
             debug_assert_eq!(taken, Ok(()), "tokens that were due are there");
             if cost > 0 {
-                cell.took(now);
+                cell.took(now, told);
             }
         }
         self.wire = self.wire.saturating_add(u64::from(cost));

@@ -31,10 +31,11 @@ const LONGEST: u64 = 1 << 61;
 /// Intervals that no server sees the inside of, in nanoseconds.
 const UNSEEN: u64 = 2_000_000;
 
-/// By no more than this part of the interval a gap that a server may look at is shorter than it. A fiftieth is what lies
-/// between 97 % of a server's rate and all of it; where the machine has no core for a head when its time comes, that
-/// makes up for too little, and 5 % of the pace were lost.
-const SHORTENED: u64 = 10;
+/// A gap that a server may look at makes up for this part of what its pace is behind, which is an interval at the most.
+/// Who is late by little, as on a quiet machine, then shortens it by what no server sees; where no core is free when
+/// the time has come, more is owed and the pace is kept. A fiftieth of the interval, whatever was owed, lost 5 % of the
+/// pace there; a tenth was seen everywhere.
+const MADE_UP: u64 = 8;
 
 /// Within this part of the interval the head of such a cell wakes.
 const EXACTLY: u64 = 50;
@@ -62,6 +63,8 @@ pub struct Cell {
     own: bool,
     /// When its last token was on the wire, as far as that is known.
     left: Option<u64>,
+    /// How far behind its pace that was.
+    owed: u64,
     /// The ledger as it would be if all who were given a place had taken.
     places: u64,
 }
@@ -114,7 +117,8 @@ impl Cell {
         let burst = clamped(interval, burst);
         let governor = governor(interval, burst, &ledger, &told);
         let (catch_up, grain) = bearing(interval, burst);
-        Self { governor, told, ledger, interval, burst: burst.get(), catch_up, grain, own, left: None, places: 0 }
+        let burst = burst.get();
+        Self { governor, told, ledger, interval, burst, catch_up, grain, own, left: None, owed: 0, places: 0 }
     }
 
     /// Goes on at another pace: what is owed, in tokens, stays owed.
@@ -143,9 +147,10 @@ impl Cell {
         self.own && self.burst == 1 && self.interval >= UNSEEN
     }
 
-    /// Notes when a token was truly taken.
-    pub fn took(&mut self, now: u64) {
+    /// Notes when a token was truly taken, and what time was told for it.
+    pub fn took(&mut self, now: u64, told: u64) {
         self.left = Some(now);
+        self.owed = now.saturating_sub(told);
     }
 
     /// The last token came to the wire later than others by this: where that is more than the wire itself does, it
@@ -156,11 +161,15 @@ impl Cell {
         }
     }
 
-    /// Before this the gap behind the last token would be too short for a server that looks at it; 0: none does. Who is
-    /// behind the pace catches up by no more than a part of the interval with each token.
+    /// Before this the gap behind the last token would be too short for a server that looks at it; 0: none does.
     pub fn gap_until(&self) -> u64 {
         let left = self.left.filter(|_| self.minds_gaps());
-        left.map_or(0, |left| left.saturating_add(self.interval - self.interval / SHORTENED))
+        left.map_or(0, |left| left.saturating_add(self.gap(self.owed)))
+    }
+
+    /// The shortest gap behind a token that was late by `owed`.
+    fn gap(&self, owed: u64) -> u64 {
+        self.interval - owed / MADE_UP
     }
 
     /// The time to tell for a token that should have left at `ideal` and leaves `now`.
@@ -196,7 +205,7 @@ impl Cell {
     /// Whether `theirs` tokens are there at `until` after `cost` were taken at `at`; takes none.
     pub fn spares(&self, at: u64, cost: u32, until: u64, theirs: u32) -> bool {
         let before = self.ledger.full_at();
-        let gap = if self.minds_gaps() { self.interval - self.interval / SHORTENED } else { 0 };
+        let gap = if self.minds_gaps() { self.gap(self.catch_up) } else { 0 };
         let spares = self.ask(at, cost).is_ok() && self.ask(until, theirs).is_ok() && until >= at.saturating_add(gap);
         self.ledger.set(before);
         spares
@@ -233,7 +242,8 @@ fn clamped(interval: u64, burst: NonZeroU32) -> NonZeroU32 {
 /// What a cell can bear: how far it catches up, and how exactly its head must wake.
 ///
 /// Without a burst the gap between two requests is what a server looks at, and the head makes up for what it wakes late
-/// by no more than a part of the interval ([`SHORTENED`]). Servers count in milliseconds: below [`UNSEEN`] no gap is looked at.
+/// in many small steps ([`MADE_UP`]). Servers count in milliseconds: below [`UNSEEN`] no
+/// gap is looked at.
 fn bearing(interval: u64, burst: NonZeroU32) -> (u64, Grain) {
     let slack = interval * u64::from(burst.get() - 1);
     let catch_up = LATENESS.saturating_sub(slack).min(interval);
