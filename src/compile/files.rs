@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{Site, body, input};
+use super::{Site, body, input, sinks};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::source::glob;
@@ -54,15 +54,17 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
         input::files(site, name, endpoint).into_iter().chain(body::files(site, name, endpoint))
     });
     let inputs: Vec<_> = read.map(|(file, place)| (real(&file), place)).collect();
-    let sinks = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
-    let mut outputs: Vec<(PathBuf, KeyPath)> = Vec::new();
-    for (name, sink) in sinks {
+    let written = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
+    let mut outputs: Vec<(PathBuf, KeyPath, Option<String>)> = Vec::new();
+    for (name, sink) in written {
         let path = KeyPath::of(["sinks", name.as_str()]);
         let Some((file, place)) = of(site, &path, &sink.target) else { continue };
         let place = if place == path { path.key("path") } else { place };
         let file_written = plain(file.strip_prefix(site.document.folder()).unwrap_or(&file));
         let (file, shown) = (real(&file), plain(&file).display().to_string());
-        if let Some((_, other)) = outputs.iter().find(|(known, _)| *known == file) {
+        let table = sinks::table(name, &sink.target);
+        let apart = |other: &Option<String>| table.is_some() && other.is_some() && *other != table;
+        if let Some((_, other, _)) = outputs.iter().find(|(known, _, table)| *known == file && !apart(table)) {
             let message = format!("`{shown}` is written by two sinks");
             site.conflict(&place, "the second", other, "the first", message, "give each sink a file of its own");
         }
@@ -79,7 +81,7 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
             let message = format!("`{shown}` lies in {}, where the job keeps its journal", plain(state).display());
             site.error(codes::CONFLICT, &place, message, "write to another folder, such as `out/`");
         }
-        outputs.push((file, place));
+        outputs.push((file, place, table));
     }
     streams(site, spec);
 }
@@ -183,6 +185,17 @@ mod tests {
         let none = Options::default();
         let two = told("[sinks.a]\npath = \"out/x.csv\"\n[sinks.b]\npath = \"./link/x.csv\"\n", &none);
         assert_eq!(two, ["`link/x.csv` is written by two sinks"]);
+        // Two tables of a database are two outputs, and one table is one, however its name is written.
+        let tables = |other: &str| {
+            told(
+                &format!(
+                    "[sinks.a]\npath = \"x.db\"\n[sinks.b.sqlite]\npath = \"x.db\"\n{other}\n[sinks.c]\npath = \"x.sqlite\"\n"
+                ),
+                &none,
+            )
+        };
+        assert_eq!(tables(""), Vec::<String>::new());
+        assert_eq!(tables("table = \"A\""), ["`x.db` is written by two sinks"]);
         let input = told("[sinks.a]\npath = \"link/in.csv\"\n", &none);
         assert_eq!(input, ["`link/in.csv` is read and written by the same job"]);
         assert!(told("[sinks.a]\npath = \"link/x.csv\"\n[sinks.b]\npath = \"x.csv\"\n", &none).is_empty());

@@ -21,7 +21,7 @@ mod input;
 mod limits;
 mod mention;
 mod name;
-mod names;
+pub(crate) mod names;
 mod paginate;
 mod proxy;
 mod reach;

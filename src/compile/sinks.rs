@@ -37,6 +37,9 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
             columns(site, &path, sink, &from, targets);
         }
         let Some(kind) = kind(site, &path, sink) else { continue };
+        if whole {
+            key(site, &path, sink, kind.as_ref(), &from, targets);
+        }
         let rows = sink.rows.unwrap_or_default();
         plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind });
     }
@@ -102,6 +105,15 @@ fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static
     found
 }
 
+/// The table that a sink writes, where its file may hold those of others; in small letters, as databases compare them.
+pub fn table(sink: &str, target: &ShortOrKind) -> Option<String> {
+    let (row, value) = match target {
+        ShortOrKind::Short(file) => (KINDS.iter().find(|row| row.endings.contains(&ending(file).as_str()))?, None),
+        ShortOrKind::Kind(kind) => (KINDS.iter().find(|row| row.name == kind.kind)?, kind.value.get("table")),
+    };
+    row.tables.then(|| value.and_then(Value::as_str).unwrap_or(sink).to_lowercase())
+}
+
 /// Positions of the endpoints a sink takes records from, ascending.
 fn from(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, targets: &[Target]) -> Vec<usize> {
     let Some(wanted) = &sink.from else { return (0..targets.len()).collect() };
@@ -130,6 +142,21 @@ fn columns(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, from: &[usize],
     for (index, name) in wanted.iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
         let help = names::meant("columns", name, &known, "the records have no columns");
         site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the records have no column `{name}`"), help);
+    }
+}
+
+/// The columns of a key must be among those that the sink writes.
+fn key(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, kind: &dyn SinkKind, from: &[usize], targets: &[Target]) {
+    let known = match &sink.columns {
+        Some(columns) => Some(columns.iter().map(String::as_str).collect()),
+        None => known_columns(from, targets),
+    };
+    let Some(known) = known else { return };
+    let path = path.key(kind.kind()).key("key");
+    for (index, name) in kind.key().iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
+        let help = names::meant("columns", name, &known, "the records have no columns");
+        let message = format!("the records have no column `{name}`, by which they would be told apart");
+        site.error(codes::UNKNOWN_NAME, &path.index(index), message, help);
     }
 }
 

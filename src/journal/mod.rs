@@ -169,13 +169,16 @@ pub struct FailedRow {
     pub walk: Option<Box<WalkNote>>,
 }
 
-/// Bytes of a record in a sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A record in a sink.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Position of the sink.
     pub sink: usize,
     /// First byte and one past the last; `None` where that is not known.
     pub bytes: Option<(u64, u64)>,
+    /// The record, where bytes lead to a spool that does not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<str>>,
 }
 
 /// A file that takes the place of another.

@@ -28,7 +28,13 @@ fn opening() -> Opening {
 }
 
 fn failed(endpoint: usize, row: u64) -> FailedRow {
-    FailedRow { endpoint, row, spans: vec![Span { sink: 0, bytes: Some((row, row + 9)) }], unknown: false, walk: None }
+    FailedRow {
+        endpoint,
+        row,
+        spans: vec![Span { sink: 0, bytes: Some((row, row + 9)), line: None }],
+        unknown: false,
+        walk: None,
+    }
 }
 
 /// The commit after `rows` rows, of which every fifth failed.

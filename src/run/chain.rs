@@ -167,6 +167,12 @@ impl Chain {
         self.given.fetch_add(lines, Ordering::AcqRel);
     }
 
+    /// So many of them will not be written.
+    pub fn withdrew(&self, lines: u64) {
+        self.given.fetch_sub(lines, Ordering::AcqRel);
+        self.room.notify_waiters();
+    }
+
     fn wrote(&self, lines: u64) {
         self.state().written = lines;
     }

@@ -300,6 +300,8 @@ impl Conductor {
             tokio::select! {
                 written = &mut self.writing => self.on_written(written),
                 signal = self.signals.next() => self.on_signal(signal),
+                // A sink that is away is waited for, which somebody may want to know.
+                Some(event) = self.desk.events.recv() => self.tell(&event),
                 () = tokio::time::sleep(TICK) => self.tick(),
             }
         }

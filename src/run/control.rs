@@ -71,6 +71,15 @@ pub enum Cause {
         /// What, masked.
         reason: String,
     },
+    /// What records are carried to has been away for longer than the run waits.
+    SinkAway {
+        /// The sink.
+        sink: String,
+        /// For how long.
+        lasted: Duration,
+        /// What was said last.
+        reason: String,
+    },
     /// An input, an output or the journal can't go on.
     Broken(String),
 }
@@ -107,6 +116,14 @@ impl Cause {
                 let why =
                     format!("{endpoint}: the server throttled everything for {lasted}, longer than retry.max-wait");
                 stopped(why, Some(wait))
+            }
+            Cause::SinkAway { sink, lasted, reason } => {
+                let lasted = clock::human(lasted);
+                let why = format!(
+                    "sinks.{sink} was away for {lasted}: {reason}; its records wait in the state folder and go there first \
+                     when the run goes on"
+                );
+                stopped(why, None)
             }
             Cause::Rule { endpoint, reason } => stopped(format!("{endpoint}: a rule says stop: {reason}"), None),
             Cause::StopIf { condition } => stopped(format!("{condition} (run.stop-if)"), None),
@@ -159,6 +176,12 @@ impl Control {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         *self.phase.borrow() > Phase::Running
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
     }
 
     /// Tells the reporters.

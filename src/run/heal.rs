@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::{Commit, FailedRow, Opening, Rename, WalkNote, Writer};
 use crate::plan::Plan;
-use crate::sink::{Cursor, claim, tail_crc};
+use crate::sink::{Cursor, claim, spooled, tail_crc};
 
 /// What failed.
 #[derive(Debug, Default)]
@@ -63,6 +63,7 @@ pub fn begin(
         state.cursors[*position] = Some(cursor);
         move_up(&mut left, *position, spans);
     }
+    take_from_tables(plan, &failed, state)?;
     let rows = take_back(plan, &failed, &left, state);
     state.renames = renames;
     // All failed rows that were noted count no more, but for these.
@@ -71,6 +72,26 @@ pub fn begin(
     writer.commit(state).map_err(|error| error.message)?;
     finish(state, writer)?;
     Ok(rows)
+}
+
+/// Has the records of failed rows taken out of tables. Noted in a spool, which is cut back to its cursor unless the
+/// commit that comes next stands for it.
+fn take_from_tables(plan: &Plan, failed: &[FailedRow], state: &mut Commit) -> Result<(), String> {
+    for (position, sink) in plan.sinks.iter().enumerate().filter(|(_, sink)| sink.kind.is_spooled()) {
+        let spans = failed.iter().flat_map(|row| row.spans.iter().map(move |span| (row.row, span)));
+        let lines = spans.filter(|(_, span)| span.sink == position).map(|(row, span)| {
+            span.line.as_deref().ok_or_else(|| {
+                let target = sink.kind.target();
+                format!("{target}: the record of row {} is not known, so it can't be taken out; run the job anew with --fresh", row + 1)
+            })
+        });
+        let lines: Vec<&str> = lines.collect::<Result<_, _>>()?;
+        if let Some(cursor) = state.cursors[position].filter(|_| !lines.is_empty()) {
+            let taken = spooled::take_back(&plan.state, &sink.name, cursor, &lines);
+            state.cursors[position] = Some(taken.map_err(|error| format!("sinks.{}: {}", sink.name, error.message))?);
+        }
+    }
+    Ok(())
 }
 
 /// Does the renames that a commit decided and a kill kept from being done.
@@ -269,12 +290,15 @@ mod tests {
         let row = |row, spans: &[(usize, u64, u64)]| FailedRow {
             endpoint: 0,
             row,
-            spans: spans.iter().map(|(sink, start, end)| Span { sink: *sink, bytes: Some((*start, *end)) }).collect(),
+            spans: spans
+                .iter()
+                .map(|(sink, start, end)| Span { sink: *sink, bytes: Some((*start, *end)), line: None })
+                .collect(),
             unknown: true,
             walk: None,
         };
         let mut left = [row(1, &[(0, 0, 5), (1, 9, 13)]), row(2, &[(0, 9, 13)]), row(3, &[(0, 19, 30)])];
-        left[0].spans.push(Span { sink: 0, bytes: None });
+        left[0].spans.push(Span { sink: 0, bytes: None, line: None });
         move_up(&mut left, 0, &[(5, 9), (13, 19)]);
         assert_eq!(left[0].spans[..2], row(1, &[(0, 0, 5), (1, 9, 13)]).spans, "before all, or in another sink");
         assert_eq!(left[1], row(2, &[(0, 5, 9)]));

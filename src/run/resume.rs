@@ -198,7 +198,7 @@ mod tests {
         let row = |endpoint, sinks: &[usize]| FailedRow {
             endpoint,
             row: 7,
-            spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)) }).collect(),
+            spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)), line: None }).collect(),
             unknown: false,
             walk: None,
         };

@@ -12,11 +12,12 @@ use crate::clock::{self, Instant};
 use crate::journal::{Commit, Counts, FailedRow, Span, WalkNote, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
-use crate::sink::{RowChoice, Sink, SinkPlan};
+use crate::sink::{Delivery, RowChoice, Sink, SinkPlan};
 
 use super::chain::OpenSpool;
 use super::control::Cause;
 use super::feeder::Intake;
+use super::fitting::Misfits;
 use super::holds::{self, Held, Hold};
 use super::lane::Shared;
 
@@ -44,9 +45,13 @@ pub struct OpenSink {
     /// Records written in this session.
     pub records: u64,
     /// Whether records can be taken out of it again: those of a stream can't.
-    is_file: bool,
+    takes_back: bool,
     /// Rows whose records have no known place yet, in the order of writing.
     unplaced: VecDeque<(usize, u64)>,
+    /// What carries its records on, where they wait in a spool.
+    pub(super) delivery: Option<Arc<Delivery>>,
+    /// Records of failed rows that it could not take, and why it could not take the first of them.
+    left_out: Option<(u64, String)>,
 }
 
 /// Records that wait for those before them.
@@ -78,6 +83,7 @@ pub struct Scribe {
     /// Holds as of the last commit.
     noted: Vec<Hold>,
     orders: Vec<Option<InOrder>>,
+    misfits: Misfits,
     uncommitted: bool,
     /// Whether a row among them was noted before it was sent.
     noted_ended: bool,
@@ -99,6 +105,8 @@ pub struct Written {
     pub records: Vec<u64>,
     /// Names of values that had no column, by sink.
     pub dropped: Vec<Vec<String>>,
+    /// By sink: records of failed rows that it could not take, and why it could not take the first of them.
+    pub left_out: Vec<Option<(u64, String)>>,
 }
 
 impl Scribe {
@@ -131,6 +139,7 @@ impl Scribe {
             held,
             noted,
             orders,
+            misfits: Misfits::default(),
             uncommitted,
             noted_ended,
             due,
@@ -151,13 +160,19 @@ impl Scribe {
         if let Err(message) = self.work() {
             self.shared.outbox.close();
             self.shared.control.end(Cause::Broken(message));
+            self.finish_deliveries();
         }
+        self.written.left_out = self.sinks.iter().map(|open| open.left_out.clone()).collect();
         self.written.dropped = self.sinks.iter().map(|open| open.sink.dropped_columns()).collect();
         self.written
     }
 
     fn work(&mut self) -> Result<(), String> {
+        self.start_deliveries()?;
+        // What an earlier session left in spools goes on at once.
+        self.release_deliveries();
         loop {
+            self.make_room()?;
             // Asked before the outbox is emptied: what is in it now is the last of them.
             let ended = self.shared.chains.ended();
             let patience = if ended.is_empty() { self.patience() } else { Duration::ZERO };
@@ -171,8 +186,17 @@ impl Scribe {
             }
             ended.iter().for_each(|chain| chain.complete());
         }
-        self.state.complete = self.complete.load(Ordering::Acquire);
-        self.commit()
+        let all = self.complete.load(Ordering::Acquire);
+        if all {
+            self.sinks.iter_mut().try_for_each(|open| open.sink.end()).map_err(|error| error.message)?;
+        }
+        self.state.complete = all && self.sinks.iter().all(|open| open.delivery.is_none());
+        self.commit()?;
+        if self.finish_deliveries() && all && !self.state.complete {
+            self.state.complete = true;
+            self.commit()?;
+        }
+        Ok(())
     }
 
     /// A hold is worth a commit of its own: a server asks for it when no row ends any more, and a kill in the
@@ -191,7 +215,7 @@ impl Scribe {
 
     pub(super) fn accept(&mut self, outcome: Outcome) -> Result<(), String> {
         let endpoint = outcome.endpoint;
-        let Some(order) = &mut self.orders[endpoint] else { return self.write(&outcome) };
+        let Some(order) = &mut self.orders[endpoint] else { return self.write(outcome) };
         order.waiting.entry(outcome.sequence).or_default().push(outcome);
         let mut ripe = Vec::new();
         while let Some(outcomes) = order.waiting.remove(&order.next) {
@@ -203,7 +227,7 @@ impl Scribe {
             order.next += 1;
         }
         let written = order.next;
-        for outcome in &ripe {
+        for outcome in ripe {
             self.write(outcome)?;
         }
         self.intakes[endpoint].written.store(written, Ordering::Release);
@@ -211,10 +235,12 @@ impl Scribe {
         Ok(())
     }
 
-    fn write(&mut self, outcome: &Outcome) -> Result<(), String> {
+    fn write(&mut self, outcome: Outcome) -> Result<(), String> {
+        let Some(outcome) = self.misfits.settle(outcome, &mut self.sinks, &self.shared) else { return Ok(()) };
+        let outcome = &outcome;
         let mut spans = Vec::new();
         for (position, open) in self.sinks.iter_mut().enumerate() {
-            if !open.takes(outcome) {
+            if !open.takes(outcome) || open.leaves_out(outcome) {
                 continue;
             }
             let start = open.sink.position();
@@ -223,10 +249,10 @@ impl Scribe {
             }
             open.records += outcome.records.len() as u64;
             let end = open.sink.position();
-            if start.is_none() && open.is_file {
+            if start.is_none() && open.takes_back {
                 open.unplaced.extend(outcome.records.iter().map(|_| (outcome.endpoint, outcome.ordinal)));
             }
-            spans.push(Span { sink: position, bytes: start.zip(end) });
+            spans.push(Span { sink: position, bytes: start.zip(end), line: None });
         }
         for spool in self.spools.iter_mut().filter(|spool| spool.endpoint == outcome.endpoint) {
             spool.write(outcome, &self.shared.chains)?;
@@ -283,7 +309,7 @@ impl Scribe {
         self.state.walks.take(outcome.endpoint, outcome.ordinal).map(Box::new)
     }
 
-    fn commit(&mut self) -> Result<(), String> {
+    pub(super) fn commit(&mut self) -> Result<(), String> {
         let began = clock::now();
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
@@ -291,9 +317,11 @@ impl Scribe {
         self.state.spools = self.spools.iter_mut().map(OpenSpool::commit).collect::<Result<_, _>>()?;
         self.shared.saves.sync()?;
         self.place();
+        self.keep_lines()?;
         self.noted = self.held.held();
         self.state.holds = holds::notes(&self.noted, clock::now(), clock::wall());
         self.writer.commit(&self.state).map_err(|error| error.message)?;
+        self.release_deliveries();
         self.spools.iter().for_each(|spool| spool.publish(&self.shared.chains));
         if let Some(intents) = &self.shared.intents {
             intents.settle(&self.state.done);
@@ -315,11 +343,23 @@ impl OpenSink {
     /// A sink at the beginning of a session.
     #[must_use]
     pub fn new(sink: Box<dyn Sink>, plan: &SinkPlan) -> Self {
-        let is_file = plan.kind.path().is_some();
-        Self { sink, from: plan.from.clone(), rows: plan.rows, records: 0, is_file, unplaced: VecDeque::new() }
+        let takes_back = plan.kind.path().is_some() || plan.kind.is_spooled();
+        let (from, rows, unplaced) = (plan.from.clone(), plan.rows, VecDeque::new());
+        Self { sink, from, rows, records: 0, takes_back, unplaced, delivery: None, left_out: None }
     }
 
-    fn takes(&self, outcome: &Outcome) -> bool {
+    /// Whether the record of a failed row can't stand in it, which fails nobody any more.
+    fn leaves_out(&mut self, outcome: &Outcome) -> bool {
+        if outcome.ending != Ending::Failed {
+            return false;
+        }
+        let refused = outcome.records.iter().find_map(|record| self.sink.fits(outcome.endpoint, record).err());
+        let Some(reason) = refused else { return false };
+        self.left_out.get_or_insert((0, reason)).0 += 1;
+        true
+    }
+
+    pub(super) fn takes(&self, outcome: &Outcome) -> bool {
         let wanted = match self.rows {
             RowChoice::Ok => matches!(outcome.ending, Ending::Ok | Ending::Page),
             RowChoice::Failed => outcome.ending == Ending::Failed,

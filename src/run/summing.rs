@@ -67,7 +67,7 @@ fn outputs(shared: &Shared, written: Option<&Written>) -> Vec<OutputReport> {
     sinks
         .map(|(position, sink)| OutputReport {
             sink: sink.name.clone(),
-            target: sink.kind.path().map_or("standard output".to_owned(), |path| path.display().to_string()),
+            target: sink.kind.target(),
             records: records(position),
         })
         .collect()
@@ -125,5 +125,11 @@ fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<St
             ));
         }
     }
+    let left_out = written.map(|written| written.left_out.as_slice()).unwrap_or_default();
+    let told = left_out.iter().flatten().map(|(records, reason)| match records {
+        1 => format!("the record of a failed row was left out: {reason}"),
+        records => format!("the records of {records} failed rows were left out, the first because: {reason}"),
+    });
+    warnings.extend(told);
     warnings
 }

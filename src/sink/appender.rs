@@ -61,6 +61,11 @@ impl Appender {
         &mut self.buffer
     }
 
+    /// Whether nothing was added since the last commit.
+    pub fn is_committed(&self) -> bool {
+        self.committed.is_some()
+    }
+
     /// Writes what has gathered, if it is much.
     pub fn settle(&mut self) -> Result<(), SinkError> {
         if self.buffer.len() < FLUSH { self.sound() } else { self.flush() }

@@ -14,7 +14,7 @@ use super::appender::Appender;
 use super::cells::CsvCells;
 use super::table::{Dropped, Table, known, union};
 use super::target::{FileSpec, Target};
-use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
+use super::{Cursor, Sink, SinkError, SinkKind, SinkOpening, SinkRow};
 use crate::record::{Layout, Record};
 use crate::row::Cell;
 use crate::source::csv::is_tsv;
@@ -25,6 +25,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv",
     example: "[sinks.out.csv]\npath = \"out/prices.csv\"",
     endings: &["csv", "tsv"],
+    tables: false,
     schema: <FileSpec as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         let target = Target::compile(site, path, value, on_existing)?;
@@ -67,12 +68,8 @@ impl SinkKind for CsvFile {
         self.target.survey()
     }
 
-    fn open(
-        &self,
-        start: Start,
-        layouts: &[(usize, Layout)],
-        columns: Option<&[String]>,
-    ) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
+        let SinkOpening { start, layouts, columns, .. } = *opening;
         let mut rows = Rows::new(self.delimiter, layouts, columns);
         let mut head = Vec::new();
         rows.begin(&mut head);

@@ -11,7 +11,7 @@ use super::appender::Appender;
 use super::cells::{json, json_cell};
 use super::table::{Dropped, Table, stranger, union};
 use super::target::{FileSpec, Target};
-use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
+use super::{Cursor, Sink, SinkError, SinkKind, SinkOpening, SinkRow};
 use crate::record::{InputColumns, Layout, Record};
 
 /// The row of [`super::KINDS`].
@@ -20,6 +20,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a JSON Lines file, an object for each record",
     example: "[sinks.out.jsonl]\npath = \"out/prices.jsonl\"",
     endings: &["jsonl", "ndjson"],
+    tables: false,
     schema: <FileSpec as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         let target = Target::compile(site, path, value, on_existing)?;
@@ -54,12 +55,8 @@ impl SinkKind for JsonlFile {
         self.target.survey()
     }
 
-    fn open(
-        &self,
-        start: Start,
-        layouts: &[(usize, Layout)],
-        columns: Option<&[String]>,
-    ) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
+        let SinkOpening { start, layouts, columns, .. } = *opening;
         let output = self.target.open(start, b"")?;
         Ok(Box::new(JsonlSink { output, lines: Lines::new(layouts, columns) }))
     }

@@ -8,13 +8,19 @@ mod cells;
 pub mod csv;
 pub mod jsonl;
 pub mod spool;
+pub mod spooled;
+mod sql;
+pub mod sqlite;
 pub mod stdout;
 mod table;
 mod target;
+mod typed;
 
 pub(crate) use appender::tail_crc;
+pub use spooled::{Delivery, Overseer};
 pub use target::claim;
 pub(crate) use target::make_folder;
+pub(crate) use typed::{ColumnType, declared};
 
 #[cfg(test)]
 mod tests;
@@ -135,21 +141,49 @@ pub trait SinkKind: Debug + Send + Sync {
     /// When a new run would be refused.
     fn survey(&self) -> Result<(), SinkError>;
 
+    /// What it writes to, for people.
+    fn target(&self) -> String {
+        self.path().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
+    }
+
+    /// Columns that a record needs a value in, and that the job's sink must have; where a record with the same values
+    /// in them comes again, it takes the place of the one before.
+    fn key(&self) -> &[String] {
+        &[]
+    }
+
+    /// Whether its records wait in a spool ([`spooled`]).
+    fn is_spooled(&self) -> bool {
+        false
+    }
+
     /// Opens the output and, where it is a file, takes its lock first ([`claim`]), which the sink holds as
     /// long as it lives. Nothing is lost before the first commit: what a new run finds stays as it is
-    /// where it appends, and the commit that follows gives the cursor behind it. `layouts` are those of
-    /// the endpoints in [`SinkPlan::from`], by position in the plan; `columns` as in
-    /// [`SinkPlan::columns`].
+    /// where it appends, and the commit that follows gives the cursor behind it.
     ///
     /// # Errors
     /// When another sink writes the output, when it exists and may not, is shorter than the cursor or was edited before it, or
     /// can't be opened.
-    fn open(
-        &self,
-        start: Start,
-        layouts: &[(usize, Layout)],
-        columns: Option<&[String]>,
-    ) -> Result<Box<dyn Sink>, SinkError>;
+    fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError>;
+}
+
+/// What a sink is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct SinkOpening<'o> {
+    /// Where it begins.
+    pub start: Start,
+    /// Its name.
+    pub name: &'o str,
+    /// The state folder of the job.
+    pub state: &'o Path,
+    /// Id of the run; the same over resumes.
+    pub run: &'o str,
+    /// The shapes of the records of the endpoints in [`SinkPlan::from`], by position in the plan.
+    pub layouts: &'o [(usize, Layout)],
+    /// As in [`SinkPlan::columns`].
+    pub columns: Option<&'o [String]>,
+    /// Types of columns, as far as the job names them.
+    pub(crate) types: &'o [(String, ColumnType)],
 }
 
 /// A live sink. Blocking: lives on the scribe's thread.
@@ -159,6 +193,15 @@ pub trait Sink: Send {
     /// # Errors
     /// When the output can't be written.
     fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError>;
+
+    /// Whether a record can be written as it is. Asked of every record, before any of its row is written.
+    ///
+    /// # Errors
+    /// Why it can't; its row fails.
+    fn fits(&mut self, endpoint: usize, record: &Record) -> Result<(), String> {
+        let _ = (endpoint, record);
+        Ok(())
+    }
 
     /// Bytes of the output with all that was written, buffered bytes included: the records between two
     /// positions can be taken out again. `None` while it is open where the next record will stand: before
@@ -170,6 +213,33 @@ pub trait Sink: Send {
     /// record is without one, but for outputs of which nothing can be taken out: those never tell.
     fn released(&mut self) -> Vec<(u64, u64)> {
         Vec::new()
+    }
+
+    /// The record at the bytes that [`Sink::position`] told, where the output does not keep it there. Asked between a commit
+    /// and its note.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    fn line(&self, bytes: (u64, u64)) -> Result<Option<Box<str>>, SinkError> {
+        let _ = bytes;
+        Ok(None)
+    }
+
+    /// Every row has ended: what an output has that got no record is written. A commit follows.
+    ///
+    /// # Errors
+    /// When the output can't be written.
+    fn end(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Starts what carries records on from where [`Sink::commit`] makes them durable; `None`: they are where they belong.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    fn deliver(&mut self, overseer: Box<dyn Overseer>) -> Result<Option<Arc<Delivery>>, SinkError> {
+        drop(overseer);
+        Ok(None)
     }
 
     /// Makes everything written durable and says how far that is.
@@ -199,6 +269,8 @@ pub struct SinkRow {
     pub example: &'static str,
     /// File endings that choose this kind for `path = "file.ending"`, without the dot.
     pub endings: &'static [&'static str],
+    /// Whether several sinks may write one file: each has a table in it, named by the key `table` or like the sink.
+    pub tables: bool,
     /// Schema of the value of `[sinks.NAME.KIND]`.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of `[sinks.NAME.KIND]` (already valid by the schema; for `path = "file"` it
@@ -207,4 +279,4 @@ pub struct SinkRow {
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] = &[csv::KIND, jsonl::KIND, stdout::KIND];
+pub const KINDS: &[SinkRow] = &[csv::KIND, jsonl::KIND, sqlite::KIND, stdout::KIND];

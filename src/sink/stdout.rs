@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::appender::reason;
 use super::jsonl::Lines;
 use super::table::Dropped;
-use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start, csv};
+use super::{Cursor, Sink, SinkError, SinkKind, SinkOpening, SinkRow, Start, csv};
 use crate::diagnostic::codes;
 use crate::document::{KeyPath, Step};
 use crate::record::{Layout, Record};
@@ -24,6 +24,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "standard output, as JSON Lines or CSV",
     example: "[sinks.out]\nstdout = \"jsonl\"",
     endings: &[],
+    tables: false,
     schema: <Format as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         if on_existing.is_some() {
@@ -93,12 +94,8 @@ impl SinkKind for Stdout {
         Ok(())
     }
 
-    fn open(
-        &self,
-        start: Start,
-        layouts: &[(usize, Layout)],
-        columns: Option<&[String]>,
-    ) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
+        let SinkOpening { start, layouts, columns, .. } = *opening;
         Ok(Box::new(Stream::new(io::stdout(), self.format, start, layouts, columns)))
     }
 }

@@ -57,6 +57,7 @@ jobs! {
     scrape: "scrape.toml",
     select_rows: "select-rows.toml",
     sqlite_input: "sqlite-input.toml",
+    to_sqlite: "to-sqlite.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
     users_and_orders: "users-and-orders.toml",
@@ -143,7 +144,7 @@ mod check {
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
-    pub(super) use super::stores::{parquet_input, sqlite_input};
+    pub(super) use super::stores::{parquet_input, sqlite_input, to_sqlite};
     use super::*;
 
     pub(super) fn quickstart(file: &str) {

@@ -80,6 +80,9 @@ mod sockets;
 mod storms;
 /// What the tests stand on.
 mod support;
+/// Tables of databases: every record once.
+#[cfg(feature = "sqlite")]
+mod tables;
 /// Certificates, believed and not.
 mod tls;
 /// What was on the wire when a run was cut off, and must not be sent twice.

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use paceline::clock;
 
 use crate::support::Job;
 use crate::support::machine::{self, Alone};
@@ -113,12 +115,12 @@ fn refused_to_exact_sender(_alone: &Alone) -> Option<usize> {
     let nginx = nginx()?;
     let mut connection = TcpStream::connect(nginx.address()).expect("nginx answers");
     connection.set_nodelay(true).expect("a connection");
-    let mut due = Instant::now();
+    let mut due = clock::now();
     for row in 0..FEW {
-        while Instant::now() < due {
+        while clock::now() < due {
             std::hint::spin_loop();
         }
-        due = Instant::now() + INTERVAL;
+        due = clock::now() + INTERVAL;
         write!(connection, "GET /items/{row} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("nginx reads");
         let read = connection.read(&mut [0; 4096]).expect("nginx replies");
         assert!(read > 0, "a reply");

@@ -17,8 +17,8 @@ use crate::run::feeder::Selection;
 use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
 use crate::run::{RunError, heal, summing};
-use crate::sink::Start;
 use crate::sink::spool::{self, Spool};
+use crate::sink::{SinkOpening, Start, declared};
 
 use super::cannot;
 
@@ -59,9 +59,9 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Se
         counts: vec![Counts::default(); plan.endpoints.len()],
         ..Commit::default()
     };
-    let sinks = open_sinks(plan, &mut state)?;
-    let spools = open_spools(plan, &mut state)?;
     let opening = opening(plan, identity);
+    let sinks = open_sinks(plan, &opening.run, &mut state)?;
+    let spools = open_spools(plan, &mut state)?;
     let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
     heal::clean(plan);
     writer.commit(&state).map_err(|error| cannot(error.message))?;
@@ -132,7 +132,7 @@ fn resume_run(
     } else {
         None
     };
-    let sinks = open_sinks(plan, &mut state)?;
+    let sinks = open_sinks(plan, &now.run, &mut state)?;
     let spools = open_spools(plan, &mut state)?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
     let selections = selections(plan, &now.identity, &state, unknown, only);
@@ -202,13 +202,21 @@ fn with(mut rows: Vec<u64>, more: &RowSet) -> Vec<u64> {
 }
 
 /// Opens every sink where its cursor stands, and moves the cursors to where the sinks begin.
-fn open_sinks(plan: &Plan, state: &mut Commit) -> Result<Vec<OpenSink>, RunError> {
+fn open_sinks(plan: &Plan, run: &str, state: &mut Commit) -> Result<Vec<OpenSink>, RunError> {
     let mut sinks = Vec::with_capacity(plan.sinks.len());
     for (position, sink) in plan.sinks.iter().enumerate() {
-        let start = state.cursors[position].map_or(Start::New, Start::Resume);
         let layouts: Vec<_> =
             sink.from.iter().map(|endpoint| (*endpoint, plan.endpoints[*endpoint].layout.clone())).collect();
-        let open = sink.kind.open(start, &layouts, sink.columns.as_deref());
+        let opening = SinkOpening {
+            start: state.cursors[position].map_or(Start::New, Start::Resume),
+            name: &sink.name,
+            state: &plan.state,
+            run,
+            layouts: &layouts,
+            columns: sink.columns.as_deref(),
+            types: &declared(sink.from.iter().map(|endpoint| &plan.endpoints[*endpoint])),
+        };
+        let open = sink.kind.open(&opening);
         let mut open = open.map_err(|error| RunError::Open(format!("sinks.{}: {}", sink.name, error.message)))?;
         let cursor = open.commit().map_err(|error| cannot(error.message))?;
         state.cursors[position] = Some(cursor);

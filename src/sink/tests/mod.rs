@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::target::Target;
-use super::{OnExisting, Sink, SinkError, SinkKind, Start};
+use super::{OnExisting, Sink, SinkError, SinkKind, SinkOpening, Start};
 use crate::record::{InputColumns, Layout, Record};
 use crate::row::{Fields, Row};
 
@@ -46,7 +46,18 @@ fn layouts() -> Vec<(usize, Layout)> {
 }
 
 fn open(path: &Path, on_existing: OnExisting, start: Start) -> Result<Box<dyn Sink>, SinkError> {
-    plan(path, on_existing).open(start, &layouts(), None)
+    open_as(plan(path, on_existing).as_ref(), start, &layouts(), None)
+}
+
+/// Opens a sink of a run, with the state folder beside nothing.
+fn open_as(
+    kind: &dyn SinkKind,
+    start: Start,
+    layouts: &[(usize, Layout)],
+    columns: Option<&[String]>,
+) -> Result<Box<dyn Sink>, SinkError> {
+    let state = Path::new("state");
+    kind.open(&SinkOpening { start, name: "out", state, run: "r", layouts, columns, types: &[] })
 }
 
 fn refusal(result: Result<Box<dyn Sink>, SinkError>) -> String {

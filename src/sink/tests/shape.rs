@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{layout, plan, record};
+use super::{layout, open_as, plan, record};
 use crate::record::{Layout, Record};
 use crate::row::{Fields, Header, Row};
 use crate::sink::{OnExisting, Start};
@@ -18,7 +18,7 @@ fn written(
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(file);
     let columns: Option<Vec<String>> = columns.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-    let mut sink = plan(&path, OnExisting::Error).open(Start::New, layouts, columns.as_deref()).unwrap();
+    let mut sink = open_as(plan(&path, OnExisting::Error).as_ref(), Start::New, layouts, columns.as_deref()).unwrap();
     records.iter().for_each(|(endpoint, record)| sink.write(*endpoint, record).unwrap());
     let cursor = sink.commit().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
@@ -149,7 +149,7 @@ fn a_record_of_a_stranger_is_refused_and_leaves_no_bytes() {
     for file in ["x.csv", "x.jsonl"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(file);
-        let mut sink = plan(&path, OnExisting::Error).open(Start::New, &super::layouts(), None).unwrap();
+        let mut sink = open_as(plan(&path, OnExisting::Error).as_ref(), Start::New, &super::layouts(), None).unwrap();
         let before = sink.commit().unwrap();
         let error = sink.write(9, &record(json!({"a": 1}), &[json!(1)])).unwrap_err();
         assert!(error.message.contains("endpoint 9"), "{error}");
@@ -171,7 +171,7 @@ fn records_that_come_before_the_columns_are_found_again() {
     for (records, expected) in cases {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
-        let mut sink = plan(&path, OnExisting::Error).open(Start::New, &layouts, None).unwrap();
+        let mut sink = open_as(plan(&path, OnExisting::Error).as_ref(), Start::New, &layouts, None).unwrap();
         sink.commit().unwrap();
         let mut open = 0;
         for record in records {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{layout, open, plan, record, refusal};
+use super::{layout, open, open_as, plan, record, refusal};
 use crate::sink::{OnExisting, Sink, Start, claim};
 
 const ENDINGS: [&str; 2] = ["x.csv", "x.jsonl"];
@@ -145,7 +145,7 @@ fn an_open_input_takes_the_header_that_stands() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.csv");
     let layouts = [(0, layout(None, &["x"]))];
-    let open = |start| plan(&path, OnExisting::Error).open(start, &layouts, None).unwrap();
+    let open = |start| open_as(plan(&path, OnExisting::Error).as_ref(), start, &layouts, None).unwrap();
     let mut sink = open(Start::New);
     assert_eq!(sink.commit().unwrap().offset, 0);
     sink.write(0, &record(json!({"b": 1, "a": 2}), &[json!(3)])).unwrap();

@@ -1,13 +1,20 @@
 //! Jobs that read databases and Parquet files; where the build can't, they are passed over.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use super::run;
+use super::{Truth, run};
 use crate::support::output::jsonl_file;
+use crate::support::peers::find;
 
 /// Whether this build can run a job.
 pub fn is_built(file: &str) -> bool {
-    let needs = [("parquet-input.toml", cfg!(feature = "parquet")), ("sqlite-input.toml", cfg!(feature = "sqlite"))];
+    let needs = [
+        ("parquet-input.toml", cfg!(feature = "parquet")),
+        ("sqlite-input.toml", cfg!(feature = "sqlite")),
+        ("to-sqlite.toml", cfg!(feature = "sqlite")),
+    ];
     needs.iter().all(|(needy, is_built)| *is_built || *needy != file)
 }
 
@@ -61,4 +68,29 @@ pub fn sqlite_input(file: &str) {
         json!({ "id": id, "total": total, "sent": { "total": total, "customer": customer, "note": note }, "status": 200 })
     });
     assert_eq!(sent(file, "jobs/out/paid-orders.jsonl", "id"), expected);
+}
+
+/// Twice: the second run finds every record there, and updates it.
+pub fn to_sqlite(file: &str) {
+    if !is_built(file) {
+        return;
+    }
+    let (Some(program), (job, _)) = (find("sqlite3"), run(file)) else { return };
+    let records = || {
+        // As JSON sqlite3 would print more digits of a double than there are.
+        let query = "SELECT id, name, CAST(price AS TEXT) AS price, received_at FROM prices ORDER BY id";
+        let done = Command::new(&program).arg("-json").arg(job.path("jobs/out/shop.sqlite")).arg(query).output();
+        let text = String::from_utf8(done.expect("sqlite3 runs").stdout).expect("JSON");
+        serde_json::from_str::<Vec<Value>>(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    };
+    let first = records();
+    let mut truth = Truth::start();
+    let said: Vec<Value> = (1..=200).map(|id| truth.ask(&format!("/items/{id}")).0).collect();
+    let price = |price: &Value| super::text(price).parse::<f64>().expect("a number");
+    let columns = |record: &Value| json!([record["id"], record["name"], price(&record["price"])]);
+    assert_eq!(first.iter().map(columns).collect::<Vec<_>>(), said.iter().map(columns).collect::<Vec<_>>());
+    job.run(&[]).expect_code(0);
+    let second = records();
+    assert_eq!(second.len(), 200);
+    assert!(first.iter().zip(&second).all(|(first, second)| first["received_at"] != second["received_at"]));
 }

@@ -1,0 +1,223 @@
+//! The thread that carries a spool's lines to where they belong, and what it shares with the scribe.
+//!
+//! A line is carried only when the journal stands for it, so that what is delivered never comes back with other words. How
+//! far the far end has come, the far end knows: it is asked at each beginning and after each setback, for a word that got
+//! lost may have been heard. Must never carry a line twice that the far end has, nor end without saying how.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::segments::{Folder, Lines};
+use super::{Destination, Head, Line, Overseer, Setback};
+use crate::clock::{self, Instant};
+
+/// Bytes of a spool that may wait for a destination before no more outcomes are taken.
+const BOUND: u64 = 256 << 20;
+/// Bytes that are carried in one step.
+const LOAD: u64 = 4 << 20;
+/// The first wait for a destination that is away, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// How often who waits looks whether the run still wants it to.
+const LOOK: Duration = Duration::from_millis(100);
+/// For how long a destination may be away before the run stops, to go on later.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// How far a spool is, as the scribe and the courier see it.
+#[derive(Debug)]
+pub struct Delivery {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes that the journal stands for.
+    committed: u64,
+    /// Bytes that the destination has.
+    delivered: u64,
+    /// Where files begin, the delivered ones that were dropped left out.
+    starts: Vec<u64>,
+    /// Nothing comes any more.
+    closed: bool,
+    /// The courier has ended: whether everything was delivered.
+    ended: Option<bool>,
+}
+
+impl Delivery {
+    pub(super) fn new(committed: u64, delivered: u64, starts: Vec<u64>) -> Self {
+        let state = State { committed, delivered, starts, ..State::default() };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file was begun.
+    pub(super) fn began(&self, start: u64) {
+        self.state().starts.push(start);
+    }
+
+    /// The journal stands for all up to here.
+    pub fn committed(&self, place: u64) {
+        self.state().committed = place;
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is room in the spool, for `patience` at most. Whether there is.
+    #[must_use]
+    pub fn has_room(&self, patience: Duration) -> bool {
+        let full = |state: &mut State| state.ended.is_none() && state.committed - state.delivered >= BOUND;
+        let waited = self.changed.wait_timeout_while(self.state(), patience, full);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Nothing is added any more: waits until everything is delivered or given up. Whether it is all delivered.
+    #[must_use]
+    pub fn finish(&self) -> bool {
+        self.state().closed = true;
+        self.changed.notify_all();
+        let state = self.changed.wait_while(self.state(), |state| state.ended.is_none());
+        state.unwrap_or_else(PoisonError::into_inner).ended == Some(true)
+    }
+
+    /// The courier ends; what it said first counts.
+    fn end(&self, delivered: bool) {
+        self.state().ended.get_or_insert(delivered);
+        self.changed.notify_all();
+    }
+
+    /// Waits for a while.
+    fn rest(&self, time: Duration) {
+        drop(self.changed.wait_timeout_while(self.state(), time, |_| true));
+    }
+
+    /// Waits for lines behind `place`; the end of what is committed and where files begin. `None`: there will be none.
+    fn wait(&self, place: u64) -> Option<(u64, Vec<u64>)> {
+        let idle = |state: &mut State| state.committed <= place && !state.closed;
+        let state = self.changed.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
+        (state.committed > place).then(|| (state.committed, state.starts.clone()))
+    }
+
+    /// All up to here is delivered; the files that hold nothing else.
+    pub(super) fn delivered(&self, place: u64) -> Vec<u64> {
+        let mut state = self.state();
+        state.delivered = place;
+        let whole = state.starts.iter().skip(1).take_while(|start| **start <= place).count();
+        let dropped = state.starts.drain(..whole).collect();
+        drop(state);
+        self.changed.notify_all();
+        dropped
+    }
+}
+
+/// See the module.
+pub(super) struct Courier<'d> {
+    pub name: String,
+    pub delivery: &'d Delivery,
+    pub folder: Folder,
+    pub destination: Box<dyn Destination>,
+    pub overseer: Box<dyn Overseer>,
+}
+
+/// Why a delivery ends before everything is delivered; whoever oversees it was told.
+#[derive(Debug)]
+struct Ended;
+
+impl Drop for Courier<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.broken("its thread panicked; this is a bug of paceline, and what was committed is safe");
+        }
+        // Whoever waits for it must not wait for ever.
+        self.delivery.end(false);
+    }
+}
+
+impl Courier<'_> {
+    /// Carries until everything is delivered after the scribe has closed the spool, or it can't go on.
+    pub fn run(mut self) {
+        let carried = self.carry_all();
+        self.delivery.end(carried.is_ok());
+    }
+
+    fn carry_all(&mut self) -> Result<(), Ended> {
+        let begun = self.delivery.state().delivered;
+        let mut lines = Lines::new(self.folder.clone(), begun);
+        let mut head = None;
+        while let Some((end, starts)) = self.delivery.wait(lines.place()) {
+            let from = lines.place();
+            let load = lines.read(&starts, end, LOAD).map_err(|error| self.broken(&error.message))?;
+            let head = match &head {
+                Some(head) => head,
+                // It is the same in every file.
+                None => head.insert(self.folder.head(starts[0]).map_err(|error| self.broken(&error.message))?),
+            };
+            let load: Vec<Line> = load.iter().map(|line| self.parse(line)).collect::<Result<_, _>>()?;
+            self.carry(head, (from, lines.place()), &load)?;
+            let dropped = self.delivery.delivered(lines.place());
+            self.folder.remove(dropped).map_err(|error| self.broken(&error.message))?;
+            if self.overseer.stops() {
+                return Err(Ended);
+            }
+        }
+        Ok(())
+    }
+
+    fn parse(&self, line: &[u8]) -> Result<Line, Ended> {
+        Line::parse(line).map_err(|error| self.broken(&format!("a line of its spool can't be read: {error}")))
+    }
+
+    fn carry(&mut self, head: &Head, (from, to): (u64, u64), load: &[Line]) -> Result<(), Ended> {
+        self.persist(|destination| match destination.reach(head)? {
+            // Its word that it has them was lost.
+            have if have == to => Ok(()),
+            have if have == from => destination.deliver(head, from, to, load),
+            have => Err(Setback::Refused(elsewhere(have, from))),
+        })
+    }
+
+    fn broken(&self, words: &str) -> Ended {
+        self.overseer.broken(format!("sinks.{}: {words}", self.name));
+        Ended
+    }
+
+    /// Does a step again while the destination is away. A run that ends waits for nobody.
+    fn persist(&mut self, mut step: impl FnMut(&mut dyn Destination) -> Result<(), Setback>) -> Result<(), Ended> {
+        let (began, mut wait) = (clock::now(), WAITS.0);
+        loop {
+            let words = match step(self.destination.as_mut()) {
+                Ok(()) => return Ok(()),
+                Err(Setback::Refused(words)) => return Err(self.broken(&words)),
+                Err(Setback::Away(words)) => words,
+            };
+            if wait == WAITS.0 {
+                self.overseer.warn(format!("sinks.{}: {words}; its records wait in the state folder", self.name));
+            }
+            if began.elapsed() > PATIENCE {
+                self.overseer.away(&self.name, began.elapsed(), words);
+                return Err(Ended);
+            }
+            self.pause(clock::now() + wait)?;
+            wait = (wait * 2).min(WAITS.1);
+        }
+    }
+
+    /// Waits, unless the run ends.
+    fn pause(&self, until: Instant) -> Result<(), Ended> {
+        while clock::now() < until {
+            if self.overseer.drains() {
+                return Err(Ended);
+            }
+            self.delivery.rest(LOOK.min(until.saturating_duration_since(clock::now())));
+        }
+        Ok(())
+    }
+}
+
+fn elsewhere(have: u64, from: u64) -> String {
+    format!(
+        "it has the records up to byte {have} of the spool, and those from byte {from} on were to come: it was changed by \
+         somebody else, or brought back from a backup; begin a new run with --fresh"
+    )
+}

@@ -1,0 +1,330 @@
+//! Sinks that can't be cut back like a file: their records wait in a spool on disk, and are carried from there.
+//!
+//! The spool is a file like any other sink's, written by the scribe and named by the journal's cursor. A thread of its own
+//! (`courier`) carries what the journal stands for to the destination, which notes in the same transaction how far it has
+//! come. So whatever dies, every record stands once; and while the destination is away nothing is lost, and requests
+//! pause only when the spool is full. Must never show the courier a line that the journal does not stand for.
+
+mod courier;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use courier::Delivery;
+pub(crate) use segments::Head;
+
+use self::courier::Courier;
+use self::segments::{Folder, Segments};
+use super::cells::json_cell;
+use super::table::{Dropped, Table, known, union};
+use super::typed::{ColumnType, Guess, refusal};
+use super::{Cursor, Sink, SinkError, SinkOpening, Start};
+use crate::record::{Layout, Record};
+use crate::row::Cell;
+
+/// Most records that are looked at to decide the types of columns.
+const MOST_HELD: usize = 1000;
+
+/// Why a destination did not take what it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Setback {
+    /// It can't be reached, is locked or full: the same may go well later.
+    Away(String),
+    /// It will never take this; a person has to mend something.
+    Refused(String),
+}
+
+/// A line of a spool.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Line {
+    /// A record: the values of [`Head::columns`].
+    Record(Vec<Value>),
+    /// One record with these values has to go: that of a failed row, which was sent again.
+    Take(Vec<Value>),
+}
+
+/// A record that has to go.
+#[derive(Deserialize)]
+struct Taken {
+    take: Vec<Value>,
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> Result<Self, serde_json::Error> {
+        match line.first() {
+            Some(b'{') => serde_json::from_slice(line).map(|Taken { take }| Self::Take(take)),
+            _ => serde_json::from_slice(line).map(Self::Record),
+        }
+    }
+
+    /// The line that has a record taken out.
+    fn take(record: &str) -> String {
+        format!("{{\"take\":{record}}}\n")
+    }
+}
+
+/// Notes in a sink's spool that records of failed rows have to go, and gives the cursor behind that.
+///
+/// # Errors
+/// When the spool is not what it was at the cursor, or can't be written.
+pub fn take_back(state: &Path, sink: &str, cursor: Cursor, records: &[&str]) -> Result<Cursor, SinkError> {
+    let (mut spool, _) = Segments::open(Folder::new(state, sink), Start::Resume(cursor))?;
+    for record in records {
+        spool.add(|out| out.extend_from_slice(Line::take(record).as_bytes()))?;
+    }
+    spool.commit()
+}
+
+impl Setback {
+    /// What was said.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Away(words) | Self::Refused(words) => words,
+        }
+    }
+
+    /// With other words.
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Away(words) => Self::Away(change(words)),
+            Self::Refused(words) => Self::Refused(change(words)),
+        }
+    }
+}
+
+/// Where the records of a spool belong. Blocking: lives on the courier's thread.
+pub(crate) trait Destination: Send {
+    /// Connects where that is needed, makes what it writes to where that is not there, and says how far it has come: 0 at
+    /// the beginning of a run. Asked before each delivery; where nothing was lost it knows without asking anybody.
+    fn reach(&mut self, head: &Head) -> Result<u64, Setback>;
+
+    /// Takes all of these lines and notes that it has come to `to`, or nothing of both.
+    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<(), Setback>;
+}
+
+/// Who is told how a delivery goes.
+pub trait Overseer: Send {
+    /// Whether the run ends, so that a destination that is away is not waited for.
+    fn drains(&self) -> bool;
+    /// Whether it ends at once.
+    fn stops(&self) -> bool;
+    /// Something that a person should know; the delivery goes on.
+    fn warn(&self, words: String);
+    /// The sink's destination was away for too long: the run has to stop, and may go on later.
+    fn away(&self, sink: &str, lasted: Duration, words: String);
+    /// It can't go on before somebody mends something.
+    fn broken(&self, words: String);
+}
+
+/// What a kind of sink says of its columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demands {
+    /// Whether a value may stand in a column of a type.
+    pub takes: fn(ColumnType, Cell<'_>) -> bool,
+}
+
+/// See the module.
+pub(super) struct SpooledSink {
+    name: String,
+    spool: Segments,
+    folder: Folder,
+    layouts: Vec<(usize, Layout)>,
+    columns: Option<Vec<String>>,
+    /// Types that the job names, by column.
+    declared: Vec<(String, ColumnType)>,
+    demands: Demands,
+    /// Columns that must not be null.
+    key: Vec<String>,
+    /// The columns; `None` until they are decided.
+    table: Option<Table>,
+    /// Records that wait for that.
+    held: Vec<(usize, Record)>,
+    /// Where records stand that did.
+    released: Vec<(u64, u64)>,
+    dropped: Dropped,
+    delivery: Arc<Delivery>,
+    /// Until the courier has started.
+    destination: Option<Box<dyn Destination>>,
+}
+
+/// Opens the spool of a sink; `have` is how far the destination has come.
+pub(super) fn open(
+    opening: &SinkOpening<'_>,
+    demands: Demands,
+    key: &[String],
+    destination: Box<dyn Destination>,
+    have: u64,
+) -> Result<Box<dyn Sink>, SinkError> {
+    let folder = Folder::new(opening.state, opening.name);
+    let (spool, starts) = Segments::open(folder.clone(), opening.start)?;
+    let end = spool.position();
+    if have > end || starts.first().is_some_and(|start| have < *start) {
+        return Err(SinkError::new(format!(
+            "it has the records up to byte {have} of the spool in {}, which holds those from byte {} to {end}: one of the \
+             two was changed or brought back from a backup; begin a new run with --fresh",
+            opening.state.display(),
+            starts.first().copied().unwrap_or_default(),
+        )));
+    }
+    let columns = opening.columns.map(<[String]>::to_vec);
+    let table = spool.head().map(|head| Table::new(head.columns.clone(), opening.layouts, columns.is_some()));
+    Ok(Box::new(SpooledSink {
+        name: opening.name.to_owned(),
+        spool,
+        folder,
+        layouts: opening.layouts.to_vec(),
+        columns,
+        declared: opening.types.to_vec(),
+        demands,
+        key: key.to_vec(),
+        table,
+        held: Vec::new(),
+        released: Vec::new(),
+        dropped: Dropped::default(),
+        delivery: Arc::new(Delivery::new(end, have, starts)),
+        destination: Some(destination),
+    }))
+}
+
+impl SpooledSink {
+    /// Decides columns and types by what is held, and adds that.
+    fn decide(&mut self) -> Result<(), SinkError> {
+        let names = self.columns.clone().or_else(|| known(&self.layouts)).unwrap_or_else(|| self.names_of_held());
+        let mut table = Table::new(names.clone(), &self.layouts, self.columns.is_some());
+        let mut guesses = vec![Guess::default(); names.len()];
+        let mut ignored = Dropped::default();
+        for (endpoint, record) in &self.held {
+            let see = |column: usize, cell: Option<Cell<'_>>| {
+                if let Some(cell) = cell {
+                    guesses[column].see(cell);
+                }
+            };
+            table.visit(*endpoint, record, &mut ignored, see).map_err(SinkError::new)?;
+        }
+        let types = names.iter().zip(guesses).map(|(name, guess)| {
+            let declared = self.declared.iter().find(|(declared, _)| declared == name);
+            declared.map_or_else(|| guess.decided(), |(_, kind)| *kind)
+        });
+        self.spool.begin(Head { types: types.collect(), columns: names });
+        self.table = Some(table);
+        for (endpoint, record) in std::mem::take(&mut self.held) {
+            let place = self.spool.position();
+            self.add(endpoint, &record)?;
+            self.released.push((place, self.spool.position()));
+        }
+        Ok(())
+    }
+
+    /// The columns of all that is held, in order of first appearance.
+    fn names_of_held(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (endpoint, record) in &self.held {
+            for name in union(&self.layouts, Some((*endpoint, record))) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        if names.is_empty() { union(&self.layouts, None) } else { names }
+    }
+
+    /// Whether a record has something in a column, also before columns are decided.
+    fn has_value(&self, endpoint: usize, record: &Record, name: &str) -> bool {
+        let layout = self.layouts.iter().find(|(of, _)| *of == endpoint);
+        let position = layout.and_then(|(_, layout)| layout.cells.iter().position(|cell| cell == name));
+        match position {
+            Some(position) => record.cells.get(position).is_some_and(|value| !value.is_null()),
+            None => record.row.cell(name).is_some_and(|cell| cell != Cell::Json(&Value::Null)),
+        }
+    }
+
+    fn add(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let (dropped, mut written) = (&mut self.dropped, Ok(()));
+        let begun = self.spool.add(|out| {
+            out.push(b'[');
+            written = table.visit(endpoint, record, dropped, |column, cell| {
+                if column > 0 {
+                    out.push(b',');
+                }
+                json_cell(cell.unwrap_or(Cell::Json(&Value::Null)), out);
+            });
+            out.extend_from_slice(b"]\n");
+        })?;
+        begun.into_iter().for_each(|start| self.delivery.began(start));
+        written.map_err(SinkError::new)
+    }
+}
+
+impl Sink for SpooledSink {
+    fn write(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
+        if self.table.is_some() {
+            return self.add(endpoint, record);
+        }
+        self.held.push((endpoint, record.clone()));
+        if self.held.len() >= MOST_HELD { self.decide() } else { Ok(()) }
+    }
+
+    fn fits(&mut self, endpoint: usize, record: &Record) -> Result<(), String> {
+        let missing = self.key.iter().find(|name| !self.has_value(endpoint, record, name));
+        if let Some(missing) = missing {
+            return Err(format!("sinks.{}: the column {missing} is part of the key and has no value", self.name));
+        }
+        let demands = self.demands;
+        let (Some(table), Some(head)) = (&mut self.table, self.spool.head()) else { return Ok(()) };
+        let mut refused = None;
+        table.visit(endpoint, record, &mut Dropped::default(), |column, cell| {
+            let cell = cell.unwrap_or(Cell::Json(&Value::Null));
+            let (name, kind) = (&head.columns[column], head.types[column]);
+            if !(demands.takes)(kind, cell) {
+                refused.get_or_insert_with(|| refusal(name, kind, cell));
+            }
+        })?;
+        refused.map_or(Ok(()), |words| Err(format!("sinks.{}: {words}", self.name)))
+    }
+
+    fn position(&self) -> Option<u64> {
+        self.table.is_some().then(|| self.spool.position())
+    }
+
+    fn released(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.released)
+    }
+
+    fn line(&self, bytes: (u64, u64)) -> Result<Option<Box<str>>, SinkError> {
+        self.spool.line(bytes).map(Some)
+    }
+
+    fn commit(&mut self) -> Result<Cursor, SinkError> {
+        if !self.held.is_empty() {
+            self.decide()?;
+        }
+        self.spool.commit()
+    }
+
+    fn end(&mut self) -> Result<(), SinkError> {
+        // So that there is a table, and an empty one where it was to be replaced.
+        let known = self.columns.is_some() || known(&self.layouts).is_some();
+        if self.table.is_none() && (known || !self.held.is_empty()) { self.decide() } else { Ok(()) }
+    }
+
+    fn dropped_columns(&self) -> Vec<String> {
+        self.dropped.names()
+    }
+
+    fn deliver(&mut self, overseer: Box<dyn Overseer>) -> Result<Option<Arc<Delivery>>, SinkError> {
+        let Some(destination) = self.destination.take() else { return Ok(None) };
+        let (delivery, name, folder) = (Arc::clone(&self.delivery), self.name.clone(), self.folder.clone());
+        let carry = move || Courier { name, delivery: &delivery, folder, destination, overseer }.run();
+        let thread = std::thread::Builder::new().name(format!("sink-{}", self.name)).spawn(carry);
+        thread.map_err(|error| SinkError::new(format!("no thread could be made for it: {error}")))?;
+        Ok(Some(Arc::clone(&self.delivery)))
+    }
+}
