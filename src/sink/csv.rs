@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
 
 use super::appender::Appender;
 use super::cells::CsvCells;
 use super::table::{Dropped, Table, known, union};
-use super::target::{FileSpec, Target};
+use super::target::Target;
 use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
 use crate::record::{Layout, Record};
 use crate::row::Cell;
@@ -25,13 +27,29 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv",
     example: "[sinks.out.csv]\npath = \"out/prices.csv\"",
     endings: &["csv", "tsv"],
-    schema: <FileSpec as JsonSchema>::json_schema,
+    schema: <CsvSpec as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
-        let target = Target::compile(site, path, value, on_existing)?;
+        // Valid by the schema, but for what the path names, which the target judges.
+        let spec = CsvSpec::deserialize(value).unwrap_or_default();
+        let target = Target::compile(site, path, &json!({ "path": spec.path }), on_existing)?;
         let delimiter = if is_tsv(&target.path) { b'\t' } else { b',' };
-        Some(Arc::new(CsvFile { target, delimiter }))
+        Some(Arc::new(CsvFile { target, delimiter, escapes: spec.escape_formulas.unwrap_or(false) }))
     },
 };
+
+/// A CSV file to write.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct CsvSpec {
+    /// The file, relative to the job file.
+    #[schemars(length(min = 1))]
+    path: String,
+    /// Whether a cell that a spreadsheet would run as a formula gets a `'` before it: one that begins with `=`, `+`,
+    /// `-`, `@`, a tab or a carriage return and is no number (OWASP, CSV injection). Programs that are no spreadsheets
+    /// read that `'` as part of the cell.
+    #[schemars(extend("default" = false))]
+    escape_formulas: Option<bool>,
+}
 
 /// Most bytes of a header that is read back.
 const HEADER_CAP: u64 = 1024 * 1024;
@@ -44,6 +62,14 @@ const MOST_HELD: usize = 1000;
 pub(super) struct CsvFile {
     pub(super) target: Target,
     pub(super) delimiter: u8,
+    /// Whether formulas are escaped.
+    pub(super) escapes: bool,
+}
+
+impl CsvFile {
+    fn cells(&self) -> CsvCells {
+        CsvCells::new(self.delimiter).escaping(self.escapes)
+    }
 }
 
 impl SinkKind for CsvFile {
@@ -52,7 +78,7 @@ impl SinkKind for CsvFile {
     }
 
     fn describe(&self) -> String {
-        self.target.describe(KIND.name)
+        self.target.describe(if self.escapes { "csv, formulas escaped" } else { KIND.name })
     }
 
     fn path(&self) -> Option<&Path> {
@@ -60,7 +86,7 @@ impl SinkKind for CsvFile {
     }
 
     fn identity(&self) -> String {
-        self.target.identity(KIND.name)
+        self.target.identity(KIND.name) + if self.escapes { " escape-formulas" } else { "" }
     }
 
     fn survey(&self) -> Result<(), SinkError> {
@@ -73,7 +99,7 @@ impl SinkKind for CsvFile {
         layouts: &[(usize, Layout)],
         columns: Option<&[String]>,
     ) -> Result<Box<dyn Sink>, SinkError> {
-        let mut rows = Rows::new(self.delimiter, layouts, columns);
+        let mut rows = Rows::new(self.cells(), layouts, columns);
         let mut head = Vec::new();
         rows.begin(&mut head);
         let mut output = self.target.open(start, &head)?;
@@ -172,12 +198,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Rows for these layouts, or these columns of them.
-    pub fn new(delimiter: u8, layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
+    /// Rows of such cells for these layouts, or these columns of them.
+    pub fn new(cells: CsvCells, layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
         let names = columns.map(<[String]>::to_vec).or_else(|| known(layouts));
         let chosen = columns.is_some();
         Self {
-            cells: CsvCells::new(delimiter),
+            cells,
             layouts: layouts.to_vec(),
             chosen,
             table: names.map(|names| Table::new(names, layouts, chosen)),
@@ -203,9 +229,12 @@ impl Rows {
     pub fn adopt(&mut self, found: Vec<String>) -> Result<(), (Vec<String>, Vec<String>)> {
         self.headed = true;
         match &self.table {
-            Some(table) if table.names() == found => Ok(()),
-            Some(table) => Err((found, table.names().to_vec())),
+            Some(table) => {
+                let own: Vec<String> = table.names().iter().map(|name| self.cells.escaped(name).into_owned()).collect();
+                if own == found { Ok(()) } else { Err((found, own)) }
+            }
             None => {
+                let found = found.iter().map(|name| self.cells.unescaped(name).to_owned()).collect();
                 self.table = Some(Table::new(found, &self.layouts, self.chosen));
                 Ok(())
             }

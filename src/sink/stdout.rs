@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::appender::reason;
+use super::cells::CsvCells;
 use super::jsonl::Lines;
 use super::table::Dropped;
 use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start, csv};
@@ -130,7 +131,7 @@ impl<W: Write> Stream<W> {
         let form = match format {
             Format::Jsonl => Form::Jsonl(Lines::new(layouts, columns)),
             Format::Csv => {
-                let mut rows = csv::Rows::new(b',', layouts, columns);
+                let mut rows = csv::Rows::new(CsvCells::new(b','), layouts, columns);
                 if offset > 0 {
                     rows.headed();
                 }

@@ -35,8 +35,8 @@ fn plan(path: &Path, on_existing: OnExisting) -> Arc<dyn SinkKind> {
     let target = Target::decide(&value, Some(on_existing), |_| path.to_owned()).unwrap();
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("jsonl") => Arc::new(super::jsonl::JsonlFile { target }),
-        Some("tsv") => Arc::new(super::csv::CsvFile { target, delimiter: b'\t' }),
-        _ => Arc::new(super::csv::CsvFile { target, delimiter: b',' }),
+        Some("tsv") => Arc::new(super::csv::CsvFile { target, delimiter: b'\t', escapes: false }),
+        _ => Arc::new(super::csv::CsvFile { target, delimiter: b',', escapes: false }),
     }
 }
 

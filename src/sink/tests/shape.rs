@@ -158,6 +158,28 @@ fn a_record_of_a_stranger_is_refused_and_leaves_no_bytes() {
 }
 
 #[test]
+fn formulas_are_escaped_in_names_too_and_names_are_found_again() {
+    use crate::sink::csv::CsvFile;
+    use crate::sink::target::Target;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    let open = |start| {
+        let target = Target::decide(&json!({"path": "x.csv"}), None, |_| path.clone()).unwrap();
+        let kind = CsvFile { target, delimiter: b',', escapes: true };
+        crate::sink::SinkKind::open(&kind, start, &[(0, layout(None, &["-x"]))], None).unwrap()
+    };
+    let mut sink = open(Start::New);
+    sink.write(0, &record(json!({"=a": "@1", "b": "-1"}), &[json!(-2)])).unwrap();
+    let cursor = sink.commit().unwrap();
+    drop(sink);
+    let mut sink = open(Start::Resume(cursor));
+    sink.write(0, &record(json!({"=a": "+b", "b": 3}), &[json!("=4")])).unwrap();
+    sink.commit().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "'=a,b,'-x\n'@1,-1,-2\n'+b,3,'=4\n");
+    assert_eq!(sink.dropped_columns(), Vec::<String>::new());
+}
+
+#[test]
 fn records_that_come_before_the_columns_are_found_again() {
     let layouts = [(0, layout(None, &["x"]))];
     let unread = record(json!({}), &[json!(1)]);
