@@ -3,8 +3,7 @@
 //! Columns are fixed by the plan, by the file that is gone on with, or by the first record of an
 //! input that brings its own. Must never write under a header that is not its own.
 
-use std::fs::File;
-use std::io::{Read as _, Seek};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::appender::Appender;
 use super::cells::CsvCells;
 use super::table::{Dropped, Table, known, union};
 use super::target::Target;
-use super::{Cursor, Sink, SinkError, SinkKind, SinkRow, Start};
+use super::{Cursor, Form, Sink, SinkError, SinkKind, SinkRow, Start};
 use crate::record::{Layout, Record};
 use crate::row::Cell;
 use crate::source::csv::is_tsv;
@@ -24,9 +23,10 @@ use crate::source::csv::is_tsv;
 /// The row of [`super::KINDS`].
 pub const KIND: SinkRow = SinkRow {
     name: "csv",
-    doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv",
+    doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv; packed for .csv.gz and .csv.zst",
     example: "[sinks.out.csv]\npath = \"out/prices.csv\"",
     endings: &["csv", "tsv"],
+    packs: true,
     schema: <CsvSpec as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         // Valid by the schema, but for what the path names, which the target judges.
@@ -85,6 +85,10 @@ impl SinkKind for CsvFile {
         Some(&self.target.path)
     }
 
+    fn form(&self) -> Form {
+        self.target.form
+    }
+
     fn identity(&self) -> String {
         self.target.identity(KIND.name) + if self.escapes { " escape-formulas" } else { "" }
     }
@@ -103,25 +107,25 @@ impl SinkKind for CsvFile {
         let mut head = Vec::new();
         rows.begin(&mut head);
         let mut output = self.target.open(start, &head)?;
-        if output.offset() == 0 {
+        if output.position() == 0 {
             output.buffer().extend_from_slice(&head);
         } else {
-            let found = read_header(output.file(), output.path(), output.offset(), self.delimiter)?;
+            let found = read_header(&output, self.delimiter)?;
             rows.adopt(found).map_err(|(found, own)| mismatch(output.path(), &found, &own))?;
         }
         Ok(Box::new(CsvSink { output, rows, released: Vec::new() }))
     }
 }
 
-fn read_header(mut file: &File, path: &Path, length: u64, delimiter: u8) -> Result<Vec<String>, SinkError> {
+fn read_header(output: &Appender, delimiter: u8) -> Result<Vec<String>, SinkError> {
     let mut record = csv::StringRecord::new();
-    let read = file.rewind().map_err(csv::Error::from).and_then(|()| {
-        let text = file.take(length.min(HEADER_CAP));
+    let read = output.read_back().map_err(csv::Error::from).and_then(|text| {
+        let text = text.take(HEADER_CAP);
         csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(text).read_record(&mut record)
     });
     match read {
         Ok(_) => Ok(record.iter().map(str::to_owned).collect()),
-        Err(error) => Err(SinkError::new(format!("the header of {} can't be read: {error}", path.display()))),
+        Err(error) => Err(SinkError::new(format!("the header of {} can't be read: {error}", output.path().display()))),
     }
 }
 
@@ -146,7 +150,7 @@ struct CsvSink {
 impl CsvSink {
     /// Adds to the buffer by `change`, and notes where records came to stand that had no place before.
     fn add(&mut self, change: impl FnOnce(&mut Rows, &mut Vec<u8>) -> Result<(), String>) -> Result<(), SinkError> {
-        let base = self.output.offset();
+        let base = self.output.text();
         change(&mut self.rows, self.output.buffer()).map_err(SinkError::new)?;
         let in_file = |(start, end): (usize, usize)| (base + start as u64, base + end as u64);
         self.released.extend(self.rows.released.drain(..).map(in_file));

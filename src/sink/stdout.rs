@@ -25,6 +25,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "standard output, as JSON Lines or CSV",
     example: "[sinks.out]\nstdout = \"jsonl\"",
     endings: &[],
+    packs: false,
     schema: <Format as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         if on_existing.is_some() {
@@ -178,7 +179,7 @@ impl<W: Write + Send> Sink for Stream<W> {
             rows.release(&mut self.buffer).map_err(SinkError::new)?;
         }
         self.flush()?;
-        Ok(Cursor { offset: self.offset, tail_crc: 0 })
+        Ok(Cursor { offset: self.offset, ..Cursor::default() })
     }
 
     fn dropped_columns(&self) -> Vec<String> {
@@ -254,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_resume_goes_on_without_a_header() {
-        let start = Start::Resume(Cursor { offset: 40, tail_crc: 0 });
+        let start = Start::Resume(Cursor { offset: 40, tail_crc: 0, text: 0 });
         let mut stream = stream(Format::Csv, start, 1000);
         stream.write(0, &record(json!({"a": 1}), &[json!(2)])).unwrap();
         assert_eq!(stream.commit().unwrap().offset, 44);
