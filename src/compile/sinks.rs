@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::record::{InputColumns, Layout};
 use crate::sink::{KINDS, OnExisting, SinkKind, SinkPlan, SinkRow};
+use crate::source::unpack::inner;
 use crate::spec::JobSpec;
 use crate::spec::kind::{ShortOrKind, SinkSpec};
 
@@ -86,8 +87,13 @@ fn kind(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec) -> Option<Arc<dyn 
 }
 
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SinkRow> {
-    let ending = ending(file);
+    let ending = ending(inner(file));
     let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
+    if let Some(row) = found.filter(|row| inner(file) != file && !row.packs) {
+        let help = format!("write `{}`, and pack it when the run has ended", inner(file));
+        site.error(codes::BAD_VALUE, &path.key("path"), format!("{} is not written packed", row.name), help);
+        return None;
+    }
     if found.is_none() {
         let endings: Vec<&str> = KINDS.iter().flat_map(|row| row.endings.iter().copied()).collect();
         let shown: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
@@ -97,7 +103,8 @@ fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static
             format!("no kind of sink writes `.{ending}` files")
         };
         let help = format!(
-            "end the name in {}, or name the kind in place of the path: `csv = {{ path = {file:?} }}`",
+            "end the name in {} (and .gz or .zst behind it to pack it), or name the kind in place of the path: \
+             `csv = {{ path = {file:?} }}`",
             shown.join(", ")
         );
         site.error(codes::BAD_VALUE, &path.key("path"), message, help);

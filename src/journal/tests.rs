@@ -43,7 +43,7 @@ fn commit(rows: u64) -> Commit {
     (0..rows).for_each(|row| _ = done.insert(row * 3 / 2));
     Commit {
         done: vec![done, RowSet::default()],
-        cursors: vec![Some(Cursor { offset: rows * 40, tail_crc: 7 })],
+        cursors: vec![Some(Cursor { offset: rows * 40, tail_crc: 7, text: 0 })],
         counts: vec![Counts { ok: rows, failed: rows / 5, ..Counts::default() }, Counts::default()],
         failed: if rows.is_multiple_of(5) { vec![failed(0, rows), failed(1, rows + 1)] } else { vec![] },
         healed: false,
@@ -55,7 +55,7 @@ fn commit(rows: u64) -> Commit {
         spools: vec![SpoolNote {
             endpoint: "a".into(),
             lines: rows,
-            cursor: Cursor { offset: rows * 30, tail_crc: 8 },
+            cursor: Cursor { offset: rows * 30, tail_crc: 8, text: 0 },
         }],
     }
 }

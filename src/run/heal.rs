@@ -6,14 +6,18 @@
 //! done after it and finished by the next session if a kill comes in between. Must never touch an
 //! output before that commit is durable.
 
+mod cutting;
+
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::journal::{Commit, FailedRow, Opening, Rename, WalkNote, Writer};
 use crate::plan::Plan;
-use crate::sink::{Cursor, claim, spooled, tail_crc};
+use crate::sink::{Cursor, Form, claim, fill, spooled, tail_crc};
+
+use cutting::{stand_on_lines, without};
 
 /// What failed.
 #[derive(Debug, Default)]
@@ -50,14 +54,16 @@ pub fn begin(
     let mut outputs = Vec::new();
     for (position, sink) in plan.sinks.iter().enumerate() {
         let (Some(path), Some(cursor)) = (sink.kind.path(), state.cursors[position]) else { continue };
+        let output = (path, sink.kind.form());
         let spans = spans_of(&failed, position, path)?;
         // All are looked at before any is rewritten, and are ours until the renames are done.
-        let file = verify(path, cursor, &spans, was_complete)?;
-        outputs.push((position, path, cursor, spans, file));
+        let file = verify(output, cursor, &spans, was_complete)?;
+        outputs.push((position, output, cursor, spans, file));
     }
     let mut renames = Vec::new();
-    for (position, path, cursor, spans, _) in outputs.iter().filter(|(_, _, _, spans, _)| !spans.is_empty()) {
-        let rewritten = rewrite(path, *cursor, spans).inspect_err(|_| remove(path));
+    for (position, output, cursor, spans, _) in outputs.iter().filter(|(_, _, _, spans, _)| !spans.is_empty()) {
+        let (path, _) = *output;
+        let rewritten = rewrite(*output, *cursor, spans).inspect_err(|_| remove(path));
         let (rename, cursor) = rewritten.map_err(|error| unreadable(path, &error))?;
         renames.push(rename);
         state.cursors[*position] = Some(cursor);
@@ -200,7 +206,12 @@ pub fn still_there(plan: &Plan, opening: &Opening) -> Result<(), String> {
 
 /// Takes the output for us alone, and looks whether it is as the run left it: cutting at noted places of an
 /// edited file would tear records, and what others wrote behind it is not ours to cut.
-fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)], was_complete: bool) -> Result<File, String> {
+fn verify(
+    (path, form): (&Path, Form),
+    cursor: Cursor,
+    spans: &[(u64, u64)],
+    was_complete: bool,
+) -> Result<File, String> {
     let edited = || {
         format!(
             "{} was edited since the run wrote it, so the records of failed rows can't be found in it; put back the \
@@ -210,44 +221,27 @@ fn verify(path: &Path, cursor: Cursor, spans: &[(u64, u64)], was_complete: bool)
     };
     let file = File::options().read(true).write(true).open(path).map_err(|error| unreadable(path, &error))?;
     claim(&file, path).map_err(|error| error.message)?;
-    let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
-    if length < cursor.offset
-        || (was_complete && length != cursor.offset)
-        || tail_crc(&file, cursor.offset).map_err(|error| unreadable(path, &error))? != cursor.tail_crc
-    {
-        return Err(edited());
-    }
-    let ends_line = |at: u64| {
-        let mut byte = [b'\n'];
-        at == 0 || (file.read_exact_at(&mut byte, at - 1).is_ok() && byte == [b'\n'])
-    };
-    let whole = spans.iter().all(|(start, end)| *end <= cursor.offset && ends_line(*start) && ends_line(*end));
-    if whole { Ok(file) } else { Err(edited()) }
+    let whole = (|| {
+        let length = file.metadata()?.len();
+        let committed = length >= cursor.offset && tail_crc(&file, cursor.offset)? == cursor.tail_crc;
+        Ok(committed
+            && (!was_complete || form.is_closed(&file, cursor, length)?)
+            && stand_on_lines(spans, form.lines(&file, cursor)?)?)
+    })();
+    if whole.map_err(|error| unreadable(path, &error))? { Ok(file) } else { Err(edited()) }
 }
 
 /// Writes the output without `spans` beside itself and makes it durable. Keeps the file's mode, and a link
 /// that leads to it.
-fn rewrite(path: &Path, cursor: Cursor, spans: &[(u64, u64)]) -> io::Result<(Rename, Cursor)> {
+fn rewrite((path, form): (&Path, Form), cursor: Cursor, spans: &[(u64, u64)]) -> io::Result<(Rename, Cursor)> {
     let path = &std::fs::canonicalize(path)?;
     let from = beside(path);
-    let mut old = File::open(path)?;
-    let mut new = OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o600).open(&from)?;
+    let old = File::open(path)?;
+    let new = OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o600).open(&from)?;
     new.set_permissions(old.metadata()?.permissions())?;
-    let mut position = 0;
-    for (start, end) in spans.iter().copied().chain([(cursor.offset, cursor.offset)]) {
-        old.seek(SeekFrom::Start(position))?;
-        let wanted = start.saturating_sub(position);
-        if io::copy(&mut Read::by_ref(&mut old).take(wanted), &mut new)? != wanted {
-            return Err(io::Error::other("it is shorter than the journal says"));
-        }
-        position = end;
-    }
-    new.flush()?;
-    new.sync_all()?;
+    let cursor = fill(new, &from, form, without(spans, form, &old, cursor)?)?;
     // Its name must be there after a power cut as well: the commit that comes next counts on it.
     sync_folder(&from)?;
-    let offset = new.stream_position()?;
-    let cursor = Cursor { offset, tail_crc: tail_crc(&new, offset)? };
     Ok((Rename { from, to: path.to_path_buf() }, cursor))
 }
 
@@ -271,7 +265,7 @@ mod tests {
     const TEXT: &str = "head\none\ntwo\nthree\ntorn";
 
     fn cursor(path: &Path, offset: u64) -> Cursor {
-        Cursor { offset, tail_crc: tail_crc(&File::open(path).unwrap(), offset).unwrap() }
+        Cursor { offset, tail_crc: tail_crc(&File::open(path).unwrap(), offset).unwrap(), text: 0 }
     }
 
     #[test]
@@ -279,7 +273,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.csv");
         std::fs::write(&path, TEXT).unwrap();
-        let (rename, cursor) = rewrite(&path, cursor(&path, 19), &[(5, 9), (13, 19)]).unwrap();
+        let (rename, cursor) = rewrite((&path, Form::default()), cursor(&path, 19), &[(5, 9), (13, 19)]).unwrap();
         assert_eq!(std::fs::read_to_string(&rename.from).unwrap(), "head\ntwo\n");
         assert_eq!(cursor.offset, 9);
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("torn"), "the output itself is untouched");
@@ -312,7 +306,7 @@ mod tests {
         std::fs::write(&path, TEXT).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         symlink("real.csv", &link).unwrap();
-        let (rename, _) = rewrite(&link, cursor(&path, 19), &[(5, 9)]).unwrap();
+        let (rename, _) = rewrite((&link, Form::default()), cursor(&path, 19), &[(5, 9)]).unwrap();
         assert_eq!(std::fs::metadata(&rename.from).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(rename.to.file_name(), path.file_name());
     }
@@ -322,14 +316,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.csv");
         std::fs::write(&path, TEXT).unwrap();
-        let good = cursor(&path, 19);
-        assert!(verify(&path, good, &[(5, 9), (9, 13)], false).is_ok());
-        assert!(verify(&path, good, &[(5, 9)], true).is_err(), "somebody wrote behind a complete run");
-        assert!(verify(&path, good, &[(6, 9)], false).is_err(), "no line begins there");
-        assert!(verify(&path, good, &[(13, 24)], false).is_err(), "behind the last commit");
+        let (good, output) = (cursor(&path, 19), (path.as_path(), Form::default()));
+        assert!(verify(output, good, &[(5, 9), (9, 13)], false).is_ok());
+        assert!(verify(output, good, &[(5, 9)], true).is_err(), "somebody wrote behind a complete run");
+        assert!(verify(output, good, &[(6, 9)], false).is_err(), "no line begins there");
+        assert!(verify(output, good, &[(13, 24)], false).is_err(), "behind the last commit");
         for edited in ["head\ntwo\none\nthree\n", "head\n"] {
             std::fs::write(&path, edited).unwrap();
-            assert!(verify(&path, good, &[(5, 9)], false).unwrap_err().contains("was edited"));
+            assert!(verify(output, good, &[(5, 9)], false).unwrap_err().contains("was edited"));
         }
     }
 }

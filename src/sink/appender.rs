@@ -1,14 +1,16 @@
 //! A file that grows at its end and knows how much of it is durable.
 //!
-//! Bytes gather in memory and are written where they belong, not where a file position happens to
-//! be. After a failed write or sync nothing is counted any more: the kernel may have dropped what it
+//! Text gathers in memory, is packed where the file is, and written where it belongs, not where a file position
+//! happens to be. Behind what is committed stands what closes the file; what follows is written over it. After a failed write or sync nothing is counted any more: the kernel may have dropped what it
 //! could not write, and will not say so twice.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::form::Form;
+use super::packer::Packer;
 use super::{Cursor, SinkError};
 
 /// Bytes that gather before they are written.
@@ -21,33 +23,51 @@ const TAIL: u64 = 64 * 1024;
 pub(super) struct Appender {
     file: File,
     path: PathBuf,
+    form: Form,
+    /// Text that is not packed and written yet.
     buffer: Vec<u8>,
+    packer: Option<Packer>,
     /// Bytes of the file that are written.
     offset: u64,
+    /// Bytes of text before the buffer.
+    text: u64,
+    /// Whether what was found behind `offset`, which closes the file, still stands there.
+    untouched: bool,
     /// The last commit, while nothing was added to it.
     committed: Option<Cursor>,
     broken: Option<SinkError>,
 }
 
 impl Appender {
-    /// Goes on behind `offset` bytes.
-    pub fn new(file: File, path: PathBuf, offset: u64) -> Self {
-        Self { file, path, buffer: Vec::with_capacity(FLUSH + FLUSH / 4), offset, committed: None, broken: None }
+    /// Goes on behind `offset` bytes, in which stand `text` bytes of text, and behind which the file ends.
+    pub fn new(file: File, path: PathBuf, form: Form, (offset, text): (u64, u64)) -> Self {
+        let (buffer, packer) = (Vec::with_capacity(FLUSH + FLUSH / 4), form.packer());
+        Self { file, path, form, buffer, packer, offset, text, untouched: false, committed: None, broken: None }
     }
 
-    /// Bytes that stand before the buffer.
-    pub fn offset(&self) -> u64 {
-        self.offset
+    /// As [`Appender::new`], in a file that somebody else closed behind `offset`: it stays so until there is a record.
+    pub fn untouched(file: File, path: PathBuf, form: Form, place: (u64, u64)) -> Self {
+        Self { untouched: true, ..Self::new(file, path, form, place) }
     }
 
-    /// Bytes of the output, those of the buffer included.
+    /// Bytes of text that stand before the buffer.
+    pub fn text(&self) -> u64 {
+        self.text
+    }
+
+    /// Bytes of text, those of the buffer included.
     pub fn position(&self) -> u64 {
-        self.offset + self.buffer.len() as u64
+        self.text + self.buffer.len() as u64
     }
 
-    /// The file.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// The text that is written, from its beginning.
+    pub fn read_back(&self) -> io::Result<Box<dyn Read + '_>> {
+        self.form.text(&self.file, self.offset)
+    }
+
+    /// How the text stands in the file.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The file's path.
@@ -55,7 +75,7 @@ impl Appender {
         &self.path
     }
 
-    /// Where bytes are added. [`Appender::settle`] comes after every record.
+    /// Where text is added. [`Appender::settle`] comes after every record.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         self.committed = None;
         &mut self.buffer
@@ -68,7 +88,7 @@ impl Appender {
 
     /// Writes what has gathered, if it is much.
     pub fn settle(&mut self) -> Result<(), SinkError> {
-        if self.buffer.len() < FLUSH { self.sound() } else { self.flush() }
+        if self.buffer.len() < FLUSH { self.sound() } else { self.flush(false) }
     }
 
     /// Makes everything durable.
@@ -77,12 +97,14 @@ impl Appender {
         if let Some(cursor) = self.committed {
             return Ok(cursor);
         }
-        self.flush()?;
+        if !self.untouched || !self.buffer.is_empty() {
+            self.flush(true)?;
+        }
         let synced = self.file.sync_data();
         self.done(synced, "could not be made durable")?;
         let crc = tail_crc(&self.file, self.offset);
         let tail_crc = self.done(crc, "could not be read back")?;
-        let cursor = Cursor { offset: self.offset, tail_crc };
+        let cursor = self.form.cursor(self.offset, self.text, tail_crc);
         self.committed = Some(cursor);
         Ok(cursor)
     }
@@ -91,11 +113,28 @@ impl Appender {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    fn flush(&mut self) -> Result<(), SinkError> {
+    /// Writes what has gathered; where it `closes` the file, all of it and what closes it.
+    fn flush(&mut self, closes: bool) -> Result<(), SinkError> {
         self.sound()?;
-        let written = self.file.write_all_at(&self.buffer, self.offset);
-        self.done(written, "could not be written")?;
-        self.offset += self.buffer.len() as u64;
+        let flushed = self.write(closes);
+        self.done(flushed, "could not be written")
+    }
+
+    fn write(&mut self, closes: bool) -> io::Result<()> {
+        if self.untouched {
+            self.file.set_len(self.offset)?;
+            self.untouched = false;
+        }
+        let text = self.position();
+        if let Some(packer) = &mut self.packer {
+            packer.replace(&mut self.buffer, closes)?;
+        }
+        let length = self.buffer.len() as u64;
+        if closes {
+            self.form.close(text, &mut self.buffer)?;
+        }
+        self.file.write_all_at(&self.buffer, self.offset)?;
+        (self.offset, self.text) = (self.offset + length, text);
         self.buffer.clear();
         Ok(())
     }
@@ -107,6 +146,20 @@ impl Appender {
             error
         })
     }
+}
+
+/// Fills an empty file with a text and makes it durable.
+///
+/// # Errors
+/// When the text can't be read or the file can't be written.
+pub(crate) fn fill(file: File, path: &Path, form: Form, mut text: impl Read) -> io::Result<Cursor> {
+    let mut output = Appender::new(file, path.to_owned(), form, (0, 0));
+    while Read::by_ref(&mut text).take(FLUSH as u64).read_to_end(output.buffer())? > 0 {
+        output.settle().map_err(io::Error::other)?;
+    }
+    let cursor = output.commit().map_err(io::Error::other)?;
+    output.file.sync_all()?;
+    Ok(cursor)
 }
 
 /// The checksum of a cursor at `offset`.
@@ -142,7 +195,7 @@ mod tests {
 
     fn appender(path: &Path) -> Appender {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
-        Appender::new(file, path.to_owned(), 0)
+        Appender::new(file, path.to_owned(), Form::default(), (0, 0))
     }
 
     #[test]
@@ -156,7 +209,7 @@ mod tests {
         let full = appender.commit().unwrap();
         assert_eq!((full.offset, full), (100_000, appender.commit().unwrap()));
         appender.file.write_all_at(b"y", 99_999).unwrap();
-        assert_ne!(tail_crc(appender.file(), 100_000).unwrap(), full.tail_crc);
+        assert_ne!(tail_crc(&appender.file, 100_000).unwrap(), full.tail_crc);
     }
 
     #[test]
@@ -165,10 +218,10 @@ mod tests {
         let mut appender = appender(&folder.path().join("x"));
         appender.buffer().extend_from_slice(b"little");
         appender.settle().unwrap();
-        assert_eq!(appender.offset(), 0);
+        assert_eq!(appender.text(), 0);
         appender.buffer().extend_from_slice(&vec![b'x'; FLUSH]);
         appender.settle().unwrap();
-        assert_eq!(appender.offset(), 6 + FLUSH as u64);
+        assert_eq!(appender.text(), 6 + FLUSH as u64);
     }
 
     #[test]
@@ -177,7 +230,7 @@ mod tests {
         appender.buffer().extend_from_slice(&vec![b'x'; FLUSH]);
         let error = appender.settle().unwrap_err();
         assert!(error.message.starts_with("/dev/full could not be written: no space is left"), "{error}");
-        assert_eq!(appender.offset(), 0);
+        assert_eq!(appender.text(), 0);
         assert_eq!(appender.commit().unwrap_err(), error);
         assert_eq!(appender.settle().unwrap_err(), error);
     }

@@ -1,5 +1,7 @@
 //! Values as bytes: cells of CSV, and JSON. Must never allocate for a plain value.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::row::Cell;
@@ -24,13 +26,30 @@ pub(super) fn json_cell(cell: Cell<'_>, out: &mut Vec<u8>) {
 #[derive(Debug)]
 pub(super) struct CsvCells {
     delimiter: u8,
+    /// Whether what a spreadsheet would run as a formula is made text.
+    escapes: bool,
     scratch: Vec<u8>,
 }
 
 impl CsvCells {
     /// Cells between `delimiter`.
     pub fn new(delimiter: u8) -> Self {
-        Self { delimiter, scratch: Vec::new() }
+        Self { delimiter, escapes: false, scratch: Vec::new() }
+    }
+
+    /// The same, that escapes formulas if `escapes`.
+    pub fn escaping(self, escapes: bool) -> Self {
+        Self { escapes, ..self }
+    }
+
+    /// A text as it stands in its cell, but for quotes.
+    pub fn escaped<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.escapes && is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    }
+
+    /// The text of which [`CsvCells::escaped`] made this one.
+    pub fn unescaped<'t>(&self, text: &'t str) -> &'t str {
+        text.strip_prefix('\'').filter(|text| self.escapes && is_formula(text)).unwrap_or(text)
     }
 
     /// Appends a cell, and the delimiter before it unless it is the first.
@@ -41,9 +60,9 @@ impl CsvCells {
         }
         match cell {
             None | Some(Cell::Json(Value::Null)) => {}
-            Some(Cell::Text(text)) => self.text(text.as_bytes(), out),
+            Some(Cell::Text(text)) => self.text(self.escaped(text).as_bytes(), out),
             Some(Cell::Integer(value)) => json(&value, out),
-            Some(Cell::Json(Value::String(text))) => self.text(text.as_bytes(), out),
+            Some(Cell::Json(Value::String(text))) => self.text(self.escaped(text).as_bytes(), out),
             Some(Cell::Json(value @ (Value::Bool(_) | Value::Number(_)))) => json(value, out),
             Some(Cell::Json(value @ (Value::Array(_) | Value::Object(_)))) => {
                 let mut scratch = std::mem::take(&mut self.scratch);
@@ -79,6 +98,17 @@ impl CsvCells {
     }
 }
 
+/// Whether a spreadsheet may run a text as a formula (OWASP, CSV injection): a number is none, whatever its sign.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(text)
+}
+
+fn is_number(text: &str) -> bool {
+    // What `parse` takes beside digits, such as `-inf`, is a name to a spreadsheet.
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+        && text.parse::<f64>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -101,6 +131,41 @@ mod tests {
         assert_eq!(written(&[json!(null)]), "\"\"\n");
         assert_eq!(written(&[json!(null), json!("")]), ",\n");
         assert_eq!(written(&[json!(u64::MAX), json!(1e300)]), "18446744073709551615,1e+300\n");
+    }
+
+    #[test]
+    fn formulas_become_text_and_numbers_stay() {
+        let cases = [
+            ("=1+2", "'=1+2"),
+            ("+CMD|' /C calc'!A0", "'+CMD|' /C calc'!A0"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "\"'\r=1\""),
+            ("=1,2", "\"'=1,2\""),
+            ("=\"a\"", "\"'=\"\"a\"\"\""),
+            ("-1.5", "-1.5"),
+            ("+4e-7", "+4e-7"),
+            ("-", "'-"),
+            ("-inf", "'-inf"),
+            ("+1-1", "'+1-1"),
+            ("1-1", "1-1"),
+            (" =1", " =1"),
+            ("'=1", "'=1"),
+            ("", ""),
+        ];
+        let mut writer = CsvCells::new(b',').escaping(true);
+        for (text, expected) in cases {
+            let mut out = Vec::new();
+            writer.cell(0, Some(Cell::Text(text)), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            assert!(text == "'=1" || writer.unescaped(&writer.escaped(text)) == text, "{text}");
+        }
+        let mut out = Vec::new();
+        let cells = [json!("=1"), json!(-1.5), json!("-1.5"), json!([1]), json!("\tx")];
+        let mut writer = CsvCells::new(b'\t').escaping(true);
+        cells.iter().enumerate().for_each(|(column, cell)| writer.cell(column, Some(Cell::Json(cell)), &mut out));
+        assert_eq!(String::from_utf8(out).unwrap(), "'=1\t-1.5\t-1.5\t[1]\t\"'\tx\"");
     }
 
     proptest! {

@@ -3,18 +3,19 @@
 //! Columns are fixed by the plan, by the file that is gone on with, or by the first record of an
 //! input that brings its own. Must never write under a header that is not its own.
 
-use std::fs::File;
-use std::io::{Read as _, Seek};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
 
 use super::appender::Appender;
 use super::cells::CsvCells;
 use super::table::{Dropped, Table, known, union};
-use super::target::{FileSpec, Target};
-use super::{Cursor, Sink, SinkError, SinkKind, SinkOpening, SinkRow};
+use super::target::Target;
+use super::{Cursor, Form, Sink, SinkError, SinkKind, SinkOpening, SinkRow};
 use crate::record::{Layout, Record};
 use crate::row::Cell;
 use crate::source::csv::is_tsv;
@@ -22,17 +23,34 @@ use crate::source::csv::is_tsv;
 /// The row of [`super::KINDS`].
 pub const KIND: SinkRow = SinkRow {
     name: "csv",
-    doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv",
+    doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv; packed for .csv.gz and .csv.zst",
     example: "[sinks.out.csv]\npath = \"out/prices.csv\"",
     endings: &["csv", "tsv"],
     tables: false,
-    schema: <FileSpec as JsonSchema>::json_schema,
+    packs: true,
+    schema: <CsvSpec as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
-        let target = Target::compile(site, path, value, on_existing)?;
+        // Valid by the schema, but for what the path names, which the target judges.
+        let spec = CsvSpec::deserialize(value).unwrap_or_default();
+        let target = Target::compile(site, path, &json!({ "path": spec.path }), on_existing)?;
         let delimiter = if is_tsv(&target.path) { b'\t' } else { b',' };
-        Some(Arc::new(CsvFile { target, delimiter }))
+        Some(Arc::new(CsvFile { target, delimiter, escapes: spec.escape_formulas.unwrap_or(false) }))
     },
 };
+
+/// A CSV file to write.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct CsvSpec {
+    /// The file, relative to the job file.
+    #[schemars(length(min = 1))]
+    path: String,
+    /// Whether a cell that a spreadsheet would run as a formula gets a `'` before it: one that begins with `=`, `+`,
+    /// `-`, `@`, a tab or a carriage return and is no number (OWASP, CSV injection). Programs that are no spreadsheets
+    /// read that `'` as part of the cell.
+    #[schemars(extend("default" = false))]
+    escape_formulas: Option<bool>,
+}
 
 /// Most bytes of a header that is read back.
 const HEADER_CAP: u64 = 1024 * 1024;
@@ -45,6 +63,14 @@ const MOST_HELD: usize = 1000;
 pub(super) struct CsvFile {
     pub(super) target: Target,
     pub(super) delimiter: u8,
+    /// Whether formulas are escaped.
+    pub(super) escapes: bool,
+}
+
+impl CsvFile {
+    fn cells(&self) -> CsvCells {
+        CsvCells::new(self.delimiter).escaping(self.escapes)
+    }
 }
 
 impl SinkKind for CsvFile {
@@ -53,15 +79,19 @@ impl SinkKind for CsvFile {
     }
 
     fn describe(&self) -> String {
-        self.target.describe(KIND.name)
+        self.target.describe(if self.escapes { "csv, formulas escaped" } else { KIND.name })
     }
 
     fn path(&self) -> Option<&Path> {
         Some(&self.target.path)
     }
 
+    fn form(&self) -> Form {
+        self.target.form
+    }
+
     fn identity(&self) -> String {
-        self.target.identity(KIND.name)
+        self.target.identity(KIND.name) + if self.escapes { " escape-formulas" } else { "" }
     }
 
     fn survey(&self) -> Result<(), SinkError> {
@@ -70,29 +100,29 @@ impl SinkKind for CsvFile {
 
     fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
         let SinkOpening { start, layouts, columns, .. } = *opening;
-        let mut rows = Rows::new(self.delimiter, layouts, columns);
+        let mut rows = Rows::new(self.cells(), layouts, columns);
         let mut head = Vec::new();
         rows.begin(&mut head);
         let mut output = self.target.open(start, &head)?;
-        if output.offset() == 0 {
+        if output.position() == 0 {
             output.buffer().extend_from_slice(&head);
         } else {
-            let found = read_header(output.file(), output.path(), output.offset(), self.delimiter)?;
+            let found = read_header(&output, self.delimiter)?;
             rows.adopt(found).map_err(|(found, own)| mismatch(output.path(), &found, &own))?;
         }
         Ok(Box::new(CsvSink { output, rows, released: Vec::new() }))
     }
 }
 
-fn read_header(mut file: &File, path: &Path, length: u64, delimiter: u8) -> Result<Vec<String>, SinkError> {
+fn read_header(output: &Appender, delimiter: u8) -> Result<Vec<String>, SinkError> {
     let mut record = csv::StringRecord::new();
-    let read = file.rewind().map_err(csv::Error::from).and_then(|()| {
-        let text = file.take(length.min(HEADER_CAP));
+    let read = output.read_back().map_err(csv::Error::from).and_then(|text| {
+        let text = text.take(HEADER_CAP);
         csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(text).read_record(&mut record)
     });
     match read {
         Ok(_) => Ok(record.iter().map(str::to_owned).collect()),
-        Err(error) => Err(SinkError::new(format!("the header of {} can't be read: {error}", path.display()))),
+        Err(error) => Err(SinkError::new(format!("the header of {} can't be read: {error}", output.path().display()))),
     }
 }
 
@@ -117,7 +147,7 @@ struct CsvSink {
 impl CsvSink {
     /// Adds to the buffer by `change`, and notes where records came to stand that had no place before.
     fn add(&mut self, change: impl FnOnce(&mut Rows, &mut Vec<u8>) -> Result<(), String>) -> Result<(), SinkError> {
-        let base = self.output.offset();
+        let base = self.output.text();
         change(&mut self.rows, self.output.buffer()).map_err(SinkError::new)?;
         let in_file = |(start, end): (usize, usize)| (base + start as u64, base + end as u64);
         self.released.extend(self.rows.released.drain(..).map(in_file));
@@ -169,12 +199,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Rows for these layouts, or these columns of them.
-    pub fn new(delimiter: u8, layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
+    /// Rows of such cells for these layouts, or these columns of them.
+    pub fn new(cells: CsvCells, layouts: &[(usize, Layout)], columns: Option<&[String]>) -> Self {
         let names = columns.map(<[String]>::to_vec).or_else(|| known(layouts));
         let chosen = columns.is_some();
         Self {
-            cells: CsvCells::new(delimiter),
+            cells,
             layouts: layouts.to_vec(),
             chosen,
             table: names.map(|names| Table::new(names, layouts, chosen)),
@@ -200,9 +230,12 @@ impl Rows {
     pub fn adopt(&mut self, found: Vec<String>) -> Result<(), (Vec<String>, Vec<String>)> {
         self.headed = true;
         match &self.table {
-            Some(table) if table.names() == found => Ok(()),
-            Some(table) => Err((found, table.names().to_vec())),
+            Some(table) => {
+                let own: Vec<String> = table.names().iter().map(|name| self.cells.escaped(name).into_owned()).collect();
+                if own == found { Ok(()) } else { Err((found, own)) }
+            }
             None => {
+                let found = found.iter().map(|name| self.cells.unescaped(name).to_owned()).collect();
                 self.table = Some(Table::new(found, &self.layouts, self.chosen));
                 Ok(())
             }

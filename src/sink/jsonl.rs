@@ -11,16 +11,17 @@ use super::appender::Appender;
 use super::cells::{json, json_cell};
 use super::table::{Dropped, Table, stranger, union};
 use super::target::{FileSpec, Target};
-use super::{Cursor, Sink, SinkError, SinkKind, SinkOpening, SinkRow};
+use super::{Cursor, Form, Sink, SinkError, SinkKind, SinkOpening, SinkRow};
 use crate::record::{InputColumns, Layout, Record};
 
 /// The row of [`super::KINDS`].
 pub const KIND: SinkRow = SinkRow {
     name: "jsonl",
-    doc: "a JSON Lines file, an object for each record",
+    doc: "a JSON Lines file, an object for each record; packed for .jsonl.gz and .jsonl.zst",
     example: "[sinks.out.jsonl]\npath = \"out/prices.jsonl\"",
     endings: &["jsonl", "ndjson"],
     tables: false,
+    packs: true,
     schema: <FileSpec as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         let target = Target::compile(site, path, value, on_existing)?;
@@ -45,6 +46,10 @@ impl SinkKind for JsonlFile {
 
     fn path(&self) -> Option<&Path> {
         Some(&self.target.path)
+    }
+
+    fn form(&self) -> Form {
+        self.target.form
     }
 
     fn identity(&self) -> String {
@@ -118,8 +123,15 @@ impl Lines {
         Self { recipes, dropped: Dropped::default() }
     }
 
-    /// Appends a record.
+    /// Appends a record and the end of its line.
     pub fn write(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
+        self.object(endpoint, record, out)?;
+        out.push(b'\n');
+        Ok(())
+    }
+
+    /// Appends a record.
+    pub fn object(&mut self, endpoint: usize, record: &Record, out: &mut Vec<u8>) -> Result<(), String> {
         let recipe = self.recipes.iter_mut().find(|(of, _)| *of == endpoint);
         let (_, recipe) = recipe.ok_or_else(|| stranger(endpoint))?;
         let line = out.len();
@@ -132,7 +144,7 @@ impl Lines {
             }
         };
         match written {
-            Ok(()) => out.extend_from_slice(b"}\n"),
+            Ok(()) => out.push(b'}'),
             Err(_) => out.truncate(line),
         }
         written

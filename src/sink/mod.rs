@@ -6,7 +6,11 @@
 mod appender;
 mod cells;
 pub mod csv;
+mod existing;
+mod form;
+pub mod json;
 pub mod jsonl;
+mod packer;
 pub mod spool;
 pub mod spooled;
 mod sql;
@@ -16,7 +20,8 @@ mod table;
 mod target;
 mod typed;
 
-pub(crate) use appender::tail_crc;
+pub(crate) use appender::{fill, tail_crc};
+pub use form::Form;
 pub use spooled::{Delivery, Overseer};
 pub use target::claim;
 pub(crate) use target::make_folder;
@@ -71,6 +76,14 @@ pub struct Cursor {
     /// CRC-32 of `offset` (eight bytes, little-endian) and the last 64 KiB (or less) before it, to
     /// notice an edited file; 0 where the output can't be read back.
     pub tail_crc: u32,
+    /// Bytes of text in them, where the output is packed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub text: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a sink begins.
@@ -129,6 +142,11 @@ pub trait SinkKind: Debug + Send + Sync {
 
     /// The file it writes, relative to where the program was started; `None` when it writes none.
     fn path(&self) -> Option<&Path>;
+
+    /// How its text stands in that file.
+    fn form(&self) -> Form {
+        Form::default()
+    }
 
     /// What it writes and where, as written in the job: part of the job's identity. What only a new
     /// run asks for (`on-existing`) is not in it.
@@ -203,7 +221,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Bytes of the output with all that was written, buffered bytes included: the records between two
+    /// Bytes of the output's text with all that was written, buffered bytes included: the records between two
     /// positions can be taken out again. `None` while it is open where the next record will stand: before
     /// the columns are known, and where nothing can be taken out.
     fn position(&self) -> Option<u64>;
@@ -271,6 +289,8 @@ pub struct SinkRow {
     pub endings: &'static [&'static str],
     /// Whether several sinks may write one file: each has a table in it, named by the key `table` or like the sink.
     pub tables: bool,
+    /// Whether it packs by gzip or zstd what is to end in `.gz` or `.zst` (`out.csv.gz`).
+    pub packs: bool,
     /// Schema of the value of `[sinks.NAME.KIND]`.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Decides the value of `[sinks.NAME.KIND]` (already valid by the schema; for `path = "file"` it
@@ -279,4 +299,4 @@ pub struct SinkRow {
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] = &[csv::KIND, jsonl::KIND, sqlite::KIND, stdout::KIND];
+pub const KINDS: &[SinkRow] = &[csv::KIND, json::KIND, jsonl::KIND, sqlite::KIND, stdout::KIND];

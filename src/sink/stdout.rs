@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::appender::reason;
+use super::cells::CsvCells;
 use super::jsonl::Lines;
 use super::table::Dropped;
 use super::{Cursor, Sink, SinkError, SinkKind, SinkOpening, SinkRow, Start, csv};
@@ -25,6 +26,7 @@ pub const KIND: SinkRow = SinkRow {
     example: "[sinks.out]\nstdout = \"jsonl\"",
     endings: &[],
     tables: false,
+    packs: false,
     schema: <Format as JsonSchema>::json_schema,
     compile: |site, path, value, on_existing| {
         if on_existing.is_some() {
@@ -127,7 +129,7 @@ impl<W: Write> Stream<W> {
         let form = match format {
             Format::Jsonl => Form::Jsonl(Lines::new(layouts, columns)),
             Format::Csv => {
-                let mut rows = csv::Rows::new(b',', layouts, columns);
+                let mut rows = csv::Rows::new(CsvCells::new(b','), layouts, columns);
                 if offset > 0 {
                     rows.headed();
                 }
@@ -174,7 +176,7 @@ impl<W: Write + Send> Sink for Stream<W> {
             rows.release(&mut self.buffer).map_err(SinkError::new)?;
         }
         self.flush()?;
-        Ok(Cursor { offset: self.offset, tail_crc: 0 })
+        Ok(Cursor { offset: self.offset, ..Cursor::default() })
     }
 
     fn dropped_columns(&self) -> Vec<String> {
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_resume_goes_on_without_a_header() {
-        let start = Start::Resume(Cursor { offset: 40, tail_crc: 0 });
+        let start = Start::Resume(Cursor { offset: 40, tail_crc: 0, text: 0 });
         let mut stream = stream(Format::Csv, start, 1000);
         stream.write(0, &record(json!({"a": 1}), &[json!(2)])).unwrap();
         assert_eq!(stream.commit().unwrap().offset, 44);

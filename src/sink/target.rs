@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::appender::{Appender, reason, tail_crc};
-use super::{Cursor, OnExisting, SinkError, Start};
+use super::form::Form;
+use super::{Cursor, OnExisting, SinkError, Start, existing};
 use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
@@ -35,6 +36,8 @@ pub(super) struct Target {
     pub path: PathBuf,
     /// As written in the job.
     written: String,
+    /// How its text stands in it.
+    pub form: Form,
     on_existing: OnExisting,
 }
 
@@ -66,12 +69,19 @@ impl Target {
         if spec.path.is_empty() || spec.path.ends_with('/') || Path::new(&spec.path).file_name().is_none() {
             return Err((format!("`{}` does not name a file", spec.path), HELP));
         }
-        Ok(Self { path: file(&spec.path), written: spec.path, on_existing: on_existing.unwrap_or_default() })
+        let (path, form) = (file(&spec.path), Form::of(Path::new(&spec.path)));
+        Ok(Self { path, written: spec.path, form, on_existing: on_existing.unwrap_or_default() })
+    }
+
+    /// The same, with the records in one JSON array.
+    pub fn in_array(self) -> Self {
+        Self { form: self.form.in_array(), ..self }
     }
 
     /// A file of the state folder: what an earlier run left there goes.
     pub fn private(path: PathBuf) -> Self {
-        Self { written: path.display().to_string(), path, on_existing: OnExisting::Replace }
+        let written = path.display().to_string();
+        Self { written, path, form: Form::default(), on_existing: OnExisting::Replace }
     }
 
     /// One line for people.
@@ -81,7 +91,8 @@ impl Target {
             OnExisting::Append => "appends to what exists",
             OnExisting::Replace => "replaces what exists",
         };
-        format!("{} ({kind}, {existing})", self.path.display())
+        let packing = self.form.packing().map_or(String::new(), |packing| format!("{}, ", packing.name()));
+        format!("{} ({kind}, {packing}{existing})", self.path.display())
     }
 
     /// What it is for the job's identity: where the program was started does not matter.
@@ -98,10 +109,20 @@ impl Target {
             OnExisting::Error if self.is_empty() => Ok(()),
             OnExisting::Error => Err(self.exists()),
             OnExisting::Append | OnExisting::Replace => {
-                OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))?;
-                Ok(())
+                let file = OpenOptions::new().read(true).write(true).open(&self.path);
+                let file = file.map_err(|error| self.failed(&error))?;
+                self.survey_content(&file)
             }
         }
+    }
+
+    /// Whether what is there can be gone on with. What a run leaves that was cut off at once can, by a file that is
+    /// empty, as it is before the first commit.
+    fn survey_content(&self, file: &File) -> Result<(), SinkError> {
+        if self.on_existing == OnExisting::Append && !self.is_empty() {
+            self.end(file, file.metadata().map_err(|error| self.failed(&error))?.len())?;
+        }
+        Ok(())
     }
 
     fn is_empty(&self) -> bool {
@@ -131,7 +152,7 @@ impl Target {
         }
     }
 
-    /// Opens the file. `head` is what the sink writes first into an empty one: a file that holds no more
+    /// Opens the file. `head` is the text that the sink writes first into an empty one: a file that holds no more
     /// than that holds no record, and is what a run leaves that was cut off before its journal began.
     pub fn open(&self, start: Start, head: &[u8]) -> Result<Appender, SinkError> {
         match start {
@@ -146,27 +167,31 @@ impl Target {
         }
         let file = self.open_existing()?;
         let length = file.metadata().map_err(|error| self.failed(&error))?.len();
-        let ours = is_beginning(&file, length, head).map_err(|error| self.failed(&error))?;
+        let beginning = self.form.beginning(head).map_err(|error| self.failed(&error))?;
+        let ours = is_beginning(&file, length, &beginning).map_err(|error| self.failed(&error))?;
         match self.on_existing {
             OnExisting::Error if !ours => Err(self.exists()),
             OnExisting::Append if !ours => self.append(file, length),
-            OnExisting::Error | OnExisting::Append | OnExisting::Replace => {
-                file.set_len(0).map_err(|error| self.failed(&error))?;
-                Ok(Appender::new(file, self.path.clone(), 0))
-            }
+            OnExisting::Error | OnExisting::Append | OnExisting::Replace => self.anew(file),
         }
     }
 
+    fn anew(&self, file: File) -> Result<Appender, SinkError> {
+        file.set_len(0).map_err(|error| self.failed(&error))?;
+        Ok(Appender::new(file, self.path.clone(), self.form, (0, 0)))
+    }
+
     fn append(&self, file: File, length: u64) -> Result<Appender, SinkError> {
-        let mut last = [b'\n'];
-        if length > 0 {
-            file.read_exact_at(&mut last, length - 1).map_err(|error| self.failed(&error))?;
-        }
-        let mut appender = Appender::new(file, self.path.clone(), length);
-        if last != [b'\n'] {
+        let Some(end) = self.end(&file, length)? else { return self.anew(file) };
+        let mut appender = Appender::untouched(file, self.path.clone(), self.form, (end.offset, end.text));
+        if end.open_line {
             appender.buffer().push(b'\n');
         }
         Ok(appender)
+    }
+
+    fn end(&self, file: &File, length: u64) -> Result<Option<existing::End>, SinkError> {
+        existing::end(file, length, self.form).map_err(|why| SinkError::new(format!("{} {why}", self.path.display())))
     }
 
     fn create(&self) -> Result<Appender, SinkError> {
@@ -179,7 +204,7 @@ impl Target {
         let file = file.map_err(|error| self.failed(&error))?;
         claim(&file, &self.path)?;
         file.sync_all().and_then(|()| sync_folder(folder)).map_err(|error| self.failed(&error))?;
-        Ok(Appender::new(file, self.path.clone(), 0))
+        Ok(Appender::new(file, self.path.clone(), self.form, (0, 0)))
     }
 
     /// Goes on behind a cursor; what was written after it belongs to rows that will be sent again.
@@ -205,7 +230,7 @@ impl Target {
         if length > offset {
             file.set_len(offset).map_err(|error| self.failed(&error))?;
         }
-        Ok(Appender::new(file, self.path.clone(), offset))
+        Ok(Appender::new(file, self.path.clone(), self.form, (offset, self.form.text_before(cursor))))
     }
 
     fn open_existing(&self) -> Result<File, SinkError> {

@@ -13,7 +13,7 @@ const ZSTD_WINDOW: u32 = 27;
 
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
+pub enum Packing {
     /// One gzip member after the other.
     Gzip,
     /// One zstd frame after the other.
@@ -38,16 +38,22 @@ const MAGIC: [(&[u8], Packing); 3] = [
     (&[0x50, 0x2A, 0x4D, 0x18], Packing::Zstd),
 ];
 
+/// Endings of packed files.
+const ENDINGS: [(&str, Packing); 2] = [("gz", Packing::Gzip), ("zst", Packing::Zstd)];
+
+/// How a file of this name is packed, by its ending.
+pub(crate) fn packing_of(name: &str) -> Option<Packing> {
+    let ending = Path::new(name).extension()?;
+    ENDINGS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, packing)| *packing)
+}
+
 /// The name of a packed file without the ending that says so: `x.csv` of `x.csv.gz`.
 pub(crate) fn inner(name: &str) -> &str {
-    let packed = Path::new(name)
-        .extension()
-        .is_some_and(|ending| ["gz", "zst"].iter().any(|known| ending.eq_ignore_ascii_case(known)));
-    name.rfind('.').filter(|_| packed).map_or(name, |dot| &name[..dot])
+    name.rfind('.').filter(|_| packing_of(name).is_some()).map_or(name, |dot| &name[..dot])
 }
 
 /// A text, unpacked as it is read.
-pub(super) struct Unpacked<R: Read>(State<R>);
+pub(crate) struct Unpacked<R: Read>(State<R>);
 
 type Text<R> = Chain<Cursor<Vec<u8>>, R>;
 
@@ -85,14 +91,17 @@ impl<R: Read> Unpacked<R> {
         self.0 = match packing {
             None => State::Plain(text),
             Some(Packing::Gzip) => State::Gzip(Box::new(MultiGzDecoder::new(text))),
-            Some(Packing::Zstd) => {
-                let mut decoder = zstd::Decoder::new(text)?;
-                decoder.window_log_max(ZSTD_WINDOW)?;
-                State::Zstd(Box::new(decoder))
-            }
+            Some(Packing::Zstd) => State::Zstd(Box::new(zstd_decoder(io::BufReader::new(text))?)),
         };
         Ok(())
     }
+}
+
+/// Unpacks zstd frames, with as large a window as they may have.
+pub(crate) fn zstd_decoder<R: io::BufRead>(text: R) -> io::Result<zstd::Decoder<'static, R>> {
+    let mut decoder = zstd::Decoder::with_buffer(text)?;
+    decoder.window_log_max(ZSTD_WINDOW)?;
+    Ok(decoder)
 }
 
 /// Reads as many bytes as it takes to tell a packed text from a plain one, and no more.

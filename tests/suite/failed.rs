@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use paceline::journal;
+use serde_json::Value;
 
 use crate::support::oracle::script::item;
-use crate::support::output::{csv, jsonl_file};
+use crate::support::output::{Line, csv, json_file, jsonl_file};
 use crate::support::{Answer, Job, Oracle, wait};
 
 const JOB: &str = r#"
@@ -32,6 +33,19 @@ rows = "ok"
 
 [sinks.bad]
 path = "out/bad.jsonl"
+rows = "failed"
+
+[sinks.packed]
+path = "out/packed.csv.gz"
+
+[sinks.frames]
+path = "out/frames.jsonl.zst"
+
+[sinks.array]
+path = "out/array.json"
+
+[sinks.bad-array]
+path = "out/bad.json.zst"
 rows = "failed"
 "#;
 
@@ -108,6 +122,16 @@ impl Scene {
         assert_eq!(sorted(lines.iter().map(id)), all, "lines.jsonl");
         assert!(lines.iter().all(|record| (record["status"] == 200) == record["error"].is_null()));
         assert_eq!(sorted(jsonl_file(&self.job.path("out/bad.jsonl")).iter().map(id)), failed, "bad.jsonl");
+        self.stands_in_other_forms(&table, &lines);
+    }
+
+    /// What stands packed and in arrays is what stands in lines.
+    fn stands_in_other_forms(&self, table: &[Line], lines: &[Value]) {
+        let path = |name: &str| self.job.path(&format!("out/{name}"));
+        assert_eq!(csv(&path("packed.csv.gz")), table, "packed.csv.gz");
+        assert_eq!(jsonl_file(&path("frames.jsonl.zst")), lines, "frames.jsonl.zst");
+        assert_eq!(json_file(&path("array.json")), lines, "array.json");
+        assert_eq!(json_file(&path("bad.json.zst")), jsonl_file(&path("bad.jsonl")), "bad.json.zst");
     }
 }
 

@@ -7,6 +7,8 @@
 mod inputs;
 /// Pages and chunks.
 mod lists;
+/// Where records go.
+mod outputs;
 /// Pace, batches, retries and keys.
 mod pacing;
 /// Rows of databases and Parquet files.
@@ -19,7 +21,7 @@ use paceline::demo::{Demo, DemoPlan};
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
-use crate::support::output::{Line, csv, csv_columns, jsonl, jsonl_file};
+use crate::support::output::{Line, csv, csv_columns, json_file, jsonl, jsonl_file};
 use crate::support::{Done, Job};
 
 macro_rules! jobs {
@@ -43,6 +45,7 @@ jobs! {
     oauth: "oauth.toml",
     ordered: "ordered.toml",
     packed_json: "packed-json.toml",
+    packed_output: "packed-output.toml",
     paginate_cursor: "paginate-cursor.toml",
     paginate_header_link: "paginate-header-link.toml",
     paginate_json_link: "paginate-json-link.toml",
@@ -143,6 +146,7 @@ mod check {
     pub(super) use super::lists::{
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
+    pub(super) use super::outputs::packed_output;
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     pub(super) use super::stores::{parquet_input, sqlite_input, to_sqlite};
     use super::*;

@@ -26,6 +26,8 @@ mod engine;
 mod failed;
 /// Full disks, readers that leave, files that shrink.
 mod faults;
+/// Packed outputs and arrays, as other programs see them.
+mod forms;
 /// What is said of wrong job files, letter by letter.
 mod golden;
 /// What jobs of every kind write, byte by byte.

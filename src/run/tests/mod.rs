@@ -101,7 +101,7 @@ impl Sink for Memory {
     }
 
     fn commit(&mut self) -> Result<Cursor, SinkError> {
-        Ok(Cursor { offset: self.position().unwrap_or_default(), tail_crc: 1 })
+        Ok(Cursor { offset: self.position().unwrap_or_default(), tail_crc: 1, text: 0 })
     }
 }
 
@@ -190,7 +190,7 @@ fn records_in_input_order_wait_for_those_before_them() {
     assert_eq!(written.records, [3]);
     let last = folder.recover().unwrap().unwrap().last;
     assert_eq!(last.done[0].ranges().collect::<Vec<_>>(), [0..1, 3..5], "row 7 was not written and is not noted");
-    assert_eq!(last.cursors, [Some(Cursor { offset: 3, tail_crc: 1 })]);
+    assert_eq!(last.cursors, [Some(Cursor { offset: 3, tail_crc: 1, text: 0 })]);
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Segments {
 
     /// Whether the file is large and everything in it is committed.
     fn is_ripe(&self) -> bool {
-        self.output.offset() >= SEGMENT && self.output.is_committed()
+        self.output.text() >= SEGMENT && self.output.is_committed()
     }
 
     fn next_file(&mut self) -> Result<u64, SinkError> {

@@ -40,6 +40,7 @@ pub const KIND: SinkRow = SinkRow {
     example: "[sinks.out.sqlite]\npath = \"out/prices.sqlite\"\ntable = \"prices\"\nkey = [\"sku\"]",
     endings: &["sqlite", "sqlite3", "db"],
     tables: true,
+    packs: false,
     schema: <SqliteSpec as JsonSchema>::json_schema,
     compile,
 };

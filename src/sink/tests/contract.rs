@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Target, plan};
+use super::{FILES, Target, plan};
 use crate::sink::{KINDS, OnExisting};
+use crate::source::unpack::packing_of;
 
 #[test]
 fn names_and_endings_are_unique() {
@@ -19,7 +20,7 @@ fn names_and_endings_are_unique() {
             assert!(endings.insert(*ending) && !ending.starts_with('.'), "{ending}");
         }
     }
-    assert_eq!(names, HashSet::from(["csv", "jsonl", "sqlite", "stdout"]));
+    assert_eq!(names, HashSet::from(["csv", "json", "jsonl", "sqlite", "stdout"]));
 }
 
 #[test]
@@ -41,6 +42,19 @@ fn a_path_must_name_a_file() {
         assert!(Target::decide(&json!({"path": path}), None, |path| path.into()).is_err(), "{path:?}");
     }
     assert!(Target::decide(&json!({"path": "out/x.csv"}), None, |path| path.into()).is_ok());
+}
+
+#[test]
+fn kinds_with_files_of_text_pack_them() {
+    for kind in KINDS {
+        assert!(!kind.packs || !kind.endings.is_empty(), "{}", kind.name);
+        assert_eq!(kind.packs, kind.doc.contains("packed for"), "{}: people look there", kind.name);
+    }
+    for file in FILES {
+        let packing = packing_of(file).map_or(String::new(), |packing| format!("{}, ", packing.name()));
+        let words = format!(", {packing}must not exist)");
+        assert!(plan(Path::new(file), OnExisting::Error).describe().ends_with(&words), "{file}");
+    }
 }
 
 #[test]

@@ -21,8 +21,11 @@ fn written(
     let mut sink = open_as(plan(&path, OnExisting::Error).as_ref(), Start::New, layouts, columns.as_deref()).unwrap();
     records.iter().for_each(|(endpoint, record)| sink.write(*endpoint, record).unwrap());
     let cursor = sink.commit().unwrap();
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(cursor.offset, text.len() as u64);
+    let text = super::text(&path);
+    if !file.contains(".json.") && !file.ends_with(".json") {
+        let of_text = if cursor.text > 0 { cursor.text } else { cursor.offset };
+        assert_eq!(of_text, text.len() as u64);
+    }
     (text, sink.dropped_columns())
 }
 
@@ -45,7 +48,11 @@ fn a_plain_table_is_input_then_cells() {
     let expected = "{\"b\":\"q\\\"q\",\"a\":\"1\",\"x\":1.5,\"status\":200}\n\
                     {\"b\":\"2\",\"a\":\"\",\"x\":null,\"status\":{\"k\":[1]}}\n";
     assert_eq!(text, expected);
-    let (text, _) = written("x.tsv", &layouts, None, &rows[..1]);
+    assert_eq!(written("x.jsonl.zst", &layouts, None, &rows).0, expected);
+    let array = format!("[\n{}\n]\n", expected.trim_end().replace('\n', ",\n"));
+    assert_eq!(written("x.json", &layouts, None, &rows).0, array);
+    assert_eq!(written("x.json.gz", &layouts, None, &rows).0, array);
+    let (text, _) = written("x.tsv.gz", &layouts, None, &rows[..1]);
     assert_eq!(text, "b\ta\tx\tstatus\n\"q\"\"q\"\t1\t1.5\t200\n");
 }
 
@@ -53,7 +60,12 @@ fn a_plain_table_is_input_then_cells() {
 fn an_empty_run_has_a_header_alone() {
     let layouts = [(0, layout(Some(&["a"]), &["x"]))];
     assert_eq!(written("x.csv", &layouts, None, &[]).0, "a,x\n");
-    assert_eq!(written("x.jsonl", &layouts, None, &[]).0, "");
+    for file in ["x.jsonl", "x.jsonl.gz", "x.jsonl.zst"] {
+        assert_eq!(written(file, &layouts, None, &[]).0, "");
+    }
+    for file in ["x.json", "x.json.gz", "x.json.zst"] {
+        assert_eq!(written(file, &layouts, None, &[]).0, "[\n]\n");
+    }
 }
 
 #[test]
@@ -146,7 +158,7 @@ fn integers_and_headers_that_change_are_followed() {
 
 #[test]
 fn a_record_of_a_stranger_is_refused_and_leaves_no_bytes() {
-    for file in ["x.csv", "x.jsonl"] {
+    for file in super::FILES {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(file);
         let mut sink = open_as(plan(&path, OnExisting::Error).as_ref(), Start::New, &super::layouts(), None).unwrap();
@@ -155,6 +167,51 @@ fn a_record_of_a_stranger_is_refused_and_leaves_no_bytes() {
         assert!(error.message.contains("endpoint 9"), "{error}");
         assert_eq!(sink.commit().unwrap(), before);
     }
+}
+
+#[test]
+fn each_record_is_a_line_between_two_positions() {
+    for file in super::FILES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(file);
+        let mut sink = open_as(plan(&path, OnExisting::Error).as_ref(), Start::New, &super::layouts(), None).unwrap();
+        let mut places = vec![sink.position().unwrap()];
+        for a in ["x", "\n,\n[", "]"] {
+            sink.write(0, &record(json!({"a": a}), &[json!(1)])).unwrap();
+            places.push(sink.position().unwrap());
+            sink.commit().unwrap();
+            assert_eq!(sink.position(), places.last().copied(), "{file}: a commit moves nothing");
+        }
+        let text = super::text(&path);
+        // The comma of the last line comes with the record behind it.
+        let text = text.replace("}\n]\n", "},\n");
+        let at = |pair: &[u64]| text[pair[0].try_into().unwrap()..pair[1].try_into().unwrap()].to_owned();
+        let lines: Vec<String> = places.windows(2).map(at).collect();
+        assert!(lines.iter().all(|line| line.ends_with('\n')) && text.ends_with(&lines.concat()), "{file} {lines:?}");
+        assert_eq!(places[3], text.len() as u64, "{file}");
+    }
+}
+
+#[test]
+fn formulas_are_escaped_in_names_too_and_names_are_found_again() {
+    use crate::sink::csv::CsvFile;
+    use crate::sink::target::Target;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv.gz");
+    let open = |start| {
+        let target = Target::decide(&json!({"path": "x.csv.gz"}), None, |_| path.clone()).unwrap();
+        let kind = CsvFile { target, delimiter: b',', escapes: true };
+        open_as(&kind, start, &[(0, layout(None, &["-x"]))], None).unwrap()
+    };
+    let mut sink = open(Start::New);
+    sink.write(0, &record(json!({"=a": "@1", "b": "-1"}), &[json!(-2)])).unwrap();
+    let cursor = sink.commit().unwrap();
+    drop(sink);
+    let mut sink = open(Start::Resume(cursor));
+    sink.write(0, &record(json!({"=a": "+b", "b": 3}), &[json!("=4")])).unwrap();
+    sink.commit().unwrap();
+    assert_eq!(super::text(&path), "'=a,b,'-x\n'@1,-1,-2\n'+b,3,'=4\n");
+    assert_eq!(sink.dropped_columns(), Vec::<String>::new());
 }
 
 #[test]

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{layout, open, open_as, plan, record, refusal};
+use super::{FILES, layout, open, open_as, plan, put, record, refusal, text};
 use crate::sink::{OnExisting, Sink, Start, claim};
-
-const ENDINGS: [&str; 2] = ["x.csv", "x.jsonl"];
+use crate::source::unpack::inner;
 
 fn write(sink: &mut Box<dyn Sink>, a: i64) {
     sink.write(0, &record(json!({"a": a}), &[json!(0)])).unwrap();
@@ -32,7 +31,7 @@ fn a_new_file_is_private_and_its_folders_are_made() {
 
 #[test]
 fn what_exists_is_refused_with_the_way_out() {
-    for file in ENDINGS {
+    for file in FILES {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(file);
         fs::write(&path, "mine").unwrap();
@@ -45,7 +44,7 @@ fn what_exists_is_refused_with_the_way_out() {
 
 #[test]
 fn what_another_run_writes_is_refused_and_stays_whole() {
-    for file in ENDINGS {
+    for file in FILES {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join(file), folder.path().join(format!("link-{file}")));
         symlink(file, &link).unwrap();
@@ -53,14 +52,14 @@ fn what_another_run_writes_is_refused_and_stays_whole() {
         let begun = first.commit().unwrap();
         write(&mut first, 1);
         let cursor = first.commit().unwrap();
-        let text = read(&path);
+        let bytes = fs::read(&path).unwrap();
         for on_existing in [OnExisting::Error, OnExisting::Append, OnExisting::Replace] {
             for start in [Start::New, Start::Resume(begun), Start::Resume(cursor)] {
                 for name in [&path, &link] {
                     let refused = refusal(open(name, on_existing, start));
                     let words = format!("{} is being written by another run", name.display());
                     assert!(refused.starts_with(&words) && refused.contains("another file"), "{refused}");
-                    assert_eq!(read(&path), text);
+                    assert_eq!(fs::read(&path).unwrap(), bytes);
                 }
             }
         }
@@ -160,18 +159,20 @@ fn an_open_input_takes_the_header_that_stands() {
 
 #[test]
 fn a_file_that_is_shorter_gone_or_edited_is_refused() {
-    for file in ENDINGS {
+    for file in FILES {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(file);
         let mut sink = open(&path, OnExisting::Error, Start::New).unwrap();
         write(&mut sink, 1);
         let cursor = sink.commit().unwrap();
         drop(sink);
-        let text = read(&path);
-        fs::write(&path, text.replace('1', "2")).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let mut other = bytes.clone();
+        other[usize::try_from(cursor.offset).unwrap() - 1] ^= 1;
+        fs::write(&path, other).unwrap();
         let edited = refusal(open(&path, OnExisting::Error, Start::Resume(cursor)));
         assert!(edited.contains(&format!("was edited before byte {}", cursor.offset)), "{edited}");
-        fs::write(&path, &text[..3]).unwrap();
+        fs::write(&path, &bytes[..3]).unwrap();
         let short = refusal(open(&path, OnExisting::Error, Start::Resume(cursor)));
         assert!(short.contains(&format!("has 3 bytes, but the run had committed {}", cursor.offset)), "{short}");
         fs::remove_file(&path).unwrap();
@@ -184,7 +185,7 @@ fn a_file_that_is_shorter_gone_or_edited_is_refused() {
 #[test]
 fn a_run_that_was_cut_off_before_its_first_note_begins_again() {
     for on_existing in [OnExisting::Error, OnExisting::Append, OnExisting::Replace] {
-        for file in ENDINGS {
+        for file in FILES {
             for committed in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join(file);
@@ -196,8 +197,12 @@ fn a_run_that_was_cut_off_before_its_first_note_begins_again() {
                 let mut again = open(&path, on_existing, Start::New).unwrap();
                 write(&mut again, 1);
                 again.commit().unwrap();
-                let expected = if file == "x.csv" { "a,x\n1,0\n" } else { "{\"a\":1,\"x\":0}\n" };
-                assert_eq!(read(&path), expected, "{on_existing:?} {committed}");
+                let expected = match inner(file) {
+                    "x.csv" => "a,x\n1,0\n",
+                    "x.json" => "[\n{\"a\":1,\"x\":0}\n]\n",
+                    _ => "{\"a\":1,\"x\":0}\n",
+                };
+                assert_eq!(text(&path), expected, "{on_existing:?} {committed}");
             }
         }
     }
@@ -225,4 +230,72 @@ fn a_commit_at_nothing_is_gone_back_to() {
     fs::remove_file(&path).unwrap();
     open(&path, OnExisting::Append, Start::Resume(cursor)).unwrap();
     assert_eq!(read(&path), "");
+}
+
+#[test]
+fn an_array_is_gone_on_with_wherever_its_last_element_stands() {
+    for (old, expected) in [
+        ("[]", "[\n{\"a\":1,\"x\":0}\n]\n"),
+        (" [ \n ] \n", "[\n{\"a\":1,\"x\":0}\n]\n"),
+        ("", "[\n{\"a\":1,\"x\":0}\n]\n"),
+        ("[1,\n [2]\n]", "[1,\n [2],\n{\"a\":1,\"x\":0}\n]\n"),
+        ("[\"]\"                              ]      ", "[\"]\",\n{\"a\":1,\"x\":0}\n]\n"),
+    ] {
+        for is_cut_off in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.json");
+            fs::write(&path, old).unwrap();
+            plan(&path, OnExisting::Append).survey().unwrap();
+            let mut sink = open(&path, OnExisting::Append, Start::New).unwrap();
+            let cursor = sink.commit().unwrap();
+            if old.contains(['1', '"']) {
+                assert_eq!(read(&path), old, "untouched until there is a record");
+            }
+            if is_cut_off {
+                drop(sink);
+                sink = open(&path, OnExisting::Append, Start::Resume(cursor)).unwrap();
+                assert_eq!(sink.commit().unwrap(), cursor);
+            }
+            write(&mut sink, 1);
+            sink.commit().unwrap();
+            assert_eq!(read(&path), expected);
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_appended_to_is_refused_and_stays() {
+    let cases = [
+        ("x.json", "{\"a\":1}", "is no JSON array, so nothing can be added to it"),
+        ("x.json", "[1, 2", "is no JSON array, so nothing can be added to it"),
+        ("x.json", "[1] 2", "is no JSON array, so nothing can be added to it"),
+        ("x.json.gz", "[1, 2]", "its last bracket is packed together with its records"),
+        ("x.json.zst", "[1, 2]", "its last bracket is packed together with its records"),
+    ];
+    for (file, old, words) in cases {
+        refused_as_it_is(file, |path| put(path, old), words);
+    }
+    for (file, packing) in
+        [("x.csv.gz", "gzip"), ("x.jsonl.gz", "gzip"), ("x.csv.zst", "zstd"), ("x.jsonl.zst", "zstd")]
+    {
+        let words = format!("can't be appended to, as it is no whole {packing} file");
+        refused_as_it_is(file, |path| fs::write(path, "a,x\n").unwrap(), &words);
+        let cut = |path: &Path| {
+            put(path, "a,x\n1,2\n");
+            let bytes = fs::read(path).unwrap();
+            fs::write(path, &bytes[..bytes.len() - 3]).unwrap();
+        };
+        refused_as_it_is(file, cut, &words);
+    }
+}
+
+fn refused_as_it_is(file: &str, put: impl Fn(&Path), words: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(file);
+    put(&path);
+    let bytes = fs::read(&path).unwrap();
+    let refused = refusal(open(&path, OnExisting::Append, Start::New));
+    assert!(refused.starts_with(&path.display().to_string()) && refused.contains(words), "{file}: {refused}");
+    assert_eq!(plan(&path, OnExisting::Append).survey().unwrap_err().message, refused);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
 }

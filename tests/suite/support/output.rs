@@ -1,6 +1,7 @@
 //! What the program wrote, read by simple means: CSV, JSON lines, and texts made comparable.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,9 +9,29 @@ use serde_json::Value;
 /// A line of CSV by column.
 pub type Line = BTreeMap<String, String>;
 
+/// The text of an output, unpacked if its name says that it is packed; half a member is a failure.
+pub fn text(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let text = unpacked(ending, &bytes).and_then(|text| String::from_utf8(text).map_err(io::Error::other));
+    text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What is in the bytes of a file that ends so.
+pub fn unpacked(ending: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    match ending.to_ascii_lowercase().as_str() {
+        "gz" => flate2::bufread::MultiGzDecoder::new(bytes).read_to_end(&mut text)?,
+        "zst" => zstd::Decoder::new(bytes)?.read_to_end(&mut text)?,
+        _ => return Ok(bytes.to_vec()),
+    };
+    Ok(text)
+}
+
 /// Reads a CSV file; a ragged line is a failure.
 pub fn csv(path: &Path) -> Vec<Line> {
-    let mut reader = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = text(path);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").clone();
     let line = |cells: &csv::StringRecord| {
         header.iter().zip(cells).map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
@@ -20,7 +41,8 @@ pub fn csv(path: &Path) -> Vec<Line> {
 
 /// The columns of a CSV file, in order.
 pub fn csv_columns(path: &Path) -> Vec<String> {
-    let mut reader = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = text(path);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     reader.headers().expect("a header").iter().map(str::to_owned).collect()
 }
 
@@ -32,8 +54,13 @@ pub fn jsonl(text: &str) -> Vec<Value> {
 
 /// Reads a file of JSON lines.
 pub fn jsonl_file(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path);
-    jsonl(&text.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    jsonl(&text(path))
+}
+
+/// Reads a JSON file that must be one array.
+pub fn json_file(path: &Path) -> Vec<Value> {
+    let text = text(path);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
 }
 
 /// Texts with all that differs from run to run replaced.
