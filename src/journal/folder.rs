@@ -34,7 +34,7 @@ pub struct StateFolder {
     _lock: File,
 }
 
-/// The part of a commit that [`StateFolder::failed_rows`] looks at.
+/// The part of a commit that [`StateFolder::each_failed`] looks at.
 #[derive(Deserialize)]
 struct FailedRows {
     #[serde(default)]
@@ -114,13 +114,20 @@ impl StateFolder {
         Ok(Writer::new(journal, beginning, found.end, Box::new(file)))
     }
 
-    /// Rows that failed in the recovered run and were not sent again since; empty without a journal.
+    /// Shows the rows that failed in the recovered run, commit by commit, and whether those before count no more,
+    /// since they were sent again; none without a journal. All together they may be more than memory takes.
     ///
     /// # Errors
-    /// As [`StateFolder::recover`].
+    /// As [`StateFolder::recover`], and those of `see`.
+    pub fn each_failed(&self, see: impl FnMut(bool, Vec<FailedRow>) -> io::Result<()>) -> Result<(), JournalError> {
+        each_failed(&self.journal(), see)
+    }
+
+    /// Rows that failed in the recovered run and were not sent again since.
+    #[cfg(test)]
     pub fn failed_rows(&self) -> Result<Vec<FailedRow>, JournalError> {
         let mut rows = Vec::new();
-        each_failed(&self.journal(), |healed, more| {
+        self.each_failed(|healed, more| {
             if healed {
                 rows.clear();
             }

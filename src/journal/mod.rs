@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retry::FailureKind;
 use crate::sink::Cursor;
 
 pub use folder::{StateFolder, peek};
@@ -147,6 +148,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn was_never_tried(attempts: &u32) -> bool {
+    *attempts == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -167,6 +173,27 @@ pub struct FailedRow {
     /// Where its walk through pages goes on when it is sent again; what it took before stands in the outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walk: Option<Box<WalkNote>>,
+    /// Attempts that its call made; 0: it was never sent, or the journal is older than this.
+    #[serde(default, skip_serializing_if = "was_never_tried")]
+    pub attempts: u32,
+    /// What failed; `None`: the run was cut off before that was known, or the journal is older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FailureKind>,
+    /// Why, masked and [`short`]; empty where the journal is older than this.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// Most characters that are kept of an error: as many rows may fail as the run has.
+const LONGEST_ERROR: usize = 500;
+
+/// An error as it is kept with its row.
+#[must_use]
+pub fn short(error: &str) -> String {
+    match error.char_indices().nth(LONGEST_ERROR) {
+        Some((cut, _)) => format!("{}...", &error[..cut]),
+        None => error.to_owned(),
+    }
 }
 
 /// Bytes of a record in a sink.

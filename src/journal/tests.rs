@@ -14,6 +14,7 @@ use super::writer::Tape;
 use super::*;
 
 mod compact;
+mod failed;
 
 fn opening() -> Opening {
     Opening {
@@ -28,7 +29,16 @@ fn opening() -> Opening {
 }
 
 fn failed(endpoint: usize, row: u64) -> FailedRow {
-    FailedRow { endpoint, row, spans: vec![Span { sink: 0, bytes: Some((row, row + 9)) }], unknown: false, walk: None }
+    FailedRow {
+        endpoint,
+        row,
+        spans: vec![Span { sink: 0, bytes: Some((row, row + 9)) }],
+        unknown: false,
+        walk: None,
+        attempts: 2,
+        kind: Some(FailureKind::ReadTimeout),
+        error: format!("row {row} took too long"),
+    }
 }
 
 /// The commit after `rows` rows, of which every fifth failed.
@@ -317,23 +327,6 @@ fn a_folder_that_can_not_be_made_is_named() {
     let path = home.path().join("file/state");
     let refusal = StateFolder::lock(&path).unwrap_err().message;
     assert!(refusal.contains(&*path.to_string_lossy()), "{refusal}");
-}
-
-#[test]
-fn failed_rows_are_gathered_from_all_commits_since_the_last_healing() {
-    let (_home, state) = folder();
-    assert_eq!(state.failed_rows().unwrap(), []);
-    state.begin(&opening()).unwrap();
-    assert_eq!(state.failed_rows().unwrap(), []);
-    let mut writer = state.resume().unwrap();
-    for rows in [vec![failed(0, 9), failed(1, 4)], vec![], vec![failed(0, 2)]] {
-        writer.commit(&Commit { failed: rows, ..commit(1) }).unwrap();
-    }
-    assert_eq!(state.failed_rows().unwrap(), [failed(0, 9), failed(1, 4), failed(0, 2)]);
-    writer.commit(&Commit { failed: vec![], healed: true, ..commit(1) }).unwrap();
-    writer.commit(&Commit { failed: vec![failed(0, 3)], ..commit(1) }).unwrap();
-    drop(writer);
-    assert_eq!(state.failed_rows().unwrap(), [failed(0, 3)]);
 }
 
 /// A tape that fails at its nth operation, and then works again.
