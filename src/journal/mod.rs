@@ -5,13 +5,17 @@
 //! whole commit. Must never hold a secret or a rendered request.
 //!
 //! `format` says how it stands in the file and what damage is noticed, `folder` who may write it,
-//! `writer` how commits become durable, `compact` how it is kept from growing without end. `intents` is a file
+//! `writer` how commits become durable, `compact` how it is kept from growing without end,
+//! `failed` what is read of rows that failed, `past` how
+//! long the journals of past runs are kept. `intents` is a file
 //! beside it: requests that must not be repeated, noted before they are sent.
 
 mod compact;
+mod failed;
 mod folder;
 mod format;
 pub mod intents;
+mod past;
 pub mod rowset;
 #[cfg(test)]
 mod tests;
@@ -27,8 +31,10 @@ use serde::{Deserialize, Serialize};
 use crate::retry::FailureKind;
 use crate::sink::Cursor;
 
+pub use failed::{FailedRows, Why};
 pub use folder::{StateFolder, peek};
 pub use intents::{IntentFile, Intents};
+pub use past::{JournalFile, files};
 pub use rowset::RowSet;
 pub use walk::{WalkNote, Walks};
 pub use writer::Writer;
