@@ -13,6 +13,7 @@ mod chunk;
 mod conductor;
 mod control;
 mod ending;
+pub mod failed;
 mod feeder;
 mod gate;
 mod heal;

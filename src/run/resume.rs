@@ -45,7 +45,8 @@ pub fn identity(plan: &Plan) -> Result<Identity, String> {
     Ok(identity)
 }
 
-fn content_key(endpoint: &EndpointPlan) -> String {
+/// The key of what an endpoint's input is.
+pub(super) fn content_key(endpoint: &EndpointPlan) -> String {
     format!("endpoints.{}.input (content)", endpoint.name)
 }
 

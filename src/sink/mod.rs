@@ -4,7 +4,7 @@
 //! in the journal. Must never report a cursor for bytes that are not durable.
 
 mod appender;
-mod cells;
+pub(crate) mod cells;
 pub mod csv;
 pub mod jsonl;
 pub mod spool;
