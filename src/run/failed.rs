@@ -213,3 +213,108 @@ fn changes(opening: &Opening, now: &Identity, endpoint: &EndpointPlan) -> Vec<Ch
 fn words(error: JournalError) -> String {
     error.message
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::compile::{Options, compile};
+    use crate::diagnostic::Diagnostics;
+    use crate::document::{Document, Overlays};
+    use crate::journal::{Commit, FailedRow, StateFolder, VERSION};
+
+    /// A job whose input repeats 30 values, of which some are taken.
+    fn plan(home: &std::path::Path, selecting: &str) -> Plan {
+        let values: String = (0..90).map(|row| format!("{{ v = {} }}, ", row * 7 % 30)).collect();
+        let text = format!(
+            "[endpoints.a]\nurl = \"http://h/{{{{ row.v }}}}\"\n[endpoints.a.input]\nvalues = [{values}]\n{selecting}\n"
+        );
+        let mut diagnostics = Diagnostics::default();
+        let path = home.join("job.toml");
+        let document = Document::parse(&path, text, &Overlays::default(), &mut diagnostics).unwrap();
+        compile(&document, &Options::default(), &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"))
+    }
+
+    /// A run of the job that failed these rows, in this order.
+    fn ran(plan: &Plan, failed: &[u64]) {
+        let opening = Opening {
+            version: VERSION,
+            run: "r".into(),
+            job: plan.name.clone(),
+            started: String::new(),
+            identity: resume::identity(plan).unwrap(),
+            endpoints: vec!["gone".into(), "a".into()],
+            sinks: vec![],
+        };
+        let row = |row: &u64| FailedRow {
+            endpoint: 1,
+            row: *row,
+            spans: vec![],
+            unknown: false,
+            walk: None,
+            attempts: 1,
+            kind: None,
+            error: format!("row {row}"),
+        };
+        let mut writer = StateFolder::lock(&plan.state).unwrap().begin(&opening).unwrap();
+        for rows in failed.chunks(3) {
+            writer.commit(&Commit { failed: rows.iter().map(row).collect(), ..Commit::default() }).unwrap();
+        }
+    }
+
+    /// What the input gives, by reading all of it.
+    fn taken(plan: &Plan) -> Vec<Row> {
+        let mut source = plan.endpoints[0].source.open().unwrap();
+        std::iter::from_fn(|| source.next().unwrap())
+            .map(|read| match read {
+                Read::Row(row) => row,
+                Read::Bad { .. } | Read::Skipped { .. } => panic!("{read:?}"),
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn the_rows_that_failed_are_given_whatever_is_taken_of_the_input(
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 1..12),
+            (filtered, unique) in any::<(bool, bool)>(), skip in 0u64..5, take in prop::option::of(3u64..20),
+        ) {
+            let home = tempfile::tempdir().unwrap();
+            let mut selecting = format!("skip = {skip}\n");
+            selecting += if filtered { "where = \"row.v > 3\"\n" } else { "" };
+            selecting += if unique { "dedupe = [\"v\"]\n" } else { "" };
+            selecting += &take.map(|take| format!("take = {take}\n")).unwrap_or_default();
+            let plan = plan(home.path(), &selecting);
+            let rows = taken(&plan);
+            let failed: Vec<u64> = picks.iter().map(|pick| pick.index(rows.len()) as u64).collect();
+            ran(&plan, &failed);
+            let run = FailedRun::open(&plan).unwrap();
+            let expected: BTreeSet<u64> = failed.iter().copied().collect();
+            prop_assert_eq!(run.endpoints(), vec![("a", expected.len() as u64)]);
+            let mut seen = Vec::new();
+            run.rows("a").unwrap().each(true, |read| {
+                assert_eq!(read.why.unwrap().error, format!("row {}", read.row.ordinal));
+                seen.push(read.row.clone());
+                read.whole
+            }).unwrap();
+            let expected: Vec<Row> = expected.iter().map(|row| rows[*row as usize].clone()).collect();
+            prop_assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn an_input_that_ends_before_a_row_that_failed_is_not_the_one_of_the_run() {
+        let home = tempfile::tempdir().unwrap();
+        let plan = plan(home.path(), "take = 5");
+        ran(&plan, &[7]);
+        let mut rows = FailedRun::open(&plan).unwrap().rows("a").unwrap();
+        let error = rows.each(false, |_| panic!("no row")).unwrap_err();
+        assert!(error.contains("ends before row 8"), "{error}");
+        let gone = FailedRun::open(&plan).unwrap().rows("gone").unwrap_err();
+        assert!(gone.contains("endpoints.gone, which the job no longer has"), "{gone}");
+    }
+}

@@ -253,3 +253,36 @@ fn a_reader_that_leaves_ends_it_quietly() {
     assert_eq!(job.read("code"), "0\n");
     assert_eq!(job.command(&["failed", "job.toml"]).expect_code(0).stdout.lines().count(), 3001);
 }
+
+#[test]
+fn rows_of_a_chunk_have_its_attempts_and_a_changed_job_keeps_the_words() {
+    let stalled = Arc::new(AtomicBool::new(true));
+    let shared = Arc::clone(&stalled);
+    let oracle = Oracle::start(move |request| match String::from_utf8_lossy(&request.body).contains('9') {
+        true if shared.load(Ordering::SeqCst) => Answer::Stall,
+        true => Answer::status(404),
+        false => Answer::text(503, "later"),
+    });
+    let text = "[retry]\nattempts = 2\ninitial = \"1ms\"\n[endpoints.item]\nurl = \"ORACLE/bulk\"\nmethod = \"PUT\"\n\
+                json = \"{{ rows | map(attribute='value') | list }}\"\nrows = \"$\"\nchunk = { size = 4, split = false }\n\
+                input.range = { from = 1, to = 12 }\nconcurrency = 1\ncolumns.got = \"$.id\"\n";
+    let job = Job::at(&oracle.url(), text);
+    let run = job.spawn(&[]);
+    wait::until("a commit of two chunks", Duration::from_secs(60), || {
+        let recovered = journal::peek(&job.state()).expect("a journal")?;
+        recovered.last.done.first().is_some_and(|done| done.len() >= 8).then_some(())
+    });
+    assert_eq!(run.kill().code, None);
+    stalled.store(false, Ordering::SeqCst);
+    job.change("job.toml", "/bulk", "/bulk2");
+    job.run(&["--accept-changes"]).expect_code(1);
+    let done = job.command(&["failed", "job.toml", "--reasons"]).expect_code(0);
+    let mut reader = csv::Reader::from_reader(done.stdout.as_bytes());
+    let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
+    assert_eq!(rows.len(), 12);
+    for (row, number) in rows.iter().zip(1u64..) {
+        assert_eq!((&row[1], &row[5]), (number.to_string().as_str(), number.to_string().as_str()));
+        let (attempts, status) = if (9..=12).contains(&number) { ("1", "404") } else { ("2", "503") };
+        assert!(&row[2] == attempts && row[4].contains(status), "{row:?}");
+    }
+}
