@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::journal::WalkNote;
+use crate::retry::FailureKind;
 use crate::row::Row;
 
 /// How a call ended.
@@ -75,8 +76,12 @@ pub struct Outcome {
     pub unknown: bool,
     /// Why it failed, masked; `None` where it did not.
     pub error: Option<String>,
-    /// Attempts made; 0 when the row never reached the wire.
+    /// What failed; `None` where nothing did, or nobody knows what.
+    pub kind: Option<FailureKind>,
+    /// Attempts made; 0 when the row never reached the wire. Those of a chunk count once, with its first row.
     pub attempts: u32,
+    /// Attempts that its call made, the same for all rows of a chunk.
+    pub tried: u32,
     /// How far its walk through pages has come, of pages that go out together the one that ended; `None`: it is no walk,
     /// or the walk is over.
     pub walk: Option<WalkNote>,

@@ -61,6 +61,29 @@ Examples:
 
 Nothing is sent and no secret is read: secrets show as ***.";
 
+const FAILED_EXAMPLES: &str = "\
+Examples:
+  paceline failed jobs/prices.toml > failed.csv               then input = \"failed.csv\" in another job
+  paceline failed jobs/prices.toml --endpoint price
+  paceline failed jobs/prices.toml --reasons | column -ts,
+
+Rows stand as they were in the input, in its order and under its columns, as CSV with commas, whatever --output
+says. CSV has no types: of an input that has them (JSON, Parquet, a database) numbers come back as text, null as
+nothing, and a list or an object as its JSON. Rows that bring columns of their own have the columns of all of them.
+A row of the input that could not be read is in --reasons alone: fed back it would be another row.
+
+The input is read again, and must be as it was. --reasons says after how many attempts a row failed, of which kind
+and why; the kind `unknown` means that the run was cut off while its request was on the wire.";
+
+const RUNS_EXAMPLES: &str = "\
+Examples:
+  paceline runs jobs/prices.toml
+  paceline runs                                               all jobs of the state folder ./.paceline
+  paceline runs jobs/prices.toml --output json | jq '.jobs[].runs[].rows'
+
+The latest run is `complete` or `resumable`; one that was left for a new run before its end is `stopped`. The 20
+runs before it are kept for 90 days.";
+
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   paceline schema > job.schema.json
@@ -103,6 +126,12 @@ pub enum Command {
     /// Shows what a run would do without sending anything
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
+    /// Prints the rows that failed in the latest run of a job, as CSV
+    #[command(after_help = FAILED_EXAMPLES)]
+    Failed(FailedArgs),
+    /// Lists the latest run of a job and those before it
+    #[command(after_help = RUNS_EXAMPLES)]
+    Runs(RunsArgs),
     /// Prints the JSON Schema of job files
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
@@ -238,6 +267,40 @@ pub struct PlanArgs {
     /// Renders the requests of the first N rows of each endpoint
     #[arg(long, value_name = "N", env = "PACELINE_ROWS", help_heading = "Output", default_value_t = ROWS)]
     pub rows: u64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: OutputArgs,
+}
+
+/// Arguments of `failed`.
+#[derive(Debug, Clone, Args)]
+pub struct FailedArgs {
+    /// The job file
+    #[arg(value_name = "JOB")]
+    pub job: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub file: JobArgs,
+    /// The endpoint whose rows are printed; needed where rows of several failed
+    #[arg(long, value_name = "NAME", env = "PACELINE_ENDPOINT", help_heading = "Rows")]
+    pub endpoint: Option<String>,
+    /// Puts the columns endpoint, row, attempts, kind and error in front
+    #[arg(long, env = "PACELINE_REASONS", help_heading = "Rows", value_parser = BoolishValueParser::new())]
+    pub reasons: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: OutputArgs,
+}
+
+/// Arguments of `runs`.
+#[derive(Debug, Clone, Args)]
+pub struct RunsArgs {
+    /// The job file; without one, all jobs of the state folder ./.paceline are listed
+    #[arg(value_name = "JOB")]
+    pub job: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub file: JobArgs,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,

@@ -8,11 +8,13 @@ mod check;
 mod completions;
 mod demo;
 pub mod exit;
+mod failed;
 mod kinds;
 mod load;
 mod plan;
 pub mod print;
 mod run;
+mod runs;
 mod schema;
 
 use std::ffi::OsString;
@@ -58,6 +60,8 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Run(args) => Some(args.speech),
         Command::Check(args) => Some(args.speech),
         Command::Plan(args) => Some(args.speech),
+        Command::Failed(args) => Some(args.speech),
+        Command::Runs(args) => Some(args.speech),
         Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
     };
     if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
@@ -74,8 +78,7 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
     match command {
         Command::Run(args) => {
             print.set_color(args.speech.color);
-            let program = arguments.first().map(|name| name.to_string_lossy().into_owned());
-            run::run(args, program.as_deref().unwrap_or("paceline"), print)
+            run::run(args, &program(arguments), print)
         }
         Command::Check(args) => {
             print.set_color(args.speech.color);
@@ -85,11 +88,24 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
             print.set_color(args.speech.color);
             plan::plan(args, print)
         }
+        Command::Failed(args) => {
+            print.set_color(args.speech.color);
+            failed::failed(args, print)
+        }
+        Command::Runs(args) => {
+            print.set_color(args.speech.color);
+            runs::runs(args, &program(arguments), print)
+        }
         Command::Schema => schema::schema(print),
         Command::Kinds(args) => kinds::kinds(*args, print),
         Command::Demo(args) => demo::demo(*args, print),
         Command::Completions(args) => completions::completions(*args, print),
     }
+}
+
+/// How the program was called, for commands that it prints.
+fn program(arguments: &[OsString]) -> String {
+    arguments.first().map_or_else(|| "paceline".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Help and version go to standard output and are fine; anything else is bad usage.

@@ -73,6 +73,22 @@ impl Printer {
         }
     }
 
+    /// Whether nobody reads standard output any more, or it can't be written.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Says in `format` on standard error what is no error and good to know.
+    pub fn note(&mut self, format: Format, message: &str) {
+        let text = match format {
+            Format::Human => format!("note: {message}"),
+            Format::Json => json!({ "note": message }).to_string(),
+            Format::Github => github("notice", message),
+        };
+        self.err(&text);
+    }
+
     /// Writes a text to standard error, with a line end if it has none. Nobody can be told of a
     /// failure here, so it is passed over.
     pub fn err(&mut self, text: &str) {

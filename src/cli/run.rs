@@ -147,7 +147,7 @@ fn all_rows(args: &RunArgs) -> RunArgs {
 }
 
 /// The command line that reads the same job in the same way; `--fresh` would forget the run.
-fn command(args: &RunArgs, program: &str) -> String {
+pub(super) fn command(args: &RunArgs, program: &str) -> String {
     let mut words = vec![program.to_owned(), "run".to_owned(), args.job.display().to_string()];
     let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
     for (name, value) in &args.file.var {

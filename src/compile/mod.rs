@@ -19,7 +19,7 @@ mod idempotency;
 mod identity;
 mod input;
 mod limits;
-mod mention;
+pub(crate) mod mention;
 mod name;
 pub(crate) mod names;
 mod paginate;

@@ -16,6 +16,9 @@ use super::FailedRow;
 use super::folder::{BESIDE, absent_is_fine, each_failed, private_file, sync_folder};
 use super::format::{FailedNote, append_frame};
 
+/// What becomes of a failed row; `None`: it is gone.
+pub(super) type Keep<'k> = dyn FnMut(FailedRow) -> Option<FailedRow> + 'k;
+
 /// Failed rows in one frame.
 pub(super) const ROWS_OF_A_FRAME: usize = 10_000;
 
@@ -30,24 +33,32 @@ pub(super) struct Compact {
 
 impl Compact {
     /// Writes `beginning`, the failed rows of `journal` that count, and `frame`, which holds a commit.
-    /// `healed`: whether that commit makes the rows noted before it count no more.
+    /// `healed`: whether that commit makes the rows noted before it count no more. Each row is kept as `keep` says.
     ///
     /// # Errors
     /// When it can't be written or the journal can't be read; the journal is as it was.
-    pub(super) fn write(journal: &Path, beginning: &[u8], frame: &[u8], healed: bool) -> io::Result<Self> {
+    pub(super) fn write(
+        journal: &Path,
+        beginning: &[u8],
+        frame: &[u8],
+        healed: bool,
+        keep: &mut Keep<'_>,
+    ) -> io::Result<Self> {
         let beside = journal.with_file_name(BESIDE);
         absent_is_fine(fs::remove_file(&beside))?;
         let file = private_file().append(true).create_new(true).open(&beside)?;
         let compact = Self { file, beside, journal: journal.to_owned(), length: 0 };
         // What can't be ended would take up room that is wanted elsewhere.
-        compact.fill(beginning, frame, healed).inspect_err(|_| _ = fs::remove_file(journal.with_file_name(BESIDE)))
+        let filled = compact.fill(beginning, frame, healed, keep);
+        filled.inspect_err(|_| _ = fs::remove_file(journal.with_file_name(BESIDE)))
     }
 
-    fn fill(mut self, beginning: &[u8], frame: &[u8], healed: bool) -> io::Result<Self> {
+    fn fill(mut self, beginning: &[u8], frame: &[u8], healed: bool, keep: &mut Keep<'_>) -> io::Result<Self> {
         let mut notes = Notes { file: BufWriter::new(&self.file), start: beginning.len() as u64, rows: Vec::new() };
         notes.file.write_all(beginning)?;
         if !healed {
-            each_failed(&self.journal, |healed, rows| notes.note(healed, rows)).map_err(io::Error::other)?;
+            let see = |healed, rows: Vec<FailedRow>| notes.note(healed, rows.into_iter().filter_map(&mut *keep));
+            each_failed(&self.journal, see).map_err(io::Error::other)?;
         }
         notes.end(frame)?;
         drop(notes);
@@ -76,13 +87,12 @@ struct Notes<'f> {
 }
 
 impl Notes<'_> {
-    fn note(&mut self, healed: bool, rows: Vec<FailedRow>) -> io::Result<()> {
+    fn note(&mut self, healed: bool, mut rows: impl Iterator<Item = FailedRow>) -> io::Result<()> {
         if healed {
             self.rows.clear();
             self.file.flush()?;
             self.file.get_ref().set_len(self.start)?;
         }
-        let mut rows = rows.into_iter();
         loop {
             let room = ROWS_OF_A_FRAME - self.rows.len();
             self.rows.extend(rows.by_ref().take(room));

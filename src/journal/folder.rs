@@ -4,7 +4,7 @@
 //! .paceline/.gitignore    "*"
 //! .paceline/JOB/lock      the pid of the process that works on the job
 //! .paceline/JOB/journal   the journal
-//! .paceline/JOB/journal.1 the one before
+//! .paceline/JOB/runs/ID.journal journals of runs before it
 //! .paceline/JOB/journal.new one that is being written, or was when its writer was killed
 //! .paceline/JOB/intents   requests that must not be repeated, noted before they are sent
 //! .paceline/JOB/spool-NAME.jsonl records of an endpoint that are the rows of others
@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{FailedRow, JournalError, Opening, Recovered, Writer, format};
+use crate::clock;
+
+use super::{FailedRow, JournalError, Opening, Recovered, Writer, format, past};
 
 /// Name of the folder that holds the state folders of all jobs of a folder.
 const TOP: &str = ".paceline";
@@ -34,13 +36,13 @@ pub struct StateFolder {
     _lock: File,
 }
 
-/// The part of a commit that [`StateFolder::failed_rows`] looks at.
+/// The part of a commit that [`StateFolder::each_failed`] looks at.
 #[derive(Deserialize)]
-struct FailedRows {
+pub(super) struct FailedPart {
     #[serde(default)]
-    failed: Vec<FailedRow>,
+    pub(super) failed: Vec<FailedRow>,
     #[serde(default)]
-    healed: bool,
+    pub(super) healed: bool,
 }
 
 impl StateFolder {
@@ -75,7 +77,7 @@ impl StateFolder {
         peek(&self.path)
     }
 
-    /// Begins a new journal; one that exists is kept as `journal.1` (older ones are dropped).
+    /// Begins a new journal; one that exists is kept as that of a past run, and the oldest of those are dropped.
     ///
     /// # Errors
     /// When it can't be written.
@@ -93,9 +95,10 @@ impl StateFolder {
         let mut file = private_file().append(true).create_new(true).open(&beside)?;
         file.write_all(beginning)?;
         file.sync_all()?;
-        absent_is_fine(fs::rename(&journal, self.path.join("journal.1")))?;
+        past::keep(&self.path)?;
         fs::rename(&beside, &journal)?;
         sync_folder(&self.path)?;
+        past::clean(&self.path, clock::wall());
         Ok(file)
     }
 
@@ -114,13 +117,20 @@ impl StateFolder {
         Ok(Writer::new(journal, beginning, found.end, Box::new(file)))
     }
 
-    /// Rows that failed in the recovered run and were not sent again since; empty without a journal.
+    /// Shows the rows that failed in the recovered run, commit by commit, and whether those before count no more,
+    /// since they were sent again; none without a journal. All together they may be more than memory takes.
     ///
     /// # Errors
-    /// As [`StateFolder::recover`].
+    /// As [`StateFolder::recover`], and those of `see`.
+    pub fn each_failed(&self, see: impl FnMut(bool, Vec<FailedRow>) -> io::Result<()>) -> Result<(), JournalError> {
+        each_failed(&self.journal(), see)
+    }
+
+    /// Rows that failed in the recovered run and were not sent again since.
+    #[cfg(test)]
     pub fn failed_rows(&self) -> Result<Vec<FailedRow>, JournalError> {
         let mut rows = Vec::new();
-        each_failed(&self.journal(), |healed, more| {
+        self.each_failed(|healed, more| {
             if healed {
                 rows.clear();
             }
@@ -139,7 +149,7 @@ pub(super) fn each_failed(
     journal: &Path,
     mut see: impl FnMut(bool, Vec<FailedRow>) -> io::Result<()>,
 ) -> Result<(), JournalError> {
-    format::replay(journal, |commit: FailedRows| see(commit.healed, commit.failed)).map(drop)
+    format::replay(journal, |commit: FailedPart| see(commit.healed, commit.failed)).map(drop)
 }
 
 /// Reads a journal without taking its lock, for `plan`.
@@ -225,7 +235,7 @@ pub(super) fn private_file() -> OpenOptions {
     options
 }
 
-fn private_folder() -> DirBuilder {
+pub(super) fn private_folder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

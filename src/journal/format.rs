@@ -23,8 +23,8 @@
 //! Must never take a damaged record for a whole one.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -41,12 +41,18 @@ pub(super) struct Kind {
     magic: &'static [u8; 8],
     /// What it is called in messages.
     pub(super) noun: &'static str,
+    /// What to do where it can't be used.
+    way_out: &'static str,
 }
 
+const ANEW: &str = "start anew with `--fresh` (the outputs stay untouched)";
+
 /// The journal.
-pub(super) const JOURNAL: Kind = Kind { magic: b"paceline", noun: "journal" };
+pub(super) const JOURNAL: Kind = Kind { magic: b"paceline", noun: "journal", way_out: ANEW };
+/// The journal of a run before the latest one.
+pub(super) const PAST: Kind = Kind { noun: "past journal", way_out: "delete it: no run needs it", ..JOURNAL };
 /// What was on the wire.
-pub(super) const INTENTS: Kind = Kind { magic: b"pintents", noun: "list of requests on the wire" };
+pub(super) const INTENTS: Kind = Kind { magic: b"pintents", noun: "list of requests on the wire", way_out: ANEW };
 
 /// The failed rows of a compact journal, or some of them. Not a commit: it says nothing of the state.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,34 +113,79 @@ pub(super) struct Scan {
 
 /// Reads a journal; `None` when there is no such file. Only one frame is in memory at a time.
 pub(super) fn scan(path: &Path) -> Result<Option<Scan>, JournalError> {
-    scan_file(path, |_| Ok(()))
+    scan_kind(&JOURNAL, path)
+}
+
+/// As [`scan`], of a journal of this kind.
+pub(super) fn scan_kind(kind: &'static Kind, path: &Path) -> Result<Option<Scan>, JournalError> {
+    Snapshot::open_kind(kind, path)?.map(|snapshot| snapshot.read(|_| Ok(()))).transpose()
+}
+
+/// What the run of a journal is, from its first frame alone; `None` where that can't be read.
+pub(super) fn opening(path: &Path) -> Option<Opening> {
+    let (file, length) = open(&JOURNAL, path).ok()??;
+    let mut frames = Frames::begin(&JOURNAL, buffered(file).take(length), length).ok()?;
+    let mut frame = Frame::default();
+    frames.next(&mut frame).ok()?.then(|| parse(&frame).ok())?
 }
 
 /// Reads a journal and shows every commit to `see`, in order; `None` when there is no such file.
 pub(super) fn replay<T: DeserializeOwned>(
     path: &Path,
-    mut see: impl FnMut(T) -> io::Result<()>,
+    see: impl FnMut(T) -> io::Result<()>,
 ) -> Result<Option<Scan>, JournalError> {
-    scan_file(path, |frame| Ok(see(parse(frame)?)?))
+    Snapshot::open(path)?.map(|snapshot| snapshot.replay(see)).transpose()
 }
 
-fn scan_file(path: &Path, see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Option<Scan>, JournalError> {
-    with_file(&JOURNAL, path, |file, length| read(file, length, see))
+/// A journal as it was when it was opened, to be read more than once: a run may go on with it meanwhile, or put
+/// another in its place.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    kind: &'static Kind,
+    path: PathBuf,
+    file: File,
+    length: u64,
 }
 
-fn with_file<T>(
-    kind: &Kind,
-    path: &Path,
-    read: impl FnOnce(BufReader<File>, u64) -> Result<T, Flaw>,
-) -> Result<Option<T>, JournalError> {
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    match opened {
-        // A run may be writing while `plan` reads: what comes behind this length is not ours to see.
-        Ok((length, file)) => read(BufReader::with_capacity(1 << 16, file), length).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
+impl Snapshot {
+    /// Opens a journal; `None` when there is no such file.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, JournalError> {
+        Self::open_kind(&JOURNAL, path)
     }
-    .map_err(|flaw| explain(kind, path, &flaw))
+
+    fn open_kind(kind: &'static Kind, path: &Path) -> Result<Option<Self>, JournalError> {
+        let opened = open(kind, path)?;
+        Ok(opened.map(|(file, length)| Self { kind, path: path.to_owned(), file, length }))
+    }
+
+    /// Shows every commit, in order.
+    pub(super) fn replay<T: DeserializeOwned>(
+        &self,
+        mut see: impl FnMut(T) -> io::Result<()>,
+    ) -> Result<Scan, JournalError> {
+        self.read(|frame| Ok(see(parse(frame)?)?))
+    }
+
+    fn read(&self, see: impl FnMut(&Frame) -> Result<(), Flaw>) -> Result<Scan, JournalError> {
+        let mut file = &self.file;
+        let begun = file.rewind().map_err(Flaw::from);
+        let scan = begun.and_then(|()| read(buffered(file), self.length, see));
+        scan.map_err(|flaw| explain(self.kind, &self.path, &flaw))
+    }
+}
+
+/// A file and its length; `None` when there is none. A run may be writing while others read: what comes behind this
+/// length is not theirs to see.
+fn open(kind: &Kind, path: &Path) -> Result<Option<(File, u64)>, JournalError> {
+    match File::open(path).and_then(|file| Ok((file.metadata()?.len(), file))) {
+        Ok((length, file)) => Ok(Some((file, length))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(explain(kind, path, &error.into())),
+    }
+}
+
+fn buffered<R: Read>(file: R) -> BufReader<R> {
+    BufReader::with_capacity(1 << 16, file)
 }
 
 /// Reads a file of this kind: its first frame, and each of the others into what `begin` makes of the first.
@@ -148,8 +199,9 @@ pub(super) fn fold<H: DeserializeOwned, F: DeserializeOwned, T>(
     begin: impl FnOnce(H) -> T,
     mut see: impl FnMut(&mut T, F),
 ) -> Result<Option<T>, JournalError> {
-    with_file(kind, path, |file, length| {
-        let mut frames = Frames::begin(kind, file.take(length), length)?;
+    let Some((file, length)) = open(kind, path)? else { return Ok(None) };
+    let read = || {
+        let mut frames = Frames::begin(kind, buffered(file).take(length), length)?;
         let mut frame = Frame::default();
         if !frames.next(&mut frame)? {
             return Err(Flaw::Damaged { offset: FILE_HEADER, what: "its first record is not whole" });
@@ -158,8 +210,9 @@ pub(super) fn fold<H: DeserializeOwned, F: DeserializeOwned, T>(
         while frames.next(&mut frame)? {
             see(&mut all, parse(&frame)?);
         }
-        Ok(all)
-    })
+        Ok(Some(all))
+    };
+    read().map_err(|flaw| explain(kind, path, &flaw))
 }
 
 /// Reads a journal that is in memory, for tests over every bit of it.
@@ -278,8 +331,7 @@ fn little_endian(bytes: &[u8]) -> u32 {
 }
 
 fn explain(kind: &Kind, path: &Path, flaw: &Flaw) -> JournalError {
-    let (noun, path) = (kind.noun, path.display());
-    let way_out = "start anew with `--fresh` (the outputs stay untouched)";
+    let (noun, way_out, path) = (kind.noun, kind.way_out, path.display());
     let message = match flaw {
         Flaw::Io(error) => format!("can't read the {noun} `{path}`: {error}"),
         Flaw::Foreign => format!("`{path}` is not a {noun} of paceline; move it away, or {way_out}"),

@@ -5,13 +5,17 @@
 //! whole commit. Must never hold a secret or a rendered request.
 //!
 //! `format` says how it stands in the file and what damage is noticed, `folder` who may write it,
-//! `writer` how commits become durable, `compact` how it is kept from growing without end. `intents` is a file
+//! `writer` how commits become durable, `compact` how it is kept from growing without end,
+//! `failed` what is read of rows that failed, `past` how
+//! long the journals of past runs are kept. `intents` is a file
 //! beside it: requests that must not be repeated, noted before they are sent.
 
 mod compact;
+mod failed;
 mod folder;
 mod format;
 pub mod intents;
+mod past;
 pub mod rowset;
 #[cfg(test)]
 mod tests;
@@ -24,10 +28,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retry::FailureKind;
 use crate::sink::Cursor;
 
+pub use failed::{FailedRows, Why};
 pub use folder::{StateFolder, peek};
 pub use intents::{IntentFile, Intents};
+pub use past::{JournalFile, files};
 pub use rowset::RowSet;
 pub use walk::{WalkNote, Walks};
 pub use writer::Writer;
@@ -147,6 +154,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn was_never_tried(attempts: &u32) -> bool {
+    *attempts == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -167,6 +179,27 @@ pub struct FailedRow {
     /// Where its walk through pages goes on when it is sent again; what it took before stands in the outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walk: Option<Box<WalkNote>>,
+    /// Attempts that its call made; 0: it was never sent, or the journal is older than this.
+    #[serde(default, skip_serializing_if = "was_never_tried")]
+    pub attempts: u32,
+    /// What failed; `None`: the run was cut off before that was known, or the journal is older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FailureKind>,
+    /// Why, masked and [`short`]; empty where the journal is older than this.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// Most characters that are kept of an error: as many rows may fail as the run has.
+const LONGEST_ERROR: usize = 500;
+
+/// An error as it is kept with its row.
+#[must_use]
+pub fn short(error: &str) -> String {
+    match error.char_indices().nth(LONGEST_ERROR) {
+        Some((cut, _)) => format!("{}...", &error[..cut]),
+        None => error.to_owned(),
+    }
 }
 
 /// A record in a sink.

@@ -14,8 +14,9 @@ use super::writer::Tape;
 use super::*;
 
 mod compact;
+mod failed;
 
-fn opening() -> Opening {
+pub(super) fn opening() -> Opening {
     Opening {
         version: VERSION,
         run: "01JC".to_owned(),
@@ -27,18 +28,21 @@ fn opening() -> Opening {
     }
 }
 
-fn failed(endpoint: usize, row: u64) -> FailedRow {
+pub(super) fn failed(endpoint: usize, row: u64) -> FailedRow {
     FailedRow {
         endpoint,
         row,
         spans: vec![Span { sink: 0, bytes: Some((row, row + 9)), line: None }],
         unknown: false,
         walk: None,
+        attempts: 2,
+        kind: Some(FailureKind::ReadTimeout),
+        error: format!("row {row} took too long"),
     }
 }
 
 /// The commit after `rows` rows, of which every fifth failed.
-fn commit(rows: u64) -> Commit {
+pub(super) fn commit(rows: u64) -> Commit {
     let mut done = RowSet::default();
     (0..rows).for_each(|row| _ = done.insert(row * 3 / 2));
     Commit {
@@ -60,7 +64,7 @@ fn commit(rows: u64) -> Commit {
     }
 }
 
-fn folder() -> (TempDir, StateFolder) {
+pub(super) fn folder() -> (TempDir, StateFolder) {
     let home = TempDir::new().unwrap();
     let state = StateFolder::lock(&home.path().join(".paceline/prices")).unwrap();
     (home, state)
@@ -226,20 +230,6 @@ fn a_record_with_a_right_checksum_that_makes_no_sense_is_damage() {
 }
 
 #[test]
-fn beginning_keeps_the_journal_before_and_drops_older_ones() {
-    let (_home, state) = folder();
-    let before = state.journal().with_file_name("journal.1");
-    write(&state, 1);
-    let first = fs::read(state.journal()).unwrap();
-    write(&state, 2);
-    let second = fs::read(state.journal()).unwrap();
-    assert_eq!(fs::read(&before).unwrap(), first);
-    state.begin(&opening()).unwrap();
-    assert_eq!(fs::read(&before).unwrap(), second);
-    assert_eq!(last(&state), Commit::default());
-}
-
-#[test]
 fn a_kill_at_any_step_of_beginning_leaves_no_journal_or_a_whole_one() {
     let whole = super::format::beginning(&opening()).unwrap();
     let (_home, state) = folder();
@@ -254,7 +244,7 @@ fn a_kill_at_any_step_of_beginning_leaves_no_journal_or_a_whole_one() {
     assert_eq!(last(&state), commit(2));
     // Killed between the two renames: none, and the one before is kept.
     fs::write(&beside, &whole).unwrap();
-    fs::rename(state.journal(), state.journal().with_file_name("journal.1")).unwrap();
+    super::past::keep(state.path()).unwrap();
     assert_eq!(state.recover().unwrap(), None);
     assert!(state.resume().unwrap_err().message.contains("is gone"));
     // Whatever was left, the next beginning succeeds and leaves nothing beside.
@@ -323,23 +313,6 @@ fn a_folder_that_can_not_be_made_is_named() {
     let path = home.path().join("file/state");
     let refusal = StateFolder::lock(&path).unwrap_err().message;
     assert!(refusal.contains(&*path.to_string_lossy()), "{refusal}");
-}
-
-#[test]
-fn failed_rows_are_gathered_from_all_commits_since_the_last_healing() {
-    let (_home, state) = folder();
-    assert_eq!(state.failed_rows().unwrap(), []);
-    state.begin(&opening()).unwrap();
-    assert_eq!(state.failed_rows().unwrap(), []);
-    let mut writer = state.resume().unwrap();
-    for rows in [vec![failed(0, 9), failed(1, 4)], vec![], vec![failed(0, 2)]] {
-        writer.commit(&Commit { failed: rows, ..commit(1) }).unwrap();
-    }
-    assert_eq!(state.failed_rows().unwrap(), [failed(0, 9), failed(1, 4), failed(0, 2)]);
-    writer.commit(&Commit { failed: vec![], healed: true, ..commit(1) }).unwrap();
-    writer.commit(&Commit { failed: vec![failed(0, 3)], ..commit(1) }).unwrap();
-    drop(writer);
-    assert_eq!(state.failed_rows().unwrap(), [failed(0, 3)]);
 }
 
 /// A tape that fails at its nth operation, and then works again.

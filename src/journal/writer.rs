@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::compact::Compact;
 use super::format::{append_frame, beginning};
-use super::{Commit, JournalError, Opening};
+use super::{Commit, FailedRow, JournalError, Opening};
 
 /// What a journal is written to: a file, and in tests one that fails.
 pub(super) trait Tape: Debug + Send {
@@ -70,15 +70,20 @@ impl Writer {
     }
 
     /// Goes on under another opening, for a job that changed and was accepted: the journal is written anew with
-    /// this commit as its only one. `commit` carries every failed row that still counts.
+    /// this commit as its only one. Failed rows that still count are kept as `renumber` says.
     ///
     /// # Errors
     /// As [`Writer::commit`]; the journal is as it was then, or as it is meant to be.
-    pub fn reopen(&mut self, opening: &Opening, commit: &Commit) -> Result<(), JournalError> {
+    pub fn reopen(
+        &mut self,
+        opening: &Opening,
+        commit: &Commit,
+        renumber: &mut dyn FnMut(FailedRow) -> Option<FailedRow>,
+    ) -> Result<(), JournalError> {
         self.lasting(|writer| {
             writer.beginning = beginning(opening)?;
             writer.put_into_frame(commit)?;
-            let compact = Compact::write(&writer.path, &writer.beginning, &writer.frame, true)?;
+            let compact = Compact::write(&writer.path, &writer.beginning, &writer.frame, commit.healed, renumber)?;
             let (file, length) = compact.take_over()?;
             (writer.tape, writer.length) = (Box::new(file), length);
             Ok(())
@@ -133,7 +138,7 @@ impl Writer {
     /// Writes the journal anew with the frame as its last. `false` where that can't be done, for want of
     /// room for a second journal, say: the first is as it was, goes on to grow, and breaks nothing by that.
     fn write_anew(&mut self, healed: bool) -> io::Result<bool> {
-        let Ok(compact) = Compact::write(&self.path, &self.beginning, &self.frame, healed) else {
+        let Ok(compact) = Compact::write(&self.path, &self.beginning, &self.frame, healed, &mut Some) else {
             self.room = self.length.saturating_add(SMALL);
             return Ok(false);
         };

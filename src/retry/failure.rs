@@ -78,6 +78,8 @@ pub enum FailureKind {
     Request,
     /// A required value could not be extracted.
     Extract,
+    /// An output can't take a record: another type than its column has, or no value in a key.
+    Sink,
     /// The input row itself is unusable.
     Input,
 }
@@ -117,6 +119,7 @@ impl FailureKind {
             | Self::Rule
             | Self::Request
             | Self::Extract
+            | Self::Sink
             | Self::Input => None,
         }
     }
@@ -134,7 +137,8 @@ impl FailureKind {
             | Self::Assert
             | Self::Rule
             | Self::Save
-            | Self::Extract => true,
+            | Self::Extract
+            | Self::Sink => true,
             Self::Dns
             | Self::UnknownHost
             | Self::Connect
@@ -181,6 +185,7 @@ impl FailureKind {
             | Self::Save
             | Self::Request
             | Self::Extract
+            | Self::Sink
             | Self::Input => Reach::Row,
         }
     }

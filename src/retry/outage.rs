@@ -213,7 +213,8 @@ impl Sign {
             | FailureKind::Assert
             | FailureKind::Rule
             | FailureKind::Save
-            | FailureKind::Extract => Self::Up,
+            | FailureKind::Extract
+            | FailureKind::Sink => Self::Up,
             // These stop the run, are decided on this side of the wire, or cut off an attempt for the sake
             // of its row.
             FailureKind::UnknownHost

@@ -36,7 +36,7 @@ pub(super) fn plan() -> RetryPlan {
     }
 }
 
-const KINDS: [FailureKind; 26] = [
+const KINDS: [FailureKind; 27] = [
     FailureKind::Dns,
     FailureKind::UnknownHost,
     FailureKind::Connect,
@@ -62,6 +62,7 @@ const KINDS: [FailureKind; 26] = [
     FailureKind::Save,
     FailureKind::Request,
     FailureKind::Extract,
+    FailureKind::Sink,
     FailureKind::Input,
 ];
 

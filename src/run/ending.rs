@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::record::{Ending, Outcome, Record};
+use crate::retry::FailureKind;
 use crate::row::Row;
 
 use super::call::Call;
@@ -42,11 +43,8 @@ pub(super) fn accepted(lane: &Lane, call: &Call, taken: Yield, last: &LastAttemp
         outcomes[member].records.push(record);
     }
     for (member, reason) in taken.lost {
-        let last = LastAttempt { error: Some(&reason), ..*last };
-        outcomes[member].ending = Ending::Failed;
-        outcomes[member].error = last.error.map(str::to_owned);
-        let row = Arc::clone(&call.row.members()[member]);
-        outcomes[member].records = vec![failed_record(lane, row, &last)];
+        let last = LastAttempt { error: Some(&reason), kind: Some(FailureKind::Extract), ..*last };
+        fail(lane, &mut outcomes[member], &call.row.members()[member], &last);
     }
     outcomes
 }
@@ -55,11 +53,19 @@ pub(super) fn accepted(lane: &Lane, call: &Call, taken: Yield, last: &LastAttemp
 pub(super) fn failed(lane: &Lane, call: &Call, last: &LastAttempt<'_>) -> Vec<Outcome> {
     let mut outcomes = each(lane, call, Ending::Failed);
     for (outcome, (row, _)) in outcomes.iter_mut().zip(call.members()) {
-        outcome.unknown = last.unknown;
-        outcome.error = last.error.map(str::to_owned);
-        outcome.records = vec![failed_record(lane, Arc::clone(row), last)];
+        fail(lane, outcome, row, last);
     }
     outcomes
+}
+
+/// Makes an outcome that of a row that failed. Its error leaves the run here, in the journal and in spools, so that it
+/// is masked here as well, wherever it came from.
+fn fail(lane: &Lane, outcome: &mut Outcome, row: &Arc<Row>, last: &LastAttempt<'_>) {
+    outcome.ending = Ending::Failed;
+    outcome.unknown = last.unknown;
+    outcome.error = last.error.map(|error| lane.shared.masker.mask(error).into_owned());
+    outcome.kind = last.kind;
+    outcome.records = vec![failed_record(lane, Arc::clone(row), last)];
 }
 
 /// The outcomes of a call that ends well and has nothing to give.
@@ -81,7 +87,9 @@ fn each(lane: &Lane, call: &Call, ending: Ending) -> Vec<Outcome> {
         ending,
         unknown: false,
         error: None,
+        kind: None,
         attempts: if position == 0 { call.attempts } else { 0 },
+        tried: call.attempts,
         walk: None,
         records: Vec::new(),
     };

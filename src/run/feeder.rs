@@ -14,6 +14,7 @@ use crate::clock;
 use crate::event::Event;
 use crate::journal::{RowSet, WalkNote};
 use crate::plan::Order;
+use crate::retry::FailureKind;
 use crate::source::{Read, Source, SourceError, SourcePlan};
 
 use super::batch::Batch;
@@ -317,7 +318,8 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut 
             Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,
             Read::Row(row) => chunk.add(lane, sequence, Arc::new(row), walk).await,
             Read::Bad { row, reason } => {
-                let last = LastAttempt { error: Some(&reason), ..LastAttempt::default() };
+                let kind = Some(FailureKind::Input);
+                let last = LastAttempt { error: Some(&reason), kind, ..LastAttempt::default() };
                 end_unsent(lane, Arc::new(row), sequence, &last).await;
             }
             Read::Skipped { row, reason } => leave_out(lane, Arc::new(row), sequence, reason).await,

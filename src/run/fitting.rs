@@ -14,6 +14,7 @@ use super::lane::Shared;
 use super::scribe::OpenSink;
 use crate::plan::{EndpointPlan, Meta};
 use crate::record::{Ending, Outcome, Record};
+use crate::retry::FailureKind;
 
 /// Why a row will fail.
 #[derive(Debug)]
@@ -79,5 +80,6 @@ fn failed(outcome: Outcome, Misfit { reason, record }: Misfit, plan: &EndpointPl
         *cell = Value::from(reason.as_str());
     }
     let records = vec![Record { row: record.row, cells }];
-    Outcome { ending: Ending::Failed, error: Some(reason), records, walk: None, ..outcome }
+    let (ending, kind, error) = (Ending::Failed, Some(FailureKind::Sink), Some(reason));
+    Outcome { ending, kind, error, records, walk: None, ..outcome }
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::journal::{Commit, FailedRow, Opening, Rename, WalkNote, Writer};
+use crate::journal::{Commit, FailedRow, JournalError, Opening, Rename, StateFolder, WalkNote, Writer};
 use crate::plan::Plan;
 use crate::sink::{Cursor, Form, claim, fill, spooled, tail_crc};
 
@@ -29,12 +29,31 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// Reads what failed. Of what is sent again nobody needs the words any more, which may be many.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn read(plan: &Plan, folder: &StateFolder) -> Result<Self, JournalError> {
+        let mut failed = Self::default();
+        folder.each_failed(|healed, rows| {
+            if healed {
+                failed = Self::default();
+            }
+            failed.sort(plan, rows);
+            Ok(())
+        })?;
+        Ok(failed)
+    }
+
     /// Tells apart what is sent again.
-    #[must_use]
-    pub fn sort(plan: &Plan, failed: Vec<FailedRow>) -> Self {
-        let may_be_sent = |row: &FailedRow| !row.unknown || plan.endpoints[row.endpoint].resends_unknown();
-        let (sent, left) = failed.into_iter().partition(may_be_sent);
-        Self { sent, left }
+    pub fn sort(&mut self, plan: &Plan, rows: Vec<FailedRow>) {
+        for row in rows {
+            if !row.unknown || plan.endpoints[row.endpoint].resends_unknown() {
+                self.sent.push(FailedRow { error: String::new(), ..row });
+            } else {
+                self.left.push(row);
+            }
+        }
     }
 }
 
@@ -290,6 +309,9 @@ mod tests {
                 .collect(),
             unknown: true,
             walk: None,
+            attempts: 1,
+            kind: None,
+            error: String::new(),
         };
         let mut left = [row(1, &[(0, 0, 5), (1, 9, 13)]), row(2, &[(0, 9, 13)]), row(3, &[(0, 19, 30)])];
         left[0].spans.push(Span { sink: 0, bytes: None, line: None });

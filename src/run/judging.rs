@@ -317,6 +317,7 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
         duration_ms: tried.milliseconds(),
         json: None,
         error: Some(&error),
+        kind: Some(failure.kind),
         attempts: call.attempts,
         page: call.page.as_ref().map(|page| page.number),
         saved: None,

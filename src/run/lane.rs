@@ -123,6 +123,8 @@ pub struct LastAttempt<'a> {
     pub json: Option<&'a Value>,
     /// Why the row failed, masked.
     pub error: Option<&'a str>,
+    /// What failed, where that is known.
+    pub kind: Option<FailureKind>,
     /// Attempts made.
     pub attempts: u32,
     /// Number of the page in its walk, from zero; `None`: it is no walk.

@@ -14,6 +14,7 @@ mod conductor;
 mod control;
 mod delivering;
 mod ending;
+pub mod failed;
 mod feeder;
 mod fitting;
 mod gate;

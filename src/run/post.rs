@@ -78,7 +78,19 @@ mod tests {
 
     fn outcome(ordinal: u64, ending: Ending) -> Outcome {
         let (unknown, error, walk, records) = (false, None, None, Vec::new());
-        Outcome { endpoint: 0, ordinal, sequence: ordinal, ending, unknown, error, attempts: 1, walk, records }
+        Outcome {
+            endpoint: 0,
+            ordinal,
+            sequence: ordinal,
+            ending,
+            unknown,
+            error,
+            kind: None,
+            attempts: 1,
+            tried: 1,
+            walk,
+            records,
+        }
     }
 
     fn two_letters() -> Post {

@@ -64,6 +64,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         duration_ms: tried.milliseconds(),
         json: json.as_ref().and_then(|json| json.as_ref().ok()),
         error: None,
+        kind: None,
         attempts: call.attempts,
         page: call.page.as_ref().map(|page| page.number),
         saved: tried.saving.as_ref().and_then(Saving::saved),

@@ -45,7 +45,8 @@ pub fn identity(plan: &Plan) -> Result<Identity, String> {
     Ok(identity)
 }
 
-fn content_key(endpoint: &EndpointPlan) -> String {
+/// The key of what an endpoint's input is.
+pub(super) fn content_key(endpoint: &EndpointPlan) -> String {
     format!("endpoints.{}.input (content)", endpoint.name)
 }
 
@@ -153,24 +154,22 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
     Commit { done, counts, cursors, walks, renames, holds, spools, ..Commit::default() }
 }
 
-/// Failed rows with the positions that their endpoints and sinks have now; without those that are gone.
+/// A failed row with the positions that its endpoint and its sinks have now; `None`: its endpoint is gone.
 #[must_use]
-pub fn renumber(failed: Vec<FailedRow>, before: &Opening, now: &Opening) -> Vec<FailedRow> {
+pub fn renumber(row: FailedRow, before: &Opening, now: &Opening) -> Option<FailedRow> {
     let moved = |from: &[String], to: &[String], position: usize| {
         let name = from.get(position)?;
         to.iter().position(|known| known == name)
     };
-    let one = |row: FailedRow| {
-        let endpoint = moved(&before.endpoints, &now.endpoints, row.endpoint)?;
-        let span = |span: Span| Some(Span { sink: moved(&before.sinks, &now.sinks, span.sink)?, ..span });
-        Some(FailedRow { endpoint, spans: row.spans.into_iter().filter_map(span).collect(), ..row })
-    };
-    failed.into_iter().filter_map(one).collect()
+    let endpoint = moved(&before.endpoints, &now.endpoints, row.endpoint)?;
+    let span = |span: Span| Some(Span { sink: moved(&before.sinks, &now.sinks, span.sink)?, ..span });
+    Some(FailedRow { endpoint, spans: row.spans.into_iter().filter_map(span).collect(), ..row })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::FailureKind;
 
     fn map(pairs: &[(&str, &str)]) -> Identity {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -201,9 +200,13 @@ mod tests {
             spans: sinks.iter().map(|sink| Span { sink: *sink, bytes: Some((1, 2)), line: None }).collect(),
             unknown: false,
             walk: None,
+            attempts: 3,
+            kind: Some(FailureKind::Status),
+            error: "HTTP 500".to_owned(),
         };
         let (before, now) = (opening(&["a", "b"], &["x", "y"]), opening(&["c", "b"], &["y", "z", "x"]));
-        assert_eq!(renumber(vec![row(0, &[0]), row(1, &[0, 1])], &before, &now), [row(1, &[2, 0])]);
-        assert_eq!(renumber(vec![row(1, &[1])], &before, &opening(&["b"], &[])), [row(0, &[])]);
+        assert_eq!(renumber(row(0, &[0]), &before, &now), None);
+        assert_eq!(renumber(row(1, &[0, 1]), &before, &now), Some(row(1, &[2, 0])));
+        assert_eq!(renumber(row(1, &[1]), &before, &opening(&["b"], &[])), Some(row(0, &[])));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{Commit, Counts, FailedRow, Span, WalkNote, Writer};
+use crate::journal::{self, Commit, Counts, FailedRow, Span, WalkNote, Writer};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
 use crate::sink::{Delivery, RowChoice, Sink, SinkPlan};
@@ -293,7 +293,9 @@ impl Scribe {
                 counts.failed += 1;
                 counts.unknown += u64::from(outcome.unknown);
                 let (endpoint, row, unknown) = (outcome.endpoint, outcome.ordinal, outcome.unknown);
-                self.state.failed.push(FailedRow { endpoint, row, spans, unknown, walk });
+                let (attempts, kind) = (outcome.tried, outcome.kind);
+                let error = journal::short(outcome.error.as_deref().unwrap_or_default());
+                self.state.failed.push(FailedRow { endpoint, row, spans, unknown, walk, attempts, kind, error });
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn json_cell(cell: Cell<'_>, out: &mut Vec<u8>) {
 /// Writes records of delimited text as the csv crate does (RFC 4180, LF): quotes only where they
 /// are needed, and around an empty cell that is alone in its record, which would be a blank line.
 #[derive(Debug)]
-pub(super) struct CsvCells {
+pub(crate) struct CsvCells {
     delimiter: u8,
     /// Whether what a spreadsheet would run as a formula is made text.
     escapes: bool,

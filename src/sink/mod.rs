@@ -4,7 +4,7 @@
 //! in the journal. Must never report a cursor for bytes that are not durable.
 
 mod appender;
-mod cells;
+pub(crate) mod cells;
 pub mod csv;
 mod existing;
 mod form;
@@ -12,12 +12,15 @@ pub mod json;
 pub mod jsonl;
 mod packer;
 pub mod spool;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink that needs a spool"))]
 pub mod spooled;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink that needs a spool"))]
 mod sql;
 pub mod sqlite;
 pub mod stdout;
 mod table;
 mod target;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink that needs a spool"))]
 mod typed;
 
 pub(crate) use appender::{fill, tail_crc};
@@ -201,6 +204,7 @@ pub struct SinkOpening<'o> {
     /// As in [`SinkPlan::columns`].
     pub columns: Option<&'o [String]>,
     /// Types of columns, as far as the job names them.
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink with types"))]
     pub(crate) types: &'o [(String, ColumnType)],
 }
 

@@ -179,7 +179,9 @@ mod tests {
             ending,
             unknown: false,
             error,
+            kind: None,
             attempts: 1,
+            tried: 1,
             walk: None,
             records,
         }

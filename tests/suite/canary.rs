@@ -277,7 +277,7 @@ fn no_secret_is_in_anything_that_is_left_behind() {
         answer,
     );
     let job = job(&oracle, &proxy);
-    let done = vec![
+    let mut done = vec![
         job.command(&["check", "job.toml"]).expect_code(0),
         job.command(&["check", "job.toml", "--output", "json"]).expect_code(0),
         job.command(&["check", "job.toml", "--output", "github"]).expect_code(0),
@@ -286,7 +286,14 @@ fn no_secret_is_in_anything_that_is_left_behind() {
         job.run(&["-v"]).expect_code(1),
         job.run(&["--failed", "--output", "json"]).expect_code(1),
         job.command(&["plan", "job.toml", "--output", "json"]),
+        job.command(&["runs", "job.toml"]).expect_code(0),
     ];
+    let said_why = |slot: &Slot| {
+        let why = job.command(&["failed", "job.toml", "--reasons", "--endpoint", slot.name]).expect_code(0);
+        assert!(why.stdout.contains(&format!("\n{},1,", slot.name)), "{}: no row failed\n{}", slot.name, why.stdout);
+        why
+    };
+    done.extend(SLOTS.iter().map(said_why));
     let artefacts = artefacts(&job, &done);
     assert!(artefacts.iter().any(|(name, _)| name.ends_with("journal")), "the journal is looked at");
     let shown =

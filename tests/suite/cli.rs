@@ -75,7 +75,19 @@ fn every_command_explains_itself() {
 fn the_help_is_the_manual() {
     let help = said(&mut paceline(&["--help"]));
     assert_eq!(help.code, Some(0));
-    for word in ["run", "check", "plan", "schema", "kinds", "demo", "completions", "Exit codes:", "PACELINE_VAR_NAME"] {
+    for word in [
+        "run",
+        "check",
+        "plan",
+        "failed",
+        "runs",
+        "schema",
+        "kinds",
+        "demo",
+        "completions",
+        "Exit codes:",
+        "PACELINE_VAR_NAME",
+    ] {
         assert!(help.out.contains(word), "{word} is missing:\n{}", help.out);
     }
     let version = said(&mut paceline(&["--version"]));
@@ -111,7 +123,7 @@ fn bad_usage_is_exit_2_and_said_on_standard_error() {
 #[test]
 fn every_flag_can_be_set_in_the_environment() {
     // Flags that take any text can't be caught by a bad value here; they have tests of their own.
-    let free = ["profile", "set", "state"];
+    let free = ["profile", "set", "state", "endpoint"];
     for (name, arg) in flags() {
         let long = arg.get_long().unwrap();
         let twin = format!("PACELINE_{}", long.to_uppercase().replace('-', "_"));
@@ -119,7 +131,8 @@ fn every_flag_can_be_set_in_the_environment() {
         if free.contains(&long) {
             continue;
         }
-        let jobs: &[&str] = if matches!(name.as_str(), "run" | "check" | "plan") { &["job.toml"] } else { &[] };
+        let jobs: &[&str] =
+            if matches!(name.as_str(), "run" | "check" | "plan" | "failed" | "runs") { &["job.toml"] } else { &[] };
         let said = said(paceline(&[&[name.as_str()], jobs].concat()).env(&twin, "?!"));
         assert_eq!(said.code, Some(2), "{name} does not read {twin}");
         assert!(said.err.contains(&format!("--{long}")), "{twin} is refused without naming --{long}:\n{}", said.err);

@@ -24,6 +24,8 @@ mod datasette;
 mod engine;
 /// Sending again what failed.
 mod failed;
+/// Rows that failed, as they were in the input.
+mod failed_command;
 /// Full disks, readers that leave, files that shrink.
 mod faults;
 /// Packed outputs and arrays, as other programs see them.
@@ -68,6 +70,8 @@ mod replies;
 mod resume;
 /// What is tried again, how often, and what the record says of it.
 mod retries;
+/// Past runs, listed.
+mod runs;
 /// Replies in files of their own: whole, in their place, or not there.
 mod saves;
 /// What the schema says of good jobs and of broken ones.

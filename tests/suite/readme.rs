@@ -209,6 +209,8 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
             "paceline run JOB" => _ = done(&folder, &["run", "prices.toml"], 0),
             "paceline run JOB --failed" => only_what_failed(&folder),
             "paceline run JOB --limit 10" => the_first_ten_and_then_the_rest(&folder),
+            "paceline failed JOB" => failed_rows(&folder),
+            "paceline runs [JOB]" => past_runs(&folder),
             "paceline schema" => assert!(done(&folder, &["schema"], 0).contains("\"$schema\"")),
             "paceline kinds" => assert!(done(&folder, &["kinds"], 0).contains("jsonl")),
             "paceline completions SHELL" => assert!(done(&folder, &["completions", "bash"], 0).contains("complete -F")),
@@ -245,6 +247,23 @@ fn only_what_failed(folder: &TempDir) {
     let after = records(folder);
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     assert_eq!(after["PEN-1295"], before["PEN-1295"]);
+}
+
+fn failed_rows(folder: &TempDir) {
+    let path = folder.path().join("products.csv");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "NO-SUCH,Nobody\n").unwrap();
+    done(folder, &["run", "prices.toml"], 1);
+    assert_eq!(done(folder, &["failed", "prices.toml"], 0), "sku,supplier\nNO-SUCH,Nobody\n");
+    let said = done(folder, &["failed", "prices.toml", "--reasons"], 0);
+    assert!(said.contains(",status,") && said.contains("404"), "{said}");
+}
+
+fn past_runs(folder: &TempDir) {
+    done(folder, &["run", "prices.toml"], 0);
+    done(folder, &["run", "prices.toml", "--set", "sinks.out.on-existing=\"replace\""], 0);
+    let said = done(folder, &["runs", "prices.toml"], 0);
+    assert_eq!(said.matches(" complete ").count(), 2, "{said}");
+    assert_eq!(done(folder, &["runs"], 0), said);
 }
 
 fn the_first_ten_and_then_the_rest(folder: &TempDir) {

@@ -188,6 +188,11 @@ fn a_record_that_does_not_fit_fails_its_row_and_is_healed() {
         assert!(record["error"].starts_with(words) && record["price"].is_empty(), "{record:?}");
         let failed = query(&program, &job, "SELECT value, price, error IS NOT NULL FROM items WHERE error IS NOT NULL");
         assert_eq!(failed, ["2500||1"]);
+        let kept = job.command(&["failed", "job.toml", "--reasons"]).expect_code(0).stdout;
+        assert!(
+            kept.contains("item,2500,1,sink,") && kept.lines().last().is_some_and(|line| line.ends_with(",2500")),
+            "{kept}"
+        );
         mended.store(true, Ordering::SeqCst);
         job.run(&["--failed"]).expect_code(0);
         assert_eq!(query(&program, &job, "SELECT got, price FROM items WHERE value = 2500"), ["2500|25.0"]);

@@ -5,9 +5,9 @@
 mod facts;
 mod human;
 mod preview;
-mod resume;
+pub(super) mod resume;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use self::facts::Facts;
 use super::args::PlanArgs;

@@ -153,7 +153,7 @@ fn held(plan: &Plan, decision: &Decision, now: SystemTime) -> Vec<HeldOver> {
 }
 
 /// Failed rows that are unknown, and that the job does not send again.
-fn left_alone(plan: &Plan, recovered: &Recovered) -> u64 {
+pub fn left_alone(plan: &Plan, recovered: &Recovered) -> u64 {
     let resends = |name: &String| plan.endpoints.iter().any(|known| known.name == *name && known.resends_unknown());
     let counts = recovered.opening.endpoints.iter().zip(&recovered.last.counts);
     counts.filter(|(name, _)| !resends(name)).map(|(_, counts)| counts.unknown).sum()

@@ -31,7 +31,7 @@ fn frame_of(commit: &Commit) -> Vec<u8> {
 /// The compact journal of `state` with `commit` as its last, beside it.
 fn beside(state: &StateFolder, commit: &Commit) -> Compact {
     let beginning = beginning(&opening()).unwrap();
-    Compact::write(&state.journal(), &beginning, &frame_of(commit), commit.healed).unwrap()
+    Compact::write(&state.journal(), &beginning, &frame_of(commit), commit.healed, &mut Some).unwrap()
 }
 
 #[test]

@@ -57,7 +57,9 @@ impl Stage {
                 ending,
                 unknown: false,
                 error,
+                kind: None,
                 attempts: 1,
+                tried: 1,
                 walk: None,
                 records,
             };

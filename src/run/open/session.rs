@@ -113,19 +113,14 @@ fn resume_run(
     let again = (last.again || (send_failed && was_complete)) && now == opening;
     let mut state = resume::fit(plan, &opening, last);
     state.again = again;
-    let mut failed = Vec::new();
-    if send_failed || now != opening {
-        failed = folder.failed_rows().map_err(|error| cannot(error.message))?;
-    }
     if now != opening {
-        failed = resume::renumber(failed, &opening, &now);
-        let carried = Commit { failed: failed.clone(), healed: true, ..state.clone() };
-        writer.reopen(&now, &carried).map_err(|error| cannot(error.message))?;
+        let renumber = &mut |row| resume::renumber(row, &opening, &now);
+        writer.reopen(&now, &state, renumber).map_err(|error| cannot(error.message))?;
     }
     let (intents, unknown) = resume_intents(plan, folder, &now, &state.done)?;
     let mut left = Vec::new();
     let only = if send_failed {
-        let failed = heal::Failed::sort(plan, failed);
+        let failed = heal::Failed::read(plan, folder).map_err(|error| cannot(error.message))?;
         left.clone_from(&failed.left);
         let rows = heal::begin(plan, failed, was_complete, &mut state, &mut writer).map_err(RunError::Open)?;
         Some(rows).filter(|_| !again)

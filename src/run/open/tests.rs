@@ -130,12 +130,25 @@ fn a_job_without_such_requests_pays_nothing() {
 #[test]
 fn failed_rows_that_are_unknown_are_left_unless_the_job_sends_them() {
     let mut plan = plan(PAY);
-    let row = |row, unknown| FailedRow { endpoint: 0, row, spans: Vec::new(), unknown, walk: None };
-    let all = || vec![row(1, false), row(2, true), row(3, false)];
-    let failed = Failed::sort(&plan, all());
-    assert_eq!((failed.sent, failed.left), (vec![row(1, false), row(3, false)], vec![row(2, true)]));
+    let row = |row, unknown, error: &str| FailedRow {
+        endpoint: 0,
+        row,
+        spans: Vec::new(),
+        unknown,
+        walk: None,
+        attempts: 1,
+        kind: None,
+        error: error.to_owned(),
+    };
+    let all = || vec![row(1, false, "a"), row(2, true, "b"), row(3, false, "c")];
+    let sorted = |plan: &Plan| {
+        let mut failed = Failed::default();
+        failed.sort(plan, all());
+        (failed.sent, failed.left)
+    };
+    assert_eq!(sorted(&plan), (vec![row(1, false, ""), row(3, false, "")], vec![row(2, true, "b")]));
     plan.endpoints[0].retry.unknown = Unknown::Resend;
-    assert_eq!(Failed::sort(&plan, all()).sent, all());
+    assert_eq!(sorted(&plan), (vec![row(1, false, ""), row(2, true, ""), row(3, false, "")], vec![]));
 }
 
 #[test]

@@ -24,6 +24,7 @@ use super::stops::Stops;
 use super::*;
 use crate::journal::{Commit, IntentFile, Intents, Opening, Recovered, RowSet, StateFolder, VERSION};
 use crate::record::{Ending, Outcome, Record};
+use crate::retry::FailureKind;
 use crate::row::{Fields, Row};
 use crate::save::Saves;
 use crate::secret::{Masker, Secrets};
@@ -167,8 +168,20 @@ fn stage(order: &str, sink: Memory) -> Stage {
 fn outcome(ordinal: u64, sequence: u64, ending: Ending) -> Outcome {
     let row = Arc::new(Row { ordinal, line: 0, fields: Fields::Integer(1) });
     let records = vec![Record { row, cells: vec![Value::Null] }];
-    let (walk, error) = (None, None);
-    Outcome { endpoint: 0, ordinal, sequence, ending, unknown: false, error, attempts: 1, walk, records }
+    let (walk, error, kind) = (None, None, None);
+    Outcome {
+        endpoint: 0,
+        ordinal,
+        sequence,
+        ending,
+        unknown: false,
+        error,
+        kind,
+        attempts: 1,
+        tried: 1,
+        walk,
+        records,
+    }
 }
 
 fn post(shared: &Shared, outcomes: impl IntoIterator<Item = Outcome>) {
@@ -197,13 +210,18 @@ fn records_in_input_order_wait_for_those_before_them() {
 fn failed_rows_are_noted_with_the_place_of_their_record() {
     let Stage { shared, scribe, folder, _home, .. } = stage("finished", Memory::default());
     scribe.complete.store(true, Ordering::Release);
-    post(&shared, [outcome(2, 0, Ending::Ok), outcome(0, 1, Ending::Failed)]);
+    let (kind, error) = (Some(FailureKind::Status), Some("ü".repeat(501)));
+    // Of a chunk whose attempts count with its first row.
+    let failed = Outcome { kind, error, attempts: 0, tried: 4, ..outcome(0, 1, Ending::Failed) };
+    post(&shared, [outcome(2, 0, Ending::Ok), failed]);
     let written = scribe.run();
     assert_eq!((written.counts[0].ok, written.counts[0].failed), (1, 1));
     assert!(folder.recover().unwrap().unwrap().last.complete);
     let failed = folder.failed_rows().unwrap();
     assert_eq!(failed.len(), 1);
     assert_eq!((failed[0].row, failed[0].spans[0].bytes), (0, Some((1, 2))));
+    assert_eq!((failed[0].attempts, failed[0].kind), (4, kind));
+    assert_eq!(failed[0].error, format!("{}...", "ü".repeat(500)));
 }
 
 #[test]
