@@ -12,7 +12,7 @@ use super::print::Printer;
 use crate::journal::Why;
 use crate::plan::Plan;
 use crate::report::text::{counted, thousands};
-use crate::row::Cell;
+use crate::row::{Cell, Row};
 use crate::run::failed::{FailedRead, FailedRun, RowsOf, known_columns};
 use crate::sink::cells::CsvCells;
 
@@ -58,9 +58,9 @@ fn write(plan: &Plan, args: &FailedArgs, print: &mut Printer) -> Result<Exit, Fa
     let mut rows = run.rows(&name).map_err(broken)?;
     let unknown = rows.unknown();
     let columns = columns(&mut rows, args.reasons).map_err(broken)?;
-    let unread = stream(&mut rows, &name, &columns, args.reasons, print).map_err(broken)?;
+    let odd = stream(&mut rows, &name, &columns, args.reasons, print).map_err(broken)?;
     if !print.is_closed() {
-        tell(speech, print, unknown, unread);
+        tell(speech, print, unknown, &odd);
     }
     Ok(Exit::Fine)
 }
@@ -114,20 +114,30 @@ fn columns(rows: &mut RowsOf<'_>, reasons: bool) -> Result<Vec<String>, String> 
     Ok(names)
 }
 
-/// Writes the rows, those that could not be read only with their reasons; the number of those that are left out.
+/// What is not in the CSV as it was in the input.
+#[derive(Default)]
+struct Odd {
+    /// Rows that are left out, since they could not be read.
+    unread: u64,
+    /// Rows with a value that is neither text nor a number of a range.
+    typed: u64,
+}
+
+/// Writes the rows, those that could not be read only with their reasons.
 fn stream(
     rows: &mut RowsOf<'_>,
     endpoint: &str,
     columns: &[String],
     reasons: bool,
     print: &mut Printer,
-) -> Result<u64, String> {
-    let (mut table, mut unread) = (Table::new(columns, reasons), 0);
+) -> Result<Odd, String> {
+    let (mut table, mut odd) = (Table::new(columns, reasons), Odd::default());
     rows.each(reasons, |read| {
         if read.whole || reasons {
             table.row(endpoint, columns, &read);
+            odd.typed += u64::from(is_typed(read.row));
         } else {
-            unread += 1;
+            odd.unread += 1;
         }
         if table.bytes.len() >= BLOCK {
             print.out(&table.text());
@@ -135,10 +145,27 @@ fn stream(
         !print.is_closed()
     })?;
     print.out(&table.text());
-    Ok(unread)
+    Ok(odd)
 }
 
-fn tell(speech: OutputArgs, print: &mut Printer, unknown: u64, unread: u64) {
+/// Whether a row has a value that comes back from CSV as another one.
+fn is_typed(row: &Row) -> bool {
+    let mut typed = false;
+    row.visit(|_, cell| typed |= matches!(cell, Cell::Json(value) if !value.is_string()));
+    typed
+}
+
+fn tell(speech: OutputArgs, print: &mut Printer, unknown: u64, odd: &Odd) {
+    if odd.typed > 0 {
+        let rows = counted(odd.typed, "row");
+        let words = "fed back they are texts, and null is an empty one";
+        note(
+            speech,
+            print,
+            &format!("{rows} with values that CSV has no types for (numbers, true, null, lists): {words}"),
+        );
+    }
+    let unread = odd.unread;
     if unread > 0 {
         let them = if unread == 1 { "it" } else { "they" };
         let rows = counted(unread, "row");

@@ -12,7 +12,7 @@ use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::source::endpoint::RecordsPlan;
 use crate::source::unpack::inner;
-use crate::source::{Columns, KINDS, SourceKind, SourcePlan, product};
+use crate::source::{Columns, KINDS, SourceKind, SourcePlan, product, sql};
 use crate::spec::EndpointSpec;
 use crate::spec::input::InputSpec;
 use crate::spec::kind::ShortOrKind;
@@ -101,6 +101,7 @@ pub fn files(site: &Site<'_>, name: &str, spec: &EndpointSpec) -> Vec<(PathBuf, 
         let long = path.key("path");
         let long = (matches!(target, ShortOrKind::Short(_)) && site.document.get(&long).is_some()).then_some(long);
         found.extend(files::of(site, path, target).map(|(file, place)| (file, long.unwrap_or(place))));
+        found.extend(sql::file(target).map(|file| (site.file(file), path.key("sql").key("url"))));
     });
     found
 }

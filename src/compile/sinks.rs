@@ -8,7 +8,7 @@ use super::{Site, ending, names};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::record::{InputColumns, Layout};
-use crate::sink::{KINDS, OnExisting, SinkKind, SinkPlan, SinkRow};
+use crate::sink::{KINDS, OnExisting, RowChoice, SinkKind, SinkPlan, SinkRow};
 use crate::source::unpack::inner;
 use crate::spec::JobSpec;
 use crate::spec::kind::{ShortOrKind, SinkSpec};
@@ -38,10 +38,13 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
             columns(site, &path, sink, &from, targets);
         }
         let Some(kind) = kind(site, &path, sink) else { continue };
+        alike(site, &path, sink, kind.as_ref(), &from, targets);
         if whole {
             key(site, &path, sink, kind.as_ref(), &from, targets);
         }
-        let rows = sink.rows.unwrap_or_default();
+        // A failed row must not take the place of a good record.
+        let default = if kind.key().is_empty() { RowChoice::default() } else { RowChoice::Ok };
+        let rows = sink.rows.unwrap_or(default);
         plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind });
     }
     plans
@@ -69,7 +72,7 @@ fn standard_output(site: &mut Site<'_>, targets: &[Target]) -> Option<SinkPlan> 
         return None;
     };
     let from = (0..targets.len()).collect();
-    Some(SinkPlan { name: "stdout".to_owned(), from, rows: crate::sink::RowChoice::All, columns: None, kind })
+    Some(SinkPlan { name: "stdout".to_owned(), from, rows: RowChoice::All, columns: None, kind })
 }
 
 fn kind(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec) -> Option<Arc<dyn SinkKind>> {
@@ -164,6 +167,30 @@ fn key(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, kind: &dyn SinkKind
         let help = names::meant("columns", name, &known, "the records have no columns");
         let message = format!("the records have no column `{name}`, by which they would be told apart");
         site.error(codes::UNKNOWN_NAME, &path.index(index), message, help);
+    }
+}
+
+/// Databases compare the names of columns whatever the case of their letters.
+fn alike(
+    site: &mut Site<'_>,
+    path: &KeyPath,
+    sink: &SinkSpec,
+    kind: &dyn SinkKind,
+    from: &[usize],
+    targets: &[Target],
+) {
+    let is_table = KINDS.iter().any(|row| row.name == kind.kind() && row.tables);
+    let columns = sink.columns.as_ref().map(|columns| columns.iter().map(String::as_str).collect());
+    let Some(names) = columns.or_else(|| known_columns(from, targets)).filter(|_| is_table) else { return };
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        if seen.iter().any(|known| *known != name && known.eq_ignore_ascii_case(name)) {
+            let message =
+                format!("a table can't have the column `{name}` beside one that differs in capital letters alone");
+            site.error(codes::BAD_VALUE, path, message, "rename one of the two, or choose with `columns` on the sink");
+            return;
+        }
+        seen.push(name);
     }
 }
 

@@ -7,6 +7,7 @@
 //! .paceline/JOB/runs/ID.journal journals of runs before it
 //! .paceline/JOB/journal.new one that is being written, or was when its writer was killed
 //! .paceline/JOB/intents   requests that must not be repeated, noted before they are sent
+//! .paceline/JOB/sink-RUN-NAME.BYTE.jsonl records that wait for a database
 //! .paceline/JOB/spool-NAME.jsonl records of an endpoint that are the rows of others
 //! ```
 //! Folders are for their owner alone, and so are files. Must never leave half a journal under its

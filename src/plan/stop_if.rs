@@ -15,6 +15,8 @@ pub struct Ended {
     pub unauthorized: bool,
     /// Attempts it took.
     pub attempts: u32,
+    /// Whether it was counted as one that ended ok before.
+    pub was_ok: bool,
 }
 
 /// The rows that have ended in this session, and the latest of them without one of another kind between them.
@@ -54,7 +56,7 @@ impl Tally {
         let go_on = |streak: u64, kind: u64| if kind == 0 { 0 } else { streak + kind };
         let Self { total, streak } = self;
         *total = Ends {
-            ok: total.ok + kinds.ok,
+            ok: (total.ok + kinds.ok).saturating_sub(u64::from(ended.was_ok)),
             failed: total.failed + kinds.failed,
             skipped: total.skipped + kinds.skipped,
             unauthorized: total.unauthorized + kinds.unauthorized,
@@ -116,10 +118,10 @@ mod tests {
     use super::*;
     use crate::plan::Comparison;
 
-    const OK: Ended = Ended { ending: Ending::Ok, unauthorized: false, attempts: 1 };
-    const SKIPPED: Ended = Ended { ending: Ending::Skipped, unauthorized: false, attempts: 1 };
-    const FAILED: Ended = Ended { ending: Ending::Failed, unauthorized: false, attempts: 5 };
-    const REFUSED: Ended = Ended { ending: Ending::Failed, unauthorized: true, attempts: 1 };
+    const OK: Ended = Ended { ending: Ending::Ok, unauthorized: false, attempts: 1, was_ok: false };
+    const SKIPPED: Ended = Ended { ending: Ending::Skipped, unauthorized: false, attempts: 1, was_ok: false };
+    const FAILED: Ended = Ended { ending: Ending::Failed, unauthorized: false, attempts: 5, was_ok: false };
+    const REFUSED: Ended = Ended { ending: Ending::Failed, unauthorized: true, attempts: 1, was_ok: false };
 
     fn condition(measure: StopMeasure, comparison: Comparison, bound: f64) -> StopIf {
         StopIf { source: String::new(), measure, comparison, bound, percent: false, after: 0, in_a_row: false }

@@ -300,6 +300,7 @@ impl Conductor {
             tokio::select! {
                 written = &mut self.writing => self.on_written(written),
                 signal = self.signals.next() => self.on_signal(signal),
+                Some(cause) = self.desk.causes.recv() => self.end(cause),
                 // A sink that is away is waited for, which somebody may want to know.
                 Some(event) = self.desk.events.recv() => self.tell(&event),
                 () = tokio::time::sleep(TICK) => self.tick(),

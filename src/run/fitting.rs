@@ -12,6 +12,8 @@ use serde_json::Value;
 use super::chain::Chains;
 use super::lane::Shared;
 use super::scribe::OpenSink;
+use crate::event::Event;
+use crate::plan::stop_if::Ended;
 use crate::plan::{EndpointPlan, Meta};
 use crate::record::{Ending, Outcome, Record};
 use crate::retry::FailureKind;
@@ -44,9 +46,7 @@ impl Misfits {
             withdraw(&shared.chains, &outcome);
             return None;
         }
-        let live = &shared.live.lanes[outcome.endpoint];
-        live.ok.fetch_sub(1, Ordering::Relaxed);
-        live.failed.fetch_add(1, Ordering::Relaxed);
+        tell(shared, &outcome, &misfit.reason);
         if let Some(chain) = shared.chains.of(outcome.endpoint) {
             // The failure is a line as well.
             chain.gave(1);
@@ -54,6 +54,20 @@ impl Misfits {
         withdraw(&shared.chains, &outcome);
         Some(failed(outcome, misfit, &shared.plan.endpoints[row.0]))
     }
+}
+
+/// The row was counted as one that ended well, and is told as the failure that it is.
+fn tell(shared: &Shared, outcome: &Outcome, reason: &str) {
+    let live = &shared.live.lanes[outcome.endpoint];
+    live.ok.fetch_sub(1, Ordering::Relaxed);
+    live.failed.fetch_add(1, Ordering::Relaxed);
+    let ended = Ended { ending: Ending::Failed, unauthorized: false, attempts: 0, was_ok: true };
+    shared.stops.note(&ended, shared);
+    // By the column: the value is another one in each row.
+    let kind = reason.split(", as the first records").next().unwrap_or(reason);
+    shared.meter.failed(kind, outcome.ordinal);
+    let endpoint = shared.plan.endpoints[outcome.endpoint].name.clone();
+    shared.control.tell(Event::RowFailed { endpoint, row: outcome.ordinal, reason: reason.to_owned() });
 }
 
 /// Readers of the endpoint's records do not get those that were said when the row ended.

@@ -64,7 +64,7 @@ impl Failed {
 /// # Errors
 /// When an output can't be rewritten; all are untouched then.
 pub fn begin(
-    plan: &Plan,
+    (plan, run): (&Plan, &str),
     Failed { sent: failed, mut left }: Failed,
     was_complete: bool,
     state: &mut Commit,
@@ -88,7 +88,7 @@ pub fn begin(
         state.cursors[*position] = Some(cursor);
         move_up(&mut left, *position, spans);
     }
-    take_from_tables(plan, &failed, state)?;
+    take_from_tables(plan, run, &failed, state)?;
     let rows = take_back(plan, &failed, &left, state);
     state.renames = renames;
     // All failed rows that were noted count no more, but for these.
@@ -101,7 +101,7 @@ pub fn begin(
 
 /// Has the records of failed rows taken out of tables. Noted in a spool, which is cut back to its cursor unless the
 /// commit that comes next stands for it.
-fn take_from_tables(plan: &Plan, failed: &[FailedRow], state: &mut Commit) -> Result<(), String> {
+fn take_from_tables(plan: &Plan, run: &str, failed: &[FailedRow], state: &mut Commit) -> Result<(), String> {
     for (position, sink) in plan.sinks.iter().enumerate().filter(|(_, sink)| sink.kind.is_spooled()) {
         let spans = failed.iter().flat_map(|row| row.spans.iter().map(move |span| (row.row, span)));
         let lines = spans.filter(|(_, span)| span.sink == position).map(|(row, span)| {
@@ -112,7 +112,7 @@ fn take_from_tables(plan: &Plan, failed: &[FailedRow], state: &mut Commit) -> Re
         });
         let lines: Vec<&str> = lines.collect::<Result<_, _>>()?;
         if let Some(cursor) = state.cursors[position].filter(|_| !lines.is_empty()) {
-            let taken = spooled::take_back(&plan.state, &sink.name, cursor, &lines);
+            let taken = spooled::take_back((&plan.state, run), &sink.name, cursor, &lines);
             state.cursors[position] = Some(taken.map_err(|error| format!("sinks.{}: {}", sink.name, error.message))?);
         }
     }

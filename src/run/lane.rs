@@ -25,7 +25,7 @@ use super::chain::{Chain, Chains};
 use super::control::Control;
 use super::idempotency::Keys;
 use super::limits::AllLimits;
-use super::live::{self, Live, Raised};
+use super::live::{self, Counted, Live, Raised};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::notes::Notes;
@@ -258,26 +258,28 @@ impl Lane {
         if let Some(chain) = chain {
             chain.gave(outcomes.iter().map(|outcome| outcome.records.len() as u64).sum());
         }
-        let ended = |outcome: &Outcome| Ended { ending: outcome.ending, unauthorized, attempts: outcome.attempts };
+        let ended = |outcome: &Outcome| Ended {
+            ending: outcome.ending,
+            unauthorized,
+            attempts: outcome.attempts,
+            was_ok: false,
+        };
         let (first, rest) = (ended(first), rest.iter().map(ended).collect::<Vec<_>>());
         let delivering = Raised::new(&self.live().delivering);
+        // Before they arrive: the scribe may find that an ok row has failed.
+        let counted = Counted::new(self.live(), std::iter::once(&first).chain(&rest).map(|ended| ended.ending));
         // A closed outbox means that the scribe has failed and the run ends: the rows have not ended.
         let arrived = self.shared.outbox.push(outcomes).await.is_ok();
         drop(delivering);
         if !arrived {
             return;
         }
+        counted.keep();
         for ended in std::iter::once(first).chain(rest) {
             match ended.ending {
-                Ending::Ok => live::raise(&self.live().ok),
-                Ending::Skipped => live::raise(&self.live().skipped),
-                Ending::Failed => live::raise(&self.live().failed),
-                Ending::Page => {
-                    self.hold_back(chain).await;
-                    continue;
-                }
-            };
-            self.shared.stops.note(&ended, &self.shared);
+                Ending::Page => self.hold_back(chain).await,
+                Ending::Ok | Ending::Skipped | Ending::Failed => self.shared.stops.note(&ended, &self.shared),
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::record::Ending;
+
 /// What is going on in one endpoint.
 #[derive(Debug, Default)]
 pub struct Lane {
@@ -76,6 +78,45 @@ impl<'c> Raised<'c> {
 impl Drop for Raised<'_> {
     fn drop(&mut self) {
         lower(self.0);
+    }
+}
+
+/// Rows that are counted as ended, unless this is dropped before it is kept.
+#[derive(Debug)]
+pub struct Counted<'l> {
+    lane: &'l Lane,
+    ok: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl<'l> Counted<'l> {
+    /// Counts them.
+    pub fn new(lane: &'l Lane, endings: impl Iterator<Item = Ending>) -> Self {
+        let mut counted = Self { lane, ok: 0, failed: 0, skipped: 0 };
+        endings.for_each(|ending| match ending {
+            Ending::Ok => counted.ok += 1,
+            Ending::Failed => counted.failed += 1,
+            Ending::Skipped => counted.skipped += 1,
+            Ending::Page => {}
+        });
+        lane.ok.fetch_add(counted.ok, Ordering::Relaxed);
+        lane.failed.fetch_add(counted.failed, Ordering::Relaxed);
+        lane.skipped.fetch_add(counted.skipped, Ordering::Relaxed);
+        counted
+    }
+
+    /// They have ended.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.lane.ok.fetch_sub(self.ok, Ordering::Relaxed);
+        self.lane.failed.fetch_sub(self.failed, Ordering::Relaxed);
+        self.lane.skipped.fetch_sub(self.skipped, Ordering::Relaxed);
     }
 }
 

@@ -77,7 +77,7 @@ mod tests {
                    input.range = { from = 0, to = 9 }\n";
         let (lanes, mut desk) = lanes(job, &Server::new(|_| Act::status(200)), None);
         let shared = &lanes[0].shared;
-        let ended = Ended { ending: Ending::Ok, unauthorized: false, attempts: 1 };
+        let ended = Ended { ending: Ending::Ok, unauthorized: false, attempts: 1, was_ok: false };
         shared.meter.attempt(Duration::from_secs(1), Some(200));
         shared.stops.note(&ended, shared);
         (0..9).for_each(|_| shared.meter.attempt(Duration::from_secs(3), Some(200)));

@@ -35,6 +35,9 @@ input.range = { from = 1, to = ROWS }
 columns.got = "$.id"
 columns.price = "$.price"
 
+[sinks.items]
+ROWS_OF
+
 [sinks.items.sqlite]
 path = "out/all.db"
 KEY
@@ -44,8 +47,10 @@ path = "out/lines.csv"
 "#;
 
 fn job(oracle: &Oracle, rows: u64, key: &str) -> Job {
-    let text = JOB.replace("ORACLE", &oracle.url()).replace("ROWS", &rows.to_string());
-    Job::new(&text.replace("KEY", key))
+    let text = JOB.replace("ORACLE", &oracle.url()).replace("= ROWS }", &format!("= {rows} }}"));
+    // With a key failed rows are left out, unless they are asked for.
+    let rows = if key.is_empty() { "" } else { "rows = \"all\"" };
+    Job::new(&text.replace("KEY", key).replace("ROWS_OF", rows))
 }
 
 /// For what takes no time to be killed in.

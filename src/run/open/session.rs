@@ -18,7 +18,7 @@ use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
 use crate::run::{RunError, heal, summing};
 use crate::sink::spool::{self, Spool};
-use crate::sink::{SinkOpening, Start, declared};
+use crate::sink::{SinkOpening, Start, declared, spooled};
 
 use super::cannot;
 
@@ -65,6 +65,8 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Se
     let mut writer = folder.begin(&opening).map_err(|error| cannot(error.message))?;
     heal::clean(plan);
     writer.commit(&state).map_err(|error| cannot(error.message))?;
+    // The run before can't be gone on with any more.
+    spooled::sweep(&plan.state, &opening.run);
     let unknown = vec![RowSet::default(); plan.endpoints.len()];
     let selections = selections(plan, &opening.identity, &state, unknown, None);
     let begin = |_| IntentFile::begin(folder.path(), &opening.run, &opening.endpoints);
@@ -122,7 +124,8 @@ fn resume_run(
     let only = if send_failed {
         let failed = heal::Failed::read(plan, folder).map_err(|error| cannot(error.message))?;
         left.clone_from(&failed.left);
-        let rows = heal::begin(plan, failed, was_complete, &mut state, &mut writer).map_err(RunError::Open)?;
+        let rows =
+            heal::begin((plan, &now.run), failed, was_complete, &mut state, &mut writer).map_err(RunError::Open)?;
         Some(rows).filter(|_| !again)
     } else {
         None

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::segments::{Folder, Lines};
-use super::{Destination, Head, Line, Overseer, Setback};
+use super::{Destination, Head, Line, Overseer, Setback, agree};
 use crate::clock::{self, Instant};
 
 /// Bytes of a spool that may wait for a destination before no more outcomes are taken.
@@ -33,8 +33,10 @@ pub struct Delivery {
 struct State {
     /// Bytes that the journal stands for.
     committed: u64,
-    /// Bytes that the destination has.
+    /// Bytes that the destination has, as far as that is known.
     delivered: u64,
+    /// Whether it was asked.
+    is_known: bool,
     /// Where files begin, the delivered ones that were dropped left out.
     starts: Vec<u64>,
     /// Nothing comes any more.
@@ -44,8 +46,11 @@ struct State {
 }
 
 impl Delivery {
-    pub(super) fn new(committed: u64, delivered: u64, starts: Vec<u64>) -> Self {
-        let state = State { committed, delivered, starts, ..State::default() };
+    /// A spool of which so much is committed, and so much delivered; `None`: nobody knows.
+    pub(super) fn new(committed: u64, delivered: Option<u64>, starts: Vec<u64>) -> Self {
+        let (is_known, first) = (delivered.is_some(), starts.first().copied().unwrap_or_default());
+        let delivered = delivered.unwrap_or(first);
+        let state = State { committed, delivered, is_known, starts, ..State::default() };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -99,11 +104,12 @@ impl Delivery {
         (state.committed > place).then(|| (state.committed, state.starts.clone()))
     }
 
-    /// All up to here is delivered; the files that hold nothing else.
+    /// All up to here is delivered; the files that hold nothing else. One that ends here stays: a resume that finds
+    /// nothing committed behind it goes on in it.
     pub(super) fn delivered(&self, place: u64) -> Vec<u64> {
         let mut state = self.state();
         state.delivered = place;
-        let whole = state.starts.iter().skip(1).take_while(|start| **start <= place).count();
+        let whole = state.starts.iter().skip(1).take_while(|start| **start < place).count();
         let dropped = state.starts.drain(..whole).collect();
         drop(state);
         self.changed.notify_all();
@@ -142,8 +148,11 @@ impl Courier<'_> {
     }
 
     fn carry_all(&mut self) -> Result<(), Ended> {
-        let begun = self.delivery.state().delivered;
-        let mut lines = Lines::new(self.folder.clone(), begun);
+        let (begun, is_known) = {
+            let state = self.delivery.state();
+            (state.delivered, state.is_known)
+        };
+        let mut lines = Lines::new(self.folder.clone(), if is_known { begun } else { self.ask(begun)? });
         let mut head = None;
         while let Some((end, starts)) = self.delivery.wait(lines.place()) {
             let from = lines.place();
@@ -162,6 +171,18 @@ impl Courier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How far a destination has come that was away when the session began.
+    fn ask(&mut self, begun: u64) -> Result<u64, Ended> {
+        let Some((end, starts)) = self.delivery.wait(begun) else { return Ok(begun) };
+        let head = self.folder.head(starts[0]).map_err(|error| self.broken(&error.message))?;
+        let mut have = begun;
+        self.persist(|destination| {
+            have = destination.reach(&head)?;
+            agree(have, &starts, end).map_err(Setback::Refused)
+        })?;
+        Ok(have)
     }
 
     fn parse(&self, line: &[u8]) -> Result<Line, Ended> {

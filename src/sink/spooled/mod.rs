@@ -74,12 +74,29 @@ impl Line {
 ///
 /// # Errors
 /// When the spool is not what it was at the cursor, or can't be written.
-pub fn take_back(state: &Path, sink: &str, cursor: Cursor, records: &[&str]) -> Result<Cursor, SinkError> {
-    let (mut spool, _) = Segments::open(Folder::new(state, sink), Start::Resume(cursor))?;
+pub fn take_back(
+    (state, run): (&Path, &str),
+    sink: &str,
+    cursor: Cursor,
+    records: &[&str],
+) -> Result<Cursor, SinkError> {
+    let (mut spool, _) = Segments::open(Folder::new(state, run, sink), Start::Resume(cursor))?;
     for record in records {
         spool.add(|out| out.extend_from_slice(Line::take(record).as_bytes()))?;
     }
     spool.commit()
+}
+
+/// Drops the spools of other runs than this one. What can't be dropped is in nobody's way.
+pub fn sweep(state: &Path, run: &str) {
+    let ours = format!("sink-{run}-");
+    let files = std::fs::read_dir(state).into_iter().flatten().flatten();
+    let others = files.filter(|file| {
+        let name = file.file_name();
+        name.to_str()
+            .is_some_and(|name| name.starts_with("sink-") && name.ends_with(".jsonl") && !name.starts_with(&ours))
+    });
+    others.for_each(|file| drop(std::fs::remove_file(file.path())));
 }
 
 impl Setback {
@@ -154,26 +171,28 @@ pub(super) struct SpooledSink {
     destination: Option<Box<dyn Destination>>,
 }
 
-/// Opens the spool of a sink; `have` is how far the destination has come.
+/// Opens the spool of a sink; `have` is how far the destination has come, `None` where it is away.
 pub(super) fn open(
     opening: &SinkOpening<'_>,
     demands: Demands,
     key: &[String],
     destination: Box<dyn Destination>,
-    have: u64,
+    have: Option<u64>,
 ) -> Result<Box<dyn Sink>, SinkError> {
-    let folder = Folder::new(opening.state, opening.name);
+    let folder = Folder::new(opening.state, opening.run, opening.name);
     let (spool, starts) = Segments::open(folder.clone(), opening.start)?;
     let end = spool.position();
-    if have > end || starts.first().is_some_and(|start| have < *start) {
+    have.map_or(Ok(()), |have| agree(have, &starts, end)).map_err(SinkError::new)?;
+    let columns = opening.columns.map(<[String]>::to_vec);
+    let wanted = columns.clone().or_else(|| known(opening.layouts));
+    if let Some((head, wanted)) = spool.head().zip(wanted).filter(|(head, wanted)| head.columns != *wanted) {
         return Err(SinkError::new(format!(
-            "it has the records up to byte {have} of the spool in {}, which holds those from byte {} to {end}: one of the \
-             two was changed or brought back from a backup; begin a new run with --fresh",
-            opening.state.display(),
-            starts.first().copied().unwrap_or_default(),
+            "the run has written the columns {}, and the job says {} now: set `columns` on the sink to those of before, or \
+             begin a new run with --fresh",
+            head.columns.join(", "),
+            wanted.join(", ")
         )));
     }
-    let columns = opening.columns.map(<[String]>::to_vec);
     let table = spool.head().map(|head| Table::new(head.columns.clone(), opening.layouts, columns.is_some()));
     Ok(Box::new(SpooledSink {
         name: opening.name.to_owned(),
@@ -191,6 +210,18 @@ pub(super) fn open(
         delivery: Arc::new(Delivery::new(end, have, starts)),
         destination: Some(destination),
     }))
+}
+
+/// Whether a destination that has come so far can be carried what the spool holds.
+fn agree(have: u64, starts: &[u64], end: u64) -> Result<(), String> {
+    let begin = starts.first().copied().unwrap_or_default();
+    if (begin..=end).contains(&have) {
+        return Ok(());
+    }
+    Err(format!(
+        "it has the records up to byte {have} of the spool in the state folder, which holds those from byte {begin} to {end}: \
+         one of the two was changed or brought back from a backup; begin a new run with --fresh"
+    ))
 }
 
 impl SpooledSink {
@@ -235,14 +266,26 @@ impl SpooledSink {
         if names.is_empty() { union(&self.layouts, None) } else { names }
     }
 
-    /// Whether a record has something in a column, also before columns are decided.
-    fn has_value(&self, endpoint: usize, record: &Record, name: &str) -> bool {
+    /// The value of a column, also before columns are decided.
+    fn value<'r>(&self, endpoint: usize, record: &'r Record, name: &str) -> Option<Cell<'r>> {
         let layout = self.layouts.iter().find(|(of, _)| *of == endpoint);
         let position = layout.and_then(|(_, layout)| layout.cells.iter().position(|cell| cell == name));
         match position {
-            Some(position) => record.cells.get(position).is_some_and(|value| !value.is_null()),
-            None => record.row.cell(name).is_some_and(|cell| cell != Cell::Json(&Value::Null)),
+            Some(position) => record.cells.get(position).map(Cell::Json),
+            None => record.row.cell(name),
         }
+    }
+
+    fn has_value(&self, endpoint: usize, record: &Record, name: &str) -> bool {
+        self.value(endpoint, record, name).is_some_and(|cell| cell != Cell::Json(&Value::Null))
+    }
+
+    /// Whether a record is of the types that the job names, before those of other columns are decided.
+    fn fits_declared(&self, endpoint: usize, record: &Record) -> Result<(), String> {
+        let cell = |name: &str| self.value(endpoint, record, name).unwrap_or(Cell::Json(&Value::Null));
+        let mut values = self.declared.iter().map(|(name, kind)| (name, *kind, cell(name)));
+        let unfit = values.find(|(_, kind, cell)| !(self.demands.takes)(*kind, *cell));
+        unfit.map_or(Ok(()), |(name, kind, cell)| Err(format!("sinks.{}: {}", self.name, refusal(name, kind, cell))))
     }
 
     fn add(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
@@ -278,7 +321,9 @@ impl Sink for SpooledSink {
             return Err(format!("sinks.{}: the column {missing} is part of the key and has no value", self.name));
         }
         let demands = self.demands;
-        let (Some(table), Some(head)) = (&mut self.table, self.spool.head()) else { return Ok(()) };
+        let (Some(table), Some(head)) = (&mut self.table, self.spool.head()) else {
+            return self.fits_declared(endpoint, record);
+        };
         let mut refused = None;
         table.visit(endpoint, record, &mut Dropped::default(), |column, cell| {
             let cell = cell.unwrap_or(Cell::Json(&Value::Null));

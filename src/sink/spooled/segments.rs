@@ -1,10 +1,10 @@
 //! The spool of a sink: its records as lines of JSON, in files of the state folder that are cut off at the front.
 //!
 //! ```text
-//! sink-out.0.jsonl        {"columns":["sku","price"],"types":["string","int"]}      the head, in every file
+//! sink-RUN-out.0.jsonl    {"columns":["sku","price"],"types":["string","int"]}      the head, in every file
 //!                         ["a",1]                                                  a record
 //!                         {"take":["a",1]}                                         a record that has to go again
-//! sink-out.16777301.jsonl ...                                                      named by the byte where it begins
+//! sink-RUN-out.16777301.jsonl                                                      named by the byte where it begins
 //! ```
 //! Places are counted in bytes over all files, so that a place means the same as long as the run lasts. A file is begun
 //! only where a commit has ended the one before. Must never drop a file that holds a line which was not delivered.
@@ -37,16 +37,17 @@ pub(crate) struct Head {
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     folder: PathBuf,
-    /// The sink's name as part of a file's.
+    /// The run and the sink, as part of a file's name.
     name: String,
 }
 
 impl Folder {
     /// The files of a sink in a state folder.
-    pub fn new(state: &Path, sink: &str) -> Self {
+    pub fn new(state: &Path, run: &str, sink: &str) -> Self {
         // A name may hold anything that TOML lets it hold.
         let name = percent_encoding::utf8_percent_encode(sink, percent_encoding::NON_ALPHANUMERIC).to_string();
-        Self { folder: state.to_owned(), name: name.replace("%2D", "-").replace("%5F", "_") }
+        let name = name.replace("%2D", "-").replace("%5F", "_");
+        Self { folder: state.to_owned(), name: format!("{run}-{name}") }
     }
 
     /// The file that begins at a place.
@@ -250,6 +251,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Delivery;
     use super::*;
 
     fn head() -> Head {
@@ -269,7 +271,7 @@ mod tests {
     #[test]
     fn files_follow_each_other_and_are_read_as_one() {
         let state = tempfile::tempdir().unwrap();
-        let folder = Folder::new(state.path(), "o/ut");
+        let folder = Folder::new(state.path(), "r", "o/ut");
         let (mut segments, mut starts) = Segments::open(folder.clone(), Start::New).unwrap();
         segments.begin(head());
         let (mut next, mut reader) = (0, Lines::new(folder.clone(), 0));
@@ -293,7 +295,7 @@ mod tests {
     #[test]
     fn a_resume_cuts_what_was_not_committed_and_drops_files_begun_since() {
         let state = tempfile::tempdir().unwrap();
-        let folder = Folder::new(state.path(), "out");
+        let folder = Folder::new(state.path(), "r", "out");
         let (mut segments, mut starts) = Segments::open(folder.clone(), Start::New).unwrap();
         segments.begin(head());
         write(&mut segments, &mut starts, 0..3_000_000);
@@ -302,6 +304,8 @@ mod tests {
         segments.commit().unwrap();
         assert_eq!(starts, [0, cursor.offset]);
         drop(segments);
+        // All is delivered up to where the second file begins: what is dropped leaves a resume what it goes on in.
+        assert_eq!(Delivery::new(0, Some(0), starts).delivered(cursor.offset), Vec::<u64>::new());
         for _ in 0..2 {
             let (mut segments, mut starts) = Segments::open(folder.clone(), Start::Resume(cursor)).unwrap();
             assert_eq!((starts.clone(), segments.position(), segments.head()), (vec![0], cursor.offset, Some(&head())));

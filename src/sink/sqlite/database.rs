@@ -56,16 +56,20 @@ impl Database {
             .map_err(|setback| self.error(setback.words()))
     }
 
-    /// Connects, and says how far the run has come; a new run is refused what it may not write to.
-    pub fn begin(&mut self, is_new: bool) -> Result<u64, SinkError> {
+    /// Connects, and says how far the run has come; a new run is refused what it may not write to. `None`: that can't be
+    /// told now, and a run that goes on can ask later.
+    pub fn begin(&mut self, is_new: bool) -> Result<Option<u64>, SinkError> {
         let begun = self.connect().and_then(|connection| {
             let have = if is_new { None } else { self.position(&connection).map_err(|error| setback(&error))? };
             if have.is_none() {
                 self.look(&connection)?;
             }
-            Ok(have.unwrap_or_default())
+            Ok(Some(have.unwrap_or_default()))
         });
-        begun.map_err(|setback| self.error(setback.words()))
+        match begun {
+            Err(Setback::Away(_)) if !is_new => Ok(None),
+            begun => begun.map_err(|setback| self.error(setback.words())),
+        }
     }
 
     fn error(&self, words: &str) -> SinkError {
@@ -84,7 +88,8 @@ impl Database {
         let connect = || {
             let connection = Connection::open_with_flags(file, flags)?;
             connection.busy_timeout(BUSY)?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            // FULL would not sync the folder after a journal is gone from it, and a power cut could bring that back.
+            connection.pragma_update(None, "synchronous", "EXTRA")?;
             // The first page says whether it is a database at all.
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
             Ok(connection)
@@ -153,11 +158,14 @@ impl Database {
     fn apply(&self, transaction: &Transaction<'_>, head: &Head, lines: &[Line]) -> Result<(), Setback> {
         let at = |error: Error| setback(&error);
         let mut insert = transaction.prepare(&insertion(&self.plan.table, head)).map_err(at)?;
-        let mut delete = transaction.prepare(&deletion(&self.plan.table, head)).map_err(at)?;
+        let mut delete = None;
         for line in lines {
-            let (statement, values) = match line {
-                Line::Record(values) => (&mut insert, values),
-                Line::Take(values) => (&mut delete, values),
+            let (statement, values) = match (line, &mut delete) {
+                (Line::Record(values), _) => (&mut insert, values),
+                (Line::Take(values), Some(delete)) => (delete, values),
+                (Line::Take(values), delete) => {
+                    (delete.insert(transaction.prepare(&deletion(&self.plan.table, head)).map_err(at)?), values)
+                }
             };
             let bound = values.iter().zip(&head.types).map(|(value, kind)| bound(value, *kind));
             let done = statement.execute(rusqlite::params_from_iter(bound));
@@ -170,7 +178,11 @@ impl Database {
         match setback(error) {
             Setback::Refused(words) => {
                 let record: String = Value::from(values.to_vec()).to_string().chars().take(200).collect();
-                Setback::Refused(format!("the table {} does not take {record}: {words}", self.plan.table.name))
+                Setback::Refused(format!(
+                    "the table {} does not take {record}: {words}; change the table and run again, and it goes on with this \
+                     record",
+                    self.plan.table.name
+                ))
             }
             away @ Setback::Away(_) => away,
         }
@@ -271,9 +283,13 @@ fn insertion(table: &SqlTable, head: &Head) -> String {
 fn deletion(table: &SqlTable, head: &Head) -> String {
     let same: Vec<String> = head.columns.iter().map(|name| format!("{} IS ?", quoted(name))).collect();
     let (name, same) = (quoted(&table.name), same.join(" AND "));
-    match table.key.is_empty() {
-        true => format!("DELETE FROM {name} WHERE rowid = (SELECT rowid FROM {name} WHERE {same} LIMIT 1)"),
-        false => format!("DELETE FROM {name} WHERE {same}"),
+    // Names of the number of a row, of which a column may hide two (sqlite.org/lang_createtable.html#rowid).
+    let hidden = |alias: &&&str| head.columns.iter().any(|name| name.eq_ignore_ascii_case(alias));
+    match ["rowid", "_rowid_", "oid"].iter().find(|alias| !hidden(alias)) {
+        Some(id) if table.key.is_empty() => {
+            format!("DELETE FROM {name} WHERE {id} = (SELECT {id} FROM {name} WHERE {same} LIMIT 1)")
+        }
+        Some(_) | None => format!("DELETE FROM {name} WHERE {same}"),
     }
 }
 

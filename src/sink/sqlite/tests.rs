@@ -243,7 +243,7 @@ fn the_record_of_a_failed_row_goes_and_no_other() {
     drop(sink);
     bench.session(Start::Resume(cursor), "r", &[]);
     let state = bench.folder.path().join("state");
-    let cursor = spooled::take_back(&state, "out", cursor, &[&line]).unwrap();
+    let cursor = spooled::take_back((&state, "r"), "out", cursor, &[&line]).unwrap();
     for _ in 0..2 {
         assert!(bench.session(Start::Resume(cursor), "r", &[]).1);
         assert_eq!(bench.rows().len(), 2, "two records are alike, and one of them goes once");

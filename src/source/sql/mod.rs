@@ -24,6 +24,7 @@ use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::{KeyPath, NodeValue};
 use crate::secret::{Origin, SecretPlan};
+use crate::spec::kind::ShortOrKind;
 #[cfg(feature = "postgres")]
 use crate::template::Context;
 use crate::template::{RowScope, Scope, Spot, Template};
@@ -77,6 +78,16 @@ impl<'u> Database<'u> {
         let ending = crate::compile::ending(url);
         let is_file = !url.contains("://") && KIND.endings.contains(&ending.as_str());
         if is_file { Ok(Self::Sqlite(url)) } else { Err(no_database(url)) }
+    }
+}
+
+/// The SQLite file that an input reads, as written.
+pub fn file(input: &ShortOrKind) -> Option<&str> {
+    let ShortOrKind::Kind(kind) = input else { return None };
+    let url = kind.value.get("url").filter(|_| kind.kind == KIND.name)?.as_str()?;
+    match Database::of(url) {
+        Ok(Database::Sqlite(path)) => Some(path),
+        Ok(Database::Postgres) | Err(_) => None,
     }
 }
 
