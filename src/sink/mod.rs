@@ -7,6 +7,7 @@ mod appender;
 mod cells;
 pub mod csv;
 pub mod jsonl;
+pub mod postgres;
 pub mod spool;
 pub mod spooled;
 mod sql;
@@ -279,4 +280,4 @@ pub struct SinkRow {
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] = &[csv::KIND, jsonl::KIND, sqlite::KIND, stdout::KIND];
+pub const KINDS: &[SinkRow] = &[csv::KIND, jsonl::KIND, postgres::KIND, sqlite::KIND, stdout::KIND];

@@ -57,6 +57,7 @@ jobs! {
     scrape: "scrape.toml",
     select_rows: "select-rows.toml",
     sqlite_input: "sqlite-input.toml",
+    to_postgres: "to-postgres.toml",
     to_sqlite: "to-sqlite.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
@@ -144,7 +145,7 @@ mod check {
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
-    pub(super) use super::stores::{parquet_input, sqlite_input, to_sqlite};
+    pub(super) use super::stores::{parquet_input, sqlite_input, to_postgres, to_sqlite};
     use super::*;
 
     pub(super) fn quickstart(file: &str) {

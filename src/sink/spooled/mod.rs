@@ -26,7 +26,7 @@ use super::cells::json_cell;
 use super::table::{Dropped, Table, known, union};
 use super::typed::{ColumnType, Guess, refusal};
 use super::{Cursor, Sink, SinkError, SinkOpening, Start};
-use crate::record::{Layout, Record};
+use crate::record::{InputColumns, Layout, Record};
 use crate::row::Cell;
 
 /// Most records that are looked at to decide the types of columns.
@@ -128,6 +128,8 @@ pub trait Overseer: Send {
 pub(crate) struct Demands {
     /// Whether a value may stand in a column of a type.
     pub takes: fn(ColumnType, Cell<'_>) -> bool,
+    /// Why no column of whatever type can hold a value. Asked also before columns are decided.
+    pub refuses: fn(Cell<'_>) -> Option<&'static str>,
 }
 
 /// See the module.
@@ -245,6 +247,30 @@ impl SpooledSink {
         }
     }
 
+    /// Why a value of a record can't stand in any column, also before columns are decided.
+    fn refused(&self, endpoint: usize, record: &Record) -> Option<String> {
+        let (_, layout) = self.layouts.iter().find(|(of, _)| *of == endpoint)?;
+        let is_chosen =
+            |name: &str| self.columns.as_ref().is_none_or(|columns| columns.iter().any(|known| known == name));
+        let mut refused = None;
+        let mut see = |name: &str, cell: Cell<'_>| {
+            if let Some(why) = (self.demands.refuses)(cell).filter(|_| is_chosen(name)) {
+                refused.get_or_insert_with(|| format!("sinks.{}: the column {name} {why}", self.name));
+            }
+        };
+        let is_kept = |name: &str| match &layout.input {
+            InputColumns::Named(names) => names.iter().any(|known| known == name),
+            InputColumns::AsTheyCome => true,
+        };
+        record.row.visit(|name, cell| {
+            if is_kept(name) {
+                see(name, cell);
+            }
+        });
+        layout.cells.iter().zip(&record.cells).for_each(|(name, value)| see(name, Cell::Json(value)));
+        refused
+    }
+
     fn add(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
         let Some(table) = &mut self.table else { return Ok(()) };
         let (dropped, mut written) = (&mut self.dropped, Ok(()));
@@ -276,6 +302,9 @@ impl Sink for SpooledSink {
         let missing = self.key.iter().find(|name| !self.has_value(endpoint, record, name));
         if let Some(missing) = missing {
             return Err(format!("sinks.{}: the column {missing} is part of the key and has no value", self.name));
+        }
+        if let Some(words) = self.refused(endpoint, record) {
+            return Err(words);
         }
         let demands = self.demands;
         let (Some(table), Some(head)) = (&mut self.table, self.spool.head()) else { return Ok(()) };

@@ -106,7 +106,7 @@ impl Bench {
         let state = self.state.path();
         let opening = SinkOpening { start, name: "out", state, run: "r", layouts: &layouts, columns: None, types: &[] };
         let have = self.far.lock().unwrap().have;
-        let demands = Demands { takes: |kind, cell| kind.takes(cell) };
+        let demands = Demands { takes: |kind, cell| kind.takes(cell), refuses: |_| None };
         open(&opening, demands, &[], Box::new(FarEnd(Arc::clone(&self.far))), have).unwrap()
     }
 
@@ -206,7 +206,7 @@ fn columns_of_rows_that_bring_their_own_are_those_of_all_that_are_held() {
         columns: None,
         types: &[("x".to_owned(), ColumnType::Text)],
     };
-    let demands = Demands { takes: |kind, cell| kind.takes(cell) };
+    let demands = Demands { takes: |kind, cell| kind.takes(cell), refuses: |_| None };
     let mut sink = open(&opening, demands, &[], Box::new(FarEnd(Arc::default())), 0).unwrap();
     sink.write(0, &record(json!({ "a": 1 }), &[json!(5)])).unwrap();
     sink.write(0, &record(json!({ "b": [2] }), &[json!(null)])).unwrap();

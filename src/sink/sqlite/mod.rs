@@ -154,7 +154,7 @@ impl SinkKind for SqlitePlan {
     fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
         let mut database = Database::new(self, opening.run, opening.name);
         let have = database.begin(opening.start == Start::New)?;
-        spooled::open(opening, Demands { takes }, &self.table.key, Box::new(database), have)
+        spooled::open(opening, Demands { takes, refuses: |_| None }, &self.table.key, Box::new(database), have)
     }
 }
 

@@ -19,7 +19,7 @@ fn names_and_endings_are_unique() {
             assert!(endings.insert(*ending) && !ending.starts_with('.'), "{ending}");
         }
     }
-    assert_eq!(names, HashSet::from(["csv", "jsonl", "sqlite", "stdout"]));
+    assert_eq!(names, HashSet::from(["csv", "jsonl", "postgres", "sqlite", "stdout"]));
 }
 
 #[test]
