@@ -192,7 +192,9 @@ fn a_key_updates_what_is_there_and_a_table_has_types() {
     let Some(server) = postgres() else { return };
     let oracle = Oracle::start(|request| {
         let id: u64 = request.id().parse().expect("a number");
-        Answer::json(&json!({ "id": id % 10, "price": id as f64 / 4.0, "doc": { "of": id }, "even": id % 2 == 0 }))
+        Answer::json(
+            &json!({ "id": id % 10, "price": id as f64 / 4.0, "doc": { "of": id }, "even": id.is_multiple_of(2) }),
+        )
     });
     let text = JOB.replace("columns.price", "columns.doc = \"$.doc\"\ncolumns.even = \"$.even\"\ncolumns.price");
     let text =
