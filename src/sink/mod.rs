@@ -9,12 +9,15 @@ pub mod csv;
 pub mod jsonl;
 pub mod postgres;
 pub mod spool;
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 pub mod spooled;
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 mod sql;
 pub mod sqlite;
 pub mod stdout;
 mod table;
 mod target;
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 mod typed;
 
 pub(crate) use appender::tail_crc;
@@ -184,6 +187,10 @@ pub struct SinkOpening<'o> {
     /// As in [`SinkPlan::columns`].
     pub columns: Option<&'o [String]>,
     /// Types of columns, as far as the job names them.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        allow(dead_code, reason = "databases alone need it")
+    )]
     pub(crate) types: &'o [(String, ColumnType)],
 }
 

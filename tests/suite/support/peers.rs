@@ -46,6 +46,7 @@ fn said(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
 pub struct Peer {
     process: Child,
     /// What started it, and may again.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only servers of PostgreSQL are started again"))]
     command: Command,
     folder: tempfile::TempDir,
     address: SocketAddr,
