@@ -26,6 +26,7 @@ pub mod journal;
 pub mod limit;
 pub mod paginate;
 pub mod plan;
+mod postgres;
 pub mod random;
 pub mod record;
 pub mod report;

@@ -119,7 +119,7 @@ fn columns(rows: &mut RowsOf<'_>, reasons: bool) -> Result<Vec<String>, String> 
 struct Odd {
     /// Rows that are left out, since they could not be read.
     unread: u64,
-    /// Rows with a value that is neither text nor a number of a range.
+    /// Rows to be fed back with a value that is neither text nor a number of a range.
     typed: u64,
 }
 
@@ -135,7 +135,7 @@ fn stream(
     rows.each(reasons, |read| {
         if read.whole || reasons {
             table.row(endpoint, columns, &read);
-            odd.typed += u64::from(is_typed(read.row));
+            odd.typed += u64::from(!reasons && is_typed(read.row));
         } else {
             odd.unread += 1;
         }

@@ -17,7 +17,10 @@ pub fn text_of(spec: &impl Serialize) -> String {
 pub fn texts(spec: &JobSpec) -> Vec<String> {
     let proxy = spec.client.iter().map(|client| text_of(&client.proxy));
     let limits = spec.limits.iter().map(text_of);
-    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(limits).chain(proxy).collect()
+    let sinks = spec.sinks.iter().flat_map(|sinks| &sinks.0).map(|(_, sink)| text_of(sink));
+    // A path with such a name in it is no template.
+    let sinks = sinks.filter(|text| text.contains("{{"));
+    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(limits).chain(proxy).chain(sinks).collect()
 }
 
 /// Whether `table.name` or `table["name"]` stands in the text; a table that is used in any other way

@@ -64,7 +64,7 @@ fn tell(shared: &Shared, outcome: &Outcome, reason: &str) {
     let ended = Ended { ending: Ending::Failed, unauthorized: false, attempts: 0, was_ok: true };
     shared.stops.note(&ended, shared);
     // By the column: the value is another one in each row.
-    let kind = reason.split(", as the first records").next().unwrap_or(reason);
+    let kind = reason.split(", as the table").next().unwrap_or(reason);
     shared.meter.failed(kind, outcome.ordinal);
     let endpoint = shared.plan.endpoints[outcome.endpoint].name.clone();
     shared.control.tell(Event::RowFailed { endpoint, row: outcome.ordinal, reason: reason.to_owned() });

@@ -11,16 +11,17 @@ mod form;
 pub mod json;
 pub mod jsonl;
 mod packer;
+pub mod postgres;
 pub mod spool;
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink that needs a spool"))]
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 pub mod spooled;
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink that needs a spool"))]
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 mod sql;
 pub mod sqlite;
 pub mod stdout;
 mod table;
 mod target;
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink that needs a spool"))]
+#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 mod typed;
 
 pub(crate) use appender::{fill, tail_crc};
@@ -204,7 +205,10 @@ pub struct SinkOpening<'o> {
     /// As in [`SinkPlan::columns`].
     pub columns: Option<&'o [String]>,
     /// Types of columns, as far as the job names them.
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "this build has no sink with types"))]
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        allow(dead_code, reason = "databases alone need it")
+    )]
     pub(crate) types: &'o [(String, ColumnType)],
 }
 
@@ -303,4 +307,4 @@ pub struct SinkRow {
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] = &[csv::KIND, json::KIND, jsonl::KIND, sqlite::KIND, stdout::KIND];
+pub const KINDS: &[SinkRow] = &[csv::KIND, json::KIND, jsonl::KIND, postgres::KIND, sqlite::KIND, stdout::KIND];

@@ -46,7 +46,7 @@ impl SqlTable {
             Some(Step::Index(_)) | None => String::new(),
         };
         let name = spec.table.unwrap_or(of_sink);
-        if name.starts_with(OURS) || name.contains('\0') || name.is_empty() {
+        if name.to_ascii_lowercase().starts_with(OURS) || name.contains('\0') || name.is_empty() {
             let message = format!("a table can't be named {name:?}");
             let help = format!("names that begin with {OURS} are those of paceline's own tables; choose another one");
             site.error(codes::BAD_VALUE, &path.key("table"), message, help);

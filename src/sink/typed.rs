@@ -206,7 +206,7 @@ pub(crate) fn refusal(column: &str, kind: ColumnType, cell: Cell<'_>) -> String 
         shown.push_str("...");
     }
     format!(
-        "the column {column} holds {}, as the first records or `as` say, and {shown} is none: give the column \
+        "the column {column} holds {}, as the table, `as` or the first records say, and {shown} is none: give the column \
          `as = \"string\"`, or mend the value",
         kind.word()
     )

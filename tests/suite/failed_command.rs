@@ -235,7 +235,11 @@ fn rows_that_bring_their_columns_have_the_columns_of_all_and_unreadable_ones_are
     job.run(&[]).expect_code(1);
     let done = job.command(&["failed", "job.toml"]).expect_code(0);
     assert_eq!(done.stdout, "id,a,b,c\n1,\"[1,\"\"x\"\"]\",,\n3,,,1.50\n");
-    assert_eq!(done.stderr, "note: left out, since it could not be read: 1 row (--reasons shows why)\n");
+    assert_eq!(
+        done.stderr,
+        "note: 2 rows with values that CSV has no types for (numbers, true, null, lists): fed back they are texts, and null is an \
+         empty one\nnote: left out, since it could not be read: 1 row (--reasons shows why)\n"
+    );
     let reasons = job.command(&["failed", "job.toml", "--reasons"]).expect_code(0);
     assert!(reasons.stdout.contains("\nitem,3,0,input,"), "{}", reasons.stdout);
     assert_eq!(reasons.stderr, "");

@@ -70,6 +70,7 @@ fn names() -> BTreeSet<String> {
         (cfg!(feature = "parquet"), "input-without-parquet", "input-parquet"),
         (cfg!(feature = "sqlite"), "input-without-sqlite", "input-sqlite"),
         (cfg!(feature = "postgres"), "input-without-postgres", "input-postgres"),
+        (cfg!(feature = "postgres"), "output-without-postgres", "output-postgres"),
     ];
     let others = built.map(|(is_built, without, with)| if is_built { without } else { with });
     let paths = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());

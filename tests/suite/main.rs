@@ -89,6 +89,9 @@ mod support;
 /// Tables of databases: every record once.
 #[cfg(feature = "sqlite")]
 mod tables;
+/// Tables of a server that stops, is cut off and refuses: every record once.
+#[cfg(feature = "postgres")]
+mod tables_postgres;
 /// Certificates, believed and not.
 mod tls;
 /// What was on the wire when a run was cut off, and must not be sent twice.

@@ -188,8 +188,7 @@ fn a_record_that_does_not_fit_fails_its_row_and_is_healed() {
         assert!(done.stderr.contains("2,999 ok · 1 failed"), "{}", done.stderr);
         let record =
             csv(&job.path("out/lines.csv")).into_iter().find(|line| line["value"] == "2500").expect("a record");
-        let words =
-            "sinks.items: the column price holds float, as the first records or `as` say, and \"on request\" is none";
+        let words = "sinks.items: the column price holds float, as the table, `as` or the first records say, and \"on request\" is none";
         assert!(record["error"].starts_with(words) && record["price"].is_empty(), "{record:?}");
         let failed = query(&program, &job, "SELECT value, price, error IS NOT NULL FROM items WHERE error IS NOT NULL");
         assert_eq!(failed, ["2500||1"]);

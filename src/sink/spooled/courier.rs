@@ -190,12 +190,21 @@ impl Courier<'_> {
     }
 
     fn carry(&mut self, head: &Head, (from, to): (u64, u64), load: &[Line]) -> Result<(), Ended> {
+        let mut missed = 0;
         self.persist(|destination| match destination.reach(head)? {
             // Its word that it has them was lost.
             have if have == to => Ok(()),
-            have if have == from => destination.deliver(head, from, to, load),
+            have if have == from => destination.deliver(head, from, to, load).map(|records| missed = records),
             have => Err(Setback::Refused(elsewhere(have, from))),
-        })
+        })?;
+        if missed > 0 {
+            self.overseer.warn(format!(
+                "sinks.{}: records of failed rows that were sent again ({missed}) were changed by somebody else since, and stay \
+                 beside the new ones",
+                self.name
+            ));
+        }
+        Ok(())
     }
 
     fn broken(&self, words: &str) -> Ended {

@@ -26,7 +26,7 @@ use super::cells::json_cell;
 use super::table::{Dropped, Table, known, union};
 use super::typed::{ColumnType, Guess, refusal};
 use super::{Cursor, Sink, SinkError, SinkOpening, Start};
-use crate::record::{Layout, Record};
+use crate::record::{InputColumns, Layout, Record};
 use crate::row::Cell;
 
 /// Most records that are looked at to decide the types of columns.
@@ -122,8 +122,9 @@ pub(crate) trait Destination: Send {
     /// the beginning of a run. Asked before each delivery; where nothing was lost it knows without asking anybody.
     fn reach(&mut self, head: &Head) -> Result<u64, Setback>;
 
-    /// Takes all of these lines and notes that it has come to `to`, or nothing of both.
-    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<(), Setback>;
+    /// Takes all of these lines and notes that it has come to `to`, or nothing of both; how many records had to go and were
+    /// not there.
+    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback>;
 }
 
 /// Who is told how a delivery goes.
@@ -145,6 +146,8 @@ pub trait Overseer: Send {
 pub(crate) struct Demands {
     /// Whether a value may stand in a column of a type.
     pub takes: fn(ColumnType, Cell<'_>) -> bool,
+    /// Why no column of whatever type can hold a value. Asked also before columns are decided.
+    pub refuses: fn(Cell<'_>) -> Option<&'static str>,
 }
 
 /// See the module.
@@ -288,6 +291,30 @@ impl SpooledSink {
         unfit.map_or(Ok(()), |(name, kind, cell)| Err(format!("sinks.{}: {}", self.name, refusal(name, kind, cell))))
     }
 
+    /// Why a value of a record can't stand in any column, also before columns are decided.
+    fn refused(&self, endpoint: usize, record: &Record) -> Option<String> {
+        let (_, layout) = self.layouts.iter().find(|(of, _)| *of == endpoint)?;
+        let is_chosen =
+            |name: &str| self.columns.as_ref().is_none_or(|columns| columns.iter().any(|known| known == name));
+        let mut refused = None;
+        let mut see = |name: &str, cell: Cell<'_>| {
+            if let Some(why) = (self.demands.refuses)(cell).filter(|_| is_chosen(name)) {
+                refused.get_or_insert_with(|| format!("sinks.{}: the column {name} {why}", self.name));
+            }
+        };
+        let is_kept = |name: &str| match &layout.input {
+            InputColumns::Named(names) => names.iter().any(|known| known == name),
+            InputColumns::AsTheyCome => true,
+        };
+        record.row.visit(|name, cell| {
+            if is_kept(name) {
+                see(name, cell);
+            }
+        });
+        layout.cells.iter().zip(&record.cells).for_each(|(name, value)| see(name, Cell::Json(value)));
+        refused
+    }
+
     fn add(&mut self, endpoint: usize, record: &Record) -> Result<(), SinkError> {
         let Some(table) = &mut self.table else { return Ok(()) };
         let (dropped, mut written) = (&mut self.dropped, Ok(()));
@@ -319,6 +346,9 @@ impl Sink for SpooledSink {
         let missing = self.key.iter().find(|name| !self.has_value(endpoint, record, name));
         if let Some(missing) = missing {
             return Err(format!("sinks.{}: the column {missing} is part of the key and has no value", self.name));
+        }
+        if let Some(words) = self.refused(endpoint, record) {
+            return Err(words);
         }
         let demands = self.demands;
         let (Some(table), Some(head)) = (&mut self.table, self.spool.head()) else {

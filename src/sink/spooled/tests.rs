@@ -34,7 +34,7 @@ impl Destination for FarEnd {
         Ok(self.0.lock().unwrap().have)
     }
 
-    fn deliver(&mut self, _: &Head, from: u64, to: u64, lines: &[Line]) -> Result<(), Setback> {
+    fn deliver(&mut self, _: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback> {
         let mut far = self.0.lock().unwrap();
         let fault = far.faults.pop();
         match fault {
@@ -52,7 +52,7 @@ impl Destination for FarEnd {
             Line::Record(values) => values[0].clone(),
             Line::Take(values) => json!({ "take": values[0] }),
         }));
-        fault.map_or(Ok(()), |_| Err(Setback::Away("cut off".into())))
+        fault.map_or(Ok(0), |_| Err(Setback::Away("cut off".into())))
     }
 }
 
@@ -109,7 +109,7 @@ impl Bench {
         let far = self.far.lock().unwrap();
         let have = (far.faults.last() != Some(&Fault::Away)).then_some(far.have);
         drop(far);
-        let demands = Demands { takes: |kind, cell| kind.takes(cell) };
+        let demands = Demands { takes: |kind, cell| kind.takes(cell), refuses: |_| None };
         open(&opening, demands, &[], Box::new(FarEnd(Arc::clone(&self.far))), have).unwrap()
     }
 
@@ -212,7 +212,7 @@ fn columns_of_rows_that_bring_their_own_are_those_of_all_that_are_held() {
         columns: None,
         types: &[("x".to_owned(), ColumnType::Text)],
     };
-    let demands = Demands { takes: |kind, cell| kind.takes(cell) };
+    let demands = Demands { takes: |kind, cell| kind.takes(cell), refuses: |_| None };
     let mut sink = open(&opening, demands, &[], Box::new(FarEnd(Arc::default())), Some(0)).unwrap();
     sink.write(0, &record(json!({ "a": 1 }), &[json!(5)])).unwrap();
     sink.write(0, &record(json!({ "b": [2] }), &[json!(null)])).unwrap();

@@ -59,6 +59,9 @@ impl Database {
     /// Connects, and says how far the run has come; a new run is refused what it may not write to. `None`: that can't be
     /// told now, and a run that goes on can ask later.
     pub fn begin(&mut self, is_new: bool) -> Result<Option<u64>, SinkError> {
+        if !self.plan.file.exists() {
+            self.may_create().map_err(|words| self.error(&words))?;
+        }
         let begun = self.connect().and_then(|connection| {
             let have = if is_new { None } else { self.position(&connection).map_err(|error| setback(&error))? };
             if have.is_none() {
@@ -70,6 +73,20 @@ impl Database {
             Err(Setback::Away(_)) if !is_new => Ok(None),
             begun => begun.map_err(|setback| self.error(setback.words())),
         }
+    }
+
+    /// Types of the columns of a table that is there, as far as it would change values of other types: what looks like a
+    /// number is one in a column of numbers (sqlite.org/datatype3.html, 3.1).
+    pub fn types(&self) -> Vec<(String, ColumnType)> {
+        let query = "SELECT name, upper(type) FROM pragma_table_info(?)";
+        let found = self.connect().and_then(|connection| {
+            let mut query = connection.prepare(query).map_err(|error| setback(&error))?;
+            let columns = query.query_map([&self.plan.table.name], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+            columns.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| setback(&error))
+        });
+        // What can't be asked now refuses the table when it is reached.
+        let columns: Vec<(String, String)> = found.unwrap_or_default();
+        columns.into_iter().filter_map(|(name, word)| Some((name, meant(&word)?))).collect()
     }
 
     fn error(&self, words: &str) -> SinkError {
@@ -155,7 +172,9 @@ impl Database {
         Ok(())
     }
 
-    fn apply(&self, transaction: &Transaction<'_>, head: &Head, lines: &[Line]) -> Result<(), Setback> {
+    /// How many records had to go and were not there.
+    fn apply(&self, transaction: &Transaction<'_>, head: &Head, lines: &[Line]) -> Result<u64, Setback> {
+        let mut missed = 0;
         let at = |error: Error| setback(&error);
         let mut insert = transaction.prepare(&insertion(&self.plan.table, head)).map_err(at)?;
         let mut delete = None;
@@ -169,9 +188,10 @@ impl Database {
             };
             let bound = values.iter().zip(&head.types).map(|(value, kind)| bound(value, *kind));
             let done = statement.execute(rusqlite::params_from_iter(bound));
-            done.map_err(|error| self.unwanted(&error, values))?;
+            let done = done.map_err(|error| self.unwanted(&error, values))?;
+            missed += u64::from(done == 0 && matches!(line, Line::Take(_)));
         }
-        Ok(())
+        Ok(missed)
     }
 
     fn unwanted(&self, error: &Error, values: &[Value]) -> Setback {
@@ -228,7 +248,12 @@ impl Database {
         }
     }
 
-    fn try_deliver(&mut self, head: &Head, (from, to): (u64, u64), lines: &[Line]) -> Result<Connection, Setback> {
+    fn try_deliver(
+        &mut self,
+        head: &Head,
+        (from, to): (u64, u64),
+        lines: &[Line],
+    ) -> Result<(Connection, u64), Setback> {
         let (mut connection, _) = match self.open.take() {
             Some(open) => open,
             None => self.try_reach(head)?,
@@ -238,10 +263,10 @@ impl Database {
         if self.position(&transaction).map_err(at)? != Some(from) {
             return Err(Setback::Away("another process moved it on".to_owned()));
         }
-        self.apply(&transaction, head, lines)?;
+        let missed = self.apply(&transaction, head, lines)?;
         self.note(&transaction, to)?;
         transaction.commit().map_err(at)?;
-        Ok(connection)
+        Ok((connection, missed))
     }
 }
 
@@ -254,10 +279,10 @@ impl Destination for Database {
         Ok(self.open.insert(reached).1)
     }
 
-    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<(), Setback> {
-        let connection = self.try_deliver(head, (from, to), lines).map_err(|setback| self.placed(setback))?;
+    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback> {
+        let (connection, missed) = self.try_deliver(head, (from, to), lines).map_err(|setback| self.placed(setback))?;
         self.open = Some((connection, to));
-        Ok(())
+        Ok(missed)
     }
 }
 
@@ -293,10 +318,23 @@ fn deletion(table: &SqlTable, head: &Head) -> String {
     }
 }
 
+/// What a column of a table holds by the word for its type, in capitals; `None`: whatever comes.
+fn meant(word: &str) -> Option<ColumnType> {
+    let has = |parts: &[&str]| parts.iter().any(|part| word.contains(part));
+    match word {
+        "BOOLEAN" => Some(ColumnType::Bool),
+        _ if has(&["INT"]) => Some(ColumnType::Int),
+        _ if has(&["CHAR", "CLOB", "TEXT"]) => Some(ColumnType::Text),
+        _ if has(&["REAL", "FLOA", "DOUB"]) => Some(ColumnType::Float),
+        _ => None,
+    }
+}
+
 /// What a type is called in a table that is made. SQLite has no booleans: 0 and 1 stand for them.
 fn word(kind: ColumnType) -> &'static str {
     match kind {
-        ColumnType::Bool | ColumnType::Int => "INTEGER",
+        ColumnType::Bool => "BOOLEAN",
+        ColumnType::Int => "INTEGER",
         ColumnType::Float => "REAL",
         ColumnType::Timestamp | ColumnType::Json | ColumnType::Text => "TEXT",
     }

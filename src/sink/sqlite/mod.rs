@@ -155,7 +155,11 @@ impl SinkKind for SqlitePlan {
     fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
         let mut database = Database::new(self, opening.run, opening.name);
         let have = database.begin(opening.start == Start::New)?;
-        spooled::open(opening, Demands { takes }, &self.table.key, Box::new(database), have)
+        // The types of a table that is there count, and those that the job names for what it does not have.
+        let mut types = database.types();
+        types.extend(opening.types.iter().cloned());
+        let opening = &SinkOpening { types: &types, ..*opening };
+        spooled::open(opening, Demands { takes, refuses: |_| None }, &self.table.key, Box::new(database), have)
     }
 }
 

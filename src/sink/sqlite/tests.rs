@@ -162,6 +162,26 @@ fn what_a_new_run_finds_is_refused_kept_or_replaced() {
 }
 
 #[test]
+fn a_table_that_is_there_changes_no_value() {
+    let bench = Bench::new(&[], OnExisting::Append);
+    assert!(bench.session(Start::New, "one", &[rec(1, json!(0.5))]).1);
+    let mut sink = bench.open(Start::New, "two", &two()).unwrap();
+    let number = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    for value in [json!("007"), json!("1e3"), number("9007199254740993.5"), number("1e400"), json!(true)] {
+        assert!(sink.fits(0, &rec(2, value.clone())).unwrap_err().contains("the column x holds float"), "{value}");
+    }
+    for value in [json!(7), json!(null), number("0.25")] {
+        assert_eq!(sink.fits(0, &rec(2, value)), Ok(()));
+    }
+    drop(sink);
+    let bench = Bench::new(&[], OnExisting::Append);
+    for run in ["one", "two"] {
+        assert!(bench.session(Start::New, run, &[rec(1, json!(true))]).1);
+    }
+    assert_eq!(bench.rows(), ["1 1", "1 1"]);
+}
+
+#[test]
 fn a_replaced_table_is_empty_when_no_record_comes() {
     let bench = Bench::new(&[], OnExisting::Replace);
     bench.session(Start::New, "one", &[rec(1, json!("a"))]);
@@ -215,7 +235,7 @@ fn a_table_that_is_not_to_be_made_must_be_there() {
     bench.plan.table.create = false;
     let refused = bench.plan.survey().unwrap_err();
     assert!(refused.message.contains("`create = false`") && !bench.plan.file.exists(), "{refused}");
-    assert!(bench.open(Start::New, "r", &two()).is_err());
+    assert!(bench.open(Start::New, "r", &two()).is_err() && !bench.plan.file.exists());
 }
 
 #[test]

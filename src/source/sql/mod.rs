@@ -22,12 +22,9 @@ use super::problem::{Problem, settle, spec};
 use super::{SourceKind, SourcePlan, file};
 use crate::compile::Site;
 use crate::diagnostic::codes;
-use crate::document::{KeyPath, NodeValue};
-use crate::secret::{Origin, SecretPlan};
+use crate::document::KeyPath;
+use crate::postgres::{Login, is_postgres};
 use crate::spec::kind::ShortOrKind;
-#[cfg(feature = "postgres")]
-use crate::template::Context;
-use crate::template::{RowScope, Scope, Spot, Template};
 
 /// The row of [`super::KINDS`].
 pub const KIND: SourceKind = SourceKind {
@@ -89,10 +86,6 @@ pub fn file(input: &ShortOrKind) -> Option<&str> {
         Ok(Database::Sqlite(path)) => Some(path),
         Ok(Database::Postgres) | Err(_) => None,
     }
-}
-
-fn is_postgres(url: &str) -> bool {
-    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// A query in one line, cut where it is long.
@@ -171,28 +164,8 @@ fn survey(_: PathBuf, _: &str) -> Result<DecidedFile, Problem> {
     Err(Problem::not_built("url", "SQLite files", "sqlite"))
 }
 
-/// Where a server is, as far as it is known before the run.
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "read by the build with PostgreSQL alone"))]
-#[derive(Debug)]
-struct Login {
-    url: Template,
-    password: Option<Template>,
-    /// The secrets that the two are made of.
-    secrets: Vec<SecretPlan>,
-}
-
 fn server(site: &mut Site<'_>, path: &KeyPath, spec: SqlSpec) -> Option<Arc<dyn SourcePlan>> {
-    let secrets = secrets(site);
-    let names = secrets.iter().map(|secret| secret.name.clone()).collect();
-    let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false };
-    let url = secret_or(site, &path.key("url"), &spec.url, &scope, may_stand);
-    let password = spec.password.as_deref();
-    let password = password.map(|text| secret_or(site, &path.key("password"), text, &scope, |_| false));
-    let password = match password {
-        None => None,
-        Some(compiled) => Some(compiled?),
-    };
-    let login = Login { url: url?, password, secrets };
+    let login = Login::compile(site, path, &spec.url, spec.password.as_deref())?;
     settle(site, path, reach(login, spec.query))
 }
 
@@ -202,76 +175,4 @@ use postgres::decide as reach;
 #[cfg(not(feature = "postgres"))]
 fn reach(_: Login, _: String) -> Result<super::values::ValuesPlan, Problem> {
     Err(Problem::not_built("url", "PostgreSQL databases", "postgres"))
-}
-
-/// Every secret that the job declares.
-fn secrets(site: &Site<'_>) -> Vec<SecretPlan> {
-    let root = KeyPath::of(["secrets"]);
-    let Some(NodeValue::Table(entries)) = site.document.get(&root).map(|node| &node.value) else { return Vec::new() };
-    let text = |name: &str, key| match &site.document.get(&root.key(name).key(key))?.value {
-        NodeValue::String(text) => Some(text.clone()),
-        _ => None,
-    };
-    let origin = |name: &str| match text(name, "env") {
-        Some(variable) => Some(Origin::Environment(variable)),
-        None => text(name, "file").map(|file| Origin::File(site.file(&file))),
-    };
-    let names = entries.iter().map(|(key, _)| key.name.clone());
-    names.filter_map(|name| Some(SecretPlan { origin: origin(&name)?, name })).collect()
-}
-
-/// Whether a URL holds nothing that must not stand in a job file.
-fn may_stand(url: &str) -> bool {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest.split(['/', '?']).next().unwrap_or(rest));
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    !user.contains(':') && !query.split('&').any(|pair| pair.starts_with("password="))
-}
-
-/// A text that is one secret, or, where it `may_stand`, written out.
-fn secret_or(
-    site: &mut Site<'_>,
-    path: &KeyPath,
-    text: &str,
-    scope: &Scope,
-    may_stand: impl Fn(&str) -> bool,
-) -> Option<Template> {
-    let whole = text.trim();
-    let is_one = whole.starts_with("{{") && whole.ends_with("}}") && whole.matches("{{").count() == 1;
-    if is_one || (!text.contains("{{") && may_stand(text)) {
-        return site.template(path, text, Spot::Text, scope);
-    }
-    let place = site.document.place(path);
-    let diagnostic = if text.contains("{{") {
-        let message = format!("{} is written out, or it is one secret", path.named());
-        crate::diagnostic::Diagnostic::error(codes::BAD_VALUE, message)
-    } else {
-        let message = format!("{} holds a password, and a job file holds none", path.named());
-        crate::diagnostic::Diagnostic::error(codes::SECRET_IN_FILE, message)
-    };
-    let help = "keep it out of the file: declare `database.env = \"DATABASE_PASSWORD\"` under `[secrets]` and write \
-                `url = \"postgres://user@host/database\", password = \"{{ secrets.database }}\"`";
-    site.diagnostics.push(diagnostic.at_hidden(place).help(help));
-    None
-}
-
-#[cfg(feature = "postgres")]
-impl Login {
-    /// URL and password, for the wire alone.
-    fn reveal(&self) -> Result<(String, Option<String>), super::SourceError> {
-        let used = |name: &String| {
-            let templates = [Some(&self.url), self.password.as_ref()];
-            templates.into_iter().flatten().any(|template| template.secrets().contains(name))
-        };
-        let plans: Vec<SecretPlan> = self.secrets.iter().filter(|secret| used(&secret.name)).cloned().collect();
-        let opened = crate::secret::Secrets::open(&plans);
-        let secrets = opened.map_err(|missing| super::SourceError::new(missing.join("; ")))?;
-        let context = Context { row: None, secrets: &secrets, reply: None };
-        let render = |template: &Template| {
-            let mut text = String::new();
-            let rendered = template.render(&context, &mut text);
-            rendered.map(|()| text).map_err(|error| super::SourceError::new(error.message))
-        };
-        Ok((render(&self.url)?, self.password.as_ref().map(render).transpose()?))
-    }
 }

@@ -26,16 +26,6 @@ fn a_url_tells_its_database() {
     }
 }
 
-#[test]
-fn a_password_must_not_stand_in_a_url() {
-    for url in ["postgres://host/db", "postgres://me@host/db?sslmode=require", "postgres://host/a:b@c"] {
-        assert!(may_stand(url), "{url}");
-    }
-    for url in ["postgres://me:pw@host/db", "postgres://host/db?password=pw", "postgres://host/db?a=b&password=pw"] {
-        assert!(!may_stand(url), "{url}");
-    }
-}
-
 #[cfg(feature = "sqlite")]
 mod sqlite_files {
     use std::path::Path;

@@ -1,4 +1,4 @@
-//! Jobs that read databases and Parquet files; where the build can't, they are passed over.
+//! Jobs that read and write databases and Parquet files; where the build can't, they are passed over.
 
 use std::process::Command;
 
@@ -13,6 +13,7 @@ pub fn is_built(file: &str) -> bool {
     let needs = [
         ("parquet-input.toml", cfg!(feature = "parquet")),
         ("sqlite-input.toml", cfg!(feature = "sqlite")),
+        ("to-postgres.toml", cfg!(feature = "postgres")),
         ("to-sqlite.toml", cfg!(feature = "sqlite")),
     ];
     needs.iter().all(|(needy, is_built)| *is_built || *needy != file)
@@ -93,4 +94,34 @@ pub fn to_sqlite(file: &str) {
     let second = records();
     assert_eq!(second.len(), 200);
     assert!(first.iter().zip(&second).all(|(first, second)| first["received_at"] != second["received_at"]));
+}
+
+#[cfg(not(feature = "postgres"))]
+pub fn to_postgres(_: &str) {}
+
+/// Twice: the second run finds every record there, and updates it.
+#[cfg(feature = "postgres")]
+pub fn to_postgres(file: &str) {
+    use crate::support::Job;
+    use crate::support::peers::{PASSWORD, postgres, query};
+
+    let Some(server) = postgres() else { return };
+    let url = format!("sinks.prices.postgres.url=\"postgres://tester@{}/tester\"", server.address());
+    let job = Job::example(file).variable("SHOP_DATABASE_PASSWORD", PASSWORD);
+    job.run(&["--set", &url]).expect_code(0);
+    let mut truth = Truth::start();
+    let said: Vec<String> = (1..=200)
+        .map(|id| truth.ask(&format!("/items/{id}")).0)
+        .map(|item| {
+            let price = super::text(&item["price"]).parse::<f64>().expect("a number");
+            format!("{}|{}|{price}", super::text(&item["id"]), super::text(&item["name"]))
+        })
+        .collect();
+    assert_eq!(query(&server, "SELECT id, name, price FROM prices ORDER BY id"), said);
+    let moments = || query(&server, "SELECT received_at FROM prices ORDER BY id");
+    let first = moments();
+    job.run(&["--set", &url]).expect_code(0);
+    let second = moments();
+    assert_eq!(second.len(), 200);
+    assert!(first.iter().zip(&second).all(|(first, second)| first != second));
 }

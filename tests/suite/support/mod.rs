@@ -3,6 +3,8 @@
 //! Built to be trusted: nothing here uses the code that it judges, but for the clock.
 
 pub mod client;
+#[cfg(feature = "postgres")]
+pub mod cutter;
 pub mod dice;
 pub mod golden;
 pub mod job;

@@ -45,6 +45,9 @@ fn said(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
 #[derive(Debug)]
 pub struct Peer {
     process: Child,
+    /// What started it, and may again.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only servers of PostgreSQL are started again"))]
+    command: Command,
     folder: tempfile::TempDir,
     address: SocketAddr,
 }
@@ -73,7 +76,7 @@ impl Peer {
         let errors = output.try_clone().expect("a file for its output");
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(output).stderr(errors);
         let process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut peer = Self { process, folder, address };
+        let mut peer = Self { process, command, folder, address };
         let ready = wait::within(READY, || peer.ready());
         if ready == Some(true) { Ok(peer) } else { Err(peer.read("output") + &peer.read("error.log")) }
     }
@@ -84,6 +87,20 @@ impl Peer {
             return Some(false);
         }
         TcpStream::connect(self.address).ok().map(|_| true)
+    }
+
+    /// Ends it by a signal, such as `INT`, and waits for its end.
+    #[cfg(feature = "postgres")]
+    pub fn end(&mut self, signal: &str) {
+        let _ = Command::new("kill").args([&format!("-{signal}"), &self.process.id().to_string()]).status();
+        wait::until("the end of a server", READY, || self.process.try_wait().expect("a child can be waited for"));
+    }
+
+    /// Starts it again, where it was.
+    #[cfg(feature = "postgres")]
+    pub fn start_again(&mut self) {
+        self.process = self.command.spawn().expect("a server that started once");
+        assert_eq!(wait::within(READY, || self.ready()), Some(true), "{}", self.read("output"));
     }
 
     /// Where it listens.
@@ -185,9 +202,22 @@ pub const PASSWORD: &str = "p@ss:word/7";
 /// Runs statements on a server of [`postgres`].
 #[cfg(feature = "postgres")]
 pub fn psql(peer: &Peer, statements: &str, database: &str) -> bool {
+    said_to(peer, statements, database).status.success()
+}
+
+/// What a query of the database `tester` gives, a line for each row, with `|` between columns.
+#[cfg(feature = "postgres")]
+pub fn query(peer: &Peer, statement: &str) -> Vec<String> {
+    let done = said_to(peer, statement, "tester");
+    assert!(done.status.success(), "{statement}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("text").lines().map(str::to_owned).collect()
+}
+
+#[cfg(feature = "postgres")]
+fn said_to(peer: &Peer, statements: &str, database: &str) -> std::process::Output {
     let port = peer.address().port().to_string();
     let mut command = Command::new("psql");
-    command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port, "-U", "tester", "-d", database]);
-    command.args(["-c", statements]).env("PGPASSWORD", PASSWORD).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+    command.args(["-h", "127.0.0.1", "-p", &port, "-U", "tester", "-d", database, "-c", statements]);
+    command.env("PGPASSWORD", PASSWORD).stdin(Stdio::null()).output().expect("psql runs")
 }

@@ -5,22 +5,12 @@
 //! sessions of a run. Must never write, and never show a password.
 
 mod reader;
-mod tls;
 mod value;
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use aws_lc_rs::digest::{SHA256, digest};
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
-
-use super::{KIND, Login, is_postgres};
+use super::KIND;
+use crate::postgres::{EXAMPLE, Login, print};
 use crate::source::problem::Problem;
 use crate::source::{Columns, Source, SourceError, SourcePlan};
-
-/// A server that has not answered by then is not there.
-const CONNECT: Duration = Duration::from_secs(30);
 
 /// A query of a server, decided.
 #[derive(Debug)]
@@ -36,110 +26,18 @@ pub(super) struct PostgresPlan {
 /// # Errors
 /// When the URL is not one.
 pub(super) fn decide(login: Login, query: String) -> Result<PostgresPlan, Problem> {
-    let name = match login.url.constant() {
-        None => "a PostgreSQL server".to_owned(),
-        Some(url) => {
-            let config = config(url).map_err(|why| Problem::value(Some("url"), why, EXAMPLE))?;
-            name(&config)
-        }
-    };
+    let name = login.name().map_err(|why| Problem::value(Some("url"), why, EXAMPLE))?;
     Ok(PostgresPlan { login, query, name })
-}
-
-const EXAMPLE: &str = "write it as `postgres://user@host:5432/database?sslmode=require`";
-
-/// The settings of a URL. One that says nothing of TLS asks for it, unless the server is this machine.
-fn config(url: &str) -> Result<Config, String> {
-    if !is_postgres(url) {
-        return Err("a database that is not a file begins with `postgres://`".to_owned());
-    }
-    // What verifies certificates in full is all that there is here.
-    let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
-    let mut config: Config = url.parse().map_err(|error| format!("this is no PostgreSQL URL: {}", words(&error)))?;
-    if config.get_hosts().is_empty() {
-        return Err("the URL names no host".to_owned());
-    }
-    if !url.contains("sslmode=") {
-        // An address is where it goes, whatever the host is called.
-        let here = config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
-        config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("paceline");
-    }
-    Ok(config)
-}
-
-fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
-        #[cfg(unix)]
-        Host::Unix(_) => true,
-    }
-}
-
-fn name(config: &Config) -> String {
-    let host = match config.get_hosts().first() {
-        Some(Host::Tcp(name)) => name.clone(),
-        #[cfg(unix)]
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => String::new(),
-    };
-    let port = config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
-    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    format!("postgres://{host}{port}/{database}")
-}
-
-/// What the server said, or why it could not be asked.
-fn words(error: &tokio_postgres::Error) -> String {
-    let Some(said) = error.as_db_error() else {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(inner) = source {
-            let more = inner.to_string();
-            if !text.contains(&more) {
-                text = format!("{text}: {more}");
-            }
-            source = inner.source();
-        }
-        return text;
-    };
-    let position = match said.position() {
-        Some(tokio_postgres::error::ErrorPosition::Original(position)) => format!(" (at character {position})"),
-        Some(tokio_postgres::error::ErrorPosition::Internal { .. }) | None => String::new(),
-    };
-    let more = said.detail().into_iter().chain(said.hint()).map(|text| format!("; {text}"));
-    format!("{}{position}{}", said.message(), more.collect::<String>())
-}
-
-/// Tells databases apart whose names are secret: a hash of hosts, addresses, ports and database, without user and
-/// password, which may change. Cut to 32 bits, so that it tells that they differ and too little to say what they are.
-fn print(config: &Config) -> String {
-    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
-    let servers = (0..hosts.len().max(addresses.len()).max(ports.len())).map(|index| {
-        let host = hosts.get(index).map(|host| format!("{host:?}")).unwrap_or_default();
-        // What is connected to; the host is only the name in its certificate then.
-        let address = addresses.get(index).map(|address| format!(" at {address}")).unwrap_or_default();
-        let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
-        format!("{host}{address}:{port}")
-    });
-    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    let text = format!("{}\n{database}", servers.collect::<Vec<_>>().join("\n"));
-    let hash = digest(&SHA256, text.as_bytes());
-    hash.as_ref().iter().take(4).fold(String::new(), |print, byte| format!("{print}{byte:02x}"))
 }
 
 impl PostgresPlan {
     /// Which server it is, where the URL is a secret.
     fn which(&self) -> String {
-        if self.login.url.constant().is_some() {
+        if !self.login.is_secret() {
             return String::new();
         }
         // `plan` needs no secrets; a run does not get here without them.
-        let revealed = self.login.reveal().ok().and_then(|(url, _)| config(&url).ok());
+        let revealed = self.login.config("input.sql.url").ok();
         revealed.map_or_else(
             || ", not known which without its secret".to_owned(),
             |config| format!(", its database hashed {}", print(&config)),
@@ -170,77 +68,7 @@ impl SourcePlan for PostgresPlan {
     }
 
     fn open(&self) -> Result<Box<dyn Source>, SourceError> {
-        let (url, password) = self.login.reveal()?;
-        let mut config = config(&url).map_err(|why| SourceError::new(format!("input.sql.url: {why}")))?;
-        if let Some(password) = password {
-            config.password(password);
-        }
+        let config = self.login.config("input.sql.url").map_err(SourceError::new)?;
         Ok(Box::new(reader::Reader::open(&config, &self.query)?))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tls_is_asked_for_unless_the_server_is_here() {
-        let mode = |url: &str| config(url).unwrap().get_ssl_mode();
-        assert_eq!(mode("postgres://me@db.example.com/shop"), SslMode::Require);
-        assert_eq!(mode("postgresql://me@db.example.com/shop?sslmode=verify-full"), SslMode::Require);
-        assert_eq!(mode("postgres://me@db.example.com/shop?sslmode=disable"), SslMode::Disable);
-        for here in ["localhost", "127.0.0.1", "%2Frun%2Fpostgresql"] {
-            assert_eq!(mode(&format!("postgres://me@{here}/shop")), SslMode::Disable, "{here}");
-        }
-        assert_eq!(mode("postgres://me@localhost/shop?sslmode=require"), SslMode::Require);
-        assert_eq!(mode("postgres://me@localhost/shop?hostaddr=10.0.0.1"), SslMode::Require);
-        assert_eq!(mode("postgres://me@localhost/shop?hostaddr=127.0.0.1"), SslMode::Disable);
-    }
-
-    #[test]
-    fn a_name_has_no_password() {
-        let config = config("postgres://me:hunter2@db.example.com:5433/shop").unwrap();
-        assert_eq!(name(&config), "postgres://db.example.com:5433/shop");
-    }
-
-    #[test]
-    fn a_print_is_of_the_database_and_not_of_who_asks() {
-        let print = |url: &str| super::print(&config(url).unwrap());
-        let one = print("postgres://me:hunter2@db.example.com/shop");
-        for same in
-            ["postgres://you:other@db.example.com:5432/shop?sslmode=disable", "postgresql://db.example.com/shop"]
-        {
-            assert_eq!(print(same), one, "{same}");
-        }
-        let others = [
-            "db.example.com/shop2",
-            "db2.example.com/shop",
-            "db.example.com:5433/shop",
-            "a,db.example.com/shop",
-            "db.example.com/shop?hostaddr=10.0.0.1",
-            "db.example.com/shop?hostaddr=10.0.0.2",
-            "db.example.com:5433/shop?hostaddr=10.0.0.1",
-            "db.example.com/shop?hostaddr=10.0.0.1,10.0.0.2",
-            "db.example.com/shop?port=5433",
-        ];
-        let prints: std::collections::HashSet<String> =
-            others.iter().map(|rest| print(&format!("postgres://me:hunter2@{rest}"))).chain([one]).collect();
-        assert_eq!(prints.len(), others.len() + 1);
-        let addressed = |url: &str| super::print(&url.parse().unwrap());
-        let [first, second] = ["10.0.0.1", "10.0.0.2"].map(|address| format!("postgres:///shop?hostaddr={address}"));
-        assert_ne!(addressed(&first), addressed(&second), "addresses alone");
-    }
-
-    #[test]
-    fn what_is_no_url_is_refused() {
-        for (url, why) in [
-            ("sqlite:shop.db", "begins with `postgres://`"),
-            ("postgres:///shop", "names no host"),
-            ("postgres://me@host:port/shop", "no PostgreSQL URL"),
-            ("postgres://me@host/shop?sslmode=perhaps", "no PostgreSQL URL"),
-        ] {
-            let error = config(url).unwrap_err();
-            assert!(error.contains(why), "{url}: {error}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage, SimpleQueryRow};
 
 use super::super::shown;
 use super::value::Kind;
-use super::{name, tls, words};
+use crate::postgres::{self, name, words};
 use crate::row::{Fields, Row};
 use crate::source::{Read, Source, SourceError};
 
@@ -47,7 +47,8 @@ impl Reader {
         let server = name(config);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| SourceError::new(format!("{server} can't be asked: {error}")))?;
-        let client = runtime.block_on(connect(config, &server))?;
+        let refused = |error| SourceError::new(format!("{server} can't be connected to: {}", words(&error)));
+        let client = runtime.block_on(postgres::connect(config)).map_err(refused)?;
         let failed = format!("the query `{}` of {server}", shown(query));
         let columns =
             runtime.block_on(begin(&client, query)).map_err(|why| SourceError::new(format!("{failed} {why}")))?;
@@ -99,15 +100,6 @@ impl Reader {
             Some(reason) => Read::Bad { row, reason },
         }
     }
-}
-
-async fn connect(config: &Config, server: &str) -> Result<Client, SourceError> {
-    let refused = |why: String| SourceError::new(format!("{server} can't be connected to: {why}"));
-    let connected = config.connect(tls::Connector).await;
-    let (client, connection) = connected.map_err(|error| refused(words(&error)))?;
-    // Its end is seen by whoever asks the client next.
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 /// Opens the cursor; gives its columns.
