@@ -19,12 +19,21 @@ const ROWS: u64 = 200_000;
 
 /// The most memory that was resident so far, in KiB; `None` when the process is gone.
 pub(crate) fn peak(pid: u32) -> Option<u64> {
+    status(pid, "VmHWM:")
+}
+
+/// KiB that a run holds now and that are no pages of its program, of which a debug build has more than of anything else.
+pub(crate) fn own(pid: u32) -> Option<u64> {
+    status(pid, "RssAnon:")
+}
+
+fn status(pid: u32, key: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     // Between fork and exec a child is its parent still, memory and all.
     if !status.starts_with("Name:\tpaceline\n") {
         return None;
     }
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 

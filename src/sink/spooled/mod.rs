@@ -6,6 +6,7 @@
 //! pause only when the spool is full. Must never show the courier a line that the journal does not stand for.
 
 mod courier;
+mod destination;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 pub use courier::Delivery;
+pub(crate) use destination::{Destination, Line, Setback};
 pub(crate) use segments::Head;
 
 use self::courier::Courier;
@@ -29,46 +30,11 @@ use super::{Cursor, Sink, SinkError, SinkOpening, Start};
 use crate::record::{InputColumns, Layout, Record};
 use crate::row::Cell;
 
+/// Levels of arrays and objects that a line is surely read back with (serde_json reads 127, the line's own included).
+const DEEPEST: usize = 120;
+
 /// Most records that are looked at to decide the types of columns.
 const MOST_HELD: usize = 1000;
-
-/// Why a destination did not take what it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Setback {
-    /// It can't be reached, is locked or full: the same may go well later.
-    Away(String),
-    /// It will never take this; a person has to mend something.
-    Refused(String),
-}
-
-/// A line of a spool.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Line {
-    /// A record: the values of [`Head::columns`].
-    Record(Vec<Value>),
-    /// One record with these values has to go: that of a failed row, which was sent again.
-    Take(Vec<Value>),
-}
-
-/// A record that has to go.
-#[derive(Deserialize)]
-struct Taken {
-    take: Vec<Value>,
-}
-
-impl Line {
-    fn parse(line: &[u8]) -> Result<Self, serde_json::Error> {
-        match line.first() {
-            Some(b'{') => serde_json::from_slice(line).map(|Taken { take }| Self::Take(take)),
-            _ => serde_json::from_slice(line).map(Self::Record),
-        }
-    }
-
-    /// The line that has a record taken out.
-    fn take(record: &str) -> String {
-        format!("{{\"take\":{record}}}\n")
-    }
-}
 
 /// Notes in a sink's spool that records of failed rows have to go, and gives the cursor behind that.
 ///
@@ -97,34 +63,6 @@ pub fn sweep(state: &Path, run: &str) {
             .is_some_and(|name| name.starts_with("sink-") && name.ends_with(".jsonl") && !name.starts_with(&ours))
     });
     others.for_each(|file| drop(std::fs::remove_file(file.path())));
-}
-
-impl Setback {
-    /// What was said.
-    pub fn words(&self) -> &str {
-        match self {
-            Self::Away(words) | Self::Refused(words) => words,
-        }
-    }
-
-    /// With other words.
-    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
-        match self {
-            Self::Away(words) => Self::Away(change(words)),
-            Self::Refused(words) => Self::Refused(change(words)),
-        }
-    }
-}
-
-/// Where the records of a spool belong. Blocking: lives on the courier's thread.
-pub(crate) trait Destination: Send {
-    /// Connects where that is needed, makes what it writes to where that is not there, and says how far it has come: 0 at
-    /// the beginning of a run. Asked before each delivery; where nothing was lost it knows without asking anybody.
-    fn reach(&mut self, head: &Head) -> Result<u64, Setback>;
-
-    /// Takes all of these lines and notes that it has come to `to`, or nothing of both; how many records had to go and were
-    /// not there.
-    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback>;
 }
 
 /// Who is told how a delivery goes.
@@ -215,6 +153,17 @@ pub(super) fn open(
     }))
 }
 
+fn is_deep(cell: Cell<'_>) -> bool {
+    fn has_more(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(items) => levels == 0 || items.iter().any(|item| has_more(item, levels - 1)),
+            Value::Object(map) => levels == 0 || map.values().any(|item| has_more(item, levels - 1)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+    }
+    matches!(cell, Cell::Json(value) if has_more(value, DEEPEST))
+}
+
 /// Whether a destination that has come so far can be carried what the spool holds.
 fn agree(have: u64, starts: &[u64], end: u64) -> Result<(), String> {
     let begin = starts.first().copied().unwrap_or_default();
@@ -298,7 +247,8 @@ impl SpooledSink {
             |name: &str| self.columns.as_ref().is_none_or(|columns| columns.iter().any(|known| known == name));
         let mut refused = None;
         let mut see = |name: &str, cell: Cell<'_>| {
-            if let Some(why) = (self.demands.refuses)(cell).filter(|_| is_chosen(name)) {
+            let deep = || is_deep(cell).then_some("is nested in more than 120 levels");
+            if let Some(why) = (self.demands.refuses)(cell).or_else(deep).filter(|_| is_chosen(name)) {
                 refused.get_or_insert_with(|| format!("sinks.{}: the column {name} {why}", self.name));
             }
         };

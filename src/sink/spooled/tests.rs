@@ -200,6 +200,27 @@ fn a_full_spool_has_no_room_until_it_is_carried_away() {
 }
 
 #[test]
+fn what_could_not_be_read_back_does_not_fit() {
+    let bench = Bench::new(&[]);
+    let mut sink = bench.open(Start::New);
+    let nested = |levels| {
+        (0..levels).fold(json!(1), |value, level| if level % 2 == 0 { json!([value]) } else { json!({ "k": value }) })
+    };
+    assert!(
+        sink.fits(0, &record(json!({ "id": nested(DEEPEST + 1) }), &[])).unwrap_err().contains("nested in more than")
+    );
+    let deepest = record(json!({ "id": nested(DEEPEST) }), &[]);
+    assert_eq!(sink.fits(0, &deepest), Ok(()));
+    drop(sink);
+    let mut sink = bench.open(Start::New);
+    let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
+    sink.write(0, &deepest).unwrap();
+    delivery.committed(sink.commit().unwrap().offset);
+    assert!(delivery.finish());
+    assert_eq!(bench.rows(), [nested(DEEPEST)]);
+}
+
+#[test]
 fn columns_of_rows_that_bring_their_own_are_those_of_all_that_are_held() {
     let state = tempfile::tempdir().unwrap();
     let layouts = [(0, layout(None, &["x"]))];

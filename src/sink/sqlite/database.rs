@@ -39,9 +39,7 @@ impl Database {
     /// Whether a new run could begin; makes nothing.
     pub fn survey(&self) -> Result<(), SinkError> {
         let file = &self.plan.file;
-        if std::fs::metadata(file).is_ok_and(|about| about.is_dir()) {
-            return Err(SinkError::new(format!("{} can't be written: it is a directory", file.display())));
-        }
+        self.examine()?;
         if !file.exists() {
             return self.may_create().map_err(|words| self.error(&words));
         }
@@ -59,6 +57,7 @@ impl Database {
     /// Connects, and says how far the run has come; a new run is refused what it may not write to. `None`: that can't be
     /// told now, and a run that goes on can ask later.
     pub fn begin(&mut self, is_new: bool) -> Result<Option<u64>, SinkError> {
+        self.examine()?;
         if !self.plan.file.exists() {
             self.may_create().map_err(|words| self.error(&words))?;
         }
@@ -142,6 +141,17 @@ impl Database {
                 table.name
             ))),
             Some(_) => Ok(()),
+        }
+    }
+
+    /// Opening a pipe would wait for its other end, and a device is no database.
+    fn examine(&self) -> Result<(), SinkError> {
+        let refused =
+            |what: &str| Err(SinkError::new(format!("{} can't be written: it is {what}", self.plan.file.display())));
+        match std::fs::metadata(&self.plan.file) {
+            Ok(about) if about.is_dir() => refused("a directory"),
+            Ok(about) if !about.is_file() => refused("not a regular file"),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

@@ -239,6 +239,17 @@ fn a_table_that_is_not_to_be_made_must_be_there() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_refused() {
+    for (path, words) in [("/dev/null", "it is not a regular file"), ("/tmp", "it is a directory")] {
+        let mut bench = Bench::new(&[], OnExisting::Append);
+        bench.plan.file = path.into();
+        let refused = bench.open(Start::New, "r", &two()).err().unwrap();
+        assert_eq!(refused.message, format!("{path} can't be written: {words}"));
+        assert_eq!(bench.plan.survey(), Err(refused));
+    }
+}
+
+#[test]
 fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let bench = Bench::new(&[], OnExisting::Replace);
     std::fs::create_dir(bench.plan.file.parent().unwrap()).unwrap();
