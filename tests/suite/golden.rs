@@ -71,6 +71,7 @@ fn names() -> BTreeSet<String> {
         (cfg!(feature = "sqlite"), "input-without-sqlite", "input-sqlite"),
         (cfg!(feature = "postgres"), "input-without-postgres", "input-postgres"),
         (cfg!(feature = "postgres"), "output-without-postgres", "output-postgres"),
+        (cfg!(feature = "sqlite"), "output-without-sqlite", "output-sqlite"),
     ];
     let others = built.map(|(is_built, without, with)| if is_built { without } else { with });
     let paths = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
