@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use super::Target;
 use super::session::{Session, connect};
 use crate::sink::SinkError;
-use crate::sink::spooled::{Destination, Head, Line, Setback};
+use crate::sink::spooled::{Destination, Head, Line, Lines, Setback};
 
 /// A step that has not ended by then has failed.
 const STEP: Duration = Duration::from_secs(300);
@@ -126,8 +126,10 @@ impl Destination for Server {
         Ok(self.open.insert(reached).1)
     }
 
-    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback> {
-        let (client, missed) = self.try_deliver(head, (from, to), lines).map_err(|setback| self.who.placed(setback))?;
+    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &mut Lines<'_>) -> Result<u64, Setback> {
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        let (client, missed) =
+            self.try_deliver(head, (from, to), &lines).map_err(|setback| self.who.placed(setback))?;
         self.open = Some((client, to));
         Ok(missed)
     }

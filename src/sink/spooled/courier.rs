@@ -7,14 +7,12 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::segments::{Folder, Lines};
+use super::segments::{Folder, Reader};
 use super::{Destination, Head, Line, Overseer, Setback, agree};
 use crate::clock::{self, Instant};
 
 /// Bytes of a spool that may wait for a destination before no more outcomes are taken.
 const BOUND: u64 = 256 << 20;
-/// Bytes that are carried in one step.
-const LOAD: u64 = 4 << 20;
 /// The first wait for a destination that is away, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// How often who waits looks whether the run still wants it to.
@@ -97,9 +95,10 @@ impl Delivery {
         drop(self.changed.wait_timeout_while(self.state(), time, |_| true));
     }
 
-    /// Waits for lines behind `place`; the end of what is committed and where files begin. `None`: there will be none.
-    fn wait(&self, place: u64) -> Option<(u64, Vec<u64>)> {
-        let idle = |state: &mut State| state.committed <= place && !state.closed;
+    /// Waits for lines behind `place`, and for so many bytes of them where more may come; the end of what is committed and
+    /// where files begin. `None`: there will be none.
+    fn wait(&self, place: u64, least: u64) -> Option<(u64, Vec<u64>)> {
+        let idle = |state: &mut State| state.committed < place.saturating_add(least) && !state.closed;
         let state = self.changed.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
         (state.committed > place).then(|| (state.committed, state.starts.clone()))
     }
@@ -152,19 +151,20 @@ impl Courier<'_> {
             let state = self.delivery.state();
             (state.delivered, state.is_known)
         };
-        let mut lines = Lines::new(self.folder.clone(), if is_known { begun } else { self.ask(begun)? });
-        let mut head = None;
-        while let Some((end, starts)) = self.delivery.wait(lines.place()) {
-            let from = lines.place();
-            let load = lines.read(&starts, end, LOAD).map_err(|error| self.broken(&error.message))?;
+        let mut place = if is_known { begun } else { self.ask(begun)? };
+        let (mut head, mut reader) = (None, Reader::new(self.folder.clone(), place));
+        while let Some((end, starts)) = self.delivery.wait(place, self.least()) {
             let head = match &head {
                 Some(head) => head,
                 // It is the same in every file.
                 None => head.insert(self.folder.head(starts[0]).map_err(|error| self.broken(&error.message))?),
             };
-            let load: Vec<Line> = load.iter().map(|line| self.parse(line)).collect::<Result<_, _>>()?;
-            self.carry(head, (from, lines.place()), &load)?;
-            let dropped = self.delivery.delivered(lines.place());
+            if reader.place() != place {
+                reader = Reader::new(self.folder.clone(), place);
+            }
+            let to = self.step(&mut reader, &starts, end)?;
+            place = self.carry(head, &starts, (place, to, end))?;
+            let dropped = self.delivery.delivered(place);
             self.folder.remove(dropped).map_err(|error| self.broken(&error.message))?;
             if self.overseer.stops() {
                 return Err(Ended);
@@ -173,9 +173,24 @@ impl Courier<'_> {
         Ok(())
     }
 
+    /// Bytes that a step waits for.
+    fn least(&self) -> u64 {
+        let load = self.destination.load();
+        if load.is_full && self.destination.begun().is_none() { load.bytes } else { 1 }
+    }
+
+    /// The place where the step ends that begins where `reader` is.
+    fn step(&self, reader: &mut Reader, starts: &[u64], end: u64) -> Result<u64, Ended> {
+        if let Some(to) = self.destination.begun().filter(|to| (reader.place() + 1..=end).contains(to)) {
+            return Ok(to);
+        }
+        reader.skip(starts, end, self.destination.load()).map_err(|error| self.broken(&error.message))?;
+        Ok(reader.place())
+    }
+
     /// How far a destination has come that was away when the session began.
     fn ask(&mut self, begun: u64) -> Result<u64, Ended> {
-        let Some((end, starts)) = self.delivery.wait(begun) else { return Ok(begun) };
+        let Some((end, starts)) = self.delivery.wait(begun, 1) else { return Ok(begun) };
         let head = self.folder.head(starts[0]).map_err(|error| self.broken(&error.message))?;
         let mut have = begun;
         self.persist(|destination| {
@@ -185,17 +200,23 @@ impl Courier<'_> {
         Ok(have)
     }
 
-    fn parse(&self, line: &[u8]) -> Result<Line, Ended> {
-        Line::parse(line).map_err(|error| self.broken(&format!("a line of its spool can't be read: {error}")))
-    }
-
-    fn carry(&mut self, head: &Head, (from, to): (u64, u64), load: &[Line]) -> Result<(), Ended> {
-        let mut missed = 0;
-        self.persist(|destination| match destination.reach(head)? {
-            // Its word that it has them was lost.
-            have if have == to => Ok(()),
-            have if have == from => destination.deliver(head, from, to, load).map(|records| missed = records),
-            have => Err(Setback::Refused(elsewhere(have, from))),
+    /// Carries a step; the place that the destination has come to. It is not where the step ends if the word of another
+    /// one was lost, which was heard.
+    fn carry(&mut self, head: &Head, starts: &[u64], (from, to, end): (u64, u64, u64)) -> Result<u64, Ended> {
+        let (mut missed, mut place) = (0, from);
+        let folder = self.folder.clone();
+        self.persist(|destination| {
+            place = destination.reach(head)?;
+            if place >= to && place <= end {
+                return Ok(());
+            }
+            if !(from..to).contains(&place) {
+                return Err(Setback::Refused(elsewhere(place, from)));
+            }
+            let mut lines = Parsed { reader: Reader::new(folder.clone(), place), starts, to, line: Vec::new() };
+            missed = destination.deliver(head, place, to, &mut lines)?;
+            place = to;
+            Ok(())
         })?;
         if missed > 0 {
             self.overseer.warn(format!(
@@ -204,7 +225,7 @@ impl Courier<'_> {
                 self.name
             ));
         }
-        Ok(())
+        Ok(place)
     }
 
     fn broken(&self, words: &str) -> Ended {
@@ -242,6 +263,30 @@ impl Courier<'_> {
             self.delivery.rest(LOOK.min(until.saturating_duration_since(clock::now())));
         }
         Ok(())
+    }
+}
+
+/// The lines of a step.
+struct Parsed<'s> {
+    reader: Reader,
+    starts: &'s [u64],
+    to: u64,
+    line: Vec<u8>,
+}
+
+impl Iterator for Parsed<'_> {
+    type Item = Result<Line, Setback>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let failed = |words: String| Some(Err(Setback::Refused(words)));
+        match self.reader.next(self.starts, self.to, &mut self.line) {
+            Ok(false) => None,
+            Err(error) => failed(error.message),
+            Ok(true) => match Line::parse(&self.line) {
+                Ok(line) => Some(Ok(line)),
+                Err(error) => failed(format!("a line of its spool can't be read: {error}")),
+            },
+        }
     }
 }
 

@@ -62,13 +62,43 @@ impl Line {
     }
 }
 
+/// How much is carried in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Bytes of the spool, of which the last line may be over.
+    pub bytes: u64,
+    /// Most lines.
+    pub lines: usize,
+    /// Whether a step waits until so many bytes are there, or nothing comes any more.
+    pub is_full: bool,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { bytes: 4 << 20, lines: usize::MAX, is_full: false }
+    }
+}
+
+/// The lines of a step, read as they are asked for. After an error there is none.
+pub(crate) type Lines<'l> = dyn Iterator<Item = Result<Line, Setback>> + 'l;
+
 /// Where the records of a spool belong. Blocking: lives on the courier's thread.
 pub(crate) trait Destination: Send {
     /// Connects where that is needed, makes what it writes to where that is not there, and says how far it has come: 0 at
     /// the beginning of a run. Asked before each delivery; where nothing was lost it knows without asking anybody.
     fn reach(&mut self, head: &Head) -> Result<u64, Setback>;
 
+    /// How much it takes in one step.
+    fn load(&self) -> Load {
+        Load::default()
+    }
+
+    /// Where a step ends that was begun, and that has to be done again as it was.
+    fn begun(&self) -> Option<u64> {
+        None
+    }
+
     /// Takes all of these lines and notes that it has come to `to`, or nothing of both; how many records had to go and were
     /// not there.
-    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback>;
+    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &mut Lines<'_>) -> Result<u64, Setback>;
 }

@@ -18,7 +18,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use courier::Delivery;
-pub(crate) use destination::{Destination, Line, Setback};
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
+pub(crate) use destination::Lines;
+pub(crate) use destination::{Destination, Line, Load, Setback};
 pub(crate) use segments::Head;
 
 use self::courier::Courier;

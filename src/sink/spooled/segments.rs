@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Load;
 use crate::sink::appender::Appender;
 use crate::sink::cells::json;
 use crate::sink::target::Target;
@@ -182,7 +183,8 @@ impl Segments {
         // Files that were dropped end before it.
         let mut starts = if from >= self.start { vec![self.start] } else { self.folder.starts()? };
         starts.retain(|start| *start <= self.start);
-        let line = Lines::new(self.folder.clone(), from).read(&starts, to, to - from)?.pop().unwrap_or_default();
+        let mut line = Vec::new();
+        Reader::new(self.folder.clone(), from).next(&starts, to, &mut line)?;
         Ok(String::from_utf8_lossy(&line).into())
     }
 
@@ -195,14 +197,14 @@ impl Segments {
 
 /// Lines from a place on.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Reader {
     folder: Folder,
     /// The file that is read, and where it begins.
     open: Option<(BufReader<File>, u64)>,
     place: u64,
 }
 
-impl Lines {
+impl Reader {
     /// Lines from `place` on.
     pub fn new(folder: Folder, place: u64) -> Self {
         Self { folder, open: None, place }
@@ -213,25 +215,34 @@ impl Lines {
         self.place
     }
 
-    /// Reads lines up to `end`, and about `most` bytes of them; `starts` are where files begin. A line is whole, without
-    /// its end.
-    pub fn read(&mut self, starts: &[u64], end: u64, most: u64) -> Result<Vec<Vec<u8>>, SinkError> {
-        let (mut lines, stop) = (Vec::new(), self.place.saturating_add(most).min(end));
-        while self.place < stop {
-            let mut line = Vec::new();
+    /// Reads a line before `end` into `line`, without its end; `starts` are where files begin, of which the first lines
+    /// are left out. Whether there was one.
+    pub fn next(&mut self, starts: &[u64], end: u64, line: &mut Vec<u8>) -> Result<bool, SinkError> {
+        while self.place < end {
+            line.clear();
             let place = self.place;
-            let is_head = starts.contains(&place);
-            let read = self.file(starts)?.read_until(b'\n', &mut line);
+            let read = self.file(starts)?.read_until(b'\n', line);
             self.place += read.map_err(|error| self.folder.failed("can't be read", &error))? as u64;
             if line.pop() != Some(b'\n') {
                 let spool = self.folder.shown();
                 return Err(SinkError::new(format!("{spool} can't be read: no whole line at byte {place}")));
             }
-            if !is_head {
-                lines.push(line);
+            if !starts.contains(&place) {
+                return Ok(true);
             }
         }
-        Ok(lines)
+        Ok(false)
+    }
+
+    /// Passes over lines before `end`, as many as make a load.
+    pub fn skip(&mut self, starts: &[u64], end: u64, load: Load) -> Result<(), SinkError> {
+        let (stop, mut line) = (self.place.saturating_add(load.bytes).min(end), Vec::new());
+        for _ in 0..load.lines {
+            if self.place >= stop || !self.next(starts, end, &mut line)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The file that holds the place, at the place.
@@ -264,8 +275,12 @@ mod tests {
         }
     }
 
-    fn numbers(lines: &[Vec<u8>]) -> Vec<u64> {
-        lines.iter().map(|line| serde_json::from_slice::<[u64; 1]>(line).unwrap()[0]).collect()
+    fn numbers(reader: &mut Reader, starts: &[u64], end: u64) -> Vec<u64> {
+        let (mut line, mut numbers) = (Vec::new(), Vec::new());
+        while reader.next(starts, end, &mut line).unwrap() {
+            numbers.push(serde_json::from_slice::<[u64; 1]>(&line).unwrap()[0]);
+        }
+        numbers
     }
 
     #[test]
@@ -274,22 +289,35 @@ mod tests {
         let folder = Folder::new(state.path(), "r", "o/ut");
         let (mut segments, mut starts) = Segments::open(folder.clone(), Start::New).unwrap();
         segments.begin(head());
-        let (mut next, mut reader) = (0, Lines::new(folder.clone(), 0));
+        let (mut next, mut reader) = (0, Reader::new(folder.clone(), 0));
         while starts.len() < 3 {
             write(&mut segments, &mut starts, next..next + 1_000_000);
             let end = segments.commit().unwrap().offset;
-            let mut found = Vec::new();
-            while reader.place() < end {
-                found.extend(numbers(&reader.read(&starts, end, 1 << 20).unwrap()));
-            }
-            assert_eq!(found, (next..next + 1_000_000).collect::<Vec<_>>());
+            assert_eq!(numbers(&mut reader, &starts, end), (next..next + 1_000_000).collect::<Vec<_>>());
             next += 1_000_000;
         }
         assert_eq!((folder.starts().unwrap(), folder.head(starts[2]).unwrap()), (starts.clone(), head()));
         // What was delivered is dropped; who would need it again is told.
         folder.remove([0]).unwrap();
-        let error = Lines::new(folder, 5).read(&starts[1..], 100, 100).unwrap_err();
+        let error = Reader::new(folder, 5).next(&starts[1..], 100, &mut Vec::new()).unwrap_err();
         assert!(error.message.contains("begins behind byte 5"), "{error}");
+    }
+
+    #[test]
+    fn a_load_ends_with_a_line_and_takes_no_more_lines_than_it_may() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "r", "out");
+        let (mut segments, mut starts) = Segments::open(folder.clone(), Start::New).unwrap();
+        segments.begin(head());
+        let begin = segments.position();
+        write(&mut segments, &mut starts, 0..100);
+        let end = segments.commit().unwrap().offset;
+        for (bytes, lines, count) in [(u64::MAX, 7, 7), (1, 7, 1), (9, 50, 3), (u64::MAX, 500, 100)] {
+            let mut reader = Reader::new(folder.clone(), begin);
+            reader.skip(&starts, end, Load { bytes, lines, is_full: false }).unwrap();
+            let to = reader.place();
+            assert_eq!(numbers(&mut Reader::new(folder.clone(), begin), &starts, to), (0..count).collect::<Vec<_>>());
+        }
     }
 
     #[test]
@@ -311,7 +339,7 @@ mod tests {
             assert_eq!((starts.clone(), segments.position(), segments.head()), (vec![0], cursor.offset, Some(&head())));
             write(&mut segments, &mut starts, 7..8);
             let end = segments.commit().unwrap().offset;
-            assert_eq!(numbers(&Lines::new(folder.clone(), cursor.offset).read(&starts, end, 100).unwrap()), [7]);
+            assert_eq!(numbers(&mut Reader::new(folder.clone(), cursor.offset), &starts, end), [7]);
         }
         std::fs::write(folder.path(0), "{}").unwrap();
         assert!(Segments::open(folder.clone(), Start::Resume(cursor)).is_err(), "edited");

@@ -13,6 +13,11 @@ struct Far {
     have: u64,
     /// What the next steps come to.
     faults: Vec<Fault>,
+    load: Load,
+    /// Where a step that was begun ends.
+    begun: Option<u64>,
+    /// Lines in each step so far.
+    steps: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +39,15 @@ impl Destination for FarEnd {
         Ok(self.0.lock().unwrap().have)
     }
 
-    fn deliver(&mut self, _: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback> {
+    fn load(&self) -> Load {
+        self.0.lock().unwrap().load
+    }
+
+    fn begun(&self) -> Option<u64> {
+        self.0.lock().unwrap().begun
+    }
+
+    fn deliver(&mut self, _: &Head, from: u64, to: u64, lines: &mut Lines<'_>) -> Result<u64, Setback> {
         let mut far = self.0.lock().unwrap();
         let fault = far.faults.pop();
         match fault {
@@ -47,11 +60,15 @@ impl Destination for FarEnd {
             Some(Fault::Deaf) | None => {}
         }
         assert_eq!(far.have, from);
-        far.have = to;
-        far.rows.extend(lines.iter().map(|line| match line {
+        assert_eq!(far.begun.unwrap_or(to), to);
+        (far.have, far.begun) = (to, None);
+        let before = far.rows.len();
+        far.rows.extend(lines.map(|line| match line.unwrap() {
             Line::Record(values) => values[0].clone(),
             Line::Take(values) => json!({ "take": values[0] }),
         }));
+        let taken = far.rows.len() - before;
+        far.steps.push(taken);
         fault.map_or(Ok(0), |_| Err(Setback::Away("cut off".into())))
     }
 }
@@ -145,6 +162,58 @@ fn what_is_away_for_a_while_gets_everything_once() {
         "{:?}",
         bench.words()
     );
+}
+
+#[test]
+fn a_step_is_as_large_as_the_destination_wants_it() {
+    // 20 records of 4 or 5 bytes behind a long head, each in a commit of its own.
+    for (bytes, lines, steps) in [
+        (10, usize::MAX, vec![1, 3, 3, 3, 2, 2, 2, 2, 2]),
+        (1 << 20, usize::MAX, vec![20]),
+        (1 << 20, 8, vec![8, 8, 4]),
+    ] {
+        let bench = Bench::new(&[Fault::Deaf]);
+        bench.far.lock().unwrap().load = Load { bytes, lines, is_full: true };
+        assert!(bench.session(Start::New, 0..20).0);
+        let far = bench.far.lock().unwrap();
+        assert_eq!(far.rows, (0..20).map(Value::from).collect::<Vec<_>>());
+        assert_eq!(far.steps, steps);
+    }
+}
+
+#[test]
+fn a_step_that_was_begun_is_done_again_as_it_was() {
+    let bench = Bench::new(&[Fault::Away; 50]);
+    bench.told.drains.store(true, Ordering::Relaxed);
+    let (_, middle) = bench.session(Start::New, 0..3);
+    let (_, end) = bench.session(Start::Resume(middle), 3..9);
+    {
+        let mut far = bench.far.lock().unwrap();
+        far.faults.clear();
+        far.begun = Some(middle.offset);
+    }
+    assert!(bench.session(Start::Resume(end), 9..10).0);
+    let far = bench.far.lock().unwrap();
+    assert_eq!(far.rows, (0..10).map(Value::from).collect::<Vec<_>>());
+    assert_eq!(far.steps[0], 3);
+}
+
+#[test]
+fn a_destination_that_took_a_step_of_another_end_gets_the_rest() {
+    let bench = Bench::new(&[Fault::Away; 50]);
+    bench.told.drains.store(true, Ordering::Relaxed);
+    let (_, middle) = bench.session(Start::New, 0..3);
+    let (_, end) = bench.session(Start::Resume(middle), 3..9);
+    let mut sink = bench.open(Start::Resume(end));
+    {
+        // It was away when the session began, and had heard what it was told then.
+        let mut far = bench.far.lock().unwrap();
+        far.faults.clear();
+        (far.have, far.rows) = (middle.offset, (0..3).map(Value::from).collect());
+    }
+    let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
+    assert!(delivery.finish());
+    assert_eq!(bench.rows(), (0..9).map(Value::from).collect::<Vec<_>>());
 }
 
 #[test]

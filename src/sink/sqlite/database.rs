@@ -14,7 +14,7 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags, OptionalExtension, Trans
 use serde_json::Value;
 
 use super::SqlitePlan;
-use crate::sink::spooled::{Destination, Head, Line, Setback};
+use crate::sink::spooled::{Destination, Head, Line, Lines, Setback};
 use crate::sink::sql::{PROGRESS, SqlTable, list, quoted};
 use crate::sink::{ColumnType, OnExisting, SinkError, make_folder};
 
@@ -289,8 +289,10 @@ impl Destination for Database {
         Ok(self.open.insert(reached).1)
     }
 
-    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &[Line]) -> Result<u64, Setback> {
-        let (connection, missed) = self.try_deliver(head, (from, to), lines).map_err(|setback| self.placed(setback))?;
+    fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &mut Lines<'_>) -> Result<u64, Setback> {
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        let (connection, missed) =
+            self.try_deliver(head, (from, to), &lines).map_err(|setback| self.placed(setback))?;
         self.open = Some((connection, to));
         Ok(missed)
     }

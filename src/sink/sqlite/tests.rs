@@ -216,7 +216,8 @@ fn a_table_that_cannot_take_the_records_says_why() {
             spooled::Head { columns: vec!["id".into(), "x".into()], types: vec![ColumnType::Int, ColumnType::Text] };
         use crate::sink::spooled::{Destination, Line};
         let record = Line::Record(vec![json!(1), json!(null)]);
-        let reached = database.reach(&head).and_then(|have| database.deliver(&head, have, 9, &[record]));
+        let reached =
+            database.reach(&head).and_then(|have| database.deliver(&head, have, 9, &mut std::iter::once(Ok(record))));
         let left = bench.connection().query_row(r#"SELECT count(*) FROM "out put""#, [], |row| row.get::<_, i64>(0));
         assert_eq!(left.unwrap(), 0, "nothing of it stands");
         reached.unwrap_err().words().to_owned()
