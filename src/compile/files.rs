@@ -7,17 +7,29 @@ use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::source::glob;
 use crate::spec::JobSpec;
-use crate::spec::kind::ShortOrKind;
+use crate::spec::kind::{KindSpec, ShortOrKind};
+use crate::spec::sink::SinkTarget;
 
 /// The file that a short path or a kind with a `path` names, and where that was written.
 pub fn of(site: &Site<'_>, path: &KeyPath, target: &ShortOrKind) -> Option<(PathBuf, KeyPath)> {
     match target {
         ShortOrKind::Short(file) => Some((site.file(file), path.clone())),
-        ShortOrKind::Kind(kind) => {
-            let file = kind.value.get("path")?.as_str()?;
-            Some((site.file(file), path.key(kind.kind.as_str()).key("path")))
-        }
+        ShortOrKind::Kind(kind) => of_kind(site, path, kind),
     }
+}
+
+/// The file that a sink writes, and where that was written.
+pub fn of_sink(site: &Site<'_>, path: &KeyPath, target: &SinkTarget) -> Option<(PathBuf, KeyPath)> {
+    match target {
+        SinkTarget::File(file) => Some((site.file(file), path.key("path"))),
+        SinkTarget::Url(_) => None,
+        SinkTarget::Kind(kind) => of_kind(site, path, kind),
+    }
+}
+
+fn of_kind(site: &Site<'_>, path: &KeyPath, kind: &KindSpec) -> Option<(PathBuf, KeyPath)> {
+    let file = kind.value.get("path")?.as_str()?;
+    Some((site.file(file), path.key(kind.kind.as_str()).key("path")))
 }
 
 /// A path without `.` and, as far as the text alone can tell, without `..`.
@@ -58,8 +70,7 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
     let mut outputs: Vec<(PathBuf, KeyPath, Option<String>)> = Vec::new();
     for (name, sink) in written {
         let path = KeyPath::of(["sinks", name.as_str()]);
-        let Some((file, place)) = of(site, &path, &sink.target) else { continue };
-        let place = if place == path { path.key("path") } else { place };
+        let Some((file, place)) = of_sink(site, &path, &sink.target) else { continue };
         let file_written = plain(file.strip_prefix(site.document.folder()).unwrap_or(&file));
         let (file, shown) = (real(&file), plain(&file).display().to_string());
         let table = sinks::table(name, &sink.target);
@@ -115,7 +126,7 @@ fn streams(site: &mut Site<'_>, spec: &JobSpec) {
         site.conflict(&at(second), "the second", &at(first), "the first", message, help);
     }
     let sinks = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
-    let to_stdout = |target: &ShortOrKind| matches!(target, ShortOrKind::Kind(kind) if kind.kind == "stdout");
+    let to_stdout = |target: &SinkTarget| matches!(target, SinkTarget::Kind(kind) if kind.kind == "stdout");
     let mut writers = sinks.iter().filter(|(_, sink)| to_stdout(&sink.target));
     if let (Some((first, _)), Some((second, _))) = (writers.next(), writers.next()) {
         let at = |name: &str| KeyPath::of(["sinks", name, "stdout"]);

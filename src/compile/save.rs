@@ -126,8 +126,7 @@ fn known_files(site: &Site<'_>, spec: &JobSpec) -> Vec<Known> {
     }
     for (name, sink) in spec.sinks.iter().flat_map(|sinks| &sinks.0) {
         let path = KeyPath::of(["sinks", name.as_str()]);
-        let Some((file, place)) = files::of(site, &path, &sink.target) else { continue };
-        let place = if place == path { path.key("path") } else { place };
+        let Some((file, place)) = files::of_sink(site, &path, &sink.target) else { continue };
         known.push(Known { file: files::real(&file), place: Some(place), what: "written" });
     }
     known

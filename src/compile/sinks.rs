@@ -8,10 +8,10 @@ use super::{Site, ending, names};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::record::{InputColumns, Layout};
-use crate::sink::{KINDS, OnExisting, RowChoice, SinkKind, SinkPlan, SinkRow};
+use crate::sink::{KINDS, RowChoice, SinkKind, SinkPlan, SinkRow};
 use crate::source::unpack::inner;
 use crate::spec::JobSpec;
-use crate::spec::kind::{ShortOrKind, SinkSpec};
+use crate::spec::sink::{SinkSpec, SinkTarget};
 
 /// What sinks need to know of an endpoint; `layout` is `None` where it could not be compiled.
 #[derive(Debug)]
@@ -77,19 +77,61 @@ fn standard_output(site: &mut Site<'_>, targets: &[Target]) -> Option<SinkPlan> 
 
 fn kind(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec) -> Option<Arc<dyn SinkKind>> {
     match &sink.target {
-        ShortOrKind::Short(file) => {
+        SinkTarget::File(file) => {
             let row = by_ending(site, path, file)?;
             (row.compile)(site, path, &json!({ "path": file }), sink.on_existing)
         }
-        ShortOrKind::Kind(kind) => {
+        SinkTarget::Url(url) => {
+            let row = by_scheme(site, path, url)?;
+            (row.compile)(site, path, &json!({ "url": url }), sink.on_existing)
+        }
+        SinkTarget::Kind(kind) => {
             let row = KINDS.iter().find(|row| row.name == kind.kind)?;
-            let on_existing: Option<OnExisting> = sink.on_existing;
-            (row.compile)(site, &path.key(row.name), &kind.value, on_existing)
+            (row.compile)(site, &path.key(row.name), &kind.value, sink.on_existing)
         }
     }
 }
 
+fn by_scheme(site: &mut Site<'_>, path: &KeyPath, url: &str) -> Option<&'static SinkRow> {
+    let scheme = scheme(url);
+    let found = KINDS.iter().find(|row| scheme.is_some_and(|scheme| row.schemes.contains(&scheme)));
+    if found.is_none() {
+        let of = |row: &SinkRow| row.schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>();
+        let known = KINDS.iter().flat_map(of).collect::<Vec<_>>().join(", ");
+        let (message, help) = match scheme {
+            // What a secret holds is not known before the run.
+            _ if url.contains("{{") => (
+                "no scheme tells the kind of this address".to_owned(),
+                "name the kind in place of the address, for example `postgres = { url = \"{{ secrets.database }}\" }`"
+                    .to_owned(),
+            ),
+            Some(scheme) => {
+                (format!("no kind of sink writes to `{scheme}://` addresses"), format!("known are {known}"))
+            }
+            None => (
+                format!("`{url}` has no scheme that tells its kind"),
+                format!("begin it with one of {known}; a file is named by `path`"),
+            ),
+        };
+        site.error(codes::BAD_VALUE, &path.key("url"), message, help);
+    }
+    found
+}
+
+/// What stands before the first colon of an address (RFC 3986, section 3.1).
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, _) = url.split_once(':')?;
+    let is_one = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
+    is_one.then_some(scheme)
+}
+
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SinkRow> {
+    if file.contains("://") {
+        let message = format!("`{file}` is an address, not a file");
+        site.error(codes::BAD_VALUE, &path.key("path"), message, format!("write `url = {file:?}`"));
+        return None;
+    }
     let ending = ending(inner(file));
     let found = KINDS.iter().find(|row| row.endings.contains(&ending.as_str()));
     if let Some(row) = found.filter(|row| inner(file) != file && !row.packs) {
@@ -116,10 +158,11 @@ fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static
 }
 
 /// The table that a sink writes, where its file may hold those of others; in small letters, as databases compare them.
-pub fn table(sink: &str, target: &ShortOrKind) -> Option<String> {
+pub fn table(sink: &str, target: &SinkTarget) -> Option<String> {
     let (row, value) = match target {
-        ShortOrKind::Short(file) => (KINDS.iter().find(|row| row.endings.contains(&ending(file).as_str()))?, None),
-        ShortOrKind::Kind(kind) => (KINDS.iter().find(|row| row.name == kind.kind)?, kind.value.get("table")),
+        SinkTarget::File(file) => (KINDS.iter().find(|row| row.endings.contains(&ending(file).as_str()))?, None),
+        SinkTarget::Url(_) => return None,
+        SinkTarget::Kind(kind) => (KINDS.iter().find(|row| row.name == kind.kind)?, kind.value.get("table")),
     };
     row.tables.then(|| value.and_then(Value::as_str).unwrap_or(sink).to_lowercase())
 }
@@ -211,7 +254,7 @@ fn known_columns<'t>(from: &[usize], targets: &'t [Target]) -> Option<Vec<&'t st
 /// What a sink's kind writes, as written, for the job's identity.
 pub fn identity(sink: &SinkSpec) -> String {
     match &sink.target {
-        ShortOrKind::Short(file) => Value::from(file.as_str()).to_string(),
-        ShortOrKind::Kind(kind) => format!("{} {}", kind.kind, kind.value),
+        SinkTarget::File(target) | SinkTarget::Url(target) => Value::from(target.as_str()).to_string(),
+        SinkTarget::Kind(kind) => format!("{} {}", kind.kind, kind.value),
     }
 }

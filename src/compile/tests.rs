@@ -59,6 +59,16 @@ fn the_smallest_job_is_safe_by_default() {
 }
 
 #[test]
+#[cfg(feature = "postgres")]
+fn an_address_alone_is_the_kind_that_its_scheme_tells() {
+    let described = |sink: &str| plan(&format!("sinks.out.{sink}\n{SMALL}")).sinks[0].kind.describe();
+    let kind = described("postgres = { url = \"postgres://writer@db.example.com/shop\", table = \"out\" }");
+    for scheme in ["postgres", "postgresql"] {
+        assert_eq!(described(&format!("url = \"{scheme}://writer@db.example.com/shop\"")), kind);
+    }
+}
+
+#[test]
 fn settings_flow_down_key_by_key() {
     let plan = plan(&format!(
         "retry.attempts = 2\nretry.initial = \"3s\"\ntimeout.read = \"5s\"\nbatch.size = 7\n{SMALL}retry.attempts = 9\nbatch.pause = \"1s\"\n"

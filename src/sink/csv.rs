@@ -26,6 +26,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a CSV file with a header, a row for each record; tabs between cells for .tsv; packed for .csv.gz and .csv.zst",
     example: "[sinks.out.csv]\npath = \"out/prices.csv\"",
     endings: &["csv", "tsv"],
+    schemes: &[],
     tables: false,
     packs: true,
     schema: <CsvSpec as JsonSchema>::json_schema,

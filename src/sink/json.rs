@@ -26,6 +26,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a JSON file, one array with an object for each record; packed for .json.gz and .json.zst",
     example: "[sinks.out.json]\npath = \"out/prices.json\"",
     endings: &["json"],
+    schemes: &[],
     tables: false,
     packs: true,
     schema: <FileSpec as JsonSchema>::json_schema,

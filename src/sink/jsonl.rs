@@ -20,6 +20,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a JSON Lines file, an object for each record; packed for .jsonl.gz and .jsonl.zst",
     example: "[sinks.out.jsonl]\npath = \"out/prices.jsonl\"",
     endings: &["jsonl", "ndjson"],
+    schemes: &[],
     tables: false,
     packs: true,
     schema: <FileSpec as JsonSchema>::json_schema,

@@ -295,6 +295,8 @@ pub struct SinkRow {
     pub example: &'static str,
     /// File endings that choose this kind for `path = "file.ending"`, without the dot.
     pub endings: &'static [&'static str],
+    /// Schemes that choose this kind for `url = "scheme:.."`, without the colon.
+    pub schemes: &'static [&'static str],
     /// Whether several sinks may write one file: each has a table in it, named by the key `table` or like the sink.
     pub tables: bool,
     /// Whether it packs by gzip or zstd what is to end in `.gz` or `.zst` (`out.csv.gz`).

@@ -25,6 +25,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "standard output, as JSON Lines or CSV",
     example: "[sinks.out]\nstdout = \"jsonl\"",
     endings: &[],
+    schemes: &[],
     tables: false,
     packs: false,
     schema: <Format as JsonSchema>::json_schema,

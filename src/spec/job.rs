@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::body::PartSpec;
 use super::column::ColumnSpec;
 use super::input::InputSpec;
-use super::kind::{AuthSpec, PaginateSpec, SinkSpec};
+use super::kind::{AuthSpec, PaginateSpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
+use super::sink::SinkSpec;
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
 use crate::plan::{Meta, Order};
 

@@ -9,9 +9,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::text::ListSpec;
-use crate::sink::{OnExisting, RowChoice};
-use crate::{auth, paginate, sink};
+use crate::{auth, paginate};
 
 /// The schema keyword that lists keys of which exactly one must stand there.
 pub const EXACTLY_ONE: &str = "x-paceline-exactly-one";
@@ -140,86 +138,4 @@ kind! {
 kind! {
     /// How a list is walked from page to page.
     PaginateSpec, "Paginate", paginate::KINDS
-}
-
-/// What every sink may say, whatever its kind.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct SinkCommon {
-    /// A file, relative to the job file; its ending tells the kind.
-    #[schemars(length(min = 1), extend("examples" = ["out/prices.csv"]))]
-    path: Option<String>,
-    /// Endpoints whose records it takes; default: all.
-    from: Option<ListSpec<String>>,
-    /// Which rows it takes: those that ended ok, those that failed, or all.
-    #[schemars(extend("default" = "all"))]
-    rows: Option<RowChoice>,
-    /// Choice and order of columns; default: as they come.
-    #[schemars(length(min = 1), extend("examples" = [["sku", "price", "status"]]))]
-    columns: Option<Vec<String>>,
-    /// What a new run does with an output that exists; a resumed run goes on with it.
-    #[schemars(extend("default" = "error"))]
-    on_existing: Option<OnExisting>,
-}
-
-/// Where records go.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SinkSpec {
-    /// A file whose ending tells the kind, or a kind.
-    pub target: ShortOrKind,
-    /// Endpoints whose records it takes.
-    pub from: Option<ListSpec<String>>,
-    /// Which outcomes it takes.
-    pub rows: Option<RowChoice>,
-    /// Choice and order of columns.
-    pub columns: Option<Vec<String>>,
-    /// What a new run does with an output that exists.
-    pub on_existing: Option<OnExisting>,
-}
-
-impl<'de> Deserialize<'de> for SinkSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let is_kind = |name: &str| sink::KINDS.iter().any(|row| row.name == name);
-        let (kinds, common): (Map<_, _>, Map<_, _>) =
-            Map::deserialize(deserializer)?.into_iter().partition(|(name, _)| is_kind(name));
-        let common = SinkCommon::deserialize(Value::Object(common)).map_err(D::Error::custom)?;
-        let target = match common.path {
-            Some(path) if kinds.is_empty() => ShortOrKind::Short(path),
-            Some(_) => return Err(D::Error::custom("exactly one kind must be chosen")),
-            None => ShortOrKind::Kind(single(kinds)?),
-        };
-        Ok(Self {
-            target,
-            from: common.from,
-            rows: common.rows,
-            columns: common.columns,
-            on_existing: common.on_existing,
-        })
-    }
-}
-
-impl JsonSchema for SinkSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Sink".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let rows = sink::KINDS.iter().map(|row| KindRow {
-            name: row.name,
-            doc: row.doc,
-            example: row.example,
-            schema: row.schema,
-        });
-        let kinds = properties(generator, rows);
-        let mut schema = SinkCommon::json_schema(generator).to_value();
-        let targets: Vec<String> = std::iter::once("path".to_owned()).chain(kinds.keys().cloned()).collect();
-        if let Some(object) = schema.as_object_mut() {
-            object.insert(EXACTLY_ONE.to_owned(), targets.into());
-            object.insert("description".to_owned(), "Where records go: a path, or a table of a kind.".into());
-            if let Some(known) = object.get_mut("properties").and_then(Value::as_object_mut) {
-                known.extend(kinds);
-            }
-        }
-        Schema::try_from(schema).unwrap_or_default()
-    }
 }

@@ -42,6 +42,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a table of a PostgreSQL server, every record once",
     example: "[sinks.out.postgres]\nurl = \"postgres://writer@db.example.com/shop\"\npassword = \"{{ secrets.database }}\"\ntable = \"prices\"\nkey = [\"sku\"]",
     endings: &[],
+    schemes: &["postgres", "postgresql"],
     tables: false,
     packs: false,
     schema: <PostgresSpec as JsonSchema>::json_schema,

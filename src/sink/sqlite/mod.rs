@@ -39,6 +39,7 @@ pub const KIND: SinkRow = SinkRow {
     doc: "a table of a SQLite file, every record once",
     example: "[sinks.out.sqlite]\npath = \"out/prices.sqlite\"\ntable = \"prices\"\nkey = [\"sku\"]",
     endings: &["sqlite", "sqlite3", "db"],
+    schemes: &[],
     tables: true,
     packs: false,
     schema: <SqliteSpec as JsonSchema>::json_schema,
