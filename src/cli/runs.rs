@@ -60,6 +60,8 @@ struct Run {
 enum State {
     /// Every row has ended.
     Complete,
+    /// A process is at work on it.
+    Running,
     /// The next run goes on with it.
     Resumable,
     /// It was left before its end, and nothing goes on with it.
@@ -123,8 +125,9 @@ impl Runs {
             let run = next(found, state, left_alone(plan, found), run)?;
             Some(command(&run, program))
         };
+        let is_at_work = journal::is_at_work(&state);
         let read = |file: JournalFile| match file.read() {
-            Ok(found) => found.map(|found| Run::of(&file, &found, next)),
+            Ok(found) => found.map(|found| Run::of(&file, &found, is_at_work, next)),
             Err(error) => Some(Run::lost(&file, error.message)),
         };
         let mut runs: Vec<Run> = journal::files(&state).into_iter().filter_map(read).collect();
@@ -144,7 +147,7 @@ fn next(found: &Recovered, state: State, unknown: u64, run: RunArgs) -> Option<R
     match state {
         State::Resumable => Some(run),
         State::Complete if again => Some(RunArgs { failed: true, ..run }),
-        State::Complete | State::Stopped => None,
+        State::Complete | State::Running | State::Stopped => None,
     }
 }
 
@@ -153,12 +156,21 @@ fn is_read_once(found: &Recovered) -> bool {
 }
 
 impl Run {
-    fn of(file: &JournalFile, found: &Recovered, next: impl Fn(&Recovered, State) -> Option<String>) -> Self {
+    fn of(
+        file: &JournalFile,
+        found: &Recovered,
+        is_at_work: bool,
+        next: impl Fn(&Recovered, State) -> Option<String>,
+    ) -> Self {
         let sum = |of: fn(&Counts) -> u64| found.last.counts.iter().map(of).sum();
-        let state = match (found.last.complete, file.is_latest && !is_read_once(found)) {
-            (true, _) => State::Complete,
-            (false, true) => State::Resumable,
-            (false, false) => State::Stopped,
+        let state = if file.is_latest && is_at_work {
+            State::Running
+        } else if found.last.complete {
+            State::Complete
+        } else if file.is_latest && !is_read_once(found) {
+            State::Resumable
+        } else {
+            State::Stopped
         };
         Self {
             run: Some(found.opening.run.clone()),
@@ -241,6 +253,7 @@ fn cells(run: &Run) -> [String; 8] {
     let count = |of: fn(&Rows) -> u64| run.rows.as_ref().map(of).map(thousands).unwrap_or_default();
     let state = match run.state {
         Some(State::Complete) => "complete",
+        Some(State::Running) => "running",
         Some(State::Resumable) => "resumable",
         Some(State::Stopped) => "stopped",
         None => "",
@@ -275,7 +288,8 @@ mod tests {
 
     const JOB: &str = "[endpoints.a]\nurl = \"http://h/\"\ninput.values = [{ a = 1 }]\n";
 
-    fn begin(state: &StateFolder, run: &str, started: &str, commit: Commit) {
+    fn begin(state: &Path, run: &str, started: &str, commit: Commit) {
+        let state = StateFolder::lock(state).unwrap();
         let opening = Opening {
             version: VERSION,
             run: run.into(),
@@ -293,17 +307,17 @@ mod tests {
         Commit { done: vec![RowSet::default()], counts: vec![counts], ..Commit::default() }
     }
 
-    fn listed(state: &StateFolder) -> Runs {
+    fn listed(state: &Path) -> Runs {
         let args = RunsArgs { job: Some("jobs/x.toml".into()), file: Default::default(), speech: Default::default() };
         let plan = super::super::plan::tests::plan(JOB);
         let file = Some((&plan, Path::new("jobs/x.toml")));
-        Runs::of("prices".into(), state.path().to_owned(), file, &args, "paceline")
+        Runs::of("prices".into(), state.to_owned(), file, &args, "paceline")
     }
 
     #[test]
     fn runs_stand_newest_first_with_what_became_of_them() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFolder::lock(&home.path().join(".paceline/prices")).unwrap();
+        let state = home.path().join(".paceline/prices");
         assert!(listed(&state).runs.is_empty());
         begin(&state, "r1", "2026-11-20T15:04:05.123Z", Commit { complete: true, ..counts(1000, 0) });
         begin(&state, "r2", "2026-11-21T15:04:05.123Z", counts(7, 1));
@@ -321,6 +335,11 @@ mod tests {
         let runs = listed(&state);
         assert_eq!(runs.runs[0].state, Some(State::Resumable));
         assert_eq!(runs.runs[0].next.as_deref(), Some("paceline run jobs/x.toml"));
+        let lock = StateFolder::lock(&state).unwrap();
+        let locked = listed(&state);
+        assert_eq!((locked.runs[0].state, &locked.runs[0].next), (Some(State::Running), &None));
+        assert_eq!(locked.runs[1], runs.runs[1]);
+        drop(lock);
         let text = text(&runs);
         assert!(text.contains("\n  r1   complete   2026-11-20 15:04:05 UTC  "), "{text}");
         assert!(text.lines().any(|line| line.ends_with("  1,000       0        0    1,000")), "{text}");
@@ -330,16 +349,16 @@ mod tests {
     #[test]
     fn a_damaged_journal_is_named_and_the_others_are_listed() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFolder::lock(&home.path().join(".paceline/prices")).unwrap();
+        let state = home.path().join(".paceline/prices");
         begin(&state, "r1", "2026-11-20T15:04:05.123Z", counts(1, 0));
         begin(&state, "r2", "2026-11-21T15:04:05.123Z", counts(2, 0));
-        fs::write(state.path().join("runs/r1.journal"), "what?").unwrap();
+        fs::write(state.join("runs/r1.journal"), "what?").unwrap();
         let runs = listed(&state);
         assert!(!runs.latest_is_lost());
         assert_eq!(runs.runs.len(), 2);
         let shown = text(&runs);
         assert!(shown.contains("\n  r2 ") && shown.contains("runs/r1.journal` is not a past journal"), "{shown}");
-        fs::write(state.journal(), "what?").unwrap();
+        fs::write(state.join("journal"), "what?").unwrap();
         assert!(listed(&state).latest_is_lost());
     }
 }

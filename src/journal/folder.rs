@@ -17,6 +17,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -26,6 +27,9 @@ use super::{FailedRow, JournalError, Opening, Recovered, Writer, format, past};
 
 /// Name of the folder that holds the state folders of all jobs of a folder.
 const TOP: &str = ".paceline";
+/// How often a lock that is held is tried again before it is called held, and after what time.
+const LOOKS: u32 = 3;
+const LOOK: Duration = Duration::from_millis(10);
 /// Name of a journal that is being written.
 pub(super) const BESIDE: &str = "journal.new";
 
@@ -161,6 +165,14 @@ pub fn peek(state: &Path) -> Result<Option<Recovered>, JournalError> {
     Ok(format::scan(&state.join("journal"))?.map(|scan| scan.found))
 }
 
+/// Whether a process works on the job whose state this is. Where that can't be told, none does.
+#[must_use]
+pub fn is_at_work(state: &Path) -> bool {
+    // Shared, so that who asks at the same time is not taken for one at work.
+    let probe = File::open(state.join("lock")).map(|lock| lock.try_lock_shared());
+    matches!(probe, Ok(Err(TryLockError::WouldBlock)))
+}
+
 /// Makes the folder and, at the top of all state, the file that keeps it out of git.
 fn make(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
@@ -180,7 +192,7 @@ fn make(path: &Path) -> io::Result<()> {
 fn take_lock(path: &Path) -> Result<File, JournalError> {
     let opened = private_file().read(true).write(true).create(true).truncate(false).open(path);
     let mut file = opened.map_err(|error| failed("open the lock", path, &error))?;
-    match file.try_lock() {
+    match lock_soon(&file) {
         Ok(()) => {
             let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
             noted.map_err(|error| failed("write the lock", path, &error))?;
@@ -189,6 +201,17 @@ fn take_lock(path: &Path) -> Result<File, JournalError> {
         Err(TryLockError::WouldBlock) => Err(taken(path, &mut file)),
         Err(TryLockError::Error(error)) => Err(failed("take the lock", path, &error)),
     }
+}
+
+/// Takes a lock that may be held for a moment by who looks whether it is held ([`is_at_work`]).
+fn lock_soon(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 fn taken(path: &Path, file: &mut File) -> JournalError {

@@ -32,7 +32,7 @@ use crate::retry::FailureKind;
 use crate::sink::Cursor;
 
 pub use failed::{FailedRows, Why};
-pub use folder::{StateFolder, peek};
+pub use folder::{StateFolder, is_at_work, peek};
 pub use intents::{IntentFile, Intents};
 pub use past::{JournalFile, files};
 pub use rowset::RowSet;

@@ -100,7 +100,7 @@ impl CsvCells {
 
 /// Whether a spreadsheet may run a text as a formula (OWASP, CSV injection): a number is none, whatever its sign.
 fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(text)
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) && !is_number(text)
 }
 
 fn is_number(text: &str) -> bool {
@@ -142,6 +142,9 @@ mod tests {
             ("@SUM(1)", "'@SUM(1)"),
             ("\t=1", "'\t=1"),
             ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1+2", "'＝1+2"),
+            ("＠SUM(1)", "'＠SUM(1)"),
             ("=1,2", "\"'=1,2\""),
             ("=\"a\"", "\"'=\"\"a\"\"\""),
             ("-1.5", "-1.5"),

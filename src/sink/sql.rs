@@ -69,6 +69,15 @@ impl SqlTable {
         format!("table {}{key}, {existing}", self.name)
     }
 
+    /// What is said where somebody took it away while a run wrote it.
+    pub fn gone(&self) -> String {
+        format!(
+            "the table {} is gone, and records of this run stood in it: bring it back and run again, or begin a new run with \
+             --fresh",
+            self.name
+        )
+    }
+
     /// What it is for the job's identity.
     pub fn identity(&self) -> String {
         format!("table {} key {}", self.name, self.key.join(" "))

@@ -53,6 +53,9 @@ fn job(oracle: &Oracle, rows: u64, key: &str) -> Job {
     Job::new(&text.replace("KEY", key).replace("ROWS_OF", rows))
 }
 
+/// Whether there is a table.
+const THERE: &str = "PRAGMA busy_timeout = 5000; SELECT count(*) FROM sqlite_schema WHERE name = 'items'";
+
 /// For what takes no time to be killed in.
 const HASTE: [&str; 2] = ["--set", "limits.pace.rate=\"5000/s\""];
 
@@ -72,6 +75,31 @@ fn whole(program: &Path, job: &Job, rows: u64) {
     let lines = csv(&job.path("out/lines.csv"));
     let values: BTreeSet<&String> = lines.iter().map(|line| &line["value"]).collect();
     assert_eq!((lines.len() as u64, values.len() as u64), (rows, rows));
+}
+
+#[test]
+fn a_table_or_file_that_is_taken_away_in_mid_run_is_named_with_the_way_out() {
+    let Some(program) = find("sqlite3") else { return };
+    for (take, words) in [
+        ("table", "the table items is gone, and records of this run stood in it"),
+        ("file", "the file was deleted, or another took its place, while the run wrote to it"),
+    ] {
+        let oracle = Oracle::start(item);
+        let job = job(&oracle, ROWS, "");
+        let run = job.spawn(&[]);
+        let stood = || job.path("out/all.db").exists() && query(&program, &job, THERE) == ["5000", "1"];
+        wait::until("the first records", Duration::from_secs(60), || stood().then_some(()));
+        if take == "table" {
+            query(&program, &job, "PRAGMA busy_timeout = 5000; DROP TABLE items");
+        } else {
+            std::fs::remove_file(job.path("out/all.db")).expect("it is there");
+        }
+        let done = run.wait().expect_code(3);
+        assert!(done.stderr.contains(words) && done.stderr.contains("--fresh"), "{}", done.stderr);
+        let anew = ["--fresh", "--set", "sinks.lines.on-existing=\"replace\"", HASTE[0], HASTE[1]];
+        job.run(&anew).expect_code(0);
+        whole(&program, &job, ROWS);
+    }
 }
 
 #[test]

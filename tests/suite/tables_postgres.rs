@@ -99,6 +99,21 @@ fn whatever_kills_a_run_each_row_stands_once_in_the_table() {
 }
 
 #[test]
+fn a_table_that_is_dropped_in_mid_run_is_named_with_the_way_out() {
+    let Some(server) = postgres() else { return };
+    let oracle = Oracle::start(item);
+    let job = job(&oracle, server.address(), ROWS, "");
+    let run = job.spawn(&[]);
+    wait::until("the first records", Duration::from_secs(60), || has_rows(&server));
+    assert!(psql(&server, "DROP TABLE items", "tester"));
+    let done = run.wait().expect_code(3);
+    assert!(done.stderr.contains("the table items is gone, and records of this run stood in it"), "{}", done.stderr);
+    let anew = ["--fresh", "--set", "sinks.lines.on-existing=\"replace\"", HASTE[0], HASTE[1]];
+    job.run(&anew).expect_code(0);
+    whole(&server, &job, ROWS);
+}
+
+#[test]
 fn a_server_that_stops_and_starts_again_loses_nothing_and_holds_up_no_request() {
     let Some(mut server) = postgres() else { return };
     for signal in ["INT", "QUIT"] {

@@ -99,6 +99,17 @@ impl Session<'_> {
         }
     }
 
+    /// Whether the table is there and takes the columns; it stays so until the transaction ends. A COPY that fails for that
+    /// would leave a connection whose answers are one message behind (two `Sync`, of which COPY takes none then).
+    async fn suits(&self, head: &Head) -> Result<(), Setback> {
+        let table = &self.target.table;
+        if !self.exists(&table.name).await? {
+            return Err(Setback::Refused(table.gone()));
+        }
+        let rehearsal = statements::rehearsal(table, head);
+        self.client.batch_execute(&rehearsal).await.map_err(|error| self.unfit(&error, head))
+    }
+
     /// Makes what is written to where a run begins; how far it has come.
     pub async fn reach(&self, head: &Head) -> Result<u64, Setback> {
         self.batch(statements::BEGIN).await?;
@@ -107,8 +118,7 @@ impl Session<'_> {
             Some(have) => have,
             None => self.prepare(head).await?,
         };
-        let rehearsal = statements::rehearsal(&self.target.table, head);
-        self.client.batch_execute(&rehearsal).await.map_err(|error| self.unfit(&error, head))?;
+        self.suits(head).await?;
         self.batch("COMMIT").await?;
         Ok(have)
     }
@@ -156,6 +166,7 @@ impl Session<'_> {
         if self.position().await? != Some(from) {
             return Err(Setback::Away("another process moved it on".to_owned()));
         }
+        self.suits(head).await?;
         let missed = match self.apply(head, lines).await {
             Ok(missed) => missed,
             Err(setback) => return Err(self.explained(head, lines, setback).await),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{Null, ToSqlOutput, Value as SqlValue};
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi};
 use serde_json::Value;
 
 use super::SqlitePlan;
@@ -237,13 +237,20 @@ impl Database {
         let at = |error: Error| setback(&error);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(at)?;
         let have = self.position(&transaction).map_err(at)?;
-        if have.is_none() {
-            self.prepare(&transaction, head)?;
+        match have {
+            None => self.prepare(&transaction, head)?,
+            Some(_) => self.stands(&transaction)?,
         }
         // Says now what is wrong with the columns or the key.
         transaction.prepare(&insertion(table, head)).map_err(|error| self.unfit(&error, head))?;
         transaction.commit().map_err(at)?;
         Ok((connection, have.unwrap_or_default()))
+    }
+
+    fn stands(&self, connection: &Connection) -> Result<(), Setback> {
+        let table = &self.plan.table;
+        let found = has_table(connection, &table.name).map_err(|error| setback(&error))?;
+        if found { Ok(()) } else { Err(Setback::Refused(table.gone())) }
     }
 
     fn unfit(&self, error: &Error, head: &Head) -> Setback {
@@ -273,6 +280,7 @@ impl Database {
         if self.position(&transaction).map_err(at)? != Some(from) {
             return Err(Setback::Away("another process moved it on".to_owned()));
         }
+        self.stands(&transaction)?;
         let missed = self.apply(&transaction, head, lines)?;
         self.note(&transaction, to)?;
         transaction.commit().map_err(at)?;
@@ -368,6 +376,10 @@ fn bound(value: &Value, kind: ColumnType) -> ToSqlOutput<'_> {
     }
 }
 
+fn is_moved(error: &Error) -> bool {
+    matches!(error, Error::SqliteFailure(why, _) if why.extended_code == ffi::SQLITE_READONLY_DBMOVED)
+}
+
 /// What an error of SQLite means for a delivery.
 fn setback(error: &Error) -> Setback {
     let words = match error {
@@ -381,6 +393,11 @@ fn setback(error: &Error) -> Setback {
         }
         Some(ErrorCode::DiskFull) => Setback::Away("no space is left on its disk".to_owned()),
         Some(ErrorCode::SystemIoFailure) => Setback::Away(words),
+        Some(ErrorCode::ReadOnly) if is_moved(error) => Setback::Refused(
+            "the file was deleted, or another took its place, while the run wrote to it: bring it back and run again, or \
+             begin a new run with --fresh"
+                .to_owned(),
+        ),
         _ => Setback::Refused(words),
     }
 }
