@@ -10,6 +10,7 @@ mod bulk;
 mod echo;
 mod files;
 mod graphql;
+mod inbox;
 mod limited;
 mod lists;
 mod orders;

@@ -178,7 +178,7 @@ fn made(seed: u64, key: &str, text: &str, number: u64, item: &Value) -> Reply {
 }
 
 /// The key of a request: a string of structured fields (RFC 9651 §3.3.3), or any other visible text as it stands.
-fn key(asked: &Asked<'_>) -> Result<Option<String>, &'static str> {
+pub(super) fn key(asked: &Asked<'_>) -> Result<Option<String>, &'static str> {
     let Some(value) = asked.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().map_err(|_| "the Idempotency-Key is not ASCII")?.trim();
     let key = match text.strip_prefix('"') {

@@ -14,10 +14,11 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::answer::{Answer, Reply, json as json_reply, ok, refuse, with};
+use super::inbox::Inbox;
 use super::limited::Bucket;
 use super::orders::Orders;
 use super::{
-    access, bulk, echo, files, graphql, limited, lists, orders, pages, products, rates, trouble, upload, users,
+    access, bulk, echo, files, graphql, inbox, limited, lists, orders, pages, products, rates, trouble, upload, users,
 };
 
 /// A route of the demo.
@@ -49,6 +50,7 @@ const GROUPS: &[&[Route]] = &[
     upload::ROUTES,
     bulk::ROUTES,
     orders::ROUTES,
+    inbox::ROUTES,
     limited::ROUTES,
     graphql::ROUTES,
     trouble::ROUTES,
@@ -86,6 +88,8 @@ pub(super) struct World {
     pub(super) points: Bucket,
     /// What `/orders` made.
     pub(super) orders: Orders,
+    /// What came to `/inbox`.
+    pub(super) inbox: Inbox,
 }
 
 /// Most stumbles kept; beyond it they are forgotten, so that memory has a bound.
@@ -103,6 +107,7 @@ impl World {
             legacy_bucket: Bucket::full(),
             points: Bucket::of(graphql::MOST_POINTS, graphql::RESTORED),
             orders: Orders::default(),
+            inbox: Inbox::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod files;
+mod inbox;
 mod orders;
 
 use std::time::Duration;
