@@ -22,8 +22,8 @@ use super::proxy::environment::LookUp;
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
 use super::{
-    Abroad, BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, TimeoutPlan, Timings,
-    Transport, lend,
+    Abroad, Bodied, BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, TimeoutPlan,
+    Timings, Transport, lend,
 };
 use crate::clock::{self, Instant};
 use crate::environment;
@@ -69,9 +69,9 @@ impl HyperTransport {
 
     async fn follow(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
         let (parts, body) = call.request.into_parts();
-        let abroad = parts.extensions.get::<Abroad>().is_some();
+        let (abroad, bodied) = (parts.extensions.get::<Abroad>().is_some(), parts.extensions.get::<Bodied>().is_some());
         let (method, url, headers) = (parts.method, parts.uri, parts.headers);
-        let mut outgoing = Outgoing { method, url, headers, kept: Vec::new(), body, abroad };
+        let mut outgoing = Outgoing { method, url, headers, kept: Vec::new(), body, abroad, bodied };
         let mut trail = Trail::new(self.redirects);
         let mut timings = Timings::default();
         loop {

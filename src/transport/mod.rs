@@ -260,6 +260,11 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
 #[derive(Debug, Clone, Copy)]
 pub struct Abroad;
 
+/// Marks a request, in its extensions, that is of no use without its body: a redirect that would turn it into a GET is not
+/// followed, since what that answers says nothing of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Bodied;
+
 /// One request and what it needs on its way.
 pub struct Call<'a> {
     /// The request, with an absolute `http` or `https` URI, or `unix://HEX/path`: the path of a

@@ -91,6 +91,9 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
         return Err(format!("leads to a socket of this machine, {}, and is not followed", shown(&url)));
     }
     let method = method_after(&sent.method, status);
+    if sent.bodied && method != sent.method {
+        return Err(format!("would turn the {} into a {method} without its body, and is not followed", sent.method));
+    }
     let mut headers = sent.given();
     if from != to {
         headers = same_origin_only(&headers);
@@ -108,7 +111,7 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     }
     let abroad = sent.abroad || from != to;
     drop((from, to));
-    Ok(Outgoing { method, url, headers, kept: Vec::new(), body, abroad })
+    Ok(Outgoing { method, url, headers, kept: Vec::new(), body, abroad, bodied: sent.bodied })
 }
 
 /// Lets a request for `from` go to `to`, where a reply's link leads: true where that is another origin, and then
@@ -208,6 +211,17 @@ mod tests {
         let failure = next(&request, 307, "http://b.example/").unwrap_err();
         assert!(failure.message.contains("take the body to another origin"), "{failure}");
         assert!(next(&request, 303, "http://b.example/").unwrap().unwrap().body.is_empty());
+    }
+
+    #[test]
+    fn what_is_of_no_use_without_its_body_keeps_it_or_stays() {
+        let request = Outgoing { bodied: true, ..sent(Method::POST, "http://a.example/x") };
+        for status in [301, 302, 303] {
+            let failure = next(&request, status, "/y").unwrap_err();
+            assert!(failure.message.contains("the POST into a GET without its body"), "{failure}");
+        }
+        let after = next(&request, 308, "/y").unwrap().unwrap();
+        assert!(after.bodied && !after.body.is_empty());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::exchange::{Intake, Terms};
 use super::fault::{self, Overdue};
 use super::redirect::{self, Trail};
 use super::target::{Origin, Outgoing};
-use super::{BodyWriter, BoxFuture, Call, Reply, RequestBody, TimeoutPlan, Timings, Transport, lend};
+use super::{Bodied, BodyWriter, BoxFuture, Call, Reply, RequestBody, TimeoutPlan, Timings, Transport, lend};
 use crate::clock;
 use crate::retry::{Failure, FailureKind};
 
@@ -169,7 +169,8 @@ impl ScriptedTransport {
     async fn answer(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
         let (parts, body) = call.request.into_parts();
         let (method, url, headers) = (parts.method, parts.uri, parts.headers);
-        let mut outgoing = Outgoing { method, url, headers, kept: Vec::new(), body, abroad: false };
+        let bodied = parts.extensions.get::<Bodied>().is_some();
+        let mut outgoing = Outgoing { method, url, headers, kept: Vec::new(), body, abroad: false, bodied };
         let mut trail = Trail::new(self.redirects);
         loop {
             let origin = Origin::of(&outgoing.url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;

@@ -130,6 +130,8 @@ pub(super) struct Outgoing {
     pub body: RequestBody,
     /// Whether a reply has led it to another origin.
     pub abroad: bool,
+    /// Whether it is of no use without its body.
+    pub bodied: bool,
 }
 
 impl Outgoing {
