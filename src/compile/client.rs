@@ -20,7 +20,7 @@ use crate::transport::{ClientPlan, ProxyPlan, TimeoutPlan, TlsPlan, TlsVersion};
 pub const USER_AGENT: &str = concat!("paceline/", env!("CARGO_PKG_VERSION"));
 
 /// Decides the timeouts of an endpoint.
-pub fn timeout(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> TimeoutPlan {
+pub fn timeout(site: &mut Site<'_>, path: &KeyPath, endpoint: &EndpointSpec, job: &JobSpec) -> TimeoutPlan {
     let spec = flow::settle(endpoint.timeout.as_ref(), job.timeout.as_ref());
     for (key, inner, outer_key, outer) in [
         ("connect", &spec.connect, "total", &spec.total),
@@ -30,7 +30,7 @@ pub fn timeout(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &J
         if let (Some(inner), Some(outer)) = (inner, outer)
             && inner.get() > outer.get()
         {
-            never(site, name, (key, inner.text()), (outer_key, outer.text()));
+            never(site, path, (key, inner.text()), (outer_key, outer.text()));
         }
     }
     let or = |given: &Option<PositiveDurationSpec>, seconds| {
@@ -47,9 +47,9 @@ pub fn timeout(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &J
 
 /// A timeout that another one always cuts short; not told where an endpoint shortens what the top
 /// level says.
-fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key, outer): (&str, &str)) {
-    let path = flow::origin(site, name, &["timeout", key]);
-    let other = flow::origin(site, name, &["timeout", outer_key]);
+fn never(site: &mut Site<'_>, sender: &KeyPath, (key, inner): (&str, &str), (outer_key, outer): (&str, &str)) {
+    let path = flow::origin(site, sender, &["timeout", key]);
+    let other = flow::origin(site, sender, &["timeout", outer_key]);
     if path.0.len() >= other.0.len() {
         let message = format!("`timeout.{key}` of {inner} has no effect: `timeout.{outer_key}` is over after {outer}");
         let help = format!("make `{key}` shorter, or `{outer_key}` longer");
@@ -58,10 +58,10 @@ fn never(site: &mut Site<'_>, name: &str, (key, inner): (&str, &str), (outer_key
 }
 
 /// Decides the connections of an endpoint.
-pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, around: &Surroundings<'_>) -> ClientPlan {
+pub fn client(site: &mut Site<'_>, path: &KeyPath, endpoint: &EndpointSpec, around: &Surroundings<'_>) -> ClientPlan {
     let spec = flow::settle(endpoint.client.as_ref(), around.job.client.as_ref());
-    cookies(site, name, endpoint, &spec);
-    resolve(site, name, &spec);
+    cookies(site, path, endpoint, &spec);
+    resolve(site, path, &spec);
     let connections = spec.connections.clone().unwrap_or_default();
     let ConnectionsSpec { total, per_host, idle_timeout } = connections;
     let count = |given: Option<std::num::NonZeroU32>| given.map_or(100, |count| count.get() as usize);
@@ -72,31 +72,31 @@ pub fn client(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, around: 
         http: spec.http.unwrap_or_default(),
         cookies: spec.cookies.unwrap_or(false),
         compression: spec.compression.unwrap_or(true),
-        proxy: spec.proxy.as_deref().map_or(ProxyPlan::Environment, |proxy| proxy::proxy(site, name, proxy, around)),
+        proxy: spec.proxy.as_deref().map_or(ProxyPlan::Environment, |proxy| proxy::proxy(site, path, proxy, around)),
         connections_total: count(total),
         connections_per_host: count(per_host),
         idle_timeout: duration(&idle_timeout, 90),
         dns_ttl: duration(&spec.dns_ttl, 300),
         redirects: spec.redirects.unwrap_or(10),
         max_body: spec.max_body.as_ref().map_or(64 << 20, SizeSpec::get),
-        user_agent: user_agent(site, name, &spec),
+        user_agent: user_agent(site, path, &spec),
         resolve: spec
             .resolve
             .iter()
             .flat_map(|hosts| &hosts.0)
             .map(|(host, to)| (host.to_lowercase(), to.get()))
             .collect(),
-        tls: tls(site, name, spec.tls.unwrap_or_default()),
+        tls: tls(site, path, spec.tls.unwrap_or_default()),
     }
 }
 
 /// One of the two decides what a request is sent with, and a reader should see which.
-fn cookies(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, spec: &ClientSpec) {
+fn cookies(site: &mut Site<'_>, path: &KeyPath, endpoint: &EndpointSpec, spec: &ClientSpec) {
     let mut headers = endpoint.headers.iter().flat_map(|headers| headers.names());
     let Some(header) = headers.find(|header| header.eq_ignore_ascii_case(COOKIE.as_str())) else { return };
     if spec.cookies == Some(true) {
-        let header = KeyPath::of(["endpoints", name, "headers", header]);
-        let other = flow::origin(site, name, &["client", "cookies"]);
+        let header = path.key("headers").key(header);
+        let other = flow::origin(site, path, &["client", "cookies"]);
         let message = "the header `cookie` and `client.cookies` both say which cookies are sent".to_owned();
         let help = "take the header out, or write `client.cookies = false` at the endpoint";
         site.conflict(&header, "these", &other, "those that servers set", message, help);
@@ -104,11 +104,11 @@ fn cookies(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, spec: &Clie
 }
 
 /// A name that no URL can have would be asked for by nobody.
-fn resolve(site: &mut Site<'_>, name: &str, spec: &ClientSpec) {
+fn resolve(site: &mut Site<'_>, sender: &KeyPath, spec: &ClientSpec) {
     for (host, _) in spec.resolve.iter().flat_map(|hosts| &hosts.0) {
         let is_host = host.parse::<Authority>().is_ok_and(|authority| authority.host() == host) && !host.contains('*');
         if !is_host {
-            let path = flow::origin(site, name, &["client", "resolve", host]);
+            let path = flow::origin(site, sender, &["client", "resolve", host]);
             let message = format!("`{}` is no name of a host", host.escape_debug());
             let help = "write the host as it stands in the URL, without scheme, port or path: \"api.example.com\"";
             let place = site.document.key_place(&path);
@@ -117,10 +117,10 @@ fn resolve(site: &mut Site<'_>, name: &str, spec: &ClientSpec) {
     }
 }
 
-fn user_agent(site: &mut Site<'_>, name: &str, spec: &ClientSpec) -> String {
+fn user_agent(site: &mut Site<'_>, sender: &KeyPath, spec: &ClientSpec) -> String {
     let Some(agent) = &spec.user_agent else { return USER_AGENT.to_owned() };
     if HeaderValue::from_str(agent).is_err() {
-        let path = flow::origin(site, name, &["client", "user-agent"]);
+        let path = flow::origin(site, sender, &["client", "user-agent"]);
         let message = "the user agent can't be sent: it has a control character or one outside ASCII";
         site.error_once(
             codes::HEADER,
@@ -132,8 +132,8 @@ fn user_agent(site: &mut Site<'_>, name: &str, spec: &ClientSpec) -> String {
     agent.clone()
 }
 
-fn tls(site: &mut Site<'_>, name: &str, spec: TlsSpec) -> TlsPlan {
-    let origin = |site: &Site<'_>, key| flow::origin(site, name, &["client", "tls", key]);
+fn tls(site: &mut Site<'_>, sender: &KeyPath, spec: TlsSpec) -> TlsPlan {
+    let origin = |site: &Site<'_>, key| flow::origin(site, sender, &["client", "tls", key]);
     let lonely = match (&spec.cert, &spec.key) {
         (Some(_), None) => Some(("cert", "key")),
         (None, Some(_)) => Some(("key", "cert")),

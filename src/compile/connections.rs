@@ -52,7 +52,8 @@ pub fn check(site: &mut Site<'_>, endpoints: &[EndpointPlan]) {
 fn nothing_to_find(site: &mut Site<'_>, endpoint: &EndpointPlan, key: &str) {
     let name = endpoint.name.as_str();
     let place = site.document.place(&KeyPath::of(["endpoints", name, "concurrency"]));
-    let only = site.document.place(&flow::origin(site, name, &["client", "connections", key]));
+    let only =
+        site.document.place(&flow::origin(site, &KeyPath::of(["endpoints", name]), &["client", "connections", key]));
     let keys: Vec<String> = too_few(endpoint, 2).iter().map(|key| format!("`{key}`")).collect();
     let message = "`concurrency = \"auto\"` has nothing to find: there is one connection";
     let help = format!("raise {} in `client.connections`, or write `concurrency = 1`", keys.join(" and "));
@@ -63,7 +64,7 @@ fn nothing_to_find(site: &mut Site<'_>, endpoint: &EndpointPlan, key: &str) {
 fn warn(site: &mut Site<'_>, endpoint: &EndpointPlan, (key, most): (&str, usize), too_few: &[&str]) {
     let (name, calls) = (endpoint.name.as_str(), endpoint.concurrency);
     let concurrency = KeyPath::of(["endpoints", name, "concurrency"]);
-    let connections = flow::origin(site, name, &["client", "connections", key]);
+    let connections = flow::origin(site, &KeyPath::of(["endpoints", name]), &["client", "connections", key]);
     let plural = if most == 1 { "" } else { "s" };
     let labels = [(concurrency, format!("{calls} calls")), (connections, format!("{most} connection{plural}"))];
     // A default stands nowhere in the file; at least one of the two was written.

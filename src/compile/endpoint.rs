@@ -19,7 +19,7 @@ use crate::paginate::PaginatePlan;
 use crate::plan::{
     BatchPlan, BodyPlan, ChunkPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet,
 };
-use crate::record::Layout;
+use crate::record::{InputColumns, Layout};
 use crate::retry::RetryPlan;
 use crate::save::SavePlan;
 use crate::source::{Columns, SourcePlan};
@@ -83,21 +83,21 @@ pub fn endpoint(
     let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
     if let Some(plan) = &plan {
         exposure::check(site, plan);
-        engine::check(site, plan);
+        engine::check(site, &written.path, plan);
     }
     (target, plan)
 }
 
-/// An endpoint as it stands in the job.
-struct Written<'e> {
-    name: &'e str,
-    spec: &'e EndpointSpec,
-    path: KeyPath,
-    around: &'e Surroundings<'e>,
+/// An endpoint as it stands in the job, or whatever else sends requests.
+pub(super) struct Written<'e> {
+    pub(super) name: &'e str,
+    pub(super) spec: &'e EndpointSpec,
+    pub(super) path: KeyPath,
+    pub(super) around: &'e Surroundings<'e>,
 }
 
 /// What is sent.
-struct Request {
+pub(super) struct Request {
     method: Method,
     url: Template,
     query: Vec<(String, Vec<Template>)>,
@@ -109,7 +109,7 @@ struct Request {
 }
 
 /// How it is sent.
-struct Settings {
+pub(super) struct Settings {
     limits: Vec<usize>,
     batch: BatchPlan,
     retry: RetryPlan,
@@ -118,7 +118,7 @@ struct Settings {
 }
 
 /// What becomes of replies.
-struct Output {
+pub(super) struct Output {
     rules: Vec<RulePlan>,
     asserts: Vec<Condition>,
     chunk: Option<ChunkPlan>,
@@ -129,9 +129,25 @@ struct Output {
     layout: Layout,
 }
 
+impl Output {
+    /// Replies are looked at by their status alone, and give no records.
+    pub(super) fn none() -> Self {
+        Self {
+            rules: Vec::new(),
+            asserts: Vec::new(),
+            chunk: None,
+            rows: None,
+            columns: Vec::new(),
+            meta: Vec::new(),
+            save: None,
+            layout: Layout { input: InputColumns::Named(Vec::new()), cells: Vec::new() },
+        }
+    }
+}
+
 impl Written<'_> {
     /// Every part is looked at, also behind one that is wrong.
-    fn request(&self, site: &mut Site<'_>, scope: &Scope) -> Option<Request> {
+    pub(super) fn request(&self, site: &mut Site<'_>, scope: &Scope) -> Option<Request> {
         let (path, spec) = (&self.path, self.spec);
         let method = match &spec.method {
             Some(written) => request::method(site, &path.key("method"), written),
@@ -150,14 +166,14 @@ impl Written<'_> {
         method.zip(url).map(|(method, url)| Request { method, url, query, headers, auth, body, idempotency, paginate })
     }
 
-    fn settings(&self, site: &mut Site<'_>, scope: &Scope, buckets: &mut Vec<LimitPlan>) -> Settings {
-        let (name, spec, job) = (self.name, self.spec, self.around.job);
+    pub(super) fn settings(&self, site: &mut Site<'_>, scope: &Scope, buckets: &mut Vec<LimitPlan>) -> Settings {
+        let (path, name, spec, job) = (&self.path, self.name, self.spec, self.around.job);
         Settings {
-            limits: limits::of_endpoint(site, name, spec, job, scope, buckets),
-            batch: batch::batch(site, name, spec, job),
-            retry: retry::retry(site, name, spec, job),
-            timeout: client::timeout(site, name, spec, job),
-            client: client::client(site, name, spec, self.around),
+            limits: limits::of_endpoint(site, (path, name), spec, job, scope, buckets),
+            batch: batch::batch(site, path, spec, job),
+            retry: retry::retry(site, path, spec, job),
+            timeout: client::timeout(site, path, spec, job),
+            client: client::client(site, path, spec, self.around),
         }
     }
 
@@ -191,7 +207,13 @@ impl Written<'_> {
         save::save(site, &self.path, self.spec, source, scope, taken)
     }
 
-    fn plan(&self, request: Request, source: Arc<dyn SourcePlan>, settings: Settings, output: Output) -> EndpointPlan {
+    pub(super) fn plan(
+        &self,
+        request: Request,
+        source: Arc<dyn SourcePlan>,
+        settings: Settings,
+        output: Output,
+    ) -> EndpointPlan {
         let Request { method, url, query, headers, auth, body, idempotency, paginate } = request;
         let Settings { limits, batch, retry, timeout, client } = settings;
         let Output { rules, asserts, chunk, rows, columns, meta, save, layout } = output;

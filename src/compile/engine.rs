@@ -8,17 +8,17 @@ use crate::transport::Engine;
 
 const KEYS: [&str; 2] = ["client", "engine"];
 
-/// Tells what an endpoint's engine can't honour.
-pub fn check(site: &mut Site<'_>, endpoint: &EndpointPlan) {
-    let (engine, name) = (endpoint.client.engine, endpoint.name.as_str());
+/// Tells what the engine of the sender at `path` can't honour.
+pub fn check(site: &mut Site<'_>, path: &KeyPath, endpoint: &EndpointPlan) {
+    let engine = endpoint.client.engine;
     if !engine.is_built() {
-        missing(site, &flow::origin(site, name, &KEYS), engine);
+        missing(site, &flow::origin(site, path, &KEYS), engine);
         return;
     }
     if !engine.sends(&endpoint.method) {
         let message =
             format!("engine = \"{}\" can't send {}: its methods are a closed set", written(engine), endpoint.method);
-        conflict(site, name, "method", "not one of them", message);
+        conflict(site, path, "method", "not one of them", message);
     }
     // The rest of the URL is sent as it is written, whatever the engine makes of it.
     if let Some(origin) = super::url::fixed_origin(&endpoint.url)
@@ -26,7 +26,7 @@ pub fn check(site: &mut Site<'_>, endpoint: &EndpointPlan) {
     {
         conflict(
             site,
-            name,
+            path,
             "url",
             "this host",
             format!("engine = \"{}\" can't send to {origin}: {why}", written(engine)),
@@ -34,11 +34,10 @@ pub fn check(site: &mut Site<'_>, endpoint: &EndpointPlan) {
     }
 }
 
-fn conflict(site: &mut Site<'_>, name: &str, key: &str, label: &str, message: String) {
-    let path = KeyPath::of(["endpoints", name, key]);
-    let engine = flow::origin(site, name, &KEYS);
+fn conflict(site: &mut Site<'_>, path: &KeyPath, key: &str, label: &str, message: String) {
+    let engine = flow::origin(site, path, &KEYS);
     site.conflict(
-        &path,
+        &path.key(key),
         label,
         &engine,
         "because of this",

@@ -56,9 +56,9 @@ pub fn settle<T: Flow>(own: Option<&T>, top: Option<&T>) -> T {
     both(own.cloned(), top.cloned()).unwrap_or_default()
 }
 
-/// Where a key that flows down was written: at the endpoint, else at the top level.
-pub fn origin(site: &Site<'_>, endpoint: &str, keys: &[&str]) -> KeyPath {
-    let own = KeyPath::of(["endpoints", endpoint].iter().chain(keys).copied());
+/// Where a key that flows down was written: at whoever sends, else at the top level.
+pub fn origin(site: &Site<'_>, sender: &KeyPath, keys: &[&str]) -> KeyPath {
+    let own = keys.iter().fold(sender.clone(), |path, key| path.key(*key));
     if site.document.get(&own).is_some() { own } else { KeyPath::of(keys.iter().copied()) }
 }
 

@@ -36,6 +36,9 @@ pub fn identity(
             endpoint(&mut keys, plan, written);
         }
     }
+    // Of sinks only those that hold templates may mention any.
+    let sinks = spec.sinks.iter().flat_map(|sinks| &sinks.0).map(|(_, sink)| mention::text_of(sink));
+    sinks.filter(|text| text.contains("{{")).for_each(|text| texts.push_str(&text));
     for (name, value) in vars.iter().filter(|(name, _)| mention::mentions(&texts, "vars", name)) {
         keys.insert(format!("vars.{name}"), value.to_string());
     }

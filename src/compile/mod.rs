@@ -15,6 +15,7 @@ mod engine;
 mod exposure;
 mod files;
 mod flow;
+mod hook;
 mod idempotency;
 mod identity;
 mod input;
@@ -78,7 +79,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let (targets, endpoints) = chain::endpoints(site, &around, spec, &mut limits);
     connections::check(site, &endpoints);
     reach::check(site, spec, &endpoints);
-    let sinks = sinks::sinks(site, spec, &targets, whole);
+    let sinks = sinks::sinks(site, (&around, &mut limits), &targets, whole);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());
     save::conflicts(site, spec, &endpoints, state.as_deref());

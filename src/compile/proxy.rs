@@ -24,8 +24,8 @@ const PASSWORD: &str = "keep it out of the file: declare `proxy.env = \"PROXY_PA
                         \"http://USER:{{ secrets.proxy }}@HOST:PORT\" here";
 
 /// Decides the proxy of an endpoint. What is wrong is told once, not for every endpoint it flows to.
-pub fn proxy(site: &mut Site<'_>, name: &str, written: &str, around: &Surroundings<'_>) -> ProxyPlan {
-    let path = flow::origin(site, name, &["client", "proxy"]);
+pub fn proxy(site: &mut Site<'_>, sender: &KeyPath, written: &str, around: &Surroundings<'_>) -> ProxyPlan {
+    let path = flow::origin(site, sender, &["client", "proxy"]);
     let scope =
         Scope { row: RowScope::None, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false };
     match decide(written, &scope) {

@@ -31,7 +31,8 @@ fn forwarded(site: &mut Site<'_>, endpoint: &EndpointPlan) {
     let ProxyPlan::Url(proxy) = &endpoint.client.proxy else { return };
     let plain = endpoint.url.literal_prefix().starts_with("http://");
     if endpoint.client.http == HttpVersion::Two && plain && !proxy.address.scheme.is_socks() {
-        let origin = |key| flow::origin(site, &endpoint.name, &["client", key]);
+        let path = KeyPath::of(["endpoints", endpoint.name.as_str()]);
+        let origin = |key| flow::origin(site, &path, &["client", key]);
         let (http, proxy) = (origin("http"), origin("proxy"));
         let message = "a proxy takes requests for `http://` URLs as HTTP/1.1, never as HTTP/2".to_owned();
         let help = "write `client.http = \"auto\"` for this endpoint, or go through a socks5:// proxy";
@@ -58,7 +59,8 @@ fn files(site: &mut Site<'_>, endpoint: &EndpointPlan) {
     let identity = tls.identity.as_ref().map(|(cert, key)| [("cert", cert), ("key", key)]);
     let files = tls.ca.iter().map(|ca| ("ca", ca)).chain(identity.into_iter().flatten());
     for (key, file) in files.filter(|(_, file)| !Path::new(file).is_file()) {
-        let path = flow::origin(site, &endpoint.name, &["client", "tls", key]);
+        let path = KeyPath::of(["endpoints", endpoint.name.as_str()]);
+        let path = flow::origin(site, &path, &["client", "tls", key]);
         let message = format!("there is no file {}: a run can't start without it", file.display());
         site.warning_once(codes::SUSPICIOUS, &path, message, "paths are relative to the job file");
     }

@@ -40,10 +40,10 @@ const BUDGET: f64 = 0.2;
 const OF_MORE_ATTEMPTS: [&str; 4] = ["statuses", "errors", "factor", "budget"];
 
 /// Decides the retries of an endpoint.
-pub fn retry(site: &mut Site<'_>, name: &str, endpoint: &EndpointSpec, job: &JobSpec) -> RetryPlan {
+pub fn retry(site: &mut Site<'_>, path: &KeyPath, endpoint: &EndpointSpec, job: &JobSpec) -> RetryPlan {
     let spec = flow::settle(endpoint.retry.as_ref(), job.retry.as_ref());
-    check(site, name, &spec);
-    let methods = methods(site, name, &spec);
+    check(site, path, &spec);
+    let methods = methods(site, path, &spec);
     let max = spec.max.as_ref().map_or(MAX, DurationSpec::get);
     let initial = spec.initial.as_ref().map(DurationSpec::get);
     RetryPlan {
@@ -81,19 +81,19 @@ fn jitter(spec: JitterSpec) -> Jitter {
     }
 }
 
-fn check(site: &mut Site<'_>, name: &str, spec: &RetrySpec) {
+fn check(site: &mut Site<'_>, sender: &KeyPath, spec: &RetrySpec) {
     if let (Some(initial), Some(max)) = (&spec.initial, &spec.max)
         && initial.get() > max.get()
     {
         let (initial_path, max_path) =
-            (flow::origin(site, name, &["retry", "initial"]), flow::origin(site, name, &["retry", "max"]));
+            (flow::origin(site, sender, &["retry", "initial"]), flow::origin(site, sender, &["retry", "max"]));
         let message = format!("the first wait of {} is longer than the longest of {}", initial.text(), max.text());
         let help = "shorten `retry.initial`, or lengthen `retry.max`";
         site.conflict(&initial_path, "the first wait", &max_path, "the longest", message, help);
     }
     if spec.factor.is_some() && spec.backoff.is_some_and(|shape| shape != BackoffShape::Exponential) {
         let (factor, backoff) =
-            (flow::origin(site, name, &["retry", "factor"]), flow::origin(site, name, &["retry", "backoff"]));
+            (flow::origin(site, sender, &["retry", "factor"]), flow::origin(site, sender, &["retry", "backoff"]));
         let message = "`retry.factor` has no effect on a backoff that is not exponential";
         let help = "take `factor` out, or write `backoff = \"exponential\"`";
         // An endpoint may choose another shape under a factor of the top level: that is no mistake.
@@ -136,9 +136,9 @@ fn with_one_attempt(site: &mut Site<'_>, path: &KeyPath, spec: Option<&RetrySpec
     }
 }
 
-fn methods(site: &mut Site<'_>, name: &str, spec: &RetrySpec) -> Vec<Method> {
+fn methods(site: &mut Site<'_>, sender: &KeyPath, spec: &RetrySpec) -> Vec<Method> {
     let Some(written) = &spec.methods else { return METHODS.into() };
-    let path: KeyPath = flow::origin(site, name, &["retry", "methods"]);
+    let path: KeyPath = flow::origin(site, sender, &["retry", "methods"]);
     let parsed = written.iter().enumerate().map(|(index, method)| request::method(site, &path.index(index), method));
     parsed.collect::<Vec<_>>().into_iter().flatten().collect()
 }

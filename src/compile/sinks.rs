@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Site, ending, names};
+use super::endpoint::Surroundings;
+use super::{Site, ending, hook, names};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
+use crate::limit::LimitPlan;
 use crate::record::{InputColumns, Layout};
-use crate::sink::{KINDS, RowChoice, SinkKind, SinkPlan, SinkRow};
+use crate::sink::{KINDS, RowChoice, SinkKind, SinkPlan, SinkRow, webhook};
 use crate::source::unpack::inner;
-use crate::spec::JobSpec;
 use crate::spec::sink::{SinkSpec, SinkTarget};
+use crate::spec::text::ListSpec;
 
 /// What sinks need to know of an endpoint; `layout` is `None` where it could not be compiled.
 #[derive(Debug)]
@@ -25,8 +27,13 @@ pub struct Target {
 }
 
 /// Compiles every sink; without any, records go to standard output as JSON lines.
-pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: bool) -> Vec<SinkPlan> {
-    let written = spec.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
+pub fn sinks(
+    site: &mut Site<'_>,
+    (around, limits): (&Surroundings<'_>, &mut Vec<LimitPlan>),
+    targets: &[Target],
+    whole: bool,
+) -> Vec<SinkPlan> {
+    let written = around.job.sinks.as_ref().map(|sinks| sinks.0.as_slice()).unwrap_or_default();
     if written.is_empty() {
         return if whole { standard_output(site, targets).into_iter().collect() } else { Vec::new() };
     }
@@ -38,6 +45,14 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
             columns(site, &path, sink, &from, targets);
         }
         let Some(kind) = kind(site, &path, sink) else { continue };
+        let place = match &sink.target {
+            SinkTarget::File(_) | SinkTarget::Url(_) => path.clone(),
+            SinkTarget::Kind(kind) => path.key(kind.kind.as_str()),
+        };
+        let hook = match kind.sends() {
+            Some(sends) => hook::hook(site, around, (&place, name), sends, limits).map(Arc::new),
+            None => None,
+        };
         alike(site, &path, sink, kind.as_ref(), &from, targets);
         if whole {
             key(site, &path, sink, kind.as_ref(), &from, targets);
@@ -45,7 +60,7 @@ pub fn sinks(site: &mut Site<'_>, spec: &JobSpec, targets: &[Target], whole: boo
         // A failed row must not take the place of a good record.
         let default = if kind.key().is_empty() { RowChoice::default() } else { RowChoice::Ok };
         let rows = sink.rows.unwrap_or(default);
-        plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind });
+        plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind, hook });
     }
     plans
 }
@@ -72,7 +87,7 @@ fn standard_output(site: &mut Site<'_>, targets: &[Target]) -> Option<SinkPlan> 
         return None;
     };
     let from = (0..targets.len()).collect();
-    Some(SinkPlan { name: "stdout".to_owned(), from, rows: RowChoice::All, columns: None, kind })
+    Some(SinkPlan { name: "stdout".to_owned(), from, rows: RowChoice::All, columns: None, kind, hook: None })
 }
 
 fn kind(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec) -> Option<Arc<dyn SinkKind>> {
@@ -255,6 +270,13 @@ fn known_columns<'t>(from: &[usize], targets: &'t [Target]) -> Option<Vec<&'t st
 pub fn identity(sink: &SinkSpec) -> String {
     match &sink.target {
         SinkTarget::File(target) | SinkTarget::Url(target) => Value::from(target.as_str()).to_string(),
+        SinkTarget::Kind(kind) if kind.kind == webhook::KIND.name => webhook::identity(&kind.value),
         SinkTarget::Kind(kind) => format!("{} {}", kind.kind, kind.value),
     }
+}
+
+/// The limits that what a sink sends takes from, as written.
+pub fn limit(sink: &SinkSpec) -> Option<ListSpec<String>> {
+    let SinkTarget::Kind(kind) = &sink.target else { return None };
+    serde_json::from_value(kind.value.get("limit")?.clone()).ok()
 }

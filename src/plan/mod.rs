@@ -69,6 +69,11 @@ impl Plan {
         self.endpoints.iter().map(|endpoint| endpoint.source.parent().and_then(position)).collect()
     }
 
+    /// Whatever sends requests: endpoints, and then sinks that do.
+    pub fn senders(&self) -> impl Iterator<Item = &EndpointPlan> {
+        self.endpoints.iter().chain(self.sinks.iter().filter_map(|sink| sink.hook.as_deref()))
+    }
+
     /// CRC-32 of the identity, as eight hexadecimal digits; for people.
     #[must_use]
     pub fn fingerprint(&self) -> String {

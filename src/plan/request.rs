@@ -36,7 +36,7 @@ impl Plan {
     pub fn uses_demo(&self) -> bool {
         let is_demo = |url: &Template| url.literal_prefix().starts_with(DEMO);
         let asks_demo = |auth: &std::sync::Arc<dyn crate::auth::AuthPlan>| auth.url().is_some_and(is_demo);
-        self.endpoints.iter().any(|endpoint| is_demo(&endpoint.url) || endpoint.auth.as_ref().is_some_and(asks_demo))
+        self.senders().any(|endpoint| is_demo(&endpoint.url) || endpoint.auth.as_ref().is_some_and(asks_demo))
     }
 }
 

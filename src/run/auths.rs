@@ -1,4 +1,4 @@
-//! The live auths of a run: endpoints that prove the same share one, and with it what it fetches.
+//! The live auths of a run: endpoints and sinks that prove the same share one, and with it what it fetches.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ pub(super) struct Auths {
 }
 
 impl Auths {
-    /// What proves the requests of an endpoint.
+    /// What proves the requests of the endpoint, or of the sink, at `place`.
     ///
     /// # Errors
     /// When something that is the same for every row can't be had.
     pub fn open(
         &mut self,
         shared: &Shared,
-        endpoint: &EndpointPlan,
+        (place, endpoint): (&str, &EndpointPlan),
         demo: Option<&str>,
     ) -> Result<Option<Arc<dyn Auth>>, RunError> {
         let Some(plan) = &endpoint.auth else { return Ok(None) };
@@ -45,7 +45,7 @@ impl Auths {
             user_agent: &endpoint.client.user_agent,
         };
         let auth = plan.open(&opening);
-        let auth = auth.map_err(|words| RunError::Open(format!("endpoints.{}: {words}", endpoint.name)))?;
+        let auth = auth.map_err(|words| RunError::Open(format!("{place}: {words}")))?;
         self.known.push(Known { kind: plan.kind(), identity, auth: auth.clone() });
         Ok(auth)
     }

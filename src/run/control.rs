@@ -172,6 +172,12 @@ impl Control {
         let _ = phase.wait_for(|phase| *phase > Phase::Running).await;
     }
 
+    /// Waits until everything is dropped where it stands.
+    pub async fn stopped(&self) {
+        let mut phase = self.phase.clone();
+        let _ = phase.wait_for(|phase| *phase == Phase::Stopped).await;
+    }
+
     /// Whether the run no longer runs.
     #[must_use]
     pub fn is_drained(&self) -> bool {

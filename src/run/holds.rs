@@ -94,11 +94,11 @@ pub fn are_news(holds: &[Hold], noted: &[Hold], now: Instant) -> bool {
     holds.iter().any(|hold| hold.until.saturating_duration_since(known(hold).max(now)) > WORTH_A_COMMIT)
 }
 
-/// Why a session need not begin: an endpoint takes from a limit that is held for longer than its `retry.max-wait`.
+/// Why a session need not begin: an endpoint, or what a sink sends, takes from a limit that is held for longer than its `retry.max-wait`.
 /// The longest such wait counts.
 #[must_use]
 pub fn beyond_patience(plan: &Plan, held: &[HeldOver]) -> Option<Cause> {
-    let stops = plan.endpoints.iter().flat_map(|endpoint| {
+    let stops = plan.senders().flat_map(|endpoint| {
         // An endpoint without a limit has one of its own, which only holds.
         let own = endpoint.limits.is_empty().then(|| LimitPlan::hold_only(&endpoint.name).name);
         let takes = move |name: &str| {

@@ -40,6 +40,14 @@ impl Keys {
         let _ = write!(name, "\n{page}\n{content}");
         text(uuid5(self.namespace, &name))
     }
+
+    /// The key of a request that carries bytes of a sink's spool, first and one past the last. `content` is what else
+    /// decides its body.
+    #[must_use]
+    pub fn delivery(&self, sink: &str, (from, to): (u64, u64), content: &str) -> String {
+        // No endpoint's: there the second line holds digits alone.
+        text(uuid5(self.namespace, &format!("{sink}\nbytes {from} to {to}\n{content}")))
+    }
 }
 
 /// The UUID of a name in a namespace, RFC 9562 §5.5.
@@ -94,12 +102,24 @@ mod tests {
         assert_eq!(keys.key("pay", content, [0], 0), "a4d4c6fe-e35c-5fb9-b443-87e6083c257e");
         let other = Keys::of("fedcba9876543210").key("päy", "\n", [u64::MAX], 7);
         assert_eq!(other, "e6449ffe-dfc3-5e36-ad91-94959bb5ac0b");
+        assert_eq!(keys.delivery("out", (0, 4711), "json 1a2b"), "47e1f98a-f8ad-5baa-8f72-390b2068add3");
     }
 
     #[test]
     fn no_two_requests_have_the_same_key() {
         let mut keys = BTreeSet::new();
         let mut requests = 0;
+        for (run, sink, bytes, content) in [
+            ("r1", "a", (0, 1), ""),
+            ("r2", "a", (0, 1), ""),
+            ("r1", "a1", (0, 1), ""),
+            ("r1", "a", (0, 11), ""),
+            ("r1", "a", (1, 11), ""),
+            ("r1", "a", (0, 1), "json"),
+        ] {
+            requests += 1;
+            keys.insert(Keys::of(run).delivery(sink, bytes, content));
+        }
         for (run, endpoint, content) in
             [("r1", "a", ""), ("r2", "a", ""), ("r1", "a1", ""), ("r1", "a", "0"), ("r1", "a", "\n0")]
         {

@@ -31,6 +31,7 @@ use super::meter::Meter;
 use super::notes::Notes;
 use super::pacing::Pacing;
 use super::queue::Queue;
+use super::sending::Way;
 use super::stops::Stops;
 use super::taking::Limits;
 use super::walk::Page;
@@ -183,6 +184,12 @@ impl Lane {
         ];
         let saved = self.saver.is_some().then_some(Meta::Saved);
         SEEN.iter().chain(&saved).map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
+    }
+
+    /// What its requests go by.
+    pub(super) fn way(&self) -> Way<'_> {
+        let (plan, control) = (self.plan(), &self.shared.control);
+        Way { plan, auth: self.auth.as_deref(), transport: &*self.transport, control }
     }
 
     /// The request of a row, or of a page of it, with the key that tells a repetition of it.

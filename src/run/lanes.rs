@@ -32,13 +32,14 @@ pub(super) fn lanes(
     shared: &Arc<Shared>,
     transports: &[Arc<dyn Transport>],
     intents: Option<&Arc<Intents>>,
+    auths: &mut Auths,
     demo: Option<&str>,
 ) -> Result<Vec<Arc<Lane>>, RunError> {
-    let mut auths = Auths::default();
     let endpoints = shared.plan.endpoints.iter().enumerate();
     let lane = |(index, endpoint): (usize, &EndpointPlan)| {
-        let request = RequestPlan::new(endpoint, demo)
-            .map_err(|failure| RunError::Open(format!("endpoints.{}: {failure}", endpoint.name)))?;
+        let place = format!("endpoints.{}", endpoint.name);
+        let request =
+            RequestPlan::new(endpoint, demo).map_err(|failure| RunError::Open(format!("{place}: {failure}")))?;
         let needs_body =
             endpoint.rows.is_some() || endpoint.columns.iter().any(|column| column.extractor.needs() != Need::Nothing);
         let slots = slots(endpoint);
@@ -53,7 +54,7 @@ pub(super) fn lanes(
             needs_utf8: endpoint.columns.iter().any(|column| column.extractor.needs() == Need::Utf8),
             reads_body: needs_body || endpoint.meta.contains(&Meta::Body) || judges_body(endpoint),
             asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
-            auth: auths.open(shared, endpoint, demo)?,
+            auth: auths.open(shared, (&place, endpoint), demo)?,
             slots,
             request,
             transport: transports[index].clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Instant;
 use crate::limit::{Buckets, LimitPlan};
-use crate::plan::Plan;
+use crate::plan::{EndpointPlan, Plan};
 
 use super::holds::{Held, Hold};
 use super::lane::Shared;
@@ -18,6 +18,8 @@ pub struct AllLimits {
     named: Vec<Arc<Buckets>>,
     /// Of endpoints without a limit, by position; they only learn and are held.
     own: Vec<Arc<Buckets>>,
+    /// Of what sinks send, by position in the plan, likewise.
+    hooks: Vec<Option<Arc<Buckets>>>,
 }
 
 impl AllLimits {
@@ -29,7 +31,9 @@ impl AllLimits {
             .endpoints
             .iter()
             .map(|endpoint| opened(LimitPlan { learn: endpoint.learn, ..LimitPlan::hold_only(&endpoint.name) }));
-        Self { named: plan.limits.iter().cloned().map(opened).collect(), own: own.collect() }
+        let of_hook = |hook: &EndpointPlan| opened(LimitPlan { learn: hook.learn, ..LimitPlan::hold_only(&hook.name) });
+        let hooks = plan.sinks.iter().map(|sink| sink.hook.as_deref().map(of_hook)).collect();
+        Self { hooks, named: plan.limits.iter().cloned().map(opened).collect(), own: own.collect() }
     }
 
     /// A limit by its position in the plan.
@@ -44,8 +48,14 @@ impl AllLimits {
         Arc::clone(&self.own[endpoint])
     }
 
+    /// What a sink without a limit has that sends requests.
+    #[must_use]
+    pub fn of_hook(&self, sink: usize) -> Option<Arc<Buckets>> {
+        self.hooks.get(sink)?.clone()
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<Buckets>> {
-        self.named.iter().chain(&self.own)
+        self.named.iter().chain(&self.own).chain(self.hooks.iter().flatten())
     }
 
     /// Holds a limit of this name, or one of its buckets, until then. One that is gone is passed over.

@@ -20,6 +20,7 @@ mod fitting;
 mod gate;
 mod heal;
 pub mod holds;
+mod hook;
 pub mod idempotency;
 mod judging;
 mod lane;

@@ -18,10 +18,12 @@ use crate::secret::{Masker, Secrets};
 use crate::template::Template;
 use crate::transport::{self, ClientPlan, Transport};
 
+use super::auths::Auths;
 use super::chain::{Chains, OpenSpool};
 use super::control::{self, Cause, Control, Desk};
 use super::feeder::Selection;
 use super::holds::{self, HeldOver};
+use super::hook;
 use super::idempotency::Keys;
 use super::lane::{self, Lane, Shared};
 use super::lanes::lanes;
@@ -132,7 +134,9 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
         chains: chains(&plan, &session),
         plan: Arc::new(plan),
     });
-    let lanes = lanes(&shared, &transports, shared.intents.as_ref(), base.as_deref())?;
+    let mut auths = Auths::default();
+    let lanes = lanes(&shared, &transports, shared.intents.as_ref(), &mut auths, base.as_deref())?;
+    hook::equip(&shared, &mut session.sinks, &transports[lanes.len()..], &mut auths, base.as_deref())?;
     holds::give_back(&held, clock::now(), |limit, key, until| shared.buckets.hold(limit, key, until));
     let Session { sinks, spools, writer, state, selections, .. } = session;
     Ok(Opened { shared, lanes, selections, sinks, spools, writer, state, holds: held, desk, facts, folder, demo })
@@ -179,8 +183,8 @@ fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
     Live { lanes: lanes.collect() }
 }
 
-/// One transport for each distinct setting, so that endpoints share connections, caps and cookies, whether or
-/// not each of them needs TLS.
+/// One transport for each distinct setting, so that endpoints and sinks share connections, caps and cookies, whether or
+/// not each of them needs TLS; in the order of [`Plan::senders`].
 fn transports(
     plan: &Plan,
     secrets: &Secrets,
@@ -189,15 +193,21 @@ fn transports(
 ) -> Result<Vec<Arc<dyn Transport>>, RunError> {
     let mut known: Vec<(&ClientPlan, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
-    for endpoint in &plan.endpoints {
+    let endpoints = plan.endpoints.len();
+    let place = |(position, sender): (usize, &EndpointPlan)| match position < endpoints {
+        true => format!("endpoints.{}", sender.name),
+        false => sender.name.clone(),
+    };
+    for (position, endpoint) in plan.senders().enumerate() {
         let transport = match known.iter().find(|(client, _)| **client == endpoint.client) {
             Some((_, transport)) => transport.clone(),
             None => {
-                let secure = plan.endpoints.iter().find(|other| other.client == endpoint.client && needs_tls(other));
+                let secure =
+                    plan.senders().enumerate().find(|(_, other)| other.client == endpoint.client && needs_tls(other));
                 let opening = transport::Opening { needs_tls: secure.is_some(), secrets, masker, demo };
-                let named = &secure.unwrap_or(endpoint).name;
-                let opened = transport::open(&endpoint.client, &opening)
-                    .map_err(|error| RunError::Open(format!("endpoints.{named}: {error}")))?;
+                let opened = transport::open(&endpoint.client, &opening).map_err(|error| {
+                    RunError::Open(format!("{}: {error}", place(secure.unwrap_or((position, endpoint)))))
+                })?;
                 known.push((&endpoint.client, opened.clone()));
                 opened
             }

@@ -6,15 +6,15 @@
 use http::{Request, StatusCode};
 
 use crate::auth::{Auth, Proof, Unproved, Wire};
+use crate::plan::EndpointPlan;
 use crate::retry::{Failure, FailureKind, Reach};
 use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer};
+use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer, Transport};
 
-use super::control::Cause;
+use super::control::{Cause, Control};
 use super::gate::LaneGate;
 use super::lane::Lane;
-use super::walk::Page;
 
 /// What takes the body to the file of this row; `None`: bodies are not saved.
 ///
@@ -25,21 +25,34 @@ pub(super) fn saving(lane: &Lane, context: &Context<'_>) -> Result<Option<Saving
     saver.attempt(save, context).map(Some)
 }
 
-/// Makes the exchange, and once more where the server refused what proved the request and it could be renewed.
-/// `None`: the run ends first.
+/// What requests of one kind go by: those of an endpoint, or of a sink.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'w> {
+    /// What was decided of them.
+    pub plan: &'w EndpointPlan,
+    /// What proves who asks while the run goes on.
+    pub auth: Option<&'w dyn Auth>,
+    /// Connections.
+    pub transport: &'w dyn Transport,
+    /// The run.
+    pub control: &'w Control,
+}
+
+/// Makes the exchange, and once more with what `build` gives where the server refused what proved the request and it
+/// could be renewed. `None`: the run ends first.
 pub(super) async fn exchange(
-    lane: &Lane,
-    context: &Context<'_>,
-    (request, page): (Request<RequestBody>, Option<&Page>),
+    way: Way<'_>,
+    request: Request<RequestBody>,
+    build: impl Fn() -> Result<Request<RequestBody>, Failure>,
     gate: &LaneGate<'_>,
     mut saving: Option<&mut Saving>,
 ) -> Option<Result<Reply, Failure>> {
     // What leads to another origin goes there as a stranger.
     let own = request.extensions().get::<Abroad>().is_none();
-    let Some(auth) = lane.auth.as_deref().filter(|_| own) else {
-        return Some(lane.transport.exchange(call(lane, request, gate, None, saving)).await);
+    let Some(auth) = way.auth.filter(|_| own) else {
+        return Some(way.transport.exchange(call(way, request, gate, None, saving)).await);
     };
-    let (proof, reply) = match proved(lane, auth, request, gate, saving.as_deref_mut()).await? {
+    let (proof, reply) = match proved(way, auth, request, gate, saving.as_deref_mut()).await? {
         Ok(answered) => answered,
         Err(failure) => return Some(Err(failure)),
     };
@@ -47,8 +60,8 @@ pub(super) async fn exchange(
         return Some(Ok(reply));
     }
     gate.refused();
-    let again = match lane.build(context, page) {
-        Ok(request) => proved(lane, auth, request, gate, saving).await?,
+    let again = match build() {
+        Ok(request) => proved(way, auth, request, gate, saving).await?,
         Err(failure) => Err(failure),
     };
     if let Ok((proof, reply)) = &again
@@ -61,15 +74,15 @@ pub(super) async fn exchange(
 
 /// Proves a request and sends it. `None`: the run ends first; a token that is just being fetched is of no use then.
 async fn proved(
-    lane: &Lane,
+    way: Way<'_>,
     auth: &dyn Auth,
     mut request: Request<RequestBody>,
     gate: &LaneGate<'_>,
     saving: Option<&mut Saving>,
 ) -> Option<Result<(Proof, Reply), Failure>> {
-    let (control, plan) = (&lane.shared.control, lane.plan());
+    let (control, plan) = (way.control, way.plan);
     let asked = gate.beside();
-    let wire = Wire { transport: &*lane.transport, gate: &asked, timeouts: &plan.timeout, retry: &plan.retry };
+    let wire = Wire { transport: way.transport, gate: &asked, timeouts: &plan.timeout, retry: &plan.retry };
     let proof = tokio::select! {
         biased;
         proof = auth.prove(wire, &mut request) => proof,
@@ -79,8 +92,8 @@ async fn proved(
     drop(asked);
     match proof {
         Ok(proof) => {
-            let call = call(lane, request, gate, auth.signer(), saving);
-            Some(lane.transport.exchange(call).await.map(|reply| (proof, reply)))
+            let call = call(way, request, gate, auth.signer(), saving);
+            Some(way.transport.exchange(call).await.map(|reply| (proof, reply)))
         }
         Err(Unproved::Failed(failure)) => Some(Err(of_auth(failure))),
         Err(Unproved::Later(wait)) => {
@@ -91,14 +104,14 @@ async fn proved(
 }
 
 fn call<'c>(
-    lane: &'c Lane,
+    way: Way<'c>,
     request: Request<RequestBody>,
     gate: &'c LaneGate<'_>,
     signer: Option<std::sync::Arc<dyn Signer>>,
     saving: Option<&'c mut Saving>,
 ) -> Call<'c> {
     let writer = saving.map(|saving| saving as &mut dyn BodyWriter);
-    Call { request, gate, timeouts: &lane.plan().timeout, signer, writer }
+    Call { request, gate, timeouts: &way.plan.timeout, signer, writer }
 }
 
 /// The server that gives tokens is the same for every row, whatever host the rows name.

@@ -305,7 +305,7 @@ async fn attempt<'l>(
     let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages);
     let reply = tokio::select! {
         biased;
-        reply = sending::exchange(lane, context, (request, page), &gate, saving.as_mut()) => match reply {
+        reply = sending::exchange(lane.way(), request, || lane.build(context, page), &gate, saving.as_mut()) => match reply {
             Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
             None => return abandoned(lane, (row, page), &gate),
         },

@@ -13,7 +13,6 @@ pub mod jsonl;
 mod packer;
 pub mod postgres;
 pub mod spool;
-#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 pub mod spooled;
 #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 mod sql;
@@ -21,8 +20,8 @@ pub mod sqlite;
 pub mod stdout;
 mod table;
 mod target;
-#[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
 mod typed;
+pub mod webhook;
 
 pub(crate) use appender::{fill, tail_crc};
 pub use form::Form;
@@ -43,7 +42,9 @@ use serde_json::Value;
 
 use crate::compile::Site;
 use crate::document::KeyPath;
+use crate::plan::EndpointPlan;
 use crate::record::{Layout, Record};
+use crate::spec::EndpointSpec;
 
 /// Which outcomes a sink takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -134,6 +135,8 @@ pub struct SinkPlan {
     pub columns: Option<Vec<String>>,
     /// What its kind decided.
     pub kind: Arc<dyn SinkKind>,
+    /// The requests that carry its records ([`SinkKind::sends`]).
+    pub hook: Option<Arc<EndpointPlan>>,
 }
 
 /// The part of a sink's plan that belongs to its kind.
@@ -174,6 +177,11 @@ pub trait SinkKind: Debug + Send + Sync {
         &[]
     }
 
+    /// What it sends, where it sends requests as endpoints do: they are decided, opened and paced as theirs are, and the
+    /// sink is [equipped](Sink::equip) with what sends them.
+    fn sends(&self) -> Option<&EndpointSpec> {
+        None
+    }
     /// Whether its records wait in a spool ([`spooled`]).
     fn is_spooled(&self) -> bool {
         false
@@ -205,10 +213,6 @@ pub struct SinkOpening<'o> {
     /// As in [`SinkPlan::columns`].
     pub columns: Option<&'o [String]>,
     /// Types of columns, as far as the job names them.
-    #[cfg_attr(
-        not(any(feature = "sqlite", feature = "postgres")),
-        allow(dead_code, reason = "databases alone need it")
-    )]
     pub(crate) types: &'o [(String, ColumnType)],
 }
 
@@ -257,6 +261,11 @@ pub trait Sink: Send {
     /// When the output can't be written.
     fn end(&mut self) -> Result<(), SinkError> {
         Ok(())
+    }
+
+    /// Takes what sends its requests, before [`Sink::deliver`]. Nothing where it sends none.
+    fn equip(&mut self, sender: Box<dyn webhook::Sender>) {
+        drop(sender);
     }
 
     /// Starts what carries records on from where [`Sink::commit`] makes them durable; `None`: they are where they belong.
@@ -309,4 +318,5 @@ pub struct SinkRow {
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] = &[csv::KIND, json::KIND, jsonl::KIND, postgres::KIND, sqlite::KIND, stdout::KIND];
+pub const KINDS: &[SinkRow] =
+    &[csv::KIND, json::KIND, jsonl::KIND, postgres::KIND, sqlite::KIND, stdout::KIND, webhook::KIND];

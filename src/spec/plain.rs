@@ -10,27 +10,30 @@ use crate::document::{Document, Node, NodeValue};
 const PUBLIC: [&str; 10] =
     ["access-key", "client-auth", "client-id", "in", "name", "region", "scope", "service", "token-url", "user"];
 
-/// `endpoints.NAME.auth`.
-const DEPTH_OF_AUTH: usize = 2;
+/// Depth of `endpoints.NAME`, and of what sends below a sink: `sinks.NAME.webhook`.
+const SENDERS: (usize, usize) = (2, 3);
 
 /// Notes the places of such texts, also in profiles.
 pub fn hide(document: &Document, diagnostics: &mut Diagnostics) {
     let profiles = document.profiles.iter().map(|(_, node)| node);
-    std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, 0, false, diagnostics));
+    std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, 0, (false, false), diagnostics));
 }
 
-/// `depth` counts tables from the job's root: an endpoint may be called `auth` as well.
-fn below(node: &Node, depth: usize, auth: bool, diagnostics: &mut Diagnostics) {
+/// `depth` counts tables from the job's root: an endpoint may be called `auth` as well. `sends`: the table is one whose
+/// `auth` says who asks.
+fn below(node: &Node, depth: usize, (sends, auth): (bool, bool), diagnostics: &mut Diagnostics) {
     match &node.value {
         NodeValue::String(text) if (auth && !text.is_empty() && !text.contains("{{")) || has_userinfo(text) => {
             diagnostics.hide(node.place);
         }
-        NodeValue::Array(items) => items.iter().for_each(|item| below(item, depth + 1, auth, diagnostics)),
+        NodeValue::Array(items) => items.iter().for_each(|item| below(item, depth + 1, (false, auth), diagnostics)),
         NodeValue::Table(entries) => {
             for (key, value) in entries {
-                let begins = depth == DEPTH_OF_AUTH && key.name == "auth";
+                let begins = sends && key.name == "auth";
+                let below_it = depth + 1;
+                let sends = below_it == SENDERS.0 || (below_it == SENDERS.1 && key.name == "webhook");
                 let goes_on = auth && !PUBLIC.contains(&key.name.as_str());
-                below(value, depth + 1, begins || goes_on, diagnostics);
+                below(value, below_it, (sends, begins || goes_on), diagnostics);
             }
         }
         NodeValue::String(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) => {}

@@ -56,6 +56,9 @@ const SLOTS: [Slot; 14] = [
     wild("proxy", "client.proxy = \"http://me:SECRET@PROXY\""),
 ];
 
+/// A sink's: its secret stands in URL, header and auth alike.
+const HOOK: Slot = slot("webhook", "");
+
 /// What a server does; the first of them are done once for each form of the secret.
 const KINDS: [&str; 17] = [
     "text", "torn", "status", "refused", "missing", "moved", "garbage", "header", "reason", "chunk", "reset", "close",
@@ -149,7 +152,7 @@ fn answer(request: &SeenRequest) -> Answer {
     let mut parts = request.path.rsplit('/');
     let (kind, form) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let name = parts.next().unwrap_or_default();
-    let slot = SLOTS.iter().find(|slot| slot.name == name).expect("a slot");
+    let slot = SLOTS.iter().chain([&HOOK]).find(|slot| slot.name == name).expect("a slot");
     let secret = if name == "oauth" && request.number.is_multiple_of(2) { TOKEN.to_owned() } else { slot.canary() };
     let said = &said(&secret)[form.parse::<usize>().expect("a form")];
     let line: String = said.chars().filter(char::is_ascii).collect();
@@ -312,6 +315,43 @@ fn no_secret_is_in_anything_that_is_left_behind() {
     assert_eq!(found(TOKEN, &artefacts), None, "the token that was fetched");
 }
 
+const HOOK_JOB: &str = r#"
+secrets.webhook.env = "webhook"
+retry.attempts = 1
+
+[endpoints.item]
+url = "ORACLE/oauth/0/empty"
+input.range = { from = 1, to = 3 }
+
+[sinks.out]
+webhook.url = "ORACLE/{{ secrets.webhook }}/webhook/FORM/KIND"
+webhook.headers.x-key = "{{ secrets.webhook }}"
+webhook.auth.bearer = "{{ secrets.webhook }}"
+"#;
+
+#[test]
+fn no_secret_of_a_webhook_is_in_anything_that_is_left_behind() {
+    let oracle = Oracle::start(answer);
+    for form in 0..said("").len() {
+        for kind in ["refused", "missing", "moved", "status"] {
+            let text = HOOK_JOB.replace("FORM", &form.to_string()).replace("KIND", kind);
+            let job = Job::at(&oracle.url(), &text).variable(HOOK.name, &HOOK.canary());
+            let plan = job.command(&["plan", "job.toml", "--output", "json"]).expect_code(0);
+            let run = job.spawn(&["-v"]);
+            if kind == "status" {
+                let waits = || run.stderr().contains("its records wait").then_some(());
+                crate::support::wait::until("the receiver is away", std::time::Duration::from_secs(60), waits);
+                run.signal("INT");
+            }
+            let done = run.wait().expect_code(if kind == "status" { 130 } else { 3 });
+            assert!(done.stderr.contains("***"), "{kind} {form}: nothing was there to be hidden\n{}", done.stderr);
+            let runs = job.command(&["runs", "job.toml"]);
+            assert_eq!(found(&HOOK.canary(), &artefacts(&job, &[plan, done, runs])), None, "{kind} {form}");
+        }
+    }
+    assert!(arrived(&HOOK.canary(), &oracle));
+}
+
 #[test]
 fn what_is_planted_is_found() {
     let slot = &SLOTS[5];
@@ -330,8 +370,8 @@ fn what_is_planted_is_found() {
 
 #[test]
 fn every_slot_has_a_name_of_its_own() {
-    let mut names: Vec<_> = SLOTS.iter().map(|slot| slot.name).collect();
+    let mut names: Vec<_> = SLOTS.iter().chain([&HOOK]).map(|slot| slot.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), SLOTS.len());
+    assert_eq!(names.len(), SLOTS.len() + 1);
 }

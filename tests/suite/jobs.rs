@@ -66,6 +66,7 @@ jobs! {
     upload_files: "upload-files.toml",
     users_and_orders: "users-and-orders.toml",
     values: "values.toml",
+    webhook: "webhook.toml",
 }
 
 fn jobs_folder() -> &'static Path {
@@ -97,7 +98,7 @@ fn every_job_names_its_schema_and_is_found_good() {
 /// Asks a demo of the default seed until it answers 200 or 404: products refuse once at most.
 struct Truth {
     client: Client,
-    _demo: Demo,
+    demo: Demo,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -106,7 +107,7 @@ impl Truth {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let demo = runtime.block_on(Demo::start(DemoPlan::default())).expect("the demo starts");
-        Self { client: Client::connect(demo.address()), _demo: demo, _runtime: runtime }
+        Self { client: Client::connect(demo.address()), demo, _runtime: runtime }
     }
 
     /// The JSON at a path, and how many attempts it took.
@@ -147,7 +148,7 @@ mod check {
     pub(super) use super::lists::{
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
-    pub(super) use super::outputs::packed_output;
+    pub(super) use super::outputs::{packed_output, webhook};
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     pub(super) use super::stores::{parquet_input, sqlite_input, to_postgres, to_sqlite};
     use super::*;

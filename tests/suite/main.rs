@@ -96,5 +96,7 @@ mod tables_postgres;
 mod tls;
 /// What was on the wire when a run was cut off, and must not be sent twice.
 mod unknown;
+/// Records posted to a receiver that is away, refuses, and says nothing.
+mod webhook;
 /// What the wire can do to a row.
 mod wire_faults;

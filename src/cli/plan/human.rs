@@ -1,6 +1,6 @@
 //! The facts of a plan as text.
 
-use super::facts::{EndpointFacts, Facts, PaginateFacts, SinkFacts, human_seconds};
+use super::facts::{EndpointFacts, Facts, PaginateFacts, SendsFacts, SinkFacts, human_seconds};
 use super::preview::{Shown, ShownPart, ShownRequest};
 use super::resume::{Action, Resume};
 use crate::report::text::{clean, counted, thousands};
@@ -27,6 +27,9 @@ pub fn text(facts: &Facts) -> String {
     page.line(0, "");
     for sink in &facts.sinks {
         page.labelled(0, "sink", &sink_line(sink));
+        if let Some(sends) = &sink.sends {
+            sends_lines(sends, &mut page);
+        }
         if let Some(refused) = sink.refused.as_ref().filter(|_| facts.resume.action == Action::Begin) {
             page.labelled(0, "", &format!("refused: {refused}"));
         }
@@ -263,6 +266,24 @@ fn sink_line(sink: &SinkFacts) -> String {
         RowChoice::All => "all rows",
     };
     format!("{}: {}, {rows} of {}", sink.name, sink.target, sink.from.join(", "))
+}
+
+/// What a sink sends.
+fn sends_lines(sends: &SendsFacts, page: &mut Page) {
+    let hosts = match sends.hosts.join(", ") {
+        known if known.is_empty() => "decided by a secret".to_owned(),
+        known => known,
+    };
+    page.labelled(2, "hosts", &hosts);
+    for limit in &sends.limits {
+        page.labelled(2, "limit", &clean(&limit.line));
+    }
+    if let Some(key) = &sends.key {
+        page.labelled(2, "lost", &format!("requests without an answer are repeated: the server tells them by {key}"));
+    }
+    for via in &sends.proxies {
+        page.labelled(2, "proxy", &proxy(via));
+    }
 }
 
 fn resume(resume: &Resume, rows: Option<u64>, page: &mut Page) {

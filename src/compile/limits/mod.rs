@@ -4,7 +4,7 @@ mod taking;
 
 use std::num::NonZeroU32;
 
-use super::{Site, names};
+use super::{Site, names, sinks};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
@@ -30,10 +30,10 @@ pub fn limits(site: &mut Site<'_>, spec: &JobSpec, scope: &Scope) -> Vec<LimitPl
 
 /// Warns of limits that nothing takes from.
 pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
-    let used = |name: &String| {
-        let mut lists = spec.endpoints.0.iter().filter_map(|(_, endpoint)| endpoint.limit.as_ref());
-        lists.any(|list| list.0.contains(name))
-    };
+    let lists = spec.endpoints.0.iter().filter_map(|(_, endpoint)| endpoint.limit.clone());
+    let sinks = spec.sinks.iter().flat_map(|sinks| &sinks.0).filter_map(|(_, sink)| sinks::limit(sink));
+    let lists: Vec<ListSpec<String>> = lists.chain(sinks).collect();
+    let used = |name: &String| lists.iter().any(|list| list.0.contains(name));
     for (name, _) in spec.limits.iter().flat_map(|limits| &limits.0).filter(|(name, _)| !used(name)) {
         let message = format!("no endpoint takes from the limit `{name}`");
         let help = format!("write `limit = \"{name}\"` at an endpoint, or take the limit out");
@@ -45,21 +45,20 @@ fn bucket(name: String, rate: &ListSpec<RateSpec>, burst: Option<NonZeroU32>) ->
     LimitPlan::new(name, rate.0.iter().map(RateSpec::get).collect(), burst.unwrap_or(NonZeroU32::MIN))
 }
 
-/// Positions of the buckets an endpoint takes from, ascending; adds its own to `buckets`. `scope` is that of
+/// Positions of the buckets that the endpoint at `path` takes from, ascending; adds its own to `buckets`. `scope` is that of
 /// what is sent.
 pub fn of_endpoint(
     site: &mut Site<'_>,
-    name: &str,
+    (path, name): (&KeyPath, &str),
     spec: &EndpointSpec,
     job: &JobSpec,
     scope: &Scope,
     buckets: &mut Vec<LimitPlan>,
 ) -> Vec<usize> {
-    let path = KeyPath::of(["endpoints", name]);
-    let mut positions = named(site, &path, spec, buckets);
+    let mut positions = named(site, path, spec, buckets);
     for limit in positions.iter().map(|position| &buckets[*position].name) {
         if let Some(written) = job.limits.as_ref().and_then(|limits| limits.get(limit)) {
-            taking::check_columns(site, limit, written, name, scope);
+            taking::check_columns(site, limit, written, path, scope);
         }
     }
     if let (Some(_), Some(shared)) = (spec.learn, spec.limit.as_ref().and_then(|shared| shared.0.first())) {
@@ -67,7 +66,7 @@ pub fn of_endpoint(
         let help = format!("a shared limit has its own: write `learn` into `[limits.{shared}]`");
         site.conflict(&path.key("learn"), "no effect", &path.key("limit"), "a shared limit", message, &help);
     }
-    own(site, &path, name, spec, buckets, &mut positions);
+    own(site, path, name, spec, buckets, &mut positions);
     positions.sort_unstable();
     positions
 }

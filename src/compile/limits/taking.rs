@@ -64,9 +64,9 @@ fn template(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope, what
     None
 }
 
-/// Checks the templates of a limit against the rows of an endpoint that takes from it.
-pub fn check_columns(site: &mut Site<'_>, limit: &str, spec: &LimitSpec, endpoint: &str, scope: &Scope) {
-    let (RowScope::Known(_) | RowScope::Rows) = scope.row else { return };
+/// Checks the templates of a limit against the rows of whoever takes from it.
+pub fn check_columns(site: &mut Site<'_>, limit: &str, spec: &LimitSpec, taker: &KeyPath, scope: &Scope) {
+    let (RowScope::Known(_) | RowScope::Rows | RowScope::None) = scope.row else { return };
     let path = KeyPath::of(["limits", limit]);
     let cost = spec.cost.as_ref().and_then(|cost| match cost {
         CostSpec::Text(text) => Some(text),
@@ -78,8 +78,8 @@ pub fn check_columns(site: &mut Site<'_>, limit: &str, spec: &LimitSpec, endpoin
         let errors = Template::compile(text, Spot::Text, scope).err().unwrap_or_default();
         for error in errors.into_iter().filter(|error| error.kind == TemplateErrorKind::Name) {
             let place = site.document.place_in_string(&here, error.range);
-            let user = site.document.place(&KeyPath::of(["endpoints", endpoint, "limit"]));
-            let message = format!("`endpoints.{endpoint}` takes from this limit: {}", error.message);
+            let user = site.document.place(&taker.key("limit"));
+            let message = format!("`{taker}` takes from this limit: {}", error.message);
             let mut diagnostic = Diagnostic::error(codes::TEMPLATE_NAME, message).at(place, "");
             diagnostic = diagnostic.also(user, "takes from it");
             diagnostic.help.extend(error.help);

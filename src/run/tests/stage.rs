@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::task::JoinSet;
 
+use super::super::auths::Auths;
 use super::super::control::{self, Cause, Desk};
 use super::super::feeder::{self, Intake, Selection};
 use super::super::idempotency::Keys;
@@ -183,7 +184,7 @@ pub fn lanes(text: &str, server: &Arc<Server>, intents: Option<Arc<Intents>>) ->
     let (shared, desk) = shared(job(text), intents);
     let transports: Vec<Arc<dyn Transport>> =
         shared.plan.endpoints.iter().map(|_| Arc::clone(server) as Arc<dyn Transport>).collect();
-    let lanes = super::super::lanes::lanes(&shared, &transports, shared.intents.as_ref(), None);
+    let lanes = super::super::lanes::lanes(&shared, &transports, shared.intents.as_ref(), &mut Auths::default(), None);
     (lanes.unwrap_or_else(|error| panic!("{error:?}")), desk)
 }
 

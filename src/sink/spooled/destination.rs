@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Head;
+use crate::sink::webhook::Sender;
 
 /// Why a destination did not take what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub(crate) enum Setback {
 
 impl Setback {
     /// What was said.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub fn words(&self) -> &str {
         match self {
             Self::Away(words) | Self::Refused(words) => words,
@@ -87,6 +89,11 @@ pub(crate) trait Destination: Send {
     /// Connects where that is needed, makes what it writes to where that is not there, and says how far it has come: 0 at
     /// the beginning of a run. Asked before each delivery; where nothing was lost it knows without asking anybody.
     fn reach(&mut self, head: &Head) -> Result<u64, Setback>;
+
+    /// Takes what sends its requests, before anything else is asked of it.
+    fn equip(&mut self, sender: Box<dyn Sender>) {
+        drop(sender);
+    }
 
     /// How much it takes in one step.
     fn load(&self) -> Load {

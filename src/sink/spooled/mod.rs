@@ -11,16 +11,14 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 pub use courier::Delivery;
-#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
-pub(crate) use destination::Lines;
-pub(crate) use destination::{Destination, Line, Load, Setback};
+pub(crate) use destination::{Destination, Line, Lines, Load, Setback};
 pub(crate) use segments::Head;
 
 use self::courier::Courier;
@@ -28,12 +26,16 @@ use self::segments::{Folder, Segments};
 use super::cells::json_cell;
 use super::table::{Dropped, Table, known, union};
 use super::typed::{ColumnType, Guess, refusal};
+use super::webhook::Sender;
 use super::{Cursor, Sink, SinkError, SinkOpening, Start};
 use crate::record::{InputColumns, Layout, Record};
 use crate::row::Cell;
 
 /// Levels of arrays and objects that a line is surely read back with (serde_json reads 127, the line's own included).
 const DEEPEST: usize = 120;
+
+/// How the name of a destination's own note ends, beside the files of its spool.
+pub(crate) const NOTE: &str = ".note";
 
 /// Most records that are looked at to decide the types of columns.
 const MOST_HELD: usize = 1000;
@@ -55,16 +57,25 @@ pub fn take_back(
     spool.commit()
 }
 
+/// How the names of spools end, and those of the notes that stand beside them.
+const ENDINGS: [&str; 2] = [".jsonl", NOTE];
+
 /// Drops the spools of other runs than this one. What can't be dropped is in nobody's way.
 pub fn sweep(state: &Path, run: &str) {
     let ours = format!("sink-{run}-");
     let files = std::fs::read_dir(state).into_iter().flatten().flatten();
     let others = files.filter(|file| {
         let name = file.file_name();
-        name.to_str()
-            .is_some_and(|name| name.starts_with("sink-") && name.ends_with(".jsonl") && !name.starts_with(&ours))
+        name.to_str().is_some_and(|name| {
+            name.starts_with("sink-") && ENDINGS.iter().any(|end| name.ends_with(end)) && !name.starts_with(&ours)
+        })
     });
     others.for_each(|file| drop(std::fs::remove_file(file.path())));
+}
+
+/// The file in which a destination keeps its note, beside the spool of a sink.
+pub(crate) fn note(opening: &SinkOpening<'_>) -> PathBuf {
+    Folder::new(opening.state, opening.run, opening.name).note()
 }
 
 /// Who is told how a delivery goes.
@@ -344,6 +355,12 @@ impl Sink for SpooledSink {
 
     fn dropped_columns(&self) -> Vec<String> {
         self.dropped.names()
+    }
+
+    fn equip(&mut self, sender: Box<dyn Sender>) {
+        if let Some(destination) = &mut self.destination {
+            destination.equip(sender);
+        }
     }
 
     fn deliver(&mut self, overseer: Box<dyn Overseer>) -> Result<Option<Arc<Delivery>>, SinkError> {

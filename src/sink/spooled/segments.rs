@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Load;
+use super::{Load, NOTE};
 use crate::sink::appender::Appender;
 use crate::sink::cells::json;
 use crate::sink::target::Target;
@@ -54,6 +54,11 @@ impl Folder {
     /// The file that begins at a place.
     pub fn path(&self, start: u64) -> PathBuf {
         self.folder.join(format!("sink-{}.{start}.jsonl", self.name))
+    }
+
+    /// The note that a destination keeps beside them.
+    pub fn note(&self) -> PathBuf {
+        self.folder.join(format!("sink-{}{NOTE}", self.name))
     }
 
     /// Where its files begin, ascending.

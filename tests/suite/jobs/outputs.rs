@@ -13,3 +13,23 @@ pub(in crate::jobs) fn packed_output(file: &str) {
     let cells: Vec<&str> = table.iter().map(|record| record["echo"].as_str()).collect();
     assert_eq!(cells, ["'=1+2", "-2.5", "'@home, away", "plain"]);
 }
+
+pub(in crate::jobs) fn webhook(file: &str) {
+    run(file);
+    // The same with an inbox that can be asked when the run has ended.
+    let mut truth = Truth::start();
+    let base = format!("base=http://{}", truth.demo.address());
+    Job::example(file).run(&["--var", &base]).expect_code(0);
+    let (inbox, _) = truth.ask("/inbox");
+    let records = inbox["records"].as_array().expect("records");
+    assert!(inbox["batches"].as_u64() >= Some(10), "20 records in a request at most: {}", inbox["batches"]);
+    let ids: BTreeSet<u64> = records.iter().filter_map(|record| record["id"].as_u64()).collect();
+    assert_eq!((records.len(), ids), (200, (1..=200).collect()), "every record once");
+    for record in records.iter().step_by(40) {
+        let (item, _) = truth.ask(&format!("/items/{}", record["id"]));
+        assert_eq!(
+            (&record["name"], &record["price"], &record["status"]),
+            (&item["name"], &item["price"], &json!(200))
+        );
+    }
+}

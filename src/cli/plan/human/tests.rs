@@ -83,6 +83,7 @@ fn facts(resume: Resume) -> Facts {
             from: vec!["price".into()],
             rows: RowChoice::All,
             columns: None,
+            sends: None,
             refused: Some("out/prices.csv exists".into()),
         }],
         secrets: vec![SecretFacts { name: "token".into(), source: "environment variable TOKEN".into() }],
