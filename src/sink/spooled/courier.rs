@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::segments::{Folder, Reader};
-use super::{Destination, Head, Line, Overseer, Setback, agree};
+use super::{Destination, Head, Line, Load, Overseer, Setback, agree};
 use crate::clock::{self, Instant};
 
 /// Bytes of a spool that may wait for a destination before no more outcomes are taken.
@@ -95,12 +95,12 @@ impl Delivery {
         drop(self.changed.wait_timeout_while(self.state(), time, |_| true));
     }
 
-    /// Waits for lines behind `place`, and for so many bytes of them where more may come; the end of what is committed and
-    /// where files begin. `None`: there will be none.
-    fn wait(&self, place: u64, least: u64) -> Option<(u64, Vec<u64>)> {
-        let idle = |state: &mut State| state.committed < place.saturating_add(least) && !state.closed;
+    /// Waits for lines behind `place`, and behind what was `seen` of them where more may come. `None`: there will be none.
+    fn wait(&self, place: u64, seen: u64) -> Option<Held> {
+        let idle = |state: &mut State| state.committed <= seen && !state.closed;
         let state = self.changed.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
-        (state.committed > place).then(|| (state.committed, state.starts.clone()))
+        let held = || Held { end: state.committed, starts: state.starts.clone(), is_all: state.closed };
+        (state.committed > place).then(held)
     }
 
     /// All up to here is delivered; the files that hold nothing else. One that ends here stays: a resume that finds
@@ -114,6 +114,16 @@ impl Delivery {
         self.changed.notify_all();
         dropped
     }
+}
+
+/// What a spool holds at a moment.
+struct Held {
+    /// The end of what is committed.
+    end: u64,
+    /// Where files begin.
+    starts: Vec<u64>,
+    /// Whether nothing comes any more.
+    is_all: bool,
 }
 
 /// See the module.
@@ -133,17 +143,19 @@ impl Drop for Courier<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.broken("its thread panicked; this is a bug of paceline, and what was committed is safe");
+            // Whoever waits for it must not wait for ever.
+            self.delivery.end(false);
         }
-        // Whoever waits for it must not wait for ever.
-        self.delivery.end(false);
     }
 }
 
 impl Courier<'_> {
     /// Carries until everything is delivered after the scribe has closed the spool, or it can't go on.
     pub fn run(mut self) {
-        let carried = self.carry_all();
-        self.delivery.end(carried.is_ok());
+        let (carried, delivery) = (self.carry_all(), self.delivery);
+        // Whoever waits may want the locks that the destination holds.
+        drop(self);
+        delivery.end(carried.is_ok());
     }
 
     fn carry_all(&mut self) -> Result<(), Ended> {
@@ -153,17 +165,20 @@ impl Courier<'_> {
         };
         let mut place = if is_known { begun } else { self.ask(begun)? };
         let (mut head, mut reader) = (None, Reader::new(self.folder.clone(), place));
-        while let Some((end, starts)) = self.delivery.wait(place, self.least()) {
+        // Lines of the step that were passed over, while it waits for more.
+        let mut passed = 0;
+        while let Some(held) = self.delivery.wait(place, reader.place()) {
             let head = match &head {
                 Some(head) => head,
                 // It is the same in every file.
-                None => head.insert(self.folder.head(starts[0]).map_err(|error| self.broken(&error.message))?),
+                None => head.insert(self.folder.head(held.starts[0]).map_err(|error| self.broken(&error.message))?),
             };
+            let Some(to) = self.step(&mut reader, &held, place, &mut passed)? else { continue };
+            place = self.carry(head, &held.starts, (place, to, held.end))?;
+            passed = 0;
             if reader.place() != place {
                 reader = Reader::new(self.folder.clone(), place);
             }
-            let to = self.step(&mut reader, &starts, end)?;
-            place = self.carry(head, &starts, (place, to, end))?;
             let dropped = self.delivery.delivered(place);
             self.folder.remove(dropped).map_err(|error| self.broken(&error.message))?;
             if self.overseer.stops() {
@@ -173,24 +188,26 @@ impl Courier<'_> {
         Ok(())
     }
 
-    /// Bytes that a step waits for.
-    fn least(&self) -> u64 {
-        let load = self.destination.load();
-        if load.is_full && self.destination.begun().is_none() { load.bytes } else { 1 }
-    }
-
-    /// The place where the step ends that begins where `reader` is.
-    fn step(&self, reader: &mut Reader, starts: &[u64], end: u64) -> Result<u64, Ended> {
-        if let Some(to) = self.destination.begun().filter(|to| (reader.place() + 1..=end).contains(to)) {
-            return Ok(to);
+    /// The place where the step ends that begins at `from`, of which so many lines were `passed`; `None`: it waits for more.
+    fn step(&self, reader: &mut Reader, held: &Held, from: u64, passed: &mut usize) -> Result<Option<u64>, Ended> {
+        if let Some(to) = self.destination.begun().filter(|to| (from + 1..=held.end).contains(to)) {
+            return Ok(Some(to));
         }
-        reader.skip(starts, end, self.destination.load()).map_err(|error| self.broken(&error.message))?;
-        Ok(reader.place())
+        let load = self.destination.load();
+        let rest = Load {
+            bytes: from.saturating_add(load.bytes).saturating_sub(reader.place()),
+            lines: load.lines.saturating_sub(*passed),
+            ..load
+        };
+        let more = reader.skip(&held.starts, held.end, rest).map_err(|error| self.broken(&error.message))?;
+        *passed += more;
+        let is_full = reader.place() >= from.saturating_add(load.bytes) || *passed >= load.lines;
+        Ok((is_full || held.is_all || !load.is_full).then(|| reader.place()))
     }
 
     /// How far a destination has come that was away when the session began.
     fn ask(&mut self, begun: u64) -> Result<u64, Ended> {
-        let Some((end, starts)) = self.delivery.wait(begun, 1) else { return Ok(begun) };
+        let Some(Held { end, starts, .. }) = self.delivery.wait(begun, begun) else { return Ok(begun) };
         let head = self.folder.head(starts[0]).map_err(|error| self.broken(&error.message))?;
         let mut have = begun;
         self.persist(|destination| {

@@ -71,7 +71,7 @@ pub(crate) struct Load {
     pub bytes: u64,
     /// Most lines.
     pub lines: usize,
-    /// Whether a step waits until so many bytes are there, or nothing comes any more.
+    /// Whether a step waits until so many bytes or lines are there, or nothing comes any more.
     pub is_full: bool,
 }
 

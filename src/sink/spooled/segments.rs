@@ -239,15 +239,14 @@ impl Reader {
         Ok(false)
     }
 
-    /// Passes over lines before `end`, as many as make a load.
-    pub fn skip(&mut self, starts: &[u64], end: u64, load: Load) -> Result<(), SinkError> {
+    /// Passes over lines before `end`, as many as make a load; how many these are.
+    pub fn skip(&mut self, starts: &[u64], end: u64, load: Load) -> Result<usize, SinkError> {
         let (stop, mut line) = (self.place.saturating_add(load.bytes).min(end), Vec::new());
-        for _ in 0..load.lines {
-            if self.place >= stop || !self.next(starts, end, &mut line)? {
-                break;
-            }
+        let mut passed = 0;
+        while passed < load.lines && self.place < stop && self.next(starts, end, &mut line)? {
+            passed += 1;
         }
-        Ok(())
+        Ok(passed)
     }
 
     /// The file that holds the place, at the place.
