@@ -57,12 +57,24 @@ pub fn sinks(
         if whole {
             key(site, &path, sink, kind.as_ref(), &from, targets);
         }
-        // A failed row must not take the place of a good record.
-        let default = if kind.key().is_empty() { RowChoice::default() } else { RowChoice::Ok };
-        let rows = sink.rows.unwrap_or(default);
+        let rows = rows(site, &path, sink, kind.as_ref());
         plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind, hook });
     }
     plans
+}
+
+/// Which rows a sink takes.
+fn rows(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, kind: &dyn SinkKind) -> RowChoice {
+    if let Some(RowChoice::Failed | RowChoice::All) = sink.rows.filter(|_| !kind.takes_back()) {
+        let message =
+            format!("a {} sink takes only rows that went well: no record can be taken out of it again", kind.kind());
+        let help = "write `rows = \"ok\"` or leave it out, and give failed rows a sink of their own: \
+                    `failed = { path = \"out/failed.csv\", rows = \"failed\" }`";
+        site.error(codes::BAD_VALUE, &path.key("rows"), message, help);
+    }
+    // A failed row must not take the place of a good record.
+    let all = kind.key().is_empty() && kind.takes_back();
+    sink.rows.unwrap_or(if all { RowChoice::All } else { RowChoice::Ok })
 }
 
 /// Warns of endpoints whose records nothing takes.

@@ -11,6 +11,7 @@ mod form;
 pub mod json;
 pub mod jsonl;
 mod packer;
+pub mod parquet;
 pub mod postgres;
 pub mod spool;
 pub mod spooled;
@@ -187,6 +188,11 @@ pub trait SinkKind: Debug + Send + Sync {
         false
     }
 
+    /// Whether records can be taken out of it again. From one that can't only rows that went well are kept.
+    fn takes_back(&self) -> bool {
+        true
+    }
+
     /// Opens the output and, where it is a file, takes its lock first ([`claim`]), which the sink holds as
     /// long as it lives. Nothing is lost before the first commit: what a new run finds stays as it is
     /// where it appends, and the commit that follows gives the cursor behind it.
@@ -319,4 +325,4 @@ pub struct SinkRow {
 
 /// Every kind of sink.
 pub const KINDS: &[SinkRow] =
-    &[csv::KIND, json::KIND, jsonl::KIND, postgres::KIND, sqlite::KIND, stdout::KIND, webhook::KIND];
+    &[csv::KIND, json::KIND, jsonl::KIND, parquet::KIND, postgres::KIND, sqlite::KIND, stdout::KIND, webhook::KIND];

@@ -70,6 +70,7 @@ fn names() -> BTreeSet<String> {
         (cfg!(feature = "parquet"), "input-without-parquet", "input-parquet"),
         (cfg!(feature = "sqlite"), "input-without-sqlite", "input-sqlite"),
         (cfg!(feature = "postgres"), "input-without-postgres", "input-postgres"),
+        (cfg!(feature = "parquet"), "output-without-parquet", "output-parquet"),
         (cfg!(feature = "postgres"), "output-without-postgres", "output-postgres"),
         (cfg!(feature = "sqlite"), "output-without-sqlite", "output-sqlite"),
     ];

@@ -56,6 +56,9 @@ mod nginx_tls;
 mod outputs;
 /// Lists walked from page to page.
 mod pages;
+/// Folders of Parquet files: every part whole, every record once.
+#[cfg(feature = "parquet")]
+mod parquet_sink;
 /// Rows of a PostgreSQL server that nobody here wrote.
 mod postgres;
 /// Through proxies that nobody here wrote.

@@ -59,6 +59,9 @@ fn decide(value: &Value, file: impl Fn(&str) -> PathBuf) -> Result<Decided, Prob
 }
 
 #[cfg(feature = "parquet")]
+pub(crate) use reader::footer;
+
+#[cfg(feature = "parquet")]
 use plan::{ParquetPlan as Decided, survey};
 
 /// There is none in a build that reads no such files.

@@ -21,10 +21,10 @@ use crate::source::{Read, Source, SourceError};
 const DECODED: usize = 256;
 
 /// A file whose footer was read.
-pub(super) type Footer = SerializedFileReader<File>;
+pub(crate) type Footer = SerializedFileReader<File>;
 
 /// Reads the footer of the file that is called `name` in messages.
-pub(super) fn footer(content: File, name: &str) -> Result<Footer, SourceError> {
+pub(crate) fn footer(content: File, name: &str) -> Result<Footer, SourceError> {
     guarded(|| Footer::new(content)).map_err(|why| SourceError::new(format!("{name} can't be read as Parquet: {why}")))
 }
 

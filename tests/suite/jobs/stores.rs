@@ -13,6 +13,7 @@ pub fn is_built(file: &str) -> bool {
     let needs = [
         ("parquet-input.toml", cfg!(feature = "parquet")),
         ("sqlite-input.toml", cfg!(feature = "sqlite")),
+        ("to-parquet.toml", cfg!(feature = "parquet")),
         ("to-postgres.toml", cfg!(feature = "postgres")),
         ("to-sqlite.toml", cfg!(feature = "sqlite")),
     ];
@@ -94,6 +95,40 @@ pub fn to_sqlite(file: &str) {
     let second = records();
     assert_eq!(second.len(), 200);
     assert!(first.iter().zip(&second).all(|(first, second)| first["received_at"] != second["received_at"]));
+}
+
+#[cfg(not(feature = "parquet"))]
+pub fn to_parquet(_: &str) {}
+
+/// Twice: the second run adds a part with the same columns.
+#[cfg(feature = "parquet")]
+pub fn to_parquet(file: &str) {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    let (job, _) = run(file);
+    let parts = || {
+        let entries = std::fs::read_dir(job.path("jobs/out/prices.parquet")).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>()
+    };
+    let mut truth = Truth::start();
+    let mut said: Vec<String> = (1..=200)
+        .map(|id| truth.ask(&format!("/items/{id}")).0)
+        .map(|item| {
+            let price = super::text(&item["price"]).parse::<f64>().expect("a number");
+            format!("{{id: {}, name: {}, price: {price:?}", item["id"], item["name"])
+        })
+        .collect();
+    said.sort();
+    job.run(&[]).expect_code(0);
+    assert_eq!(parts().len(), 2);
+    for part in parts() {
+        let file = SerializedFileReader::new(std::fs::File::open(&part).expect("a part")).expect("a whole part");
+        let rows = file.get_row_iter(None).expect("rows").map(|row| row.expect("a row").to_string());
+        let mut found: Vec<String> =
+            rows.map(|row| row.split(", received_at: ").next().unwrap_or_default().to_owned()).collect();
+        found.sort();
+        assert_eq!(found, said, "{}", part.display());
+    }
 }
 
 #[cfg(not(feature = "postgres"))]

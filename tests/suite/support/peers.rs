@@ -28,9 +28,20 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// The program of this name from PyPI: in the virtual environment with the pinned versions and nowhere else,
 /// as another version in PATH may behave in another way; `None` is said, as a skip.
 pub fn find_pinned(name: &str) -> Option<PathBuf> {
+    said(name, Some(pinned(name)).filter(|program| program.is_file()))
+}
+
+/// Python with pyarrow, both of that virtual environment; `None` is said, as a skip.
+#[cfg(feature = "parquet")]
+pub fn pyarrow() -> Option<PathBuf> {
+    let python = pinned("python3");
+    let done = Command::new(&python).args(["-c", "import pyarrow.parquet"]).output();
+    said("pyarrow", Some(python).filter(|_| done.is_ok_and(|done| done.status.success())))
+}
+
+fn pinned(name: &str) -> PathBuf {
     let venv = paceline::environment::variable("PACELINE_PEERS_VENV").unwrap_or_else(|| VENV.to_owned());
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(venv).join("bin").join(name);
-    said(name, Some(program).filter(|program| program.is_file()))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(venv).join("bin").join(name)
 }
 
 #[allow(clippy::print_stderr, reason = "a skipped test says so")]
