@@ -17,6 +17,7 @@ pub mod compile;
 pub mod concurrency;
 pub mod demo;
 pub mod diagnostic;
+mod disk;
 pub mod document;
 pub mod environment;
 pub mod event;

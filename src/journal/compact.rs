@@ -8,12 +8,13 @@
 //! Must never touch the old journal before the new one is durable, nor hold all failed rows in memory:
 //! a long run may have millions.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, File, Way};
+
 use super::FailedRow;
-use super::folder::{BESIDE, absent_is_fine, each_failed, private_file, sync_folder};
+use super::folder::{BESIDE, each_failed};
 use super::format::{FailedNote, append_frame};
 
 /// What becomes of a failed row; `None`: it is gone.
@@ -45,12 +46,12 @@ impl Compact {
         keep: &mut Keep<'_>,
     ) -> io::Result<Self> {
         let beside = journal.with_file_name(BESIDE);
-        absent_is_fine(fs::remove_file(&beside))?;
-        let file = private_file().append(true).create_new(true).open(&beside)?;
+        disk::remove_if_there(&beside)?;
+        let file = File::open(&beside, Way::NewToExtend)?;
         let compact = Self { file, beside, journal: journal.to_owned(), length: 0 };
         // What can't be ended would take up room that is wanted elsewhere.
         let filled = compact.fill(beginning, frame, healed, keep);
-        filled.inspect_err(|_| _ = fs::remove_file(journal.with_file_name(BESIDE)))
+        filled.inspect_err(|_| _ = disk::remove(&journal.with_file_name(BESIDE)))
     }
 
     fn fill(mut self, beginning: &[u8], frame: &[u8], healed: bool, keep: &mut Keep<'_>) -> io::Result<Self> {
@@ -72,8 +73,8 @@ impl Compact {
     /// # Errors
     /// When the rename fails or can't be made durable: which of the two will be found is not known then.
     pub(super) fn take_over(self) -> io::Result<(File, u64)> {
-        fs::rename(&self.beside, &self.journal)?;
-        sync_folder(self.journal.parent().unwrap_or(Path::new("")))?;
+        disk::rename(&self.beside, &self.journal)?;
+        disk::sync_name(&self.journal)?;
         Ok((self.file, self.length))
     }
 }

@@ -14,7 +14,7 @@
 //! name: it is written beside, synced and renamed, so that a kill at any point leaves either no
 //! journal or one with a whole opening.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::clock;
+use crate::disk::{self, File, Way};
 
 use super::{FailedRow, JournalError, Opening, Recovered, Writer, format, past};
 
@@ -91,18 +92,18 @@ impl StateFolder {
         let begun = format::beginning(opening).and_then(|beginning| Ok((self.create(&beginning)?, beginning)));
         let (file, beginning) = begun.map_err(|error| failed("begin the journal", &journal, &error))?;
         let length = beginning.len() as u64;
-        Ok(Writer::new(journal, beginning, length, Box::new(file)))
+        Ok(Writer::new(journal, beginning, length, file))
     }
 
     fn create(&self, beginning: &[u8]) -> io::Result<File> {
         let (journal, beside) = (self.journal(), self.path.join(BESIDE));
-        absent_is_fine(fs::remove_file(&beside))?;
-        let mut file = private_file().append(true).create_new(true).open(&beside)?;
+        disk::remove_if_there(&beside)?;
+        let mut file = File::open(&beside, Way::NewToExtend)?;
         file.write_all(beginning)?;
         file.sync_all()?;
         past::keep(&self.path)?;
-        fs::rename(&beside, &journal)?;
-        sync_folder(&self.path)?;
+        disk::rename(&beside, &journal)?;
+        disk::sync_folder(&self.path)?;
         past::clean(&self.path, clock::wall());
         Ok(file)
     }
@@ -119,7 +120,7 @@ impl StateFolder {
         let file = cut(&journal, found.end, found.found.torn);
         let opened = file.and_then(|file| Ok((file, format::beginning(&found.found.opening)?)));
         let (file, beginning) = opened.map_err(|error| failed("go on with the journal", &journal, &error))?;
-        Ok(Writer::new(journal, beginning, found.end, Box::new(file)))
+        Ok(Writer::new(journal, beginning, found.end, file))
     }
 
     /// Shows the rows that failed in the recovered run, commit by commit, and whether those before count no more,
@@ -169,28 +170,24 @@ pub fn peek(state: &Path) -> Result<Option<Recovered>, JournalError> {
 #[must_use]
 pub fn is_at_work(state: &Path) -> bool {
     // Shared, so that who asks at the same time is not taken for one at work.
-    let probe = File::open(state.join("lock")).map(|lock| lock.try_lock_shared());
+    let probe = fs::File::open(state.join("lock")).map(|lock| lock.try_lock_shared());
     matches!(probe, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// Makes the folder and, at the top of all state, the file that keeps it out of git.
 fn make(path: &Path) -> io::Result<()> {
-    if !path.is_dir() {
-        private_folder().create(path)?;
-        // New names are durable only when the folders they stand in are.
-        path.ancestors().skip(1).take(2).try_for_each(sync_folder)?;
-    }
+    disk::make_folder(path)?;
     let top = path.parent().filter(|parent| parent.file_name().is_some_and(|name| name == TOP)).unwrap_or(path);
     let ignore = top.join(".gitignore");
     // An empty one was begun by a process that was killed.
     if fs::metadata(&ignore).map_or(0, |found| found.len()) == 0 {
-        private_file().write(true).create(true).truncate(true).open(&ignore)?.write_all(b"*\n")?;
+        File::open(&ignore, Way::Empty)?.write_all(b"*\n")?;
     }
     Ok(())
 }
 
 fn take_lock(path: &Path) -> Result<File, JournalError> {
-    let opened = private_file().read(true).write(true).create(true).truncate(false).open(path);
+    let opened = File::open(path, Way::Keep);
     let mut file = opened.map_err(|error| failed("open the lock", path, &error))?;
     match lock_soon(&file) {
         Ok(()) => {
@@ -198,7 +195,7 @@ fn take_lock(path: &Path) -> Result<File, JournalError> {
             noted.map_err(|error| failed("write the lock", path, &error))?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => Err(taken(path, &mut file)),
+        Err(TryLockError::WouldBlock) => Err(taken(path, &file)),
         Err(TryLockError::Error(error)) => Err(failed("take the lock", path, &error)),
     }
 }
@@ -214,7 +211,7 @@ fn lock_soon(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-fn taken(path: &Path, file: &mut File) -> JournalError {
+fn taken(path: &Path, mut file: &fs::File) -> JournalError {
     let mut pid = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut pid));
     let who = match pid.trim() {
@@ -230,49 +227,18 @@ fn taken(path: &Path, file: &mut File) -> JournalError {
     }
 }
 
-/// Opens a journal behind its last whole frame.
+/// Opens a journal behind its last whole frame, and makes it durable up to there: whoever wrote it may have been killed
+/// before that, and what is done next stands on it.
 fn cut(path: &Path, end: u64, torn: u64) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).open(path)?;
+    let file = File::open(path, Way::Extend)?;
     if torn > 0 {
         file.set_len(end)?;
-        file.sync_data()?;
     }
+    file.sync_data()?;
+    disk::sync_name(path)?;
     Ok(file)
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> JournalError {
     JournalError { message: format!("can't {what} `{}`: {error}", path.display()) }
-}
-
-pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-pub(super) fn private_file() -> OpenOptions {
-    #[cfg_attr(not(unix), allow(unused_mut, reason = "only Unix has modes"))]
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-pub(super) fn private_folder() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// Makes names in a folder durable; elsewhere than on Unix a folder can't be opened, nor needs to be.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        // The parent of a bare name is the empty path, which means the working directory.
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        File::open(path)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -11,11 +11,11 @@
 //!
 //! **What is noticed.** A write that was cut off can only be the last one, since each is durable
 //! before the next begins. So these count as a torn end, which a resume cuts off: a frame that reaches
-//! beyond the end of the file, a last frame that ends exactly there with a wrong checksum, and zeros up
-//! to the end of the file. Everything else that is not whole is damage, and refused with its place: a
-//! length that fails its own checksum (it would hide where the next frame begins) and a wrong checksum
-//! in front of other frames. A flipped bit in the last frame's payload can't be told from a torn write;
-//! it costs that one commit, whose rows are sent again, and nothing is doubled in the outputs, because
+//! beyond the end of the file, a last frame that ends exactly there with a wrong checksum, and a length that
+//! fails its own checksum where no whole frame stands behind it: of a write that was not synced, a power cut
+//! may leave the end and not the beginning. Everything else that is not whole is damage, and refused with its
+//! place: what is wrong in front of a whole frame. A flipped bit in the last frame can't be told from a torn
+//! write; it costs that one commit, whose rows are sent again, and nothing is doubled in the outputs, because
 //! they are cut back to the commit before.
 //!
 //! Other files of the state folder stand in the same frames behind a header of their own ([`Kind`]).
@@ -30,6 +30,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Commit, FailedRow, JournalError, Opening, Recovered, VERSION};
+
+/// Bytes that one write may have torn, at most: a search for what stands behind them is over in a moment.
+const MOST_TORN: u64 = 256 << 20;
 
 const FILE_HEADER: u64 = 12;
 const FRAME_HEADER: usize = 12;
@@ -291,7 +294,7 @@ impl<R: Read> Frames<R> {
         self.reader.read_exact(&mut header)?;
         let [length, length_crc, payload_crc] = [0, 4, 8].map(|at| little_endian(&header[at..at + 4]));
         if crc32fast::hash(&header[..4]) != length_crc {
-            return self.zeros_to_the_end(&header);
+            return self.torn(&header);
         }
         let end = FRAME_HEADER as u64 + u64::from(length);
         if end > left {
@@ -308,22 +311,33 @@ impl<R: Read> Frames<R> {
         Ok(true)
     }
 
-    /// `false` when there is nothing but zeros from here to the end of the file.
-    fn zeros_to_the_end(&mut self, header: &[u8]) -> Result<bool, Flaw> {
-        let mut zeros = header.iter().all(|byte| *byte == 0);
-        let mut block = [0; 4096];
-        while zeros {
-            match self.reader.read(&mut block)? {
-                0 => return Ok(false),
-                count => zeros = block[..count].iter().all(|byte| *byte == 0),
-            }
+    /// `false` where no whole frame stands behind here: the last write was torn.
+    fn torn(&mut self, header: &[u8]) -> Result<bool, Flaw> {
+        let damaged = Err(self.damaged("the length of a record is wrong"));
+        let left = self.length - self.offset;
+        if left > MOST_TORN {
+            return damaged;
         }
-        Err(self.damaged("the length of a record is wrong"))
+        let mut rest = header.to_vec();
+        self.reader.read_to_end(&mut rest)?;
+        let stands = (1..rest.len()).any(|at| is_frame(&rest[at..]));
+        if stands { damaged } else { Ok(false) }
     }
 
     fn damaged(&self, what: &'static str) -> Flaw {
         Flaw::Damaged { offset: self.offset, what }
     }
+}
+
+/// Whether these bytes begin with a whole frame.
+fn is_frame(bytes: &[u8]) -> bool {
+    let Some((header, rest)) = bytes.split_at_checked(FRAME_HEADER) else { return false };
+    let [length, length_crc, payload_crc] = [0, 4, 8].map(|at| little_endian(&header[at..at + 4]));
+    let payload = rest.get(..length as usize);
+    // Zeros are no frame: none is empty.
+    length > 0
+        && crc32fast::hash(&header[..4]) == length_crc
+        && payload.is_some_and(|payload| crc32fast::hash(payload) == payload_crc)
 }
 
 fn little_endian(bytes: &[u8]) -> u32 {

@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::folder::{absent_is_fine, private_folder, sync_folder};
+use crate::disk;
+
 use super::format::{self, JOURNAL, PAST};
 use super::{JournalError, Recovered};
 
@@ -74,12 +75,9 @@ pub(super) fn keep(state: &Path) -> io::Result<()> {
     let folder = state.join(FOLDER);
     let found = ["journal.1", "journal"].map(|name| state.join(name)).into_iter().filter(|path| path.is_file());
     for journal in found {
-        if !folder.is_dir() {
-            private_folder().create(&folder)?;
-            sync_folder(state)?;
-        }
-        absent_is_fine(fs::rename(&journal, folder.join(name(&journal))))?;
-        sync_folder(&folder)?;
+        disk::make_folder(&folder)?;
+        disk::rename(&journal, &folder.join(name(&journal)))?;
+        disk::sync_folder(&folder)?;
     }
     Ok(())
 }
@@ -104,7 +102,7 @@ pub(super) fn clean(state: &Path, now: SystemTime) {
         let age = file.written.and_then(|written| now.duration_since(written).ok()).unwrap_or_default();
         if position >= MOST || age > LONGEST || newer > BYTES {
             // It is tried again when the next run begins.
-            let _ = fs::remove_file(&file.path);
+            let _ = disk::remove(&file.path);
         }
         newer = newer.saturating_add(file.bytes);
     }

@@ -4,33 +4,14 @@
 //! could be read, and after a failed sync the system may have thrown the bytes away and call the
 //! next sync a success.
 
-use std::fmt::Debug;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
+
+use crate::disk::File;
 
 use super::compact::Compact;
 use super::format::{append_frame, beginning};
 use super::{Commit, FailedRow, JournalError, Opening};
-
-/// What a journal is written to: a file, and in tests one that fails.
-pub(super) trait Tape: Debug + Send {
-    /// Writes all bytes at the end.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-
-    /// Makes everything appended durable.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-impl Tape for File {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-}
 
 /// No journal is compacted below this size, in bytes.
 const SMALL: u64 = 16 << 20;
@@ -43,7 +24,7 @@ pub struct Writer {
     path: PathBuf,
     /// Header and opening, with which a compact journal begins as well.
     beginning: Vec<u8>,
-    tape: Box<dyn Tape>,
+    file: File,
     length: u64,
     /// Length beyond which the journal is compacted.
     room: u64,
@@ -53,10 +34,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes to `tape`, which has this length, begins with `beginning` and ends with a whole frame;
+    /// Writes to `file`, which has this length, begins with `beginning` and ends with a whole frame;
     /// `path` is where it stands.
-    pub(super) fn new(path: PathBuf, beginning: Vec<u8>, length: u64, tape: Box<dyn Tape>) -> Self {
-        Self { path, beginning, tape, length, room: SMALL, frame: Vec::new(), broken: None }
+    pub(super) fn new(path: PathBuf, beginning: Vec<u8>, length: u64, file: File) -> Self {
+        Self { path, beginning, file, length, room: SMALL, frame: Vec::new(), broken: None }
     }
 
     /// Appends a commit and makes it durable, with one write and one sync; or, where the journal has
@@ -85,14 +66,14 @@ impl Writer {
             writer.put_into_frame(commit)?;
             let compact = Compact::write(&writer.path, &writer.beginning, &writer.frame, commit.healed, renumber)?;
             let (file, length) = compact.take_over()?;
-            (writer.tape, writer.length) = (Box::new(file), length);
+            (writer.file, writer.length) = (file, length);
             Ok(())
         })
     }
 
     /// Writes the journal anew, however small it is.
     #[cfg(test)]
-    pub(super) fn commit_compactly(&mut self, commit: &Commit) -> Result<(), JournalError> {
+    pub(crate) fn commit_compactly(&mut self, commit: &Commit) -> Result<(), JournalError> {
         self.lasting(|writer| {
             writer.put_into_frame(commit)?;
             if writer.write_anew(commit.healed)? { Ok(()) } else { Err(io::Error::other("not compacted")) }
@@ -118,8 +99,8 @@ impl Writer {
         if self.has_grown() && self.write_anew(commit.healed)? {
             return Ok(());
         }
-        self.tape.append(&self.frame)?;
-        self.tape.sync()?;
+        self.file.write_all(&self.frame)?;
+        self.file.sync_data()?;
         self.length += self.frame.len() as u64;
         Ok(())
     }
@@ -143,7 +124,7 @@ impl Writer {
             return Ok(false);
         };
         let (file, length) = compact.take_over()?;
-        (self.tape, self.length) = (Box::new(file), length);
+        (self.file, self.length) = (file, length);
         self.room = SMALL.max(length.saturating_mul(GROWTH));
         Ok(true)
     }

@@ -8,11 +8,10 @@
 
 mod cutting;
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, File, Way};
 use crate::journal::{Commit, FailedRow, JournalError, Opening, Rename, StateFolder, WalkNote, Writer};
 use crate::plan::Plan;
 use crate::sink::{Cursor, Form, claim, fill, spooled, tail_crc};
@@ -130,8 +129,8 @@ pub fn finish(state: &mut Commit, writer: &mut Writer) -> Result<(), String> {
     for rename in std::mem::take(&mut state.renames) {
         // Gone: an earlier session renamed it and was killed before it could note so.
         if rename.from.exists() {
-            std::fs::rename(&rename.from, &rename.to).map_err(|error| unreadable(&rename.to, &error))?;
-            sync_folder(&rename.to).map_err(|error| unreadable(&rename.to, &error))?;
+            disk::rename(&rename.from, &rename.to).map_err(|error| unreadable(&rename.to, &error))?;
+            disk::sync_name(&rename.to).map_err(|error| unreadable(&rename.to, &error))?;
         }
     }
     writer.commit(state).map_err(|error| error.message)
@@ -144,7 +143,7 @@ pub fn clean(plan: &Plan) {
 
 fn remove(output: &Path) {
     // Nothing depends on it: where it can't be removed, the next healing writes over it.
-    let _ = std::fs::canonicalize(output).and_then(|path| std::fs::remove_file(beside(&path)));
+    let _ = std::fs::canonicalize(output).and_then(|path| disk::remove(&beside(&path)));
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
@@ -238,7 +237,7 @@ fn verify(
             path.display()
         )
     };
-    let file = File::options().read(true).write(true).open(path).map_err(|error| unreadable(path, &error))?;
+    let file = File::open(path, Way::Edit).map_err(|error| unreadable(path, &error))?;
     claim(&file, path).map_err(|error| error.message)?;
     let whole = (|| {
         let length = file.metadata()?.len();
@@ -255,12 +254,12 @@ fn verify(
 fn rewrite((path, form): (&Path, Form), cursor: Cursor, spans: &[(u64, u64)]) -> io::Result<(Rename, Cursor)> {
     let path = &std::fs::canonicalize(path)?;
     let from = beside(path);
-    let old = File::open(path)?;
-    let new = OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o600).open(&from)?;
+    let old = std::fs::File::open(path)?;
+    let new = File::open(&from, Way::Empty)?;
     new.set_permissions(old.metadata()?.permissions())?;
     let cursor = fill(new, &from, form, without(spans, form, &old, cursor)?)?;
     // Its name must be there after a power cut as well: the commit that comes next counts on it.
-    sync_folder(&from)?;
+    disk::sync_name(&from)?;
     Ok((Rename { from, to: path.to_path_buf() }, cursor))
 }
 
@@ -269,13 +268,9 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.healing"))
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

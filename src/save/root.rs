@@ -5,21 +5,22 @@
 //! files lie in a hidden folder of the root, on the same file system, where one rename gives them their
 //! name. Must never follow a link below the root, nor touch a file that it was not told to.
 
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::SavePath;
+use crate::disk::{self, Name, Way};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const NEW_FILE: OFlags =
-    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// See the module. Removes its hidden folder when dropped.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Root {
     /// In words.
     pub fn make(path: &Path) -> Result<PathBuf, String> {
         let path = named(path);
-        let made = crate::sink::make_folder(path).and_then(|()| std::fs::canonicalize(path));
+        let made = disk::make_folder(path).and_then(|()| std::fs::canonicalize(path));
         made.map_err(|error| format!("nothing can be saved in {}: {error}", path.display()))
     }
 
@@ -90,7 +91,7 @@ impl Root {
         let (path, hidden) = (named(path), format!("{}-{job}", super::name::OWN));
         let failed = |error: io::Error| format!("nothing can be saved in {}: {error}", path.display());
         let folder = File::open(path).map_err(failed)?;
-        let unfinished = claim(&folder, &hidden).map_err(failed)?.ok_or_else(|| {
+        let unfinished = claim((path, &folder), &hidden).map_err(failed)?.ok_or_else(|| {
             format!(
                 "another run of a job of this name saves in {}: wait until it has ended, or save to another folder",
                 path.display()
@@ -107,13 +108,15 @@ impl Root {
     /// Begins an unfinished file. Dropped before it is placed, it is gone.
     pub fn begin(self: &Arc<Self>) -> io::Result<Unfinished> {
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let file = openat(&self.unfinished, &name, NEW_FILE, Mode::RUSR | Mode::WUSR)?;
-        Ok(Unfinished { file: Some(file.into()), name, root: Arc::clone(self) })
+        let path = self.path.join(&self.hidden).join(&name);
+        let file =
+            disk::File::open_at(Name { path: &path, within: Some((&self.unfinished, name.as_ref())) }, Way::New)?;
+        Ok(Unfinished { file: Some(file), name, root: Arc::clone(self) })
     }
 
     /// Makes the names in a folder durable.
     pub fn sync(&self, folder: &Folder) -> io::Result<()> {
-        self.handle(folder).sync_all()
+        disk::sync_held_folder(&self.path.join(&folder.below), self.handle(folder))
     }
 
     /// Removes the hidden folder with all that is in it.
@@ -123,7 +126,9 @@ impl Root {
         }
         // What can't be removed now is removed with the last unfinished file, or by the next session.
         let _ = self.clear();
-        let removed = unlinkat(&self.folder, &self.hidden, AtFlags::REMOVEDIR);
+        let path = self.path.join(&self.hidden);
+        let hidden = Name { path: &path, within: Some((&self.folder, self.hidden.as_ref())) };
+        let removed = disk::remove_folder_at(hidden);
         self.closed.store(removed.is_ok(), Ordering::Release);
     }
 
@@ -136,21 +141,28 @@ impl Root {
         for entry in Dir::read_from(&self.unfinished)? {
             let entry = entry?;
             if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                match unlinkat(&self.unfinished, entry.file_name(), AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(error) => return Err(error.into()),
+                match self.remove_unfinished(OsStr::from_bytes(entry.file_name().to_bytes())) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    Ok(()) | Err(_) => {}
                 }
             }
         }
         Ok(())
     }
 
+    fn remove_unfinished(&self, name: &OsStr) -> io::Result<()> {
+        let path = self.path.join(&self.hidden).join(name);
+        disk::remove_at(Name { path: &path, within: Some((&self.unfinished, name)) })
+    }
+
     /// Opens the folders on the way to a file, made where they are not there; the last is the file's own.
-    fn way(&self, names: &[&str]) -> Result<Vec<Folder>, (Errno, PathBuf)> {
+    fn way(&self, names: &[&str]) -> Result<Vec<Folder>, (io::Error, PathBuf)> {
         let mut way = vec![Folder::default()];
         for (depth, name) in names.iter().enumerate() {
             let below = way[depth].below.join(name);
-            let entered = enter(self.handle(&way[depth]), name).map_err(|error| (error, below.clone()))?;
+            let path = self.path.join(&below);
+            let entered = enter(Name { path: &path, within: Some((self.handle(&way[depth]), name.as_ref())) });
+            let entered = entered.map_err(|error| (error, below.clone()))?;
             way.push(Folder { below, handle: Some(entered) });
         }
         Ok(way)
@@ -161,9 +173,9 @@ impl Root {
     }
 
     /// Whether an error is about this one path, in words.
-    fn judge(&self, error: Errno, at: &Path) -> NotPlaced {
+    fn judge(&self, error: &io::Error, at: &Path) -> NotPlaced {
         let path = self.shown(at);
-        match error {
+        match Errno::from_io_error(error).unwrap_or(Errno::IO) {
             Errno::NOTDIR | Errno::LOOP => NotPlaced::Path(format!(
                 "{path} is a file or a link, and files are saved in folders alone: move it away, or change `save.path`"
             )),
@@ -177,7 +189,7 @@ impl Root {
                 "{path} can't be saved: it lies on another disk than {}; begin `save.path` with its folder",
                 self.path.display()
             )),
-            error => NotPlaced::of(&path, &error.into()),
+            _ => NotPlaced::of(&path, error),
         }
     }
 }
@@ -194,20 +206,25 @@ fn named(path: &Path) -> &Path {
 }
 
 /// Opens a folder of a folder; makes it if it is not there.
-fn enter(folder: &File, name: &str) -> Result<File, Errno> {
-    match openat(folder, name, FOLDER, Mode::empty()) {
-        Err(Errno::NOENT) => match mkdirat(folder, name, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => openat(folder, name, FOLDER, Mode::empty()).map(File::from),
-            Err(error) => Err(error),
+fn enter(name: Name<'_>) -> io::Result<File> {
+    let enter = || {
+        let Some((folder, within)) = name.within else { return File::open(name.path) };
+        Ok(retry_on_intr(|| openat(folder, within, FOLDER, Mode::empty()))?.into())
+    };
+    match enter() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match disk::make_folder_at(name) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => enter(),
         },
-        entered => entered.map(File::from),
+        entered => entered,
     }
 }
 
 /// The hidden folder, locked; `None` when another process holds it.
-fn claim(folder: &File, hidden: &str) -> io::Result<Option<File>> {
+fn claim((path, folder): (&Path, &File), hidden: &str) -> io::Result<Option<File>> {
     loop {
-        let unfinished = enter(folder, hidden)?;
+        let path = path.join(hidden);
+        let unfinished = enter(Name { path: &path, within: Some((folder, hidden.as_ref())) })?;
         match unfinished.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -229,7 +246,7 @@ fn claim(folder: &File, hidden: &str) -> io::Result<Option<File>> {
 #[derive(Debug)]
 pub(super) struct Unfinished {
     /// Taken when the file got its name.
-    file: Option<File>,
+    file: Option<disk::File>,
     name: String,
     root: Arc<Root>,
 }
@@ -245,17 +262,20 @@ impl Unfinished {
 
     /// Gives the file its name; a file of that name is replaced. The folders on the way come with it, as some
     /// other row may have made one of them a moment ago; nothing is synced.
-    pub fn place(&mut self, path: &SavePath) -> Result<(File, Vec<Folder>), NotPlaced> {
+    pub fn place(&mut self, path: &SavePath) -> Result<(disk::File, Vec<Folder>), NotPlaced> {
         let mut names: Vec<&str> = path.names().collect();
         let name = names.pop().unwrap_or_default();
         let root = Arc::clone(&self.root);
-        let way = root.way(&names).map_err(|(error, at)| root.judge(error, &at))?;
+        let way = root.way(&names).map_err(|(error, at)| root.judge(&error, &at))?;
         let folder = way.last().map_or(&root.folder, |folder| root.handle(folder));
         let at = || names.iter().chain([&name]).collect::<PathBuf>();
-        renameat(&root.unfinished, &self.name, folder, name).map_err(|error| root.judge(error, &at()))?;
+        let (old, new) = (root.path.join(&root.hidden).join(&self.name), root.path.join(at()));
+        let from = Name { path: &old, within: Some((&root.unfinished, self.name.as_ref())) };
+        let to = Name { path: &new, within: Some((folder, name.as_ref())) };
+        disk::rename_at(from, to).map_err(|error| root.judge(&error, &at()))?;
         match self.file.take() {
             Some(file) => Ok((file, way)),
-            None => Err(root.judge(Errno::BADF, &at())),
+            None => Err(root.judge(&Errno::BADF.into(), &at())),
         }
     }
 }
@@ -264,7 +284,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         if self.file.take().is_some() {
             // What can't be removed now is removed when the root is closed.
-            let _ = unlinkat(&self.root.unfinished, &self.name, AtFlags::empty());
+            let _ = self.root.remove_unfinished(self.name.as_ref());
         }
     }
 }

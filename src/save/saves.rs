@@ -5,7 +5,6 @@
 //! never say that everything is durable while some file is not.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -13,6 +12,7 @@ use std::time::Duration;
 
 use super::root::{Folder, NotPlaced, Root, Unfinished};
 use super::{SavePath, SavePlan};
+use crate::disk::File;
 use crate::plan::{Plan, StatusSet};
 use crate::retry::{Failure, FailureKind};
 use crate::template::Context;

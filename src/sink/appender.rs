@@ -4,7 +4,7 @@
 //! happens to be. Behind what is committed stands what closes the file; what follows is written over it. After a failed write or sync nothing is counted any more: the kernel may have dropped what it
 //! could not write, and will not say so twice.
 
-use std::fs::File;
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::form::Form;
 use super::packer::Packer;
 use super::{Cursor, SinkError};
+use crate::disk::File;
 
 /// Bytes that gather before they are written.
 const FLUSH: usize = 256 * 1024;
@@ -163,7 +164,7 @@ pub(crate) fn fill(file: File, path: &Path, form: Form, mut text: impl Read) -> 
 }
 
 /// The checksum of a cursor at `offset`.
-pub(crate) fn tail_crc(file: &File, offset: u64) -> io::Result<u32> {
+pub(crate) fn tail_crc(file: &fs::File, offset: u64) -> io::Result<u32> {
     let length = offset.min(TAIL);
     let mut tail = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact_at(&mut tail, offset - length)?;
@@ -192,9 +193,10 @@ pub(super) fn reason(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Way;
 
     fn appender(path: &Path) -> Appender {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        let file = File::open(path, Way::Keep).unwrap();
         Appender::new(file, path.to_owned(), Form::default(), (0, 0))
     }
 

@@ -28,7 +28,6 @@ pub(crate) use appender::{fill, tail_crc};
 pub use form::Form;
 pub use spooled::{Delivery, Overseer};
 pub use target::claim;
-pub(crate) use target::make_folder;
 pub(crate) use typed::{ColumnType, declared};
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! Must never destroy a byte that no commit of this run stands for, unless the job says `replace`; and
 //! never change a file whose lock another sink holds.
 
-use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -18,6 +17,7 @@ use super::form::Form;
 use super::{Cursor, OnExisting, SinkError, Start, existing};
 use crate::compile::Site;
 use crate::diagnostic::codes;
+use crate::disk::{self, File, Way};
 use crate::document::KeyPath;
 
 /// A file to write.
@@ -109,7 +109,7 @@ impl Target {
             OnExisting::Error if self.is_empty() => Ok(()),
             OnExisting::Error => Err(self.exists()),
             OnExisting::Append | OnExisting::Replace => {
-                let file = OpenOptions::new().read(true).write(true).open(&self.path);
+                let file = File::open(&self.path, Way::Edit);
                 let file = file.map_err(|error| self.failed(&error))?;
                 self.survey_content(&file)
             }
@@ -118,7 +118,7 @@ impl Target {
 
     /// Whether what is there can be gone on with. What a run leaves that was cut off at once can, by a file that is
     /// empty, as it is before the first commit.
-    fn survey_content(&self, file: &File) -> Result<(), SinkError> {
+    fn survey_content(&self, file: &fs::File) -> Result<(), SinkError> {
         if self.on_existing == OnExisting::Append && !self.is_empty() {
             self.end(file, file.metadata().map_err(|error| self.failed(&error))?.len())?;
         }
@@ -126,17 +126,17 @@ impl Target {
     }
 
     fn is_empty(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
     }
 
     /// Whether there is a file that could be written; what is no file is refused.
     fn examine(&self) -> Result<bool, SinkError> {
         let refuse = |what: &str| Err(SinkError::new(format!("{} can't be written: {what}", self.path.display())));
-        match std::fs::metadata(&self.path) {
+        match fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_dir() => refuse("it is a directory"),
             Ok(metadata) if !metadata.is_file() => refuse("it is not a regular file"),
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::read_link(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(&self.path) {
                 Ok(target) => refuse(&format!("it is a link to {}, which does not exist", target.display())),
                 Err(_) => Ok(false),
             },
@@ -190,20 +190,16 @@ impl Target {
         Ok(appender)
     }
 
-    fn end(&self, file: &File, length: u64) -> Result<Option<existing::End>, SinkError> {
+    fn end(&self, file: &fs::File, length: u64) -> Result<Option<existing::End>, SinkError> {
         existing::end(file, length, self.form).map_err(|why| SinkError::new(format!("{} {why}", self.path.display())))
     }
 
     fn create(&self) -> Result<Appender, SinkError> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        make_folder(folder).map_err(|error| self.failed(&error))?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path);
-        let file = file.map_err(|error| self.failed(&error))?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        disk::make_folder(folder).map_err(|error| self.failed(&error))?;
+        let file = File::open(&self.path, Way::New).map_err(|error| self.failed(&error))?;
         claim(&file, &self.path)?;
-        file.sync_all().and_then(|()| sync_folder(folder)).map_err(|error| self.failed(&error))?;
+        file.sync_all().and_then(|()| disk::sync_folder(folder)).map_err(|error| self.failed(&error))?;
         Ok(Appender::new(file, self.path.clone(), self.form, (0, 0)))
     }
 
@@ -234,8 +230,10 @@ impl Target {
     }
 
     fn open_existing(&self) -> Result<File, SinkError> {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.failed(&error))?;
+        let file = File::open(&self.path, Way::Edit).map_err(|error| self.failed(&error))?;
         claim(&file, &self.path)?;
+        // Who made it may have been killed before its name was durable.
+        disk::sync_found(&self.path).map_err(|error| self.failed(&error))?;
         Ok(file)
     }
 
@@ -256,7 +254,7 @@ impl Target {
 /// # Errors
 /// When another run or another sink holds it, when the path names another file by now, or when there
 /// can be no lock. A file system that knows no locks is written without one.
-pub fn claim(file: &File, path: &Path) -> Result<(), SinkError> {
+pub fn claim(file: &fs::File, path: &Path) -> Result<(), SinkError> {
     let name = path.display();
     let failed = |error: &io::Error| SinkError::new(format!("{name} can't be locked: {}", reason(error)));
     match file.try_lock() {
@@ -268,7 +266,7 @@ pub fn claim(file: &File, path: &Path) -> Result<(), SinkError> {
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => return Err(failed(&error)),
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
-    let (held, named) = (file.metadata(), std::fs::metadata(path));
+    let (held, named) = (file.metadata(), fs::metadata(path));
     let (held, named) = held.and_then(|held| Ok((held, named?))).map_err(|error| failed(&error))?;
     if (held.dev(), held.ino()) == (named.dev(), named.ino()) {
         return Ok(());
@@ -281,31 +279,13 @@ pub fn claim(file: &File, path: &Path) -> Result<(), SinkError> {
 const MEND_GONE: &str = "Put the file back, or begin a new run with --fresh";
 const MEND_EDITED: &str = "Put back the file as it was, or move it away and begin a new run with --fresh";
 
-/// Whether the file holds nothing but `head` or a beginning of it.
-fn is_beginning(file: &File, length: u64, head: &[u8]) -> io::Result<bool> {
+/// Whether the file holds nothing but `head` or a beginning of it, or zeros in the place of some of it: a power cut
+/// leaves such files of writes that were not synced.
+fn is_beginning(file: &fs::File, length: u64, head: &[u8]) -> io::Result<bool> {
     if length > head.len() as u64 {
         return Ok(false);
     }
     let mut content = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact_at(&mut content, 0)?;
-    Ok(head.starts_with(&content))
-}
-
-/// Makes a folder and those above it, each durable in the one that holds it.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.file_name() != Some(OsStr::new("..")) {
-        make_folder(above)?;
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => Err(error),
-        Ok(()) | Err(_) => sync_folder(above),
-    }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    Ok(content.iter().zip(head).all(|(found, ours)| found == ours || *found == 0))
 }

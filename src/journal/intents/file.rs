@@ -12,16 +12,13 @@
 //! that is done beside it, synced and renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::folder::{absent_is_fine, private_file, sync_folder};
+use crate::disk::{self, File, Way};
 use crate::journal::format::{INTENTS, append_frame, beginning_of, fold};
-use crate::journal::writer::Tape;
 use crate::journal::{JournalError, RowSet};
 
 /// Name of the file in the state folder.
@@ -79,7 +76,7 @@ pub struct IntentFile {
     path: PathBuf,
     /// Header and head.
     beginning: Vec<u8>,
-    tape: Box<dyn Tape>,
+    file: File,
     length: u64,
     /// Length beyond which it is written anew.
     room: u64,
@@ -132,7 +129,7 @@ impl IntentFile {
         let begun = beginning_of(&INTENTS, &head)
             .and_then(|beginning| Ok((take_over(&path, write_beside(&path, &beginning, open.iter())?)?, beginning)));
         let ((file, length), beginning) = begun.map_err(|error| JournalError { message: words(&path, &error) })?;
-        Ok(Self { path, beginning, tape: Box::new(file), length, room: SMALL, open })
+        Ok(Self { path, beginning, file, length, room: SMALL, open })
     }
 
     /// Rows that are open, by endpoint of the plan.
@@ -156,7 +153,7 @@ impl IntentFile {
     /// given, all that is open after the group, the file is written anew with that instead.
     ///
     /// # Errors
-    /// When it can't. Nothing may be written after that: see [`Tape`].
+    /// When it can't. Nothing may be written after that.
     pub(super) fn write(&mut self, group: &BTreeMap<Key, bool>, open: Option<&[Key]>) -> io::Result<()> {
         if let Some(open) = open
             && self.write_anew(open)?
@@ -166,8 +163,8 @@ impl IntentFile {
         let rows = |noted: bool| group.iter().filter(|(_, is)| **is == noted).map(|(key, _)| *key).collect();
         let mut frame = Vec::new();
         append_frame(&mut frame, &Group { noted: rows(true), cleared: rows(false) })?;
-        self.tape.append(&frame)?;
-        self.tape.sync()?;
+        self.file.write_all(&frame)?;
+        self.file.sync_data()?;
         self.length += frame.len() as u64;
         Ok(())
     }
@@ -179,7 +176,7 @@ impl IntentFile {
             return Ok(false);
         };
         let (file, length) = take_over(&self.path, beside)?;
-        (self.tape, self.length, self.room) = (Box::new(file), length, SMALL);
+        (self.file, self.length, self.room) = (file, length, SMALL);
         Ok(true)
     }
 
@@ -188,11 +185,10 @@ impl IntentFile {
         words(&self.path, error)
     }
 
-    /// On another tape, and of this length already.
+    /// As if it had this length already.
     #[cfg(test)]
-    pub(super) fn on(mut self, tape: Box<dyn Tape>, length: u64) -> Self {
-        (self.tape, self.length) = (tape, length);
-        self
+    pub(super) fn of_length(self, length: u64) -> Self {
+        Self { length, ..self }
     }
 }
 
@@ -207,8 +203,8 @@ fn words(path: &Path, error: &io::Error) -> String {
 /// Writes a whole file beside the one it will replace, and makes it durable.
 fn write_beside<'k>(path: &Path, beginning: &[u8], open: impl Iterator<Item = &'k Key>) -> io::Result<File> {
     let beside = path.with_file_name(BESIDE);
-    absent_is_fine(fs::remove_file(&beside))?;
-    let mut file = private_file().append(true).create_new(true).open(&beside)?;
+    disk::remove_if_there(&beside)?;
+    let mut file = File::open(&beside, Way::NewToExtend)?;
     let mut bytes = beginning.to_vec();
     let mut open = open.copied().peekable();
     while open.peek().is_some() {
@@ -223,7 +219,7 @@ fn write_beside<'k>(path: &Path, beginning: &[u8], open: impl Iterator<Item = &'
 /// The file to go on with, under its name, and its length.
 fn take_over(path: &Path, beside: File) -> io::Result<(File, u64)> {
     let length = beside.metadata()?.len();
-    fs::rename(path.with_file_name(BESIDE), path)?;
-    sync_folder(path.parent().unwrap_or(Path::new("")))?;
+    disk::rename(&path.with_file_name(BESIDE), path)?;
+    disk::sync_name(path)?;
     Ok((beside, length))
 }

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use tempfile::TempDir;
 
 use super::file::SMALL;
 use super::*;
-use crate::journal::writer::Tape;
+use crate::disk::watch::{Answer, Told, Watch, steps, watch};
 
 const RUN: &str = "r1";
 
@@ -175,35 +174,24 @@ fn a_kill_while_it_is_begun_leaves_the_old_one_or_the_new() {
     assert!(!home.path().join("intents.new").exists());
 }
 
-/// A tape that counts, waits for leave at each sync, and fails at its nth operation.
-#[derive(Debug)]
-struct Watched {
-    operations: Arc<Mutex<Vec<&'static str>>>,
-    fails_at: usize,
-    /// Told when a sync begins; it ends when it is answered.
-    gate: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>,
+/// A file of intents of which every change is heard of once it has begun.
+fn watched(home: &TempDir, mut hear: impl FnMut(&Told) -> Answer + Send + 'static) -> (Watch, IntentFile) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let is_armed = Arc::clone(&armed);
+    let hear = move |told: &Told| if is_armed.load(Ordering::SeqCst) { hear(told) } else { Answer::Do };
+    let watch = watch(home.path(), hear);
+    let file = begin(home);
+    armed.store(true, Ordering::SeqCst);
+    (watch, file)
 }
 
-impl Watched {
-    fn step(&self, name: &'static str) -> io::Result<()> {
-        let mut operations = self.operations.lock().unwrap();
-        operations.push(name);
-        if operations.len() == self.fails_at { Err(io::Error::other("no space left")) } else { Ok(()) }
-    }
-}
-
-impl Tape for Watched {
-    fn append(&mut self, _bytes: &[u8]) -> io::Result<()> {
-        self.step("append")
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        if let Some((begun, leave)) = &self.gate {
-            begun.send(()).unwrap();
-            leave.recv().unwrap();
-        }
-        self.step("sync")
-    }
+/// The same, of which nothing is written: what is found later stands in a file that was written anew.
+fn swallowed(home: &TempDir) -> (Watch, IntentFile) {
+    let mut first = None;
+    watched(home, move |told| match told {
+        Told::Write { number, .. } if *first.get_or_insert(*number) == *number => Answer::Pretend,
+        _ => Answer::Do,
+    })
 }
 
 #[tokio::test]
@@ -212,8 +200,21 @@ async fn many_share_one_write_and_one_sync_and_nobody_is_told_before_it() {
     let (begun, begins) = mpsc::channel();
     let (give, leave) = mpsc::channel();
     let operations = Arc::<Mutex<Vec<_>>>::default();
-    let tape = Watched { operations: operations.clone(), fails_at: 0, gate: Some((begun, leave)) };
-    let intents = Arc::new(live(begin(&home).on(Box::new(tape), 0)));
+    let log = Arc::clone(&operations);
+    let hear = move |told: &Told| {
+        match told {
+            Told::Write { .. } => log.lock().unwrap().push("write"),
+            Told::Sync { .. } => {
+                begun.send(()).unwrap();
+                leave.recv().unwrap();
+                log.lock().unwrap().push("sync");
+            }
+            _ => {}
+        }
+        Answer::Do
+    };
+    let (_watch, file) = watched(&home, hear);
+    let intents = Arc::new(live(file));
     let told = Arc::new(AtomicU64::new(0));
     let note = |row: u64| {
         let (intents, told) = (intents.clone(), told.clone());
@@ -240,7 +241,7 @@ async fn many_share_one_write_and_one_sync_and_nobody_is_told_before_it() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(*operations.lock().unwrap(), ["append", "sync", "append", "sync"]);
+    assert_eq!(*operations.lock().unwrap(), ["write", "sync", "write", "sync"]);
     intents.note(0, [5]).await.unwrap();
     assert_eq!(operations.lock().unwrap().len(), 4, "it is durable already");
 }
@@ -249,14 +250,15 @@ async fn many_share_one_write_and_one_sync_and_nobody_is_told_before_it() {
 async fn a_failed_write_or_sync_is_final_for_everybody() {
     for (fails_at, expected) in [(3, 3), (4, 4)] {
         let home = TempDir::new().unwrap();
-        let operations = Arc::<Mutex<Vec<_>>>::default();
-        let tape = Watched { operations: operations.clone(), fails_at, gate: None };
+        let (_watch, operations) = steps(home.path(), fails_at);
         let (tell, told) = mpsc::channel();
         let broken = move |words| tell.send(words).unwrap();
-        let intents = Intents::start(begin(&home).on(Box::new(tape), 0), broken).unwrap();
+        let file = begin(&home);
+        operations.lock().unwrap().clear();
+        let intents = Intents::start(file, broken).unwrap();
         intents.note(0, [1]).await.unwrap();
         let error = intents.note(0, [2]).await.unwrap_err();
-        assert!(error.contains("intents") && error.contains("no space left"), "{error}");
+        assert!(error.contains("intents") && error.contains("No space left"), "{error}");
         assert_eq!(intents.note(0, [3]).await.unwrap_err(), error);
         assert_eq!(intents.note(0, [1]).await.unwrap_err(), error, "also what is durable already: the run ends");
         intents.clear(0, 1);
@@ -276,15 +278,11 @@ async fn after_the_end_nothing_is_noted() {
     assert_eq!(unknown(home.path()), [set([]), set([])]);
 }
 
-/// A tape that swallows everything: whatever is found after it stands in a file that was written anew.
-fn swallowing() -> Box<dyn Tape> {
-    Box::new(Watched { operations: Arc::default(), fails_at: 0, gate: None })
-}
-
 #[tokio::test]
 async fn a_file_that_has_grown_is_written_anew_with_what_is_open() {
     let home = TempDir::new().unwrap();
-    let intents = live(begin(&home).on(swallowing(), SMALL - 60));
+    let (_watch, file) = swallowed(&home);
+    let intents = live(file.of_length(SMALL - 60));
     for row in 0..3 {
         intents.note(1, [row]).await.unwrap();
     }
@@ -300,9 +298,9 @@ async fn a_file_that_has_grown_is_written_anew_with_what_is_open() {
 #[tokio::test]
 async fn a_file_whose_rows_are_mostly_open_is_not_written_anew_for_each_of_them() {
     let home = TempDir::new().unwrap();
-    let mut file = begin(&home);
+    let (_watch, mut file) = swallowed(&home);
     file.open = (0..20_000).map(|row| (0, row)).collect::<BTreeSet<_>>();
-    let intents = live(file.on(swallowing(), 2 * SMALL));
+    let intents = live(file.of_length(2 * SMALL));
     intents.note(1, [1]).await.unwrap();
     assert_eq!(killed(&home), [set([]), set([])]);
 }
@@ -312,14 +310,14 @@ async fn without_room_for_a_second_file_the_first_goes_on() {
     let home = TempDir::new().unwrap();
     let state = home.path().join("state");
     fs::create_dir(&state).unwrap();
+    let (_watch, operations) = steps(home.path(), 0);
     let file = IntentFile::begin(&state, RUN, &names(&["a", "b"])).unwrap();
-    let operations = Arc::<Mutex<Vec<_>>>::default();
-    let tape = Watched { operations: operations.clone(), fails_at: 0, gate: None };
-    let intents = live(file.on(Box::new(tape), SMALL + 1));
+    operations.lock().unwrap().clear();
+    let intents = live(file.of_length(SMALL + 1));
     fs::remove_dir_all(&state).unwrap();
     intents.note(0, [1]).await.unwrap();
     intents.note(0, [2]).await.unwrap();
-    assert_eq!(*operations.lock().unwrap(), ["append", "sync", "append", "sync"]);
+    assert_eq!(*operations.lock().unwrap(), ["write", "sync", "write", "sync"]);
 }
 
 proptest::proptest! {

@@ -112,7 +112,7 @@ mod tests {
         let (path, form) = (folder.join(name), form(name));
         let (text, places) = shape(name.contains("json"), records);
         let committed = text.strip_suffix("\n]\n").unwrap_or(&text);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        let file = crate::disk::File::open(&path, crate::disk::Way::Empty).unwrap();
         let cursor = fill(file, &path, form, committed.as_bytes()).unwrap();
         assert_eq!(whole(&path), text, "{name}");
         (path, cursor, places)

@@ -1,5 +1,9 @@
 //! Tests of what is opened from a plan.
 
+mod crash;
+mod faults;
+mod world;
+
 use std::path::Path;
 
 use super::*;

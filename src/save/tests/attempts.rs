@@ -137,7 +137,7 @@ async fn few_files_wait_for_the_commit_and_what_is_lost_stops_it() {
     saves.sync().unwrap();
     assert_eq!(saves.waiting(), (0, 0));
     let path = SavePath { whole: "gone/x".to_owned(), root: 0 };
-    let file = fs::File::open(folder.path().join("root/1")).unwrap();
+    let file = crate::disk::File::open(&folder.path().join("root/1"), crate::disk::Way::Edit).unwrap();
     // A pipe can't be synced.
     let pipe = std::io::pipe().unwrap().0;
     let folder = Folder { below: PathBuf::from("gone"), handle: Some(std::os::fd::OwnedFd::from(pipe).into()) };

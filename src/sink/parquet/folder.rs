@@ -12,8 +12,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::part::Old;
+use crate::disk;
 use crate::sink::appender::reason;
-use crate::sink::{SinkError, claim, make_folder};
+use crate::sink::{SinkError, claim};
 
 /// What the names of parts begin with.
 const PART: &str = "part-";
@@ -56,14 +57,14 @@ impl Folder {
     /// whoever wrote that is dead.
     pub fn open(&mut self) -> Result<(), SinkError> {
         self.examine()?;
-        make_folder(&self.path).map_err(|error| self.failed(&error))?;
+        disk::make_folder(&self.path).map_err(|error| self.failed(&error))?;
         let held = File::open(&self.path).map_err(|error| self.failed(&error))?;
         claim(&held, &self.path)?;
         self.held = Some(held);
         let left = |name: &String| name.starts_with(&format!(".{PART}")) && name.ends_with(UNFINISHED);
         let names = self.entries().map_err(|error| self.failed(&error))?;
         for (name, _) in names.into_iter().filter(|(name, is_file)| *is_file && left(name)) {
-            fs::remove_file(self.path.join(name)).map_err(|error| self.failed(&error))?;
+            disk::remove(&self.path.join(name)).map_err(|error| self.failed(&error))?;
         }
         Ok(())
     }
@@ -112,13 +113,13 @@ impl Folder {
 
     /// Gives a part that is on disk its name, which is on disk, too, when this returns.
     pub fn place(&self, number: u64) -> io::Result<()> {
-        fs::rename(self.unfinished(number), self.path.join(self.name(number)))?;
+        disk::rename(&self.unfinished(number), &self.path.join(self.name(number)))?;
         self.sync()
     }
 
     /// Makes the names in it durable.
     pub fn sync(&self) -> io::Result<()> {
-        self.held.as_ref().map_or(Ok(()), File::sync_all)
+        self.held.as_ref().map_or(Ok(()), |held| disk::sync_held_folder(&self.path, held))
     }
 
     /// What a file is like now.
@@ -132,7 +133,7 @@ impl Folder {
     pub fn remove(&self, old: &[Old]) -> io::Result<()> {
         for file in old.iter().filter(|file| is_part(&file.name) && self.number(&file.name).is_none()) {
             if self.look(&file.name).is_ok_and(|now| now == *file) {
-                fs::remove_file(self.path.join(&file.name))?;
+                disk::remove(&self.path.join(&file.name))?;
             }
         }
         self.sync()

@@ -3,8 +3,7 @@
 //! Its metadata says which bytes of which sink's spool it holds, so that nothing else has to know how far a run has come.
 //! Must never be written under its own name.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::Group;
 use super::{Codec, schema};
+use crate::disk::{File, Way};
 use crate::sink::appender::reason;
 use crate::sink::spooled::{Head, Line, Lines, Setback};
 use crate::source::parquet::footer;
@@ -66,7 +66,7 @@ pub(super) struct Said {
 /// Reads the footer of a file; why it can't be read.
 pub(super) fn read(path: &Path) -> Result<Said, String> {
     let name = path.display().to_string();
-    let content = File::open(path).map_err(|error| format!("{name} can't be read: {}", reason(&error)))?;
+    let content = fs::File::open(path).map_err(|error| format!("{name} can't be read: {}", reason(&error)))?;
     let footer = footer(content, &name).map_err(|error| error.message)?;
     let about = footer.metadata().file_metadata();
     let pairs = about.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
@@ -77,8 +77,7 @@ pub(super) fn read(path: &Path) -> Result<Said, String> {
 
 /// Writes a part to a file that is not there, whole and durable.
 pub(super) fn write(path: &Path, head: &Head, note: &Note, codec: Codec, lines: &mut Lines<'_>) -> Result<(), Setback> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = created.map_err(|error| setback(&error))?;
+    let file = File::open(path, Way::New).map_err(|error| setback(&error))?;
     let schema = schema::schema(head).map_err(|error| failed(&error))?;
     let properties = Arc::new(properties(codec, note));
     let mut writer = SerializedFileWriter::new(file, schema, properties).map_err(|error| failed(&error))?;

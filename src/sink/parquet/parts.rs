@@ -4,12 +4,11 @@
 //! over, and gets its own when it is on disk; what a kill leaves of one is removed and made again from the spool. What a
 //! run replaces goes behind its first part. Must never remove what no part of this run takes the place of.
 
-use std::fs;
-
 use super::ParquetPlan;
 use super::folder::Folder;
 use super::part::{self, Note};
 use super::schema;
+use crate::disk;
 use crate::sink::spooled::{Destination, Head, Lines, Load, Setback};
 use crate::sink::table::known;
 use crate::sink::{ColumnType, OnExisting, SinkError, SinkOpening, Start};
@@ -185,7 +184,7 @@ impl Parts {
         }
         let unfinished = self.folder.unfinished(reached.next);
         let written = part::write(&unfinished, head, &note, self.plan.codec, lines);
-        written.inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
+        written.inspect_err(|_| drop(disk::remove(&unfinished)))?;
         self.folder.place(reached.next).map_err(failed)?;
         if !note.replaces.is_empty() {
             self.folder.remove(&note.replaces).map_err(failed)?;

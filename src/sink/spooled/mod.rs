@@ -7,6 +7,8 @@
 
 mod courier;
 mod destination;
+#[cfg(test)]
+pub(crate) mod far;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use super::table::{Dropped, Table, known, union};
 use super::typed::{ColumnType, Guess, refusal};
 use super::webhook::Sender;
 use super::{Cursor, Sink, SinkError, SinkOpening, Start};
+use crate::disk;
 use crate::record::{InputColumns, Layout, Record};
 use crate::row::Cell;
 
@@ -70,7 +73,7 @@ pub fn sweep(state: &Path, run: &str) {
             name.starts_with("sink-") && ENDINGS.iter().any(|end| name.ends_with(end)) && !name.starts_with(&ours)
         })
     });
-    others.for_each(|file| drop(std::fs::remove_file(file.path())));
+    others.for_each(|file| drop(disk::remove(&file.path())));
 }
 
 /// The file in which a destination keeps its note, beside the spool of a sink.

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Load, NOTE};
+use crate::disk;
 use crate::sink::appender::Appender;
 use crate::sink::cells::json;
 use crate::sink::target::Target;
@@ -78,7 +79,7 @@ impl Folder {
     /// Drops the files that begin at these places.
     pub fn remove(&self, starts: impl IntoIterator<Item = u64>) -> Result<(), SinkError> {
         for start in starts {
-            fs::remove_file(self.path(start)).map_err(|error| self.failed("can't be dropped", &error))?;
+            disk::remove(&self.path(start)).map_err(|error| self.failed("can't be dropped", &error))?;
         }
         Ok(())
     }

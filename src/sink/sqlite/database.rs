@@ -4,8 +4,6 @@
 //! both. Journal mode is left as the file has it; every commit is synced. Must never wait for a lock for longer than
 //! [`BUSY`]: the courier asks again.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,9 +12,10 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags, OptionalExtension, Trans
 use serde_json::Value;
 
 use super::SqlitePlan;
+use crate::disk::{self, Way};
 use crate::sink::spooled::{Destination, Head, Line, Lines, Setback};
 use crate::sink::sql::{PROGRESS, SqlTable, list, quoted};
-use crate::sink::{ColumnType, OnExisting, SinkError, make_folder};
+use crate::sink::{ColumnType, OnExisting, SinkError};
 
 /// How long one step waits for another program's lock.
 const BUSY: Duration = Duration::from_secs(2);
@@ -96,9 +95,9 @@ impl Database {
         let file = &self.plan.file;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let refused = |error: std::io::Error| Setback::Refused(format!("it can't be written: {error}"));
-        make_folder(folder).map_err(refused)?;
+        disk::make_folder(folder).map_err(refused)?;
         // SQLite would make it with whatever mode the umask leaves.
-        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file);
+        let made = disk::File::open(file, Way::Keep);
         made.map_err(refused)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || {

@@ -8,11 +8,11 @@
 //! that was torn is none: the slot beside it holds what was true before, and the request of the torn one has not left.
 //! Must never overwrite the slot that counts, nor say that a note is written before it is durable.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, File, Way};
 use crate::sink::SinkError;
 
 /// Bytes from one slot to the next.
@@ -73,12 +73,10 @@ pub(super) struct Note {
 impl Note {
     /// Begins one: nothing is delivered. What an earlier run left there goes.
     pub fn begin(path: PathBuf) -> Result<Self, SinkError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
-        let made = options.open(&path).and_then(|file| {
+        let made = File::open(&path, Way::Empty).and_then(|file| {
             file.write_all_at(&[0; BOTH], 0)?;
             file.sync_all()?;
-            File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+            disk::sync_name(&path)?;
             Ok(file)
         });
         let file = made.map_err(|error| failed(&path, "made", &error))?;
@@ -87,8 +85,7 @@ impl Note {
 
     /// Goes on with one. A file that is shorter than both slots was being made when the process died.
     pub fn resume(path: PathBuf) -> Result<Self, SinkError> {
-        let opened = OpenOptions::new().read(true).write(true).open(&path);
-        let file = opened.map_err(|error| failed(&path, "read", &error))?;
+        let file = File::open(&path, Way::Edit).map_err(|error| failed(&path, "read", &error))?;
         if file.metadata().map_err(|error| failed(&path, "read", &error))?.len() < BOTH as u64 {
             return Self::begin(path);
         }
