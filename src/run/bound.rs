@@ -33,6 +33,8 @@ struct Look {
     delivering: usize,
     /// Batches that wait for their pause to be over.
     pausing: usize,
+    /// Whether rows wait for the oldest one to end, as records are written in input order.
+    in_order: bool,
     /// Retries that wait for the budget.
     on_budget: bool,
     /// Whether the number in flight is found by looking at the server.
@@ -76,6 +78,7 @@ fn look(lane: &Lane) -> Look {
         held: held.map(|buckets| held_back(buckets.plan())),
         delivering: usize::try_from(read(&lane.live().delivering)).unwrap_or(usize::MAX),
         pausing: usize::try_from(read(&lane.live().pausing)).unwrap_or(usize::MAX),
+        in_order: read(&lane.live().in_order) > 0,
         on_budget: lane.pacing.waits_for_budget(now),
         adaptive: lane.plan().adaptive,
     }
@@ -104,6 +107,7 @@ fn bound(look: &Look) -> Option<String> {
         return Some(if look.adaptive { "the server" } else { "concurrency" }.to_owned());
     }
     let what = match () {
+        () if look.in_order && ready == 0 => "one slow row (order = \"input\")",
         () if look.on_budget => "retry.budget",
         () if at_work > 0 || ready > 0 => "the server",
         () if look.pausing > 0 => "the batch pause",
@@ -132,6 +136,10 @@ mod tests {
         assert_eq!(found(Look { adaptive: true, ..look(standing(5, 0, 10)) }), "the server");
         assert_eq!(found(look(standing(0, 0, 3))), "the server", "the last of a batch");
         assert_eq!(found(look(standing(0, 4, 0))), "waits before retries");
+        let in_order = |standing| Look { in_order: true, ..look(standing) };
+        assert_eq!(found(in_order(standing(0, 0, 1))), "one slow row (order = \"input\")");
+        assert_eq!(found(in_order(standing(0, 1, 0))), "one slow row (order = \"input\")", "it sleeps before a retry");
+        assert_eq!(found(in_order(standing(5, 0, 3))), "the server", "others are there to be sent");
         assert_eq!(found(Look { pausing: 1, ..look(standing(0, 0, 0)) }), "the batch pause");
         let held = Some("the server (api held back)".to_owned());
         let held = |standing| Look { held: held.clone(), ..look(standing) };

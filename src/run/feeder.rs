@@ -189,15 +189,16 @@ impl Intake {
         (first..).zip(rows).collect()
     }
 
-    /// Waits until row `sequence` is less than `window` ahead of the oldest unwritten one.
-    async fn window(&self, sequence: u64, window: u64) {
+    /// Raises `waiting` until row `sequence` is less than `window` ahead of the oldest unwritten one.
+    async fn window(&self, sequence: u64, window: u64, waiting: &AtomicU64) {
+        let mut waits = None;
         loop {
-            let progress = self.progress.notified();
-            tokio::pin!(progress);
+            tokio::pin! { let progress = self.progress.notified(); }
             progress.as_mut().enable();
             if sequence < self.written.load(Ordering::Acquire) + window {
                 return;
             }
+            waits.get_or_insert_with(|| Raised::new(waiting));
             progress.await;
         }
     }
@@ -312,7 +313,7 @@ async fn add(lane: &Lane, intake: &Intake, rows: Vec<(u64, Taken)>, chunk: &mut 
         let ordinal = read.ordinal();
         chunk.reach(lane, intake, ordinal).await;
         if lane.plan().order == Order::Input && chunk.is_empty() {
-            intake.window(sequence, window).await;
+            intake.window(sequence, window, &lane.live().in_order).await;
         }
         match read {
             Read::Row(row) if unknown => unknown_row(lane, Arc::new(row), sequence).await,

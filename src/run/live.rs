@@ -33,6 +33,8 @@ pub struct Lane {
     pub delivering: AtomicU64,
     /// Batches that wait for their pause to be over.
     pub pausing: AtomicU64,
+    /// Rows of an endpoint in input order that wait for the oldest one to end.
+    pub in_order: AtomicU64,
     /// Rows that sleep before a retry.
     pub sleeping: AtomicU64,
 }
