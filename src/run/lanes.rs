@@ -81,7 +81,7 @@ fn buckets(shared: &Shared, index: usize, endpoint: &EndpointPlan) -> Vec<Arc<Bu
 }
 
 /// Calls of an endpoint that can be on the wire at once: more than the connections carry would only wait.
-fn slots(endpoint: &EndpointPlan) -> usize {
+pub(super) fn slots(endpoint: &EndpointPlan) -> usize {
     let each = endpoint.client.calls_per_connection(endpoint.needs_tls());
     endpoint.concurrency.min(endpoint.client.connections_total.saturating_mul(each)).max(1)
 }

@@ -18,6 +18,7 @@ pub mod failed;
 mod feeder;
 mod fitting;
 mod gate;
+mod handles;
 mod heal;
 pub mod holds;
 mod hook;

@@ -22,6 +22,7 @@ use super::auths::Auths;
 use super::chain::{Chains, OpenSpool};
 use super::control::{self, Cause, Control, Desk};
 use super::feeder::Selection;
+use super::handles;
 use super::holds::{self, HeldOver};
 use super::hook;
 use super::idempotency::Keys;
@@ -94,7 +95,7 @@ fn cannot(error: impl std::fmt::Display) -> RunError {
 ///
 /// # Errors
 /// When the session can't start; nothing was sent.
-pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
+pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
     if options.failed_only && plan.row_limit.is_some() {
         return Err(cannot("--failed sends all rows that failed; leave --limit away"));
     }
@@ -116,7 +117,8 @@ pub async fn open(plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
 
     let (control, desk) = control::line();
     let held = holds::left(&session.state.holds, clock::wall());
-    let facts = facts(&plan, &folder, &session);
+    let mut facts = facts(&plan, &folder, &session);
+    facts.warnings.extend(handles::fit(&mut plan, handles::limit));
     let shared = Arc::new(Shared {
         keys: Keys::of(&session.run),
         run: session.run.clone(),
