@@ -76,7 +76,7 @@ fn filled(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Opt
 }
 
 /// Compiles a template whose value must stay secret, so that it can't stand in the job file.
-pub(super) fn secret_template(
+pub(crate) fn secret_template(
     site: &mut Site<'_>,
     path: &KeyPath,
     text: &str,

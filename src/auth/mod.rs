@@ -21,6 +21,11 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request};
 use serde_json::Value;
 
+#[cfg(feature = "s3")]
+pub(crate) use aws_sigv4::Signing;
+#[cfg(feature = "s3")]
+pub(crate) use fields::secret_template;
+
 use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::retry::{Failure, RetryPlan};

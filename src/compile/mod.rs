@@ -31,7 +31,7 @@ mod retry;
 mod rules;
 mod run_if;
 mod save;
-mod secrets;
+pub(crate) mod secrets;
 mod selecting;
 mod sinks;
 mod unsendable;

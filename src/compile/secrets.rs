@@ -24,6 +24,22 @@ pub fn secrets(site: &mut Site<'_>, spec: &JobSpec) -> Vec<SecretPlan> {
     plans
 }
 
+/// Every secret that the job declares, for who opens some by itself. What is wrong with them is told by [`secrets`].
+pub(crate) fn declared(site: &Site<'_>) -> Vec<SecretPlan> {
+    let root = KeyPath::of(["secrets"]);
+    let Some(NodeValue::Table(entries)) = site.document.get(&root).map(|node| &node.value) else { return Vec::new() };
+    let text = |name: &str, key| match &site.document.get(&root.key(name).key(key))?.value {
+        NodeValue::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    let origin = |name: &str| match text(name, "env") {
+        Some(variable) => Some(Origin::Environment(variable)),
+        None => text(name, "file").map(|file| Origin::File(site.file(&file))),
+    };
+    let names = entries.iter().map(|(key, _)| key.name.clone());
+    names.filter_map(|name| Some(SecretPlan { origin: origin(&name)?, name })).collect()
+}
+
 /// The names that templates may use: also of those whose table is wrong, which has been told.
 pub fn names(site: &Site<'_>) -> Vec<String> {
     match site.document.get(&KeyPath::of(["secrets"])).map(|node| &node.value) {

@@ -2,10 +2,10 @@
 //!
 //! Must never let a password stand in a job file.
 
-use crate::compile::Site;
+use crate::compile::{Site, secrets};
 use crate::diagnostic::codes;
-use crate::document::{KeyPath, NodeValue};
-use crate::secret::{Origin, SecretPlan};
+use crate::document::KeyPath;
+use crate::secret::SecretPlan;
 #[cfg(feature = "postgres")]
 use crate::template::Context;
 use crate::template::{RowScope, Scope, Spot, Template};
@@ -28,7 +28,7 @@ pub(crate) struct Login {
 impl Login {
     /// Decides the keys `url` and `password` of the table at `path`.
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, url: &str, password: Option<&str>) -> Option<Self> {
-        let secrets = secrets(site);
+        let secrets = secrets::declared(site);
         let names = secrets.iter().map(|secret| secret.name.clone()).collect();
         let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false };
         let url = secret_or(site, &path.key("url"), url, &scope, may_stand);
@@ -39,22 +39,6 @@ impl Login {
         };
         Some(Self { url: url?, password, secrets })
     }
-}
-
-/// Every secret that the job declares.
-fn secrets(site: &Site<'_>) -> Vec<SecretPlan> {
-    let root = KeyPath::of(["secrets"]);
-    let Some(NodeValue::Table(entries)) = site.document.get(&root).map(|node| &node.value) else { return Vec::new() };
-    let text = |name: &str, key| match &site.document.get(&root.key(name).key(key))?.value {
-        NodeValue::String(text) => Some(text.clone()),
-        _ => None,
-    };
-    let origin = |name: &str| match text(name, "env") {
-        Some(variable) => Some(Origin::Environment(variable)),
-        None => text(name, "file").map(|file| Origin::File(site.file(&file))),
-    };
-    let names = entries.iter().map(|(key, _)| key.name.clone());
-    names.filter_map(|name| Some(SecretPlan { origin: origin(&name)?, name })).collect()
 }
 
 /// Whether a URL holds nothing that must not stand in a job file.

@@ -83,6 +83,11 @@ impl Scribe {
         }
     }
 
+    /// Every row has ended and the journal stands for it: what waits for that at the far end may be done.
+    pub(super) fn tell_whole(&self) {
+        self.deliveries().for_each(|delivery| delivery.whole());
+    }
+
     /// Waits until everything is where it belongs, or will not get there in this session. Whether it is there.
     pub(super) fn finish_deliveries(&self) -> bool {
         // Each is waited for, whatever the others say.

@@ -127,7 +127,14 @@ mod tests {
         assert_eq!(wanted(plan(10, "save = { path = \"out/{{ row.value }}\" }\n")), plain + SAVING + 10);
         let mut spooled = plan(10, "");
         let kind = Arc::new(FarKind { far: Arc::default(), told: Arc::new(|_| {}) });
-        spooled.sinks.push(SinkPlan { name: "far".into(), from: vec![0], rows: RowChoice::All, columns: None, kind });
+        spooled.sinks.push(SinkPlan {
+            name: "far".into(),
+            from: vec![0],
+            rows: RowChoice::All,
+            columns: None,
+            kind,
+            hook: None,
+        });
         assert_eq!(wanted(spooled), plain + SPOOLED);
         let chained = "[endpoints.b]\nurl = \"http://a.example/{{ row.value }}\"\ninput.endpoint = \"a\"\nconcurrency = 5\nmeta = []\n";
         let chained = plan(10, chained);

@@ -192,6 +192,9 @@ impl Scribe {
         }
         self.state.complete = all && self.sinks.iter().all(|open| open.delivery.is_none());
         self.commit()?;
+        if all {
+            self.tell_whole();
+        }
         if self.finish_deliveries() && all && !self.state.complete {
             self.state.complete = true;
             self.commit()?;

@@ -13,6 +13,7 @@ pub mod jsonl;
 mod packer;
 pub mod parquet;
 pub mod postgres;
+pub mod s3;
 pub mod spool;
 pub mod spooled;
 #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code, reason = "databases alone need it"))]
@@ -323,5 +324,14 @@ pub struct SinkRow {
 }
 
 /// Every kind of sink.
-pub const KINDS: &[SinkRow] =
-    &[csv::KIND, json::KIND, jsonl::KIND, parquet::KIND, postgres::KIND, sqlite::KIND, stdout::KIND, webhook::KIND];
+pub const KINDS: &[SinkRow] = &[
+    csv::KIND,
+    json::KIND,
+    jsonl::KIND,
+    parquet::KIND,
+    postgres::KIND,
+    s3::KIND,
+    sqlite::KIND,
+    stdout::KIND,
+    webhook::KIND,
+];

@@ -352,6 +352,45 @@ fn no_secret_of_a_webhook_is_in_anything_that_is_left_behind() {
     assert!(arrived(&HOOK.canary(), &oracle));
 }
 
+/// The keys of a bucket are no part of an endpoint: the server says all three back, first to who asks whether a run may begin,
+/// then to who writes.
+#[cfg(feature = "s3")]
+#[test]
+fn no_key_of_a_bucket_is_in_anything_that_is_left_behind() {
+    let keys = ["access", "secret", "session"].map(|name| (name, format!("{name}-kanarie/v7+8&9=?{}", name.len())));
+    let lines = keys.clone().map(|(name, _)| format!("{name}.env = \"{name}\"\n")).concat();
+    let given = [("access", "access-key"), ("secret", "secret-key"), ("session", "session-token")];
+    let given = given.map(|(name, key)| format!("{key} = \"{{{{ secrets.{name} }}}}\"\n")).concat();
+    for (position, is_list) in (0..said("").len()).flat_map(|form| [(form, true), (form, false)]) {
+        let all: Vec<String> = keys.iter().map(|(_, key)| said(key)[position].clone()).collect();
+        let oracle = Oracle::start(move |request| match request.path.as_str() {
+            "/items/1" => Answer::text(200, "{\"id\":1}"),
+            _ if request.method == "GET" && !is_list => Answer::text(200, "<ListBucketResult></ListBucketResult>"),
+            _ => {
+                let words = all.join(" ").replace('&', "&amp;");
+                Answer::text(403, format!("<Error><Code>{words}</Code><Message>{words}</Message></Error>"))
+            }
+        });
+        let job = format!(
+            "[secrets]\n{lines}[endpoints.item]\nurl = \"ORACLE/items/{{{{ row.value }}}}\"\ninput.range = {{ from = 1, to = 1 }}\n\
+             [sinks.out.s3]\nurl = \"s3://shop/prices.jsonl\"\nendpoint = \"ORACLE\"\n{given}"
+        );
+        let job = keys.iter().fold(Job::at(&oracle.url(), &job), |job, (name, key)| job.variable(name, key));
+        let done = [
+            job.command(&["check", "job.toml"]),
+            job.command(&["plan", "job.toml"]).expect_code(0),
+            job.run(&["-v"]).expect_code(3),
+            job.run(&["--output", "json"]).expect_code(3),
+            job.command(&["plan", "job.toml", "--output", "json"]),
+        ];
+        assert!(done[2].stderr.contains("***"), "nothing was there to be hidden: {}", done[2].stderr);
+        assert!(arrived(&keys[0].1, &oracle) && arrived(&keys[2].1, &oracle) && !arrived(&keys[1].1, &oracle));
+        for (_, key) in &keys {
+            assert_eq!(found(key, &artefacts(&job, &done)), None);
+        }
+    }
+}
+
 #[test]
 fn what_is_planted_is_found() {
     let slot = &SLOTS[5];

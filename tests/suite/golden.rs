@@ -72,6 +72,7 @@ fn names() -> BTreeSet<String> {
         (cfg!(feature = "postgres"), "input-without-postgres", "input-postgres"),
         (cfg!(feature = "parquet"), "output-without-parquet", "output-parquet"),
         (cfg!(feature = "postgres"), "output-without-postgres", "output-postgres"),
+        (cfg!(feature = "s3"), "output-without-s3", "output-s3"),
         (cfg!(feature = "sqlite"), "output-without-sqlite", "output-sqlite"),
     ];
     let others = built.map(|(is_built, without, with)| if is_built { without } else { with });

@@ -62,6 +62,7 @@ jobs! {
     sqlite_input: "sqlite-input.toml",
     to_parquet: "to-parquet.toml",
     to_postgres: "to-postgres.toml",
+    to_s3: "to-s3.toml",
     to_sqlite: "to-sqlite.toml",
     two_apis: "two-apis.toml",
     upload_files: "upload-files.toml",
@@ -151,7 +152,7 @@ mod check {
     };
     pub(super) use super::outputs::{packed_output, webhook};
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
-    pub(super) use super::stores::{parquet_input, sqlite_input, to_parquet, to_postgres, to_sqlite};
+    pub(super) use super::stores::{parquet_input, sqlite_input, to_parquet, to_postgres, to_s3, to_sqlite};
     use super::*;
 
     pub(super) fn quickstart(file: &str) {

@@ -52,6 +52,9 @@ mod nginx;
 mod nginx_limits;
 /// The same server behind TLS.
 mod nginx_tls;
+/// Objects in buckets: every record once.
+#[cfg(feature = "s3")]
+mod objects;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Lists walked from page to page.

@@ -158,7 +158,7 @@ impl Auth for Live {
 }
 
 /// What signs.
-struct Signing {
+pub(crate) struct Signing {
     region: String,
     service: String,
     access_key: String,
@@ -182,6 +182,12 @@ impl Signer for Signing {
 }
 
 impl Signing {
+    /// Signs what goes to S3, or to what speaks it.
+    #[cfg(feature = "s3")]
+    pub(crate) fn s3(region: String, access_key: String, secret_key: Secret, session_token: Option<Secret>) -> Self {
+        Self { region, service: "s3".to_owned(), access_key, secret_key, session_token }
+    }
+
     fn is_s3(&self) -> bool {
         self.service == "s3" || self.service.starts_with("s3-") || self.service == "s3express"
     }

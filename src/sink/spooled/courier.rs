@@ -39,6 +39,8 @@ struct State {
     starts: Vec<u64>,
     /// Nothing comes any more.
     closed: bool,
+    /// As [`Delivery::whole`] says.
+    whole: bool,
     /// The courier has ended: whether everything was delivered.
     ended: Option<bool>,
 }
@@ -73,6 +75,11 @@ impl Delivery {
         let full = |state: &mut State| state.ended.is_none() && state.committed - state.delivered >= BOUND;
         let waited = self.changed.wait_timeout_while(self.state(), patience, full);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Every row of the run has ended, and the journal stands for what it gave.
+    pub fn whole(&self) {
+        self.state().whole = true;
     }
 
     /// Nothing is added any more: waits until everything is delivered or given up. Whether it is all delivered.
@@ -185,7 +192,8 @@ impl Courier<'_> {
                 return Err(Ended);
             }
         }
-        Ok(())
+        let is_whole = self.delivery.state().whole;
+        if is_whole { self.persist(|destination| destination.complete()) } else { Ok(()) }
     }
 
     /// The place where the step ends that begins at `from`, of which so many lines were `passed`; `None`: it waits for more.

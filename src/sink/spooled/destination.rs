@@ -108,4 +108,9 @@ pub(crate) trait Destination: Send {
     /// Takes all of these lines and notes that it has come to `to`, or nothing of both; how many records had to go and were
     /// not there.
     fn deliver(&mut self, head: &Head, from: u64, to: u64, lines: &mut Lines<'_>) -> Result<u64, Setback>;
+
+    /// The run is whole and all of its records are here: what was to go then goes. Done again where it was not heard.
+    fn complete(&mut self) -> Result<(), Setback> {
+        Ok(())
+    }
 }

@@ -18,6 +18,8 @@ struct Far {
     begun: Option<u64>,
     /// Lines in each step so far.
     steps: Vec<usize>,
+    /// How many rows there were when it was told that the run is whole.
+    completed: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +72,15 @@ impl Destination for FarEnd {
         let taken = far.rows.len() - before;
         far.steps.push(taken);
         fault.map_or(Ok(0), |_| Err(Setback::Away("cut off".into())))
+    }
+
+    fn complete(&mut self) -> Result<(), Setback> {
+        let mut far = self.0.lock().unwrap();
+        far.completed = Some(far.rows.len());
+        match far.faults.pop() {
+            Some(_) => Err(Setback::Away("cut off".into())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -162,6 +173,20 @@ fn what_is_away_for_a_while_gets_everything_once() {
         "{:?}",
         bench.words()
     );
+}
+
+#[test]
+fn a_run_that_is_whole_is_told_so_behind_its_last_record_and_no_other_is() {
+    let bench = Bench::new(&[Fault::Away, Fault::Deaf]);
+    let (_, cursor) = bench.session(Start::New, 0..20);
+    assert_eq!(bench.far.lock().unwrap().completed, None, "a run that was stopped");
+    bench.far.lock().unwrap().faults = vec![Fault::Away; 2];
+    let mut sink = bench.open(Start::Resume(cursor));
+    let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
+    delivery.whole();
+    assert!(delivery.finish());
+    let far = bench.far.lock().unwrap();
+    assert_eq!((far.completed, far.faults.len()), (Some(20), 0), "and again until it was heard");
 }
 
 #[test]

@@ -20,7 +20,10 @@ fn names_and_endings_are_unique() {
             assert!(endings.insert(*ending) && !ending.starts_with('.'), "{ending}");
         }
     }
-    assert_eq!(names, HashSet::from(["csv", "json", "jsonl", "parquet", "postgres", "sqlite", "stdout"]));
+    assert_eq!(
+        names,
+        HashSet::from(["csv", "json", "jsonl", "parquet", "postgres", "s3", "sqlite", "stdout", "webhook"])
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub fn is_built(file: &str) -> bool {
         ("sqlite-input.toml", cfg!(feature = "sqlite")),
         ("to-parquet.toml", cfg!(feature = "parquet")),
         ("to-postgres.toml", cfg!(feature = "postgres")),
+        ("to-s3.toml", cfg!(feature = "s3")),
         ("to-sqlite.toml", cfg!(feature = "sqlite")),
     ];
     needs.iter().all(|(needy, is_built)| *is_built || *needy != file)
@@ -159,4 +160,38 @@ pub fn to_postgres(file: &str) {
     let second = moments();
     assert_eq!(second.len(), 200);
     assert!(first.iter().zip(&second).all(|(first, second)| first != second));
+}
+
+#[cfg(not(feature = "s3"))]
+pub fn to_s3(_: &str) {}
+
+/// Twice: the second run takes the place of the first.
+#[cfg(feature = "s3")]
+pub fn to_s3(file: &str) {
+    use crate::support::Job;
+    use crate::support::moto::Moto;
+
+    let Some(moto) = Moto::start() else { return };
+    moto.python("s3.create_bucket(Bucket='shop')");
+    let endpoint = format!("sinks.prices.s3.endpoint=\"http://{}\"", moto.address());
+    let job = Job::example(file).variable("SHOP_ACCESS_KEY", &moto.access).variable("SHOP_SECRET_KEY", &moto.secret);
+    let mut truth = Truth::start();
+    let price = |item: &Value| json!([item["id"], item["name"], item["price"]]);
+    let mut said: Vec<String> = (1..=200).map(|id| price(&truth.ask(&format!("/items/{id}")).0).to_string()).collect();
+    said.sort();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        job.run(&["--set", &endpoint]).expect_code(0);
+        let objects = moto.objects("shop");
+        let [object] = &objects[..] else { panic!("{objects:?}") };
+        assert!(object.key.starts_with("prices/part-") && object.key.ends_with(".jsonl.zst"), "{}", object.key);
+        let text = zstd::decode_all(&std::fs::read(&object.file).expect("a file")[..]).expect("zstd");
+        let records = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let mut found: Vec<String> =
+            records.map(|line| price(&serde_json::from_slice(line).expect("JSON")).to_string()).collect();
+        found.sort();
+        assert_eq!(found, said);
+        keys.push(object.key.clone());
+    }
+    assert_ne!(keys[0], keys[1]);
 }

@@ -2,6 +2,8 @@
 //!
 //! Built to be trusted: nothing here uses the code that it judges, but for the clock.
 
+#[cfg(feature = "s3")]
+pub mod bucket;
 pub mod client;
 #[cfg(feature = "postgres")]
 pub mod cutter;
@@ -9,6 +11,7 @@ pub mod dice;
 pub mod golden;
 pub mod job;
 pub mod machine;
+pub mod moto;
 pub mod oracle;
 pub mod output;
 pub mod peers;
