@@ -53,6 +53,7 @@ pub fn sinks(
             Some(sends) => hook::hook(site, around, (&place, name), sends, limits).map(Arc::new),
             None => None,
         };
+        twice(site, &path, kind.as_ref(), &plans);
         alike(site, &path, sink, kind.as_ref(), &from, targets);
         if whole {
             key(site, &path, sink, kind.as_ref(), &from, targets);
@@ -61,6 +62,17 @@ pub fn sinks(
         plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind, hook });
     }
     plans
+}
+
+/// What is no file is written by one sink as well.
+fn twice(site: &mut Site<'_>, path: &KeyPath, kind: &dyn SinkKind, others: &[SinkPlan]) {
+    let Some(owned) = kind.owns() else { return };
+    if let Some(other) = others.iter().find(|other| other.kind.owns().as_ref() == Some(&owned)) {
+        let message = format!("{owned} is written by two sinks");
+        let (other, help) =
+            (KeyPath::of(["sinks", other.name.as_str()]), "give each sink a table of its own, or join them");
+        site.conflict(path, "the second", &other, "the first", message, help);
+    }
 }
 
 /// Which rows a sink takes.

@@ -172,6 +172,11 @@ pub trait SinkKind: Debug + Send + Sync {
         self.path().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
     }
 
+    /// What no other sink of the job may write to, where that is no file: a new run may empty it first.
+    fn owns(&self) -> Option<String> {
+        None
+    }
+
     /// Columns that a record needs a value in, and that the job's sink must have; where a record with the same values
     /// in them comes again, it takes the place of the one before.
     fn key(&self) -> &[String] {

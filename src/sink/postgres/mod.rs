@@ -159,6 +159,10 @@ impl SinkKind for PostgresPlan {
         format!("{}, table {}", self.0.name, self.0.table.name)
     }
 
+    fn owns(&self) -> Option<String> {
+        Some(self.target())
+    }
+
     fn identity(&self) -> String {
         format!("postgres {} {}", self.0.written, self.0.table.identity())
     }
