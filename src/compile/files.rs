@@ -79,6 +79,13 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
             let message = format!("`{shown}` is written by two sinks");
             site.conflict(&place, "the second", other, "the first", message, "give each sink a file of its own");
         }
+        let nested = |other: &PathBuf| *other != file && (file.starts_with(other) || other.starts_with(&file));
+        if let Some((_, other, _)) = outputs.iter().find(|(known, ..)| nested(known)) {
+            let message = format!(
+                "`{shown}` and another sink's path can't be one in the other: that one would be a folder and a file"
+            );
+            site.conflict(&place, "this one", other, "the other", message, "give each sink a path of its own");
+        }
         if let Some((_, other)) = inputs.iter().find(|(known, _)| *known == file) {
             let message = format!("`{shown}` is read and written by the same job");
             site.conflict(&place, "written here", other, "read here", message, "write to another file");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{input, mention, sinks};
+use super::{input, mention};
 use crate::plan::EndpointPlan;
 use crate::sink::SinkPlan;
 use crate::spec::{EndpointSpec, JobSpec};
@@ -44,9 +44,8 @@ pub fn identity(
     }
     for Output { plan, from } in outputs {
         let prefix = format!("sinks.{}", plan.name);
-        let written = spec.sinks.as_ref().and_then(|sinks| sinks.get(&plan.name));
         keys.insert(format!("{prefix}.kind"), plan.kind.kind().to_owned());
-        keys.insert(format!("{prefix}.target"), written.map_or_else(|| "jsonl".to_owned(), sinks::identity));
+        keys.insert(format!("{prefix}.target"), plan.kind.identity());
         keys.insert(format!("{prefix}.from"), from.join(", "));
         keys.insert(format!("{prefix}.rows"), text(&plan.rows));
         keys.insert(format!("{prefix}.columns"), plan.columns.as_ref().map_or("all".to_owned(), text));

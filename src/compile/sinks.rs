@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
 use crate::record::{InputColumns, Layout};
-use crate::sink::{KINDS, RowChoice, SinkKind, SinkPlan, SinkRow, webhook};
+use crate::sink::{KINDS, RowChoice, SinkKind, SinkPlan, SinkRow};
 use crate::source::unpack::inner;
 use crate::spec::sink::{SinkSpec, SinkTarget};
 use crate::spec::text::ListSpec;
@@ -84,9 +84,7 @@ fn rows(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, kind: &dyn SinkKin
                     `failed = { path = \"out/failed.csv\", rows = \"failed\" }`";
         site.error(codes::BAD_VALUE, &path.key("rows"), message, help);
     }
-    // A failed row must not take the place of a good record.
-    let all = kind.key().is_empty() && kind.takes_back();
-    sink.rows.unwrap_or(if all { RowChoice::All } else { RowChoice::Ok })
+    sink.rows.unwrap_or_else(|| kind.default_rows())
 }
 
 /// Warns of endpoints whose records nothing takes.
@@ -148,13 +146,19 @@ fn by_scheme(site: &mut Site<'_>, path: &KeyPath, url: &str) -> Option<&'static 
                 (format!("no kind of sink writes to `{scheme}://` addresses"), format!("known are {known}"))
             }
             None => (
-                format!("`{url}` has no scheme that tells its kind"),
+                "this address has no scheme that tells its kind".to_owned(),
                 format!("begin it with one of {known}; a file is named by `path`"),
             ),
         };
-        site.error(codes::BAD_VALUE, &path.key("url"), message, help);
+        wrong_address(site, &path.key("url"), url, message, help);
     }
     found
+}
+
+/// An address may hold a password, which is shown to nobody.
+fn wrong_address(site: &mut Site<'_>, path: &KeyPath, url: &str, message: impl Into<String>, help: impl Into<String>) {
+    let (place, error) = (site.document.place(path), Diagnostic::error(codes::BAD_VALUE, message).help(help));
+    site.diagnostics.push(if url.contains('@') { error.at_hidden(place) } else { error.at(place, "") });
 }
 
 /// What stands before the first colon of an address (RFC 3986, section 3.1).
@@ -167,8 +171,9 @@ fn scheme(url: &str) -> Option<&str> {
 
 fn by_ending(site: &mut Site<'_>, path: &KeyPath, file: &str) -> Option<&'static SinkRow> {
     if file.contains("://") {
-        let message = format!("`{file}` is an address, not a file");
-        site.error(codes::BAD_VALUE, &path.key("path"), message, format!("write `url = {file:?}`"));
+        let (path, message, help) =
+            (path.key("path"), "this is an address, not a file", "write `url` in place of `path`");
+        wrong_address(site, &path, file, message, help);
         return None;
     }
     let ending = ending(inner(file));
@@ -288,15 +293,6 @@ fn known_columns<'t>(from: &[usize], targets: &'t [Target]) -> Option<Vec<&'t st
         known.extend(layout.cells.iter().map(String::as_str));
     }
     Some(known)
-}
-
-/// What a sink's kind writes, as written, for the job's identity.
-pub fn identity(sink: &SinkSpec) -> String {
-    match &sink.target {
-        SinkTarget::File(target) | SinkTarget::Url(target) => Value::from(target.as_str()).to_string(),
-        SinkTarget::Kind(kind) if kind.kind == webhook::KIND.name => webhook::identity(&kind.value),
-        SinkTarget::Kind(kind) => format!("{} {}", kind.kind, kind.value),
-    }
 }
 
 /// The limits that what a sink sends takes from, as written.

@@ -320,6 +320,9 @@ impl<R: Read> Frames<R> {
         }
         let mut rest = header.to_vec();
         self.reader.read_to_end(&mut rest)?;
+        if is_flipped(&rest) {
+            return damaged;
+        }
         let stands = (1..rest.len()).any(|at| is_frame(&rest[at..]));
         if stands { damaged } else { Ok(false) }
     }
@@ -327,6 +330,19 @@ impl<R: Read> Frames<R> {
     fn damaged(&self, what: &'static str) -> Flaw {
         Flaw::Damaged { offset: self.offset, what }
     }
+}
+
+/// Whether these bytes are a whole frame, but for one bit of its length or that length's checksum: a write that was torn
+/// differs in more.
+fn is_flipped(bytes: &[u8]) -> bool {
+    let Some((header, payload)) = bytes.split_at_checked(FRAME_HEADER).filter(|(_, payload)| !payload.is_empty())
+    else {
+        return false;
+    };
+    let length = (payload.len() as u32).to_le_bytes();
+    let expected = [length, crc32fast::hash(&length).to_le_bytes()].concat();
+    let differing: u32 = expected.iter().zip(header).map(|(one, other)| (one ^ other).count_ones()).sum();
+    differing == 1 && crc32fast::hash(payload) == little_endian(&header[8..12])
 }
 
 /// Whether these bytes begin with a whole frame.

@@ -88,9 +88,11 @@ impl Scribe {
         self.deliveries().for_each(|delivery| delivery.whole());
     }
 
-    /// Waits until everything is where it belongs, or will not get there in this session. Whether it is there.
+    /// Waits until everything is where it belongs, or will not get there in this session. Whether it is there. A thread that
+    /// is at work when the run is stopped is left to itself: it may be cut off at any point, as by a kill.
     pub(super) fn finish_deliveries(&self) -> bool {
+        let stops = || self.shared.control.phase() == Phase::Stopped;
         // Each is waited for, whatever the others say.
-        self.deliveries().fold(true, |all, delivery| delivery.finish() & all)
+        self.deliveries().fold(true, |all, delivery| delivery.finish(stops) & all)
     }
 }

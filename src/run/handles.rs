@@ -53,12 +53,13 @@ pub(super) fn fit(plan: &mut Plan, limit: impl FnOnce(u64) -> Option<u64>) -> Op
             told.push(format!("endpoints.{} has {now} in flight instead of {before}", endpoint.name));
         }
     }
-    Some(format!(
-        "this process may have {limit} files and connections open, and the run wants {}: {}; allow more with `ulimit -n`, \
-         or lower `concurrency`",
-        fixed + calls,
-        told.join(", ")
-    ))
+    let wanted = fixed + calls;
+    let words = format!("this process may have {limit} files and connections open, and the run wants {wanted}");
+    Some(if told.is_empty() {
+        format!("{words}: it may meet that limit; allow more with `ulimit -n`")
+    } else {
+        format!("{words}: {}; allow more with `ulimit -n`, or lower `concurrency`", told.join(", "))
+    })
 }
 
 /// Handles that do not depend on how much is in flight.

@@ -219,7 +219,7 @@ impl Hook {
             }
             // Of a request with a key and without rules.
             Verdict::Accept | Verdict::Skip | Verdict::Fail | Verdict::Unknown | Verdict::Halt => {
-                Err(self.given_up(tried))
+                Err(self.given_up(tried, attempt))
             }
         }
     }
@@ -242,7 +242,7 @@ impl Hook {
     }
 
     /// There is no other attempt: what may go well later is away, anything else a person has to mend.
-    fn given_up(&self, tried: &Tried) -> Undelivered {
+    fn given_up(&self, tried: &Tried, attempt: &Attempt) -> Undelivered {
         let may_pass = match &tried.reply {
             Ok(reply) => {
                 let status = reply.status;
@@ -253,7 +253,13 @@ impl Hook {
             Err(failure) => failure.kind.class().is_some(),
         };
         let words = self.words(tried);
-        if may_pass { Undelivered::Away(words) } else { Undelivered::Refused(words) }
+        // A try before it may have been taken, though nobody said so.
+        let is_sure = tried.reply.is_ok() && attempt.spent == 0;
+        match (may_pass, is_sure) {
+            (true, _) => Undelivered::Away(words),
+            (false, true) => Undelivered::Declined(words),
+            (false, false) => Undelivered::Refused(words),
+        }
     }
 
     fn words(&self, tried: &Tried) -> String {

@@ -172,6 +172,12 @@ pub trait SinkKind: Debug + Send + Sync {
         self.path().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string())
     }
 
+    /// Which rows it takes where the job does not say.
+    fn default_rows(&self) -> RowChoice {
+        // A failed row must not take the place of a good record.
+        if self.key().is_empty() && self.takes_back() { RowChoice::All } else { RowChoice::Ok }
+    }
+
     /// What no other sink of the job may write to, where that is no file: a new run may empty it first.
     fn owns(&self) -> Option<String> {
         None

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use paceline::journal;
 
+use crate::support::dice::kills;
 use crate::support::oracle::script::item;
 use crate::support::output::{csv, json_file, jsonl_file, text, unpacked};
 use crate::support::{Answer, Dice, Job, Oracle, peers, wait};
@@ -115,7 +116,7 @@ fn killed_runs_leave_what_an_uninterrupted_one_writes() {
     let oracle = server(&open);
     let killed = job(&oracle);
     let mut safe = 0;
-    for kill in 0..KILLS {
+    for kill in 0..kills(KILLS) {
         let mut run = killed.spawn(&["-q"]);
         // The end of a run's own accord ends the wait early; it is looked at below.
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));

@@ -12,25 +12,18 @@ use std::time::Duration;
 
 use paceline::journal;
 
+use crate::support::dice::kills;
 use crate::support::oracle::script::{item, item_of};
 use crate::support::output::{csv, jsonl_file};
 use crate::support::{Answer, Dice, Job, Oracle, wait};
 
 const ROWS: u64 = 5000;
 
-/// Kills of one round, and of the test without [`SOAK`].
+/// Kills of one round, and of the test where no other number is asked for; more come in rounds.
 const KILLS: u64 = 33;
-
-/// Variable that asks for another number of kills; beyond [`KILLS`] they come in rounds.
-const SOAK: &str = "PACELINE_SOAK";
 
 /// The last rows are not answered before the last kill, so that no run ends before it.
 const HELD_BACK: u64 = 100;
-
-fn kills() -> u64 {
-    let soak = paceline::environment::variable(SOAK);
-    soak.map_or(KILLS, |text| text.parse().unwrap_or_else(|_| panic!("{SOAK} must be a number, it is {text}")))
-}
 
 /// For the part of a run that nothing happens to: the pace of [`JOB`] leaves time to do something to it.
 const HASTE: [&str; 2] = ["--set", "limits.pace.rate=\"5000/s\""];
@@ -105,7 +98,7 @@ fn live_and_die(job: &Job, life: Duration, kill: u64) -> BTreeSet<u64> {
 #[test]
 fn whatever_kills_a_run_each_row_stands_once() {
     let mut dice = Dice::printed("kill");
-    let mut left = kills();
+    let mut left = kills(KILLS);
     while left > 0 {
         let now = left.min(KILLS);
         survive(now, &mut dice);

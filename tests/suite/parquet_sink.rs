@@ -12,6 +12,7 @@ use std::time::Duration;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::{Value, json};
 
+use crate::support::dice::kills;
 use crate::support::oracle::script::item;
 use crate::support::peers::pyarrow;
 use crate::support::{Answer, Dice, Job, Oracle, wait};
@@ -88,7 +89,7 @@ fn whatever_kills_a_run_every_part_is_whole_and_each_row_stands_once() {
     });
     let job = Job::at(&oracle.url(), JOB);
     let (mut dice, mut most) = (Dice::printed("parquet"), 0);
-    for kill in 0..30 {
+    for kill in 0..kills(30) {
         let mut run = job.spawn(&["-q"]);
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();
@@ -107,6 +108,20 @@ fn whatever_kills_a_run_every_part_is_whole_and_each_row_stands_once() {
     assert_eq!((found.len() as u64, found == expected), (ROWS, true));
     let left = std::fs::read_dir(job.path("out/all.parquet")).expect("a folder").count();
     assert_eq!(left, parts(&job).len(), "nothing unfinished is left");
+}
+
+#[test]
+fn a_part_that_is_taken_away_between_sessions_is_missed() {
+    let oracle = Oracle::start(item);
+    let job = Job::at(&oracle.url(), JOB);
+    let run = job.spawn(&["-q"]);
+    let there = wait::within(Duration::from_secs(60), || (parts(&job).len() > 3).then_some(()));
+    assert!(there.is_some(), "no parts came");
+    run.kill();
+    let parts = parts(&job);
+    std::fs::remove_file(&parts[1]).expect("it is there");
+    let done = job.run(&HASTE).expect_code(3);
+    assert!(done.stderr.contains("has gone, and later ones stand: bring it back"), "{}", done.stderr);
 }
 
 #[test]

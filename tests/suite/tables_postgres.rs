@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::cutter::{Cut, Cutter};
+use crate::support::dice::kills;
 use crate::support::oracle::script::item;
 use crate::support::output::csv;
 use crate::support::peers::{PASSWORD, Peer, postgres, psql, query};
@@ -87,7 +88,7 @@ fn whatever_kills_a_run_each_row_stands_once_in_the_table() {
     });
     let job = job(&oracle, server.address(), ROWS, "");
     let mut dice = Dice::printed("tables_postgres");
-    for kill in 0..30 {
+    for kill in 0..kills(30) {
         let mut run = job.spawn(&["-q"]);
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();

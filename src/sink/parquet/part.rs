@@ -67,7 +67,10 @@ pub(super) struct Said {
 pub(super) fn read(path: &Path) -> Result<Said, String> {
     let name = path.display().to_string();
     let content = fs::File::open(path).map_err(|error| format!("{name} can't be read: {}", reason(&error)))?;
-    let footer = footer(content, &name).map_err(|error| error.message)?;
+    let footer = footer(content, &name).map_err(|error| {
+        let way = "bring it back, or move it away and run again: what is still in the spool is written anew";
+        format!("{}; {way}", error.message)
+    })?;
     let about = footer.metadata().file_metadata();
     let pairs = about.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
     let note = pairs.iter().find(|pair| pair.key == KEY).and_then(|pair| pair.value.as_deref());

@@ -9,7 +9,7 @@ use super::folder::Folder;
 use super::part::{self, Note};
 use super::schema;
 use crate::disk;
-use crate::sink::spooled::{Destination, Head, Lines, Load, Setback};
+use crate::sink::spooled::{Destination, Head, Lines, Load, Setback, missing};
 use crate::sink::table::known;
 use crate::sink::{ColumnType, OnExisting, SinkError, SinkOpening, Start};
 
@@ -130,10 +130,12 @@ impl Parts {
         let mut numbers: Vec<u64> = parts.iter().filter_map(|name| self.folder.number(name)).collect();
         numbers.sort_unstable();
         let mut reached = Reached { have: 0, next: numbers.last().map_or(1, |last| last + 1) };
-        for number in numbers.iter().rev() {
+        for number in &numbers {
             if let Some(note) = self.note(*number)? {
+                if note.from != reached.have {
+                    return Err(Setback::Refused(missing(reached.have, note.from)));
+                }
                 reached.have = note.to;
-                break;
             }
         }
         if self.plan.on_existing == OnExisting::Replace && numbers.first() == Some(&1) {
@@ -183,6 +185,8 @@ impl Parts {
             note.replaces = old.iter().map(|name| self.folder.look(name)).collect::<Result<_, _>>().map_err(failed)?;
         }
         let unfinished = self.folder.unfinished(reached.next);
+        // What a step before left, which could not be removed or get its name.
+        disk::remove_if_there(&unfinished).map_err(failed)?;
         let written = part::write(&unfinished, head, &note, self.plan.codec, lines);
         written.inspect_err(|_| drop(disk::remove(&unfinished)))?;
         self.folder.place(reached.next).map_err(failed)?;

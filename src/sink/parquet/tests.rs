@@ -81,7 +81,7 @@ impl Bench {
         sink.end().unwrap();
         cursor.clone_from(&sink.commit().unwrap());
         delivery.committed(cursor.offset);
-        assert!(delivery.finish());
+        assert!(delivery.finish(|| false));
         cursor
     }
 
@@ -251,7 +251,7 @@ fn parts_have_no_more_records_than_they_may_and_are_made_while_more_come() {
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", bench.names());
         std::thread::yield_now();
     }
-    assert!(delivery.finish());
+    assert!(delivery.finish(|| false));
     let counts: Vec<usize> = bench.names().iter().map(|name| rows(&bench.part(name)).len()).collect();
     assert_eq!(counts, [2, 2, 1]);
 }

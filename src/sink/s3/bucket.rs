@@ -16,9 +16,11 @@ use super::objects::{Note, Objects};
 use super::place::plain;
 use super::plan::Target;
 use super::upload::{PIECE, Upload};
-use crate::sink::spooled::{Destination, Head, Line, Lines, Load, Setback};
+use crate::sink::spooled::{Destination, Head, Line, Lines, Load, Setback, missing};
 use crate::sink::{OnExisting, SinkError};
 
+/// For how long the beginning of a session asks.
+const BEGIN: Duration = Duration::from_secs(60);
 /// Waits between the first questions of a session; a server that starts again is asked once more.
 const WAITS: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -59,8 +61,10 @@ impl Who {
         let place = &self.target.place;
         // MinIO takes the prefix for a whole name, and the next part is the one that may have been begun.
         for prefix in [place.parts_of(&self.run, &self.sink), place.key(&self.run, &self.sink, have)] {
-            for (key, id) in objects.uploads(&prefix).await? {
-                objects.abort((&key, &id)).await?;
+            // The name of another sink may begin with ours.
+            let ours = |key: &str| place.from(&self.run, &self.sink, key).is_some();
+            for (key, id) in objects.uploads(&prefix).await?.iter().filter(|(key, _)| ours(key)) {
+                objects.abort((key, id)).await?;
             }
         }
         Ok(())
@@ -85,6 +89,27 @@ impl Who {
         })
     }
 
+    /// Whether each of this run's parts goes on where the one before it ends: one that somebody removed is not written anew.
+    async fn joins(&self, objects: &Objects) -> Result<(), Setback> {
+        let place = &self.target.place;
+        let mut keys = Vec::new();
+        let from = |key: String| place.from(&self.run, &self.sink, &key).map(|from| (from, key));
+        objects
+            .each(&place.parts_of(&self.run, &self.sink), |found| keys.extend(found.into_iter().filter_map(from)))
+            .await?;
+        keys.sort_unstable();
+        let mut end = 0;
+        for (from, key) in keys {
+            if from != end {
+                return Err(Setback::Refused(missing(end, from)));
+            }
+            // What one says that is not ours is told where the last is read.
+            let Some(note) = objects.head(&key).await?.and_then(|found| found.note) else { return Ok(()) };
+            end = note.to;
+        }
+        Ok(())
+    }
+
     async fn begin(&self, is_new: bool) -> Result<u64, Setback> {
         for wait in WAITS {
             match self.try_begin(is_new).await {
@@ -98,11 +123,16 @@ impl Who {
     async fn try_begin(&self, is_new: bool) -> Result<u64, Setback> {
         let objects = self.connect()?;
         if !is_new {
+            self.joins(&objects).await?;
             return self.reach(&objects).await;
         }
         // Asked whatever is to be done with them, so that who may not come in is told before the first request.
-        let (found, _) = objects.list(&self.target.place.parts(), None).await?;
-        match found.first().filter(|_| self.target.on_existing == OnExisting::Error) {
+        let mut found = None;
+        let is_part = |key: &String| self.target.place.is_part(&self.sink, key);
+        objects
+            .each(&self.target.place.parts(), |keys| found = found.take().or_else(|| keys.into_iter().find(is_part)))
+            .await?;
+        match found.filter(|_| self.target.on_existing == OnExisting::Error) {
             None => Ok(0),
             Some(key) => Err(Setback::Refused(format!(
                 "the object {key} is there already: set `on-existing` on the sink to \"append\" or \"replace\", or write under \
@@ -122,7 +152,7 @@ impl Who {
     async fn replace(&self, objects: &Objects) -> Result<(), Setback> {
         let place = &self.target.place;
         let ours = place.parts_of_run(&self.run);
-        let is_other = |key: &String| place.is_part(key) && !key.starts_with(&ours);
+        let is_other = |key: &String| place.is_part(&self.sink, key) && !key.starts_with(&ours);
         let mut others = Vec::new();
         objects.each(&place.parts(), |keys| others.extend(keys.into_iter().filter(is_other))).await?;
         for key in others {
@@ -155,7 +185,11 @@ impl Bucket {
     /// Says how far the run has come; a new run is refused what it may not write beside. `None`: that can't be told now, and a
     /// run that goes on can ask later. Asked on a thread of its own, as a runtime may be at work on this one.
     pub fn begin(&self, is_new: bool) -> Result<Option<u64>, SinkError> {
-        let ask = || wait(&mut None, self.who.begin(is_new));
+        let begin = async {
+            let begun = tokio::time::timeout(BEGIN, self.who.begin(is_new)).await;
+            begun.unwrap_or_else(|_| Err(Setback::Away(format!("it has not answered for {} seconds", BEGIN.as_secs()))))
+        };
+        let ask = || wait(&mut None, begin);
         let asked = std::thread::scope(|scope| scope.spawn(ask).join());
         let begun = asked.unwrap_or_else(|_| Err(Setback::Refused("asking it panicked; this is a bug".to_owned())));
         match begun {

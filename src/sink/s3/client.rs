@@ -27,11 +27,11 @@ const PATH: &AsciiSet = &QUERY.remove(b'/');
 /// The end of one upload and the beginning of the next may be far apart, and servers hang up on who says nothing.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// A piece on a slow line takes minutes, and so does a server that puts many together.
+/// A piece on a slow line takes minutes, and so does a server that puts many together (it sends blanks meanwhile).
 const TIMEOUTS: TimeoutPlan = TimeoutPlan {
     pool: Duration::from_secs(30),
     connect: Duration::from_secs(10),
-    read: Duration::from_secs(300),
+    read: Duration::from_secs(120),
     total: Duration::from_secs(600),
     row: None,
 };

@@ -68,7 +68,16 @@ impl Objects {
             ask = ask.with("start-after", after);
         }
         let xml = self.say(&ask).await?;
-        Ok((texts(&xml, "Key"), text(&xml, "IsTruncated").as_deref() == Some("true")))
+        let names = texts(&xml, "Key");
+        match text(&xml, "IsTruncated").as_deref() {
+            Some("true") if !names.is_empty() => Ok((names, true)),
+            Some("false") => Ok((names, false)),
+            // Some leave it out where there is nothing to tell.
+            None if xml.contains("<ListBucketResult") => Ok((names, false)),
+            Some(_) | None => {
+                Err(Setback::Away("it was asked for its objects, and answered with no list of them".to_owned()))
+            }
+        }
     }
 
     /// Shows all names that begin so, some at a time.

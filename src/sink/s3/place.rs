@@ -62,6 +62,9 @@ impl Place {
             let help = "end the name in .jsonl, .csv or .tsv (and .gz or .zst behind it to pack it)";
             return Err((format!("`{key}` has no ending that tells what its objects hold"), help));
         };
+        if key.split('/').any(|name| matches!(name, "." | "..")) {
+            return wrong(&format!("`{key}` has a `.` or `..` in it, which many servers and proxies take for a way"));
+        }
         if prefix.is_empty() || prefix.ends_with('/') || prefix.starts_with('/') {
             return wrong(&format!("`{key}` names no objects: there is nothing before its ending"));
         }
@@ -100,12 +103,16 @@ impl Place {
         digits.parse().ok().filter(|_| is_place(digits))
     }
 
-    /// Whether a name is that of a part of some run, so that it is ours to drop when another run takes its place.
-    pub fn is_part(&self, key: &str) -> bool {
+    /// Whether a name is that of a part of a sink of this name, of some run, so that it is ours to drop when another run
+    /// takes its place. Packed otherwise it is one all the same; what holds another text is somebody else's.
+    pub fn is_part(&self, sink: &str, key: &str) -> bool {
         let name = key.strip_prefix(&self.parts()).map(inner).unwrap_or_default();
         let Some((name, kind)) = name.rsplit_once('.') else { return false };
-        let place = name.rsplit_once('-').map_or("", |(_, place)| place);
-        !name.contains('/') && TEXTS.iter().any(|(ending, _)| *ending == kind) && is_place(place)
+        // The id of a run has no `-`, and the name of a sink may have some.
+        let behind =
+            name.split_once('-').and_then(|(_, rest)| rest.strip_prefix(plain(sink).as_str())?.strip_prefix('-'));
+        let ours = inner(&self.ending).trim_start_matches('.');
+        !name.contains('/') && kind == ours && behind.is_some_and(is_place)
     }
 }
 

@@ -49,7 +49,7 @@ fn a_part_is_told_from_those_of_others() {
     let key = place.key("r1", "out", 5);
     assert_eq!(key, "prices/part-r1-out-0000000000000005.csv.gz");
     assert_eq!(place.from("r1", "out", &key), Some(5));
-    assert!(place.is_part(&key));
+    assert!(place.is_part("out", &key));
     for other in [
         "prices/part-r1-out-x-0000000000000005.csv.gz",
         "prices/part-r1-out-0000000000000005.csv",
@@ -60,14 +60,19 @@ fn a_part_is_told_from_those_of_others() {
         assert_eq!(place.from("r1", "out", other), None, "{other}");
     }
     for (other, is_part) in [
-        ("prices/part-r2-in-0000000000000005.jsonl", true),
+        ("prices/part-r2-in-0000000000000005.csv", true),
+        ("prices/part-r2-in-0000000000000005.csv.zst", true),
+        ("prices/part-r2-in-0000000000000005.jsonl", false),
+        ("prices/part-r2-out-0000000000000005.csv", false),
+        ("prices/part-r2-all-in-0000000000000005.csv", false),
+        ("prices/part-r2-in-all-0000000000000005.csv", false),
         ("prices/part-00000-0000000000000005.snappy.parquet", false),
         ("prices/part-r2-in-0000000000000005.csv.gz.bak", false),
         ("prices/part-r2/in-0000000000000005.csv", false),
         ("prices/part-00001.csv", false),
         ("prices2/part-r2-in-0000000000000005.csv", false),
     ] {
-        assert_eq!(place.is_part(other), is_part, "{other}");
+        assert_eq!(place.is_part("in", other), is_part, "{other}");
     }
     assert_eq!((plain("a-b_9"), plain("ü /~")), ("a-b_9".to_owned(), "~c3~bc~20~2f~7e".to_owned()));
 }

@@ -82,13 +82,17 @@ impl Delivery {
         self.state().whole = true;
     }
 
-    /// Nothing is added any more: waits until everything is delivered or given up. Whether it is all delivered.
+    /// Nothing is added any more: waits until everything is delivered or given up, or the run `stops`: whatever is at work then
+    /// may be cut off at any point. Whether it is all delivered.
     #[must_use]
-    pub fn finish(&self) -> bool {
+    pub fn finish(&self, stops: impl Fn() -> bool) -> bool {
         self.state().closed = true;
         self.changed.notify_all();
-        let state = self.changed.wait_while(self.state(), |state| state.ended.is_none());
-        state.unwrap_or_else(PoisonError::into_inner).ended == Some(true)
+        let mut state = self.state();
+        while state.ended.is_none() && !stops() {
+            state = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.ended == Some(true)
     }
 
     /// The courier ends; what it said first counts.
@@ -267,7 +271,7 @@ impl Courier<'_> {
                 Err(Setback::Refused(words)) => return Err(self.broken(&words)),
                 Err(Setback::Away(words)) => words,
             };
-            if wait == WAITS.0 {
+            if wait == WAITS.0 && !self.overseer.drains() {
                 self.overseer.warn(format!("sinks.{}: {words}; its records wait in the state folder", self.name));
             }
             if began.elapsed() > PATIENCE {

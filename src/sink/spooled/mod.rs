@@ -180,6 +180,15 @@ fn is_deep(cell: Cell<'_>) -> bool {
     matches!(cell, Cell::Json(value) if has_more(value, DEEPEST))
 }
 
+/// What is said where a part of what was delivered has gone, and later ones stand.
+#[cfg_attr(not(any(feature = "parquet", feature = "s3")), allow(dead_code, reason = "for what is written in parts"))]
+pub(crate) fn missing(from: u64, to: u64) -> String {
+    format!(
+        "the part that holds the records from byte {from} to {to} of the spool has gone, and later ones stand: bring it back and \
+         run again, or begin a new run with --fresh"
+    )
+}
+
 /// Whether a destination that has come so far can be carried what the spool holds.
 fn agree(have: u64, starts: &[u64], end: u64) -> Result<(), String> {
     let begin = starts.first().copied().unwrap_or_default();

@@ -151,7 +151,7 @@ impl Bench {
             cursor = sink.commit().unwrap();
             delivery.committed(cursor.offset);
         }
-        (delivery.finish(), cursor)
+        (delivery.finish(|| false), cursor)
     }
 
     fn rows(&self) -> Vec<Value> {
@@ -184,7 +184,7 @@ fn a_run_that_is_whole_is_told_so_behind_its_last_record_and_no_other_is() {
     let mut sink = bench.open(Start::Resume(cursor));
     let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
     delivery.whole();
-    assert!(delivery.finish());
+    assert!(delivery.finish(|| false));
     let far = bench.far.lock().unwrap();
     assert_eq!((far.completed, far.faults.len()), (Some(20), 0), "and again until it was heard");
 }
@@ -237,7 +237,7 @@ fn a_destination_that_took_a_step_of_another_end_gets_the_rest() {
         (far.have, far.rows) = (middle.offset, (0..3).map(Value::from).collect());
     }
     let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
-    assert!(delivery.finish());
+    assert!(delivery.finish(|| false));
     assert_eq!(bench.rows(), (0..9).map(Value::from).collect::<Vec<_>>());
 }
 
@@ -276,7 +276,7 @@ fn a_destination_that_others_moved_is_not_written_to() {
     let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
     sink.write(0, &record(json!({ "id": 9 }), &[])).unwrap();
     delivery.committed(sink.commit().unwrap().offset);
-    assert!(!delivery.finish());
+    assert!(!delivery.finish(|| false));
     assert!(bench.words()[0].contains("changed by somebody else"), "{:?}", bench.words());
 }
 
@@ -310,7 +310,7 @@ fn what_could_not_be_read_back_does_not_fit() {
     let delivery = sink.deliver(Box::new(Watcher(Arc::clone(&bench.told)))).unwrap().unwrap();
     sink.write(0, &deepest).unwrap();
     delivery.committed(sink.commit().unwrap().offset);
-    assert!(delivery.finish());
+    assert!(delivery.finish(|| false));
     assert_eq!(bench.rows(), [nested(DEEPEST)]);
 }
 

@@ -66,7 +66,7 @@ impl Bench {
         sink.end().unwrap();
         let cursor = sink.commit().unwrap();
         delivery.committed(cursor.offset);
-        (cursor, delivery.finish())
+        (cursor, delivery.finish(|| false))
     }
 
     fn connection(&self) -> Connection {

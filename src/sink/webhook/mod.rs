@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use self::body::BodyForm;
 use self::note::Note;
 use super::spooled::{self, Demands, Destination, Head, Lines, Load, Setback};
-use super::{OnExisting, Sink, SinkError, SinkKind, SinkOpening, SinkRow, Start};
+use super::{OnExisting, RowChoice, Sink, SinkError, SinkKind, SinkOpening, SinkRow, Start};
 use crate::compile::Site;
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
@@ -139,11 +139,11 @@ fn decide(value: &Value) -> Result<WebhookPlan, serde_json::Error> {
     }
     let batch = batch.map_or(BATCH, NonZeroU32::get) as usize;
     let (form, sends) = (form.unwrap_or_default(), Box::new(EndpointSpec::deserialize(sends)?));
-    Ok(WebhookPlan { url, batch, form, sends })
+    Ok(WebhookPlan { url, batch, form, sends, identity: identity(value) })
 }
 
 /// What of a webhook's table a run can't be gone on with when it changes.
-pub(crate) fn identity(value: &Value) -> String {
+fn identity(value: &Value) -> String {
     let keys = IDENTITY.iter().filter_map(|key| value.get(key).map(|value| ((*key).to_owned(), value.clone())));
     format!("{} {}", KIND.name, Value::Object(keys.collect()))
 }
@@ -156,6 +156,7 @@ struct WebhookPlan {
     batch: usize,
     form: BodyForm,
     sends: Box<EndpointSpec>,
+    identity: String,
 }
 
 impl SinkKind for WebhookPlan {
@@ -177,7 +178,12 @@ impl SinkKind for WebhookPlan {
     }
 
     fn identity(&self) -> String {
-        format!("{} {} {}", KIND.name, self.url, self.form.words())
+        self.identity.clone()
+    }
+
+    /// A record that was sent is not taken back when its row is sent again.
+    fn default_rows(&self) -> RowChoice {
+        RowChoice::Ok
     }
 
     fn sends(&self) -> Option<&EndpointSpec> {
@@ -228,6 +234,8 @@ pub enum Undelivered {
     Away(String),
     /// It never will, before somebody mends something.
     Refused(String),
+    /// The same, and the receiver has surely not taken it: what it holds may be sent in another request.
+    Declined(String),
 }
 
 /// Sends parcels. Blocking: lives on the courier's thread.
@@ -249,7 +257,8 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn send(&mut self, parcel: &Parcel, records: u64) -> Result<(), Setback> {
+    /// Sends a parcel; `is_first` where no session before may have sent it.
+    fn send(&mut self, parcel: &Parcel, records: u64, is_first: bool) -> Result<(), Setback> {
         let first = self.note.state().records + 1;
         let which = match records {
             1 => format!("record {first}"),
@@ -258,10 +267,17 @@ impl Receiver {
         let Some(sender) = &mut self.sender else {
             return Err(Setback::Refused("nothing sends its requests; this is a bug of paceline".to_owned()));
         };
+        let refused = |words: &str| Setback::Refused(format!("{words} ({which} of this sink)"));
         let setback = match sender.send(parcel) {
             Ok(()) => return Ok(()),
             Err(Undelivered::Away(words)) => Setback::Away(words),
-            Err(Undelivered::Refused(words)) => Setback::Refused(format!("{words} ({which} of this sink)")),
+            Err(Undelivered::Refused(words)) => refused(&words),
+            Err(Undelivered::Declined(words)) => {
+                if is_first {
+                    self.note.declined().map_err(unnoted)?;
+                }
+                refused(&words)
+            }
         };
         Err(setback.map(|words| format!("{}: {words}", self.url)))
     }
@@ -299,7 +315,7 @@ impl Destination for Receiver {
                 self.note.send(to).map_err(unnoted)?;
             }
             let (form, content_type) = (self.form.words(), self.form.content_type());
-            self.send(&Parcel { bytes: (from, to), form, content_type, body: body.into() }, records)?;
+            self.send(&Parcel { bytes: (from, to), form, content_type, body: body.into() }, records, begun.is_none())?;
         }
         self.note.sent(to, records).map_err(unnoted)?;
         Ok(0)

@@ -85,7 +85,10 @@ impl Note {
 
     /// Goes on with one. A file that is shorter than both slots was being made when the process died.
     pub fn resume(path: PathBuf) -> Result<Self, SinkError> {
-        let file = File::open(&path, Way::Edit).map_err(|error| failed(&path, "read", &error))?;
+        let file = File::open(&path, Way::Edit).map_err(|error| {
+            let way = "bring it back, or begin a new run with --fresh, which sends every record again";
+            SinkError::new(format!("{}; {way}", failed(&path, "read", &error).message))
+        })?;
         if file.metadata().map_err(|error| failed(&path, "read", &error))?.len() < BOTH as u64 {
             return Self::begin(path);
         }
@@ -106,6 +109,11 @@ impl Note {
     /// Notes that a request is about to leave that ends at `to`; durable when it returns.
     pub fn send(&mut self, to: u64) -> Result<(), SinkError> {
         self.put(State { to, ..self.state })
+    }
+
+    /// Notes that the request that was begun was not taken, and may be cut otherwise; durable when it returns.
+    pub fn declined(&mut self) -> Result<(), SinkError> {
+        self.put(State { to: self.state.from, ..self.state })
     }
 
     /// Notes that the receiver has all up to `to`, of which `records` were new; durable when it returns.

@@ -90,7 +90,7 @@ impl Bench {
         let cursor = sink.commit().unwrap();
         let delivery = sink.deliver(Box::new(self.told.clone())).unwrap().unwrap();
         delivery.committed(cursor.offset);
-        (delivery.finish(), cursor)
+        (delivery.finish(|| false), cursor)
     }
 
     fn fails(&self, answer: Option<Undelivered>) {
@@ -103,6 +103,25 @@ impl Bench {
 
     fn words(&self) -> Vec<String> {
         std::mem::take(&mut *self.told.words.lock().unwrap())
+    }
+}
+
+#[test]
+fn what_was_surely_not_taken_may_be_cut_otherwise_and_what_may_have_been_taken_not() {
+    for (answer, batches) in [
+        (Undelivered::Declined("it answered 413".to_owned()), vec![1, 1, 1, 1]),
+        (Undelivered::Refused("it answered 400".to_owned()), vec![4]),
+    ] {
+        let mut bench = Bench::new(webhook(100, "jsonl"));
+        bench.fails(Some(answer));
+        let (delivered, cursor) = bench.session(Start::New, 0..4);
+        assert!(!delivered && bench.words()[0].contains("(records 1 to 4 of this sink)"));
+        bench.sent();
+        bench.fails(None);
+        bench.plan = decide(&webhook(1, "jsonl")).unwrap();
+        assert!(bench.session(Start::Resume(cursor), 0..0).0);
+        let lines = |parcel: &Parcel| parcel.body.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(bench.sent().iter().map(lines).collect::<Vec<_>>(), batches);
     }
 }
 

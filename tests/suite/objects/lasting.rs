@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{lines, text, whole, with_keys};
 use crate::support::bucket::{Bucket, Fate};
+use crate::support::dice::kills;
 use crate::support::moto::Moto;
 use crate::support::oracle::script::item;
 use crate::support::{Answer, Dice, Job, Oracle, wait};
@@ -137,7 +138,7 @@ fn whatever_kills_a_run_each_record_comes_once() {
     let text = killed(&oracle, "http://ADDRESS", "300/s");
     let job = moto.job(&text, &moto.secret);
     let mut dice = Dice::printed("objects");
-    for kill in 0..30 {
+    for kill in 0..kills(30) {
         let mut run = job.spawn(&["-q"]);
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();

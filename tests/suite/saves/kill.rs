@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{body, names};
+use crate::support::dice::kills;
 use crate::support::oracle::Piece;
 use crate::support::output::csv;
 use crate::support::{Answer, Dice, Job, Oracle, wait};
 
 const ROWS: u64 = 2_000;
 
-/// Kills, unless `PACELINE_SAVE_KILLS` says otherwise.
+/// Kills, unless another number is asked for.
 const KILLS: u64 = 25;
 
 /// The last rows are not answered before the last kill, so that no run ends before it.
@@ -85,11 +86,6 @@ fn whole_files(job: &Job) -> BTreeMap<u64, ()> {
     found
 }
 
-fn kills() -> u64 {
-    let asked = paceline::environment::variable("PACELINE_SAVE_KILLS");
-    asked.map_or(KILLS, |text| text.parse().expect("PACELINE_SAVE_KILLS is a number"))
-}
-
 #[test]
 fn whatever_kills_a_run_each_file_is_whole_and_each_row_has_one() {
     let mut dice = Dice::printed("kill while saving");
@@ -101,7 +97,7 @@ fn whatever_kills_a_run_each_file_is_whole_and_each_row_has_one() {
     });
     let job = Job::at(&oracle.url(), JOB).with("rows.csv", rows);
     let mut unfinished = 0;
-    for kill in 0..kills() {
+    for kill in 0..kills(KILLS) {
         let mut run = job.spawn(&["-q"]);
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();
@@ -125,5 +121,5 @@ fn whatever_kills_a_run_each_file_is_whole_and_each_row_has_one() {
         assert_eq!((record["status"].as_str(), &record["saved"]), ("200", &saved));
     }
     assert!(!names(&job.path("pages")).iter().any(|name| name.starts_with('.')), "something unfinished is left");
-    assert!(kills() < KILLS || unfinished > 0, "no kill came while a file was unfinished");
+    assert!(kills(KILLS) < KILLS || unfinished > 0, "no kill came while a file was unfinished");
 }

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// How often a test kills: so often, or as often as `PACELINE_SOAK` asks for.
+pub fn kills(few: u64) -> u64 {
+    let soak = paceline::environment::variable("PACELINE_SOAK");
+    soak.map_or(few, |text| text.parse().unwrap_or_else(|_| panic!("PACELINE_SOAK must be a number, it is {text}")))
+}
+
 /// Numbers drawn from a seed (splitmix64).
 #[derive(Debug)]
 pub struct Dice {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Fate, Inbox, job, posts, same_request, server};
+use crate::support::dice::kills;
 use crate::support::oracle::script::item;
 use crate::support::{Answer, Dice, Oracle, wait};
 
@@ -86,7 +87,7 @@ fn whatever_kills_a_run_no_record_is_missing_and_what_comes_again_is_the_same() 
     });
     let job = job(&oracle, ROWS, "[limits.pace]\nrate = \"400/s\"\nburst = 50\n");
     job.change("job.toml", "order = \"input\"", "order = \"input\"\nlimit = \"pace\"\nconcurrency = 40");
-    for kill in 0..KILLS {
+    for kill in 0..kills(KILLS) {
         // Without its note a request would be begun again with another end.
         let batch = format!("sinks.out.webhook.batch={}", 3 + dice.below(40));
         let mut run = job.spawn(&["-q", "--set", &batch]);
