@@ -375,10 +375,6 @@ fn bound(value: &Value, kind: ColumnType) -> ToSqlOutput<'_> {
     }
 }
 
-fn is_moved(error: &Error) -> bool {
-    matches!(error, Error::SqliteFailure(why, _) if why.extended_code == ffi::SQLITE_READONLY_DBMOVED)
-}
-
 /// What an error of SQLite means for a delivery.
 fn setback(error: &Error) -> Setback {
     let words = match error {
@@ -392,7 +388,7 @@ fn setback(error: &Error) -> Setback {
         }
         Some(ErrorCode::DiskFull) => Setback::Away("no space is left on its disk".to_owned()),
         Some(ErrorCode::SystemIoFailure) => Setback::Away(words),
-        Some(ErrorCode::ReadOnly) if is_moved(error) => Setback::Refused(
+        Some(ErrorCode::ReadOnly) if matches!(error, Error::SqliteFailure(why, _) if why.extended_code == ffi::SQLITE_READONLY_DBMOVED) => Setback::Refused(
             "the file was deleted, or another took its place, while the run wrote to it: bring it back and run again, or \
              begin a new run with --fresh"
                 .to_owned(),
