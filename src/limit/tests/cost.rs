@@ -155,7 +155,10 @@ proptest! {
             }
             let took = limiter.nanos(clock::now()) as f64 / 1e9;
             let due = costs.iter().map(|cost| f64::from(*cost)).sum::<f64>() / f64::from(rate);
-            prop_assert!(took <= due / 0.98 + 0.003, "{took} s for {due} s");
+            // What costs as much as the bucket holds waits until it is full, and a full one keeps nothing of the millisecond by
+            // which a timer may be late.
+            let full = costs.iter().filter(|cost| **cost >= burst).count() as f64;
+            prop_assert!(took <= due / 0.98 + 0.003 + 0.001 * full, "{took} s for {due} s");
             Ok(())
         })?;
     }
