@@ -76,23 +76,34 @@ pub(super) fn keep(state: &Path) -> io::Result<()> {
     let found = ["journal.1", "journal"].map(|name| state.join(name)).into_iter().filter(|path| path.is_file());
     for journal in found {
         disk::make_folder(&folder)?;
-        disk::rename(&journal, &folder.join(name(&journal)))?;
+        disk::rename(&journal, &free(&folder, &name(&journal)))?;
         disk::sync_folder(&folder)?;
     }
     Ok(())
 }
 
-/// The name of a journal among the past ones: that of its run, or, where that can't be read, of when it was written.
+/// The name of a journal among the past ones, without its ending: that of its run, or, where that can't be read, of when it
+/// was written.
 fn name(journal: &Path) -> String {
     let run = format::opening(journal).map(|opening| opening.run);
     let run =
         run.filter(|run| !run.is_empty() && run.len() <= 64 && run.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let run = run.unwrap_or_else(|| {
+    run.unwrap_or_else(|| {
         let written = fs::metadata(journal).and_then(|found| found.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let since = written.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("unreadable-{}", since.as_millis())
-    });
-    format!("{run}.{ENDING}")
+    })
+}
+
+/// Where a journal of this name is kept: two that can't be read may have been written in the same millisecond. A run has one
+/// journal, which takes the place of what a kill left of the move.
+fn free(folder: &Path, name: &str) -> PathBuf {
+    let path = |number: u32| match number {
+        1 => folder.join(format!("{name}.{ENDING}")),
+        _ => folder.join(format!("{name}-{number}.{ENDING}")),
+    };
+    let is_free = |number: &u32| !name.starts_with("unreadable-") || !path(*number).exists();
+    path((1..=MOST as u32).find(is_free).unwrap_or(1))
 }
 
 /// Drops past journals that are too many, too old or too large together.
@@ -195,12 +206,17 @@ mod tests {
         begin(&state, "../../out");
         begin(&state, "a");
         fs::write(state.journal(), "no journal").unwrap();
+        // In the same millisecond.
+        let written = fs::metadata(state.journal()).unwrap().modified().unwrap();
         begin(&state, "b");
+        fs::write(state.journal(), "none either").unwrap();
+        fs::File::options().append(true).open(state.journal()).unwrap().set_modified(written).unwrap();
+        begin(&state, "c");
         let files = files(state.path());
-        assert_eq!(files.len(), 3);
+        assert_eq!(files.len(), 4);
         let unreadable =
             |file: &&JournalFile| file.path.file_name().unwrap().to_string_lossy().starts_with("unreadable-");
-        assert_eq!(files.iter().filter(unreadable).count(), 2);
+        assert_eq!(files.iter().filter(unreadable).count(), 3);
         let error = files.iter().find_map(|file| file.read().err()).unwrap().message;
         assert!(error.contains("is not a past journal") && error.contains("delete it"), "{error}");
     }
