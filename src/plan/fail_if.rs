@@ -2,8 +2,56 @@
 
 use std::time::Duration;
 
-use super::{Comparison, FailIf, Measure};
 use crate::journal::Counts;
+
+/// A condition over the whole run, such as `failed > 1%`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailIf {
+    /// As written.
+    pub source: String,
+    /// What is compared.
+    pub measure: Measure,
+    /// How.
+    pub comparison: Comparison,
+    /// With what; seconds for durations, a share of 1 when `percent`.
+    pub bound: f64,
+    /// Whether the measure is taken as a share of all ended rows.
+    pub percent: bool,
+}
+
+/// What a condition looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Rows that have ended.
+    Rows,
+    /// Rows that ended ok.
+    Ok,
+    /// Rows that failed.
+    Failed,
+    /// Rows that were skipped.
+    Skipped,
+    /// Attempts made.
+    Attempts,
+    /// A percentile of attempt durations, in seconds; 0.5, 0.95, ...
+    Percentile(f64),
+}
+
+/// How a measure is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+}
 
 impl FailIf {
     /// Whether the condition holds. `percentile` gives the duration below which a share of attempts

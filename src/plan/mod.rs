@@ -31,6 +31,8 @@ use crate::template::{Condition, Template};
 use crate::transport::{ClientPlan, TimeoutPlan};
 
 pub use body::{BodyPlan, FilePlan, PartContent, PartPlan};
+pub use fail_if::{Comparison, FailIf, Measure};
+pub use stop_if::{StopIf, StopMeasure};
 
 /// A job, decided.
 #[derive(Debug, Clone)]
@@ -69,7 +71,7 @@ impl Plan {
         self.endpoints.iter().map(|endpoint| endpoint.source.parent().and_then(position)).collect()
     }
 
-    /// Whatever sends requests: endpoints, and then sinks that do.
+    /// Whatever sends requests: endpoints, and then sinks.
     pub fn senders(&self) -> impl Iterator<Item = &EndpointPlan> {
         self.endpoints.iter().chain(self.sinks.iter().filter_map(|sink| sink.hook.as_deref()))
     }
@@ -321,82 +323,4 @@ impl StatusSet {
     pub fn contains(&self, status: u16) -> bool {
         self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&status))
     }
-}
-
-/// A condition over the whole run, such as `failed > 1%`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FailIf {
-    /// As written.
-    pub source: String,
-    /// What is compared.
-    pub measure: Measure,
-    /// How.
-    pub comparison: Comparison,
-    /// With what; seconds for durations, a share of 1 when `percent`.
-    pub bound: f64,
-    /// Whether the measure is taken as a share of all ended rows.
-    pub percent: bool,
-}
-
-/// A condition that stops the run, such as `failed > 50% after 100` or `unauthorized >= 5 in a row`. What it
-/// looks at are the rows that have ended in this session.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StopIf {
-    /// As written.
-    pub source: String,
-    /// What is compared.
-    pub measure: StopMeasure,
-    /// How.
-    pub comparison: Comparison,
-    /// With what; a share of 1 when `percent`, seconds for percentiles.
-    pub bound: f64,
-    /// Whether the measure is taken as a share of the ended rows.
-    pub percent: bool,
-    /// Ended rows before which the condition does not count.
-    pub after: u64,
-    /// Whether the measure counts the latest rows without one of another kind between them.
-    pub in_a_row: bool,
-}
-
-/// What a `stop-if` looks at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum StopMeasure {
-    /// What `fail-if` knows as well.
-    Of(Measure),
-    /// Rows that failed because the server answered 401 or 403.
-    Unauthorized,
-}
-
-/// What a condition looks at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Measure {
-    /// Rows that have ended.
-    Rows,
-    /// Rows that ended ok.
-    Ok,
-    /// Rows that failed.
-    Failed,
-    /// Rows that were skipped.
-    Skipped,
-    /// Attempts made.
-    Attempts,
-    /// A percentile of attempt durations, in seconds; 0.5, 0.95, ...
-    Percentile(f64),
-}
-
-/// How a measure is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    /// `>`
-    Above,
-    /// `>=`
-    AtLeast,
-    /// `<`
-    Below,
-    /// `<=`
-    AtMost,
-    /// `==`
-    Equal,
-    /// `!=`
-    NotEqual,
 }

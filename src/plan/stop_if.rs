@@ -2,9 +2,37 @@
 
 use std::time::Duration;
 
-use super::fail_if::compare;
-use super::{Measure, StopIf, StopMeasure};
+use super::fail_if::{Comparison, Measure, compare};
 use crate::record::Ending;
+
+/// A condition that stops the run, such as `failed > 50% after 100` or `unauthorized >= 5 in a row`. What it
+/// looks at are the rows that have ended in this session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StopIf {
+    /// As written.
+    pub source: String,
+    /// What is compared.
+    pub measure: StopMeasure,
+    /// How.
+    pub comparison: Comparison,
+    /// With what; a share of 1 when `percent`, seconds for percentiles.
+    pub bound: f64,
+    /// Whether the measure is taken as a share of the ended rows.
+    pub percent: bool,
+    /// Ended rows before which the condition does not count.
+    pub after: u64,
+    /// Whether the measure counts the latest rows without one of another kind between them.
+    pub in_a_row: bool,
+}
+
+/// What a `stop-if` looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StopMeasure {
+    /// What `fail-if` knows as well.
+    Of(Measure),
+    /// Rows that failed because the server answered 401 or 403.
+    Unauthorized,
+}
 
 /// How a row ended, as far as a `stop-if` is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

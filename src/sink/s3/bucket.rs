@@ -127,12 +127,9 @@ impl Who {
             return self.reach(&objects).await;
         }
         // Asked whatever is to be done with them, so that who may not come in is told before the first request.
-        let mut found = None;
-        let is_part = |key: &String| self.target.place.is_part(&self.sink, key);
-        objects
-            .each(&self.target.place.parts(), |keys| found = found.take().or_else(|| keys.into_iter().find(is_part)))
-            .await?;
-        match found.filter(|_| self.target.on_existing == OnExisting::Error) {
+        let may_stand = self.target.on_existing != OnExisting::Error;
+        let is_found = |key: &str| may_stand || self.target.place.is_part(&self.sink, key);
+        match objects.first(&self.target.place.parts(), is_found).await?.filter(|_| !may_stand) {
             None => Ok(0),
             Some(key) => Err(Setback::Refused(format!(
                 "the object {key} is there already: set `on-existing` on the sink to \"append\" or \"replace\", or write under \

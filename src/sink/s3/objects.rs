@@ -93,6 +93,19 @@ impl Objects {
         }
     }
 
+    /// The first name that begins so and is `wanted`, if there is one; asks no further than that.
+    pub async fn first(&self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<Option<String>, Setback> {
+        let mut after = None;
+        loop {
+            let (names, more) = self.list(prefix, after.as_deref()).await?;
+            after = names.last().cloned();
+            let found = names.into_iter().find(|name| wanted(name));
+            if found.is_some() || !more || after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// What an object says of itself; `None`: there is none.
     pub async fn head(&self, key: &str) -> Result<Option<Found>, Setback> {
         let reply = self.client.send(&Ask::new(Method::HEAD, key)).await?;
