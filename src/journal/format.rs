@@ -14,9 +14,9 @@
 //! beyond the end of the file, a last frame that ends exactly there with a wrong checksum, and a length that
 //! fails its own checksum where no whole frame stands behind it: of a write that was not synced, a power cut
 //! may leave the end and not the beginning. Everything else that is not whole is damage, and refused with its
-//! place: what is wrong in front of a whole frame. A flipped bit in the last frame can't be told from a torn
-//! write; it costs that one commit, whose rows are sent again, and nothing is doubled in the outputs, because
-//! they are cut back to the commit before.
+//! place: what is wrong in front of a whole frame, and a flipped bit in the length of the last one. One in the
+//! last frame's payload can't be told from a torn write; it costs that one commit, whose rows are sent again,
+//! and nothing is doubled in the outputs, because they are cut back to the commit before.
 //!
 //! Other files of the state folder stand in the same frames behind a header of their own ([`Kind`]).
 //!
@@ -332,8 +332,8 @@ impl<R: Read> Frames<R> {
     }
 }
 
-/// Whether these bytes are a whole frame, but for one bit of its length or that length's checksum: a write that was torn
-/// differs in more.
+/// Whether these bytes are a whole frame, but for one bit of its length or that length's checksum: a write of which the
+/// beginning is missing has zeros there.
 fn is_flipped(bytes: &[u8]) -> bool {
     let Some((header, payload)) = bytes.split_at_checked(FRAME_HEADER).filter(|(_, payload)| !payload.is_empty())
     else {
@@ -341,8 +341,11 @@ fn is_flipped(bytes: &[u8]) -> bool {
     };
     let length = (payload.len() as u32).to_le_bytes();
     let expected = [length, crc32fast::hash(&length).to_le_bytes()].concat();
-    let differing: u32 = expected.iter().zip(header).map(|(one, other)| (one ^ other).count_ones()).sum();
-    differing == 1 && crc32fast::hash(payload) == little_endian(&header[8..12])
+    let written = header.iter().position(|byte| *byte != 0).unwrap_or(FRAME_HEADER);
+    let differing = |(one, other): (&u8, &u8)| (one ^ other).count_ones();
+    let missing: u32 = expected.iter().zip(header).take(written).map(differing).sum();
+    let flipped: u32 = expected.iter().zip(header).map(differing).sum();
+    flipped == 1 && missing == 0 && crc32fast::hash(payload) == little_endian(&header[8..12])
 }
 
 /// Whether these bytes begin with a whole frame.

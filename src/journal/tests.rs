@@ -159,7 +159,9 @@ fn every_flipped_bit_is_noticed_at_its_place_or_costs_the_last_commit_alone() {
         let start = if frame == 0 { 12 } else { ends[frame - 1] };
         match super::format::scan_bytes(&flipped) {
             Ok(Scan { found, .. }) => {
-                assert!(frame == 3, "bit {bit} was not noticed");
+                // Of a length that begins with zeros nobody knows whether they were written.
+                let torn = flipped[start..=bit / 8].iter().all(|byte| *byte == 0);
+                assert!(frame == 3 && (bit / 8 >= start + 8 || torn), "bit {bit} was not noticed");
                 assert_eq!((found.last, found.torn), (commit(2), (bytes.len() - start) as u64));
             }
             Err(error) if bit < 12 * 8 => {
