@@ -3,11 +3,8 @@
 //! A part is named by the place of the spool where it begins, and notes where it ends. One that was taken while nobody heard
 //! the answer is found there. Must never drop what another run wrote before all of this one is durable.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::runtime::{Builder, Runtime};
 
 use super::body::Body;
 use super::client::Client;
@@ -16,15 +13,14 @@ use super::objects::{Note, Objects};
 use super::place::plain;
 use super::plan::Target;
 use super::upload::{PIECE, Upload};
+use crate::sink::spooled::asking::{Asking, begin};
 use crate::sink::spooled::{Destination, Head, Line, Lines, Load, Setback, missing};
 use crate::sink::{OnExisting, SinkError};
 
+/// No step takes so long: each request in it ends by itself.
+const STEP: Duration = Duration::from_secs(3600);
 /// For how long the beginning of a session asks.
 const BEGIN: Duration = Duration::from_secs(60);
-/// Waits between the first questions of a session; a server that starts again is asked once more.
-const WAITS: [Duration; 4] =
-    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
-
 /// See the module.
 pub(super) struct Bucket {
     who: Who,
@@ -32,8 +28,7 @@ pub(super) struct Bucket {
     have: Option<u64>,
     /// Connected. Ends before the runtime, on which its connections are.
     objects: Option<Objects>,
-    /// Made on the thread that asks first.
-    runtime: Option<Runtime>,
+    asking: Asking,
 }
 
 /// Which sink of which run writes what, with which keys.
@@ -111,16 +106,6 @@ impl Who {
     }
 
     async fn begin(&self, is_new: bool) -> Result<u64, Setback> {
-        for wait in WAITS {
-            match self.try_begin(is_new).await {
-                Err(Setback::Away(_)) => tokio::time::sleep(wait).await,
-                ended => return ended,
-            }
-        }
-        self.try_begin(is_new).await
-    }
-
-    async fn try_begin(&self, is_new: bool) -> Result<u64, Setback> {
         let objects = self.connect()?;
         if !is_new {
             self.joins(&objects).await?;
@@ -176,24 +161,14 @@ impl Bucket {
         let shown = target.place.shown();
         let access = target.keys.open(&target.place.bucket).map_err(|words| format!("{shown}: {words}"))?;
         let who = Who { target: Arc::clone(target), access, run: run.to_owned(), sink: sink.to_owned() };
-        Ok(Self { who, have: None, objects: None, runtime: None })
+        Ok(Self { who, have: None, objects: None, asking: Asking::default() })
     }
 
     /// Says how far the run has come; a new run is refused what it may not write beside. `None`: that can't be told now, and a
-    /// run that goes on can ask later. Asked on a thread of its own, as a runtime may be at work on this one.
+    /// run that goes on can ask later.
     pub fn begin(&self, is_new: bool) -> Result<Option<u64>, SinkError> {
-        let begin = async {
-            let begun = tokio::time::timeout(BEGIN, self.who.begin(is_new)).await;
-            begun.unwrap_or_else(|_| Err(Setback::Away(format!("it has not answered for {} seconds", BEGIN.as_secs()))))
-        };
-        let ask = || wait(&mut None, begin);
-        let asked = std::thread::scope(|scope| scope.spawn(ask).join());
-        let begun = asked.unwrap_or_else(|_| Err(Setback::Refused("asking it panicked; this is a bug".to_owned())));
-        match begun {
-            Ok(have) => Ok(Some(have)),
-            Err(Setback::Away(_)) if !is_new => Ok(None),
-            Err(setback) => Err(SinkError::new(self.who.placed(setback).words())),
-        }
+        let begun = begin(is_new, BEGIN, || self.who.begin(is_new));
+        begun.map_err(|setback| SinkError::new(self.who.placed(setback).words()))
     }
 
     fn try_reach(&mut self) -> Result<u64, Setback> {
@@ -201,7 +176,7 @@ impl Bucket {
             Some(objects) => objects,
             None => self.objects.insert(self.who.connect()?),
         };
-        wait(&mut self.runtime, self.who.reach(objects))
+        self.asking.wait(STEP, self.who.reach(objects))
     }
 
     fn try_complete(&mut self) -> Result<(), Setback> {
@@ -209,7 +184,7 @@ impl Bucket {
             Some(objects) => objects,
             None => self.objects.insert(self.who.connect()?),
         };
-        wait(&mut self.runtime, self.who.complete(objects, self.have))
+        self.asking.wait(STEP, self.who.complete(objects, self.have))
     }
 
     fn try_deliver(&mut self, head: &Head, (from, to): (u64, u64), lines: &mut Lines<'_>) -> Result<(), Setback> {
@@ -221,25 +196,25 @@ impl Bucket {
             Some(objects) => objects,
             None => self.objects.insert(who.connect()?),
         };
-        let (runtime, mut upload) = (&mut self.runtime, Upload::new(objects, &key, &note));
+        let (asking, mut upload) = (&mut self.asking, Upload::new(objects, &key, &note));
         let mut body = Body::new(place, &head.columns);
         let (mut count, mut packed) = (0_u64, Ok(()));
         while let Some(line) = lines.next().filter(|_| packed.is_ok()) {
             packed = line.and_then(|line| add(&mut body, &line));
             while packed.is_ok() && body.ready() > PIECE {
-                packed = wait(runtime, upload.add(body.take(PIECE)));
+                packed = asking.wait(STEP, upload.add(body.take(PIECE)));
             }
             count += 1;
         }
         // Sending has dropped what it began when it went wrong; making has not.
-        wait(runtime, upload.ended(packed))?;
+        asking.wait(STEP, upload.ended(packed))?;
         if count == 0 {
             return Ok(());
         }
         let rest = body.end().map_err(|error| unpacked(&error));
         match rest {
-            Ok(rest) => wait(runtime, upload.end(rest)),
-            Err(setback) => wait(runtime, upload.ended(Err(setback))),
+            Ok(rest) => asking.wait(STEP, upload.end(rest)),
+            Err(setback) => asking.wait(STEP, upload.ended(Err(setback))),
         }
     }
 }
@@ -253,18 +228,6 @@ fn add(body: &mut Body, line: &Line) -> Result<(), Setback> {
 
 fn unpacked(error: &std::io::Error) -> Setback {
     Setback::Refused(format!("its records can't be packed: {error}"))
-}
-
-/// Waits for a step; each request in it ends by itself.
-fn wait<T>(runtime: &mut Option<Runtime>, step: impl Future<Output = Result<T, Setback>>) -> Result<T, Setback> {
-    let runtime = match runtime {
-        Some(runtime) => runtime,
-        None => {
-            let made = Builder::new_current_thread().enable_all().build();
-            runtime.insert(made.map_err(|error| Setback::Away(format!("it can't be asked: {error}")))?)
-        }
-    };
-    runtime.block_on(step)
 }
 
 impl Destination for Bucket {

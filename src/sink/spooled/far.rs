@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::destination::{Destination, Line, Lines, Setback};
 use super::{Demands, Head, open};
-use crate::sink::{Sink, SinkError, SinkKind, SinkOpening};
+use crate::sink::{RowChoice, Sink, SinkError, SinkKind, SinkOpening, SinkPlan};
 
 /// What the far end has.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +24,14 @@ pub(crate) struct Far {
 pub(crate) struct FarKind {
     pub far: Arc<Mutex<Far>>,
     pub told: Arc<dyn Fn(&Far) + Send + Sync>,
+}
+
+impl FarKind {
+    /// A sink of it, which takes every record of the first endpoint.
+    pub fn sink(self) -> SinkPlan {
+        let (name, kind) = ("far".to_owned(), Arc::new(self));
+        SinkPlan { name, from: vec![0], rows: RowChoice::All, columns: None, kind, hook: None }
+    }
 }
 
 impl std::fmt::Debug for FarKind {

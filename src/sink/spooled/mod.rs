@@ -5,6 +5,8 @@
 //! come. So whatever dies, every record stands once; and while the destination is away nothing is lost, and requests
 //! pause only when the spool is full. Must never show the courier a line that the journal does not stand for.
 
+#[cfg(any(feature = "postgres", feature = "s3"))]
+pub(super) mod asking;
 mod courier;
 mod destination;
 #[cfg(test)]

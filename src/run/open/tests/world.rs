@@ -22,7 +22,6 @@ use crate::run::lane::Shared;
 use crate::run::scribe::Scribe;
 use crate::run::{RunError, RunOptions};
 use crate::sink::spooled::far::{Far, FarKind};
-use crate::sink::{RowChoice, SinkPlan};
 use crate::source::unpack::Unpacked;
 use crate::template::Context;
 use crate::transport::BodyWriter;
@@ -116,15 +115,7 @@ impl World {
         plan.state = self.root.join(".paceline/job");
         let (far, log) = (Arc::clone(&self.far), Arc::clone(&self.log));
         let told = Arc::new(move |far: &Far| log.lock().unwrap().push(Event::Far(far.clone())));
-        let kind = Arc::new(FarKind { far, told });
-        plan.sinks.push(SinkPlan {
-            name: "far".into(),
-            from: vec![0],
-            rows: RowChoice::All,
-            columns: None,
-            kind,
-            hook: None,
-        });
+        plan.sinks.push(FarKind { far, told }.sink());
         plan
     }
 
