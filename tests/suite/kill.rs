@@ -111,17 +111,19 @@ fn survive(kills: u64, dice: &mut Dice) {
     let open = Arc::new(AtomicBool::new(false));
     let oracle = server(&open);
     let job = job(&oracle);
-    let (mut safe, mut asked) = (BTreeSet::new(), 0);
-    for kill in 0..kills {
+    let (mut safe, mut asked, mut kill) = (BTreeSet::new(), 0, 0);
+    // A busy machine may be slow to get to the first commit.
+    while kill < kills || (safe.is_empty() && kill < 20 * KILLS) {
         let now = live_and_die(&job, dice.life(), kill);
         assert!(safe.is_subset(&now), "kill {kill}: rows were forgotten");
         asked = no_safe_row_is_asked_again(&oracle, &safe, asked);
         safe = now;
+        kill += 1;
     }
     open.store(true, Ordering::SeqCst);
     job.run(&HASTE).expect_code(0);
     no_safe_row_is_asked_again(&oracle, &safe, asked);
-    assert!(kills < KILLS || !safe.is_empty(), "no kill came late enough to see a commit");
+    assert!(!safe.is_empty(), "no kill came late enough to see a commit");
     assert_eq!(oracle.faults(), Vec::<String>::new());
     table_is_whole(&job);
     lines_are_whole(&job);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::{Value, json};
 
-use crate::support::dice::kills;
+use crate::support::dice::goes_on;
 use crate::support::oracle::script::item;
 use crate::support::peers::pyarrow;
 use crate::support::{Answer, Dice, Job, Oracle, wait};
@@ -88,8 +88,8 @@ fn whatever_kills_a_run_every_part_is_whole_and_each_row_stands_once() {
         if id > ROWS - 100 && !opened.load(Ordering::SeqCst) { Answer::Stall } else { item(request) }
     });
     let job = Job::at(&oracle.url(), JOB);
-    let (mut dice, mut most) = (Dice::printed("parquet"), 0);
-    for kill in 0..kills(30) {
+    let (mut dice, mut most, mut kill) = (Dice::printed("parquet"), 0, 0);
+    while goes_on(kill, 30, most > 0) {
         let mut run = job.spawn(&["-q"]);
         let _ = wait::within(dice.life(), || (!run.is_running()).then_some(()));
         let done = run.kill();
@@ -98,6 +98,7 @@ fn whatever_kills_a_run_every_part_is_whole_and_each_row_stands_once() {
         assert!(now.len() >= most, "kill {kill}: {} records, and {most} before", now.len());
         most = now.len();
         assert!(now.windows(2).all(|pair| pair[0] != pair[1]), "kill {kill}: a record stands twice");
+        kill += 1;
     }
     assert!(most > 0, "no part stood before the last kill");
     open.store(true, Ordering::SeqCst);

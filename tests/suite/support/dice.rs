@@ -8,6 +8,13 @@ pub fn kills(few: u64) -> u64 {
     soak.map_or(few, |text| text.parse().unwrap_or_else(|_| panic!("PACELINE_SOAK must be a number, it is {text}")))
 }
 
+/// Whether a test that has killed so often kills once more: as often as [`kills`] says, and then, up to a limit, until it
+/// has `seen` what only a late kill shows. A busy machine may be slow to get there.
+pub fn goes_on(killed: u64, few: u64, seen: bool) -> bool {
+    let wanted = kills(few);
+    killed < wanted || (!seen && killed < wanted + 20 * few)
+}
+
 /// Numbers drawn from a seed (splitmix64).
 #[derive(Debug)]
 pub struct Dice {
