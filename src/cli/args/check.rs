@@ -1,0 +1,29 @@
+//! Arguments of `check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{JobArgs, OutputArgs};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  paceline check jobs/*.toml
+  paceline check jobs/prices.toml --output github             annotations in a pull request
+
+Everything that is wrong is shown, not only the first. Exit code 2 when a file has an error; warnings
+alone leave 0.";
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// The job files
+    #[arg(value_name = "JOB", required = true)]
+    pub jobs: Vec<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub file: JobArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: OutputArgs,
+}

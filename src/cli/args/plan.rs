@@ -1,0 +1,35 @@
+//! Arguments of `plan`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{JobArgs, OutputArgs};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  paceline plan jobs/prices.toml
+  paceline plan jobs/prices.toml --rows 10
+  paceline plan jobs/prices.toml --output json | jq '.endpoints[].requests'
+
+Nothing is sent and no secret is read: secrets show as ***.";
+
+/// Arguments of `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The job file
+    #[arg(value_name = "JOB")]
+    pub job: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub file: JobArgs,
+    /// Renders the requests of the first N rows of each endpoint
+    #[arg(long, value_name = "N", env = "PACELINE_ROWS", help_heading = "Output", default_value_t = ROWS)]
+    pub rows: u64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: OutputArgs,
+}
+
+/// Rendered requests of each endpoint, unless told otherwise.
+pub const ROWS: u64 = 3;
