@@ -26,6 +26,7 @@ pub use kinds::KindsArgs;
 pub use plan::{PlanArgs, ROWS};
 pub use run::RunArgs;
 pub use runs::RunsArgs;
+pub use schema::SchemaArgs;
 pub use shared::{JobArgs, OutputArgs};
 
 const ABOUT: &str = "Runs batches of HTTP requests that a job file declares";
@@ -77,7 +78,7 @@ pub enum Command {
     Runs(RunsArgs),
     /// Prints the JSON Schema of job files
     #[command(after_help = schema::EXAMPLES)]
-    Schema,
+    Schema(SchemaArgs),
     /// Lists the kinds of inputs, auth, columns and sinks
     Kinds(KindsArgs),
     /// Runs the demo API behind `demo:` URLs alone
