@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod failed;
 mod kinds;
+mod man;
 mod plan;
 mod run;
 mod runs;
@@ -23,6 +24,7 @@ pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use failed::FailedArgs;
 pub use kinds::KindsArgs;
+pub use man::ManArgs;
 pub use plan::{PlanArgs, ROWS};
 pub use run::RunArgs;
 pub use runs::RunsArgs;
@@ -87,6 +89,9 @@ pub enum Command {
     /// Prints a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(CompletionsArgs),
+    /// Prints the manual page, or writes those of all commands
+    #[command(after_help = man::EXAMPLES)]
+    Man(ManArgs),
 }
 
 /// The command line as clap knows it; values of the environment are kept out of the help.
