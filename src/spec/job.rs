@@ -104,7 +104,7 @@ pub struct EndpointSpec {
     #[schemars(extend("default" = true))]
     pub learn: Option<bool>,
     /// Requests in flight; "auto" finds their number by how fast and how well the server answers.
-    #[schemars(extend("default" = 10, "examples" = [20, "auto"]))]
+    #[schemars(extend("default" = 10, "examples" = [10, "auto"]))]
     pub concurrency: Option<ConcurrencySpec>,
     /// Sends a key that stays the same for a row over retries and resumes, so that a server can tell a repetition: then
     /// any method may be repeated. A table names another header, or has the key bare.
