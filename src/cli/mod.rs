@@ -11,6 +11,7 @@ pub mod exit;
 mod failed;
 mod kinds;
 mod load;
+mod man;
 mod plan;
 pub mod print;
 mod run;
@@ -62,7 +63,8 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
-        Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
+        Command::Schema(_) | Command::Kinds(_) | Command::Demo(_) => None,
+        Command::Completions(_) | Command::Man(_) => None,
     };
     if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
         return Some(("--quiet", "--verbose"));
@@ -96,10 +98,11 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
             print.set_color(args.speech.color);
             runs::runs(args, &program(arguments), print)
         }
-        Command::Schema => schema::schema(print),
+        Command::Schema(args) => schema::schema(*args, print),
         Command::Kinds(args) => kinds::kinds(*args, print),
         Command::Demo(args) => demo::demo(*args, print),
         Command::Completions(args) => completions::completions(*args, print),
+        Command::Man(args) => man::man(args, print),
     }
 }
 

@@ -38,11 +38,11 @@ struct CursorSpec {
     #[schemars(length(min = 1), extend("default" = "cursor"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<String>,
-    /// JSONPath of what says whether there is more.
+    /// JSONPath of what says whether there is more; absent: other signs of the last page are looked for.
     #[schemars(length(min = 1), extend("examples" = ["$.has_more"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<String>,
-    /// Most pages of a walk.
+    /// Most pages of a walk; absent: all that there are.
     #[schemars(extend("examples" = [1000]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages: Option<NonZeroU64>,

@@ -39,7 +39,7 @@ struct HeaderLinkSpec {
     #[schemars(length(min = 1), extend("default" = "next"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     rel: Option<String>,
-    /// Most pages of a walk.
+    /// Most pages of a walk; absent: all that there are.
     #[schemars(extend("examples" = [1000]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages: Option<NonZeroU64>,

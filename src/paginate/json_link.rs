@@ -33,7 +33,7 @@ struct JsonLinkSpec {
     /// JSONPath of the next page's URL, absolute or relative; null, missing or empty behind the last page.
     #[schemars(length(min = 1), extend("examples" = ["$.links.next"]))]
     path: String,
-    /// Most pages of a walk.
+    /// Most pages of a walk; absent: all that there are.
     #[schemars(extend("examples" = [1000]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages: Option<NonZeroU64>,

@@ -43,15 +43,16 @@ struct OffsetSpec {
     /// Items on a page, no more than the server gives; the offset grows by it.
     #[schemars(extend("examples" = [100]))]
     limit: NonZeroU64,
-    /// JSONPath of the number of items: the other pages go out together once it is known.
+    /// JSONPath of the number of items: the other pages go out together once it is known. Absent:
+    /// one after the other.
     #[schemars(length(min = 1), extend("examples" = ["$.total"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     total_items: Option<String>,
-    /// JSONPath of what says whether there is more.
+    /// JSONPath of what says whether there is more; absent: other signs of the last page are looked for.
     #[schemars(length(min = 1), extend("examples" = ["$.has_more"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<String>,
-    /// Most pages of a walk.
+    /// Most pages of a walk; absent: all that there are.
     #[schemars(extend("examples" = [1000]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages: Option<NonZeroU64>,

@@ -39,27 +39,28 @@ struct PageNumberSpec {
     #[schemars(extend("default" = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<u64>,
-    /// Query parameter of the number of items on a page.
+    /// Query parameter of the number of items on a page; absent: it is not sent.
     #[schemars(length(min = 1), extend("examples" = ["per_page"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     size_param: Option<String>,
-    /// Items on a page; sent as `size-param`, or, without one, what the server gives unasked.
+    /// Items on a page; sent as `size-param`, or, without one, what the server gives unasked. Absent: unknown.
     #[schemars(extend("examples" = [100]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<NonZeroU64>,
-    /// JSONPath of the number of pages: the others go out together once it is known.
+    /// JSONPath of the number of pages: the others go out together once it is known. Absent:
+    /// one after the other, unless `total-items` tells.
     #[schemars(length(min = 1), extend("examples" = ["$.meta.pages"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     total_pages: Option<String>,
-    /// JSONPath of the number of items; with `size` it tells the number of pages.
+    /// JSONPath of the number of items; with `size` it tells the number of pages. Absent: unknown.
     #[schemars(length(min = 1), extend("examples" = ["$.meta.total"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     total_items: Option<String>,
-    /// JSONPath of what says whether there is more.
+    /// JSONPath of what says whether there is more; absent: other signs of the last page are looked for.
     #[schemars(length(min = 1), extend("examples" = ["$.has_more"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<String>,
-    /// Most pages of a walk.
+    /// Most pages of a walk; absent: all that there are.
     #[schemars(extend("examples" = [1000]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_pages: Option<NonZeroU64>,

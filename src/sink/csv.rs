@@ -44,7 +44,7 @@ pub const KIND: SinkRow = SinkRow {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct CsvSpec {
     /// The file, relative to the job file.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["out/prices.csv"]))]
     path: String,
     /// Whether a cell that a spreadsheet would run as a formula gets a `'` before it: one that begins with `=`, `+`,
     /// `-`, `@`, a tab or a carriage return and is no number (OWASP, CSV injection). Programs that are no spreadsheets

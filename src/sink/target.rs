@@ -25,7 +25,7 @@ use crate::document::KeyPath;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct FileSpec {
     /// The file, relative to the job file.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["out/prices.jsonl"]))]
     path: String,
 }
 

@@ -14,17 +14,18 @@ use crate::extract::{self, As};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ColumnCommon {
-    /// The type that the value must have; a value that can't be one fails the attempt.
+    /// The type that the value must have; a value that can't be one fails the attempt. Absent: as it is.
     #[serde(rename = "as")]
+    #[schemars(extend("examples" = ["float"]))]
     convert: Option<As>,
-    /// What stands where the value is missing or null.
+    /// What stands where the value is missing or null; absent: nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "anything")]
     default: Option<Value>,
     /// Whether a value that is missing or null fails the attempt.
     #[schemars(extend("default" = false))]
     required: Option<bool>,
-    /// The attribute that `css` takes instead of the text.
+    /// The attribute that `css` takes; absent: the text.
     #[schemars(length(min = 1), extend("examples" = ["href"]))]
     attr: Option<String>,
 }

@@ -27,18 +27,20 @@ pub struct InputSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SelectingSpec {
-    /// Takes the rows for which this condition over `row` and `vars` holds.
+    /// Takes the rows for which this condition over `row` and `vars` holds; absent: all.
     #[serde(rename = "where")]
     #[schemars(length(min = 1), extend("examples" = ["row.price | float > 10"]))]
     pub condition: Option<String>,
-    /// Takes the first of the rows that are the same in these columns; `true`: in all columns.
+    /// Takes the first of the rows that are the same in these columns; `true`: in all columns. Absent:
+    /// none is compared.
     pub dedupe: Option<DedupeSpec>,
-    /// Takes about this share of the rows, always the same ones.
+    /// Takes about this share of the rows, always the same ones; absent: all.
     pub sample: Option<SampleSpec>,
     /// Passes over so many of the rows that are left.
+    #[schemars(extend("default" = 0, "examples" = [1000]))]
     pub skip: Option<u64>,
-    /// Takes so many of the rows that are left then, at most.
-    #[schemars(range(min = 1))]
+    /// Takes so many of the rows that are left then, at most; absent: all.
+    #[schemars(range(min = 1), extend("examples" = [100]))]
     pub take: Option<u64>,
 }
 

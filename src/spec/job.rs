@@ -27,7 +27,7 @@ pub struct JobSpec {
     /// Name of the job, which names its state; default: the file's stem.
     #[schemars(length(min = 1), extend("examples" = ["prices"]))]
     pub name: Option<String>,
-    /// What the job is for.
+    /// What the job is for, for people; absent: nothing is said.
     #[schemars(extend("examples" = ["Price of every product, every night"]))]
     pub description: Option<String>,
     /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`.
@@ -89,11 +89,12 @@ pub struct EndpointSpec {
     /// Headers; values are templates.
     #[schemars(extend("examples" = [{ "accept": "application/json" }]))]
     pub headers: Option<Named<TextSpec>>,
-    /// Names of limits; a request takes a token of each.
+    /// Names of limits; a request takes a token of each. Absent: none is shared.
     #[schemars(extend("examples" = ["prices-api"]))]
     pub limit: Option<ListSpec<String>>,
-    /// Gives the endpoint a token bucket of its own; of several windows all hold at once.
-    #[schemars(extend("examples" = ["10/s"]))]
+    /// Gives the endpoint a token bucket of its own; of several windows all hold at once. Absent: as fast as `limit`,
+    /// `concurrency` and the server let it.
+    #[schemars(extend("examples" = ["10/s", ["10/s", "5000/h"]]))]
     pub rate: Option<ListSpec<RateSpec>>,
     /// With `rate`: requests that may leave at once after a quiet time.
     #[schemars(extend("default" = 1))]
@@ -103,7 +104,7 @@ pub struct EndpointSpec {
     #[schemars(extend("default" = true))]
     pub learn: Option<bool>,
     /// Requests in flight; "auto" finds their number by how fast and how well the server answers.
-    #[schemars(extend("default" = 10))]
+    #[schemars(extend("default" = 10, "examples" = [10, "auto"]))]
     pub concurrency: Option<ConcurrencySpec>,
     /// Sends a key that stays the same for a row over retries and resumes, so that a server can tell a repetition: then
     /// any method may be repeated. A table names another header, or has the key bare.
@@ -114,7 +115,8 @@ pub struct EndpointSpec {
     pub order: Option<Order>,
     /// What proves who asks.
     pub auth: Option<AuthSpec>,
-    /// JSON body; its strings are templates, and one that is a single `{{ }}` keeps its type.
+    /// JSON body; its strings are templates, and one that is a single `{{ }}` keeps its type. Absent, as are `form`,
+    /// `multipart`, `body` and `body-file`: no body.
     #[schemars(extend("examples" = [{ "id": "{{ row.id | int }}" }]))]
     #[schemars(extend("additionalProperties" = true))]
     pub json: Option<Value>,
@@ -124,16 +126,17 @@ pub struct EndpointSpec {
     /// Body of parts, multipart/form-data; a part is a text (a template), or a table with a file, a text or JSON; a list gives the name several times.
     #[schemars(extend("minProperties" = 1, "examples" = [{ "note": "hello", "file": { "path": "docs/{{ row.file }}" } }]))]
     pub multipart: Option<Named<ListSpec<PartSpec>>>,
-    /// Body as plain text, a template, sent as it is rendered: nothing is escaped; text/plain unless a header says otherwise.
+    /// Body as plain text, a template, sent as it is rendered: nothing is escaped; text/plain unless a header says otherwise. Absent: no such body.
     #[schemars(extend("examples" = ["raw text {{ row.x }}"]))]
     pub body: Option<String>,
-    /// File that is the body, a template, relative to the job file; sent as it is read. With `{{ }}` in it, the folder before the first one is where files may lie: a value may name folders below it (`a/b.bin`), and never leads out of it. Its ending tells the content type, unless a header does.
+    /// File that is the body, a template, relative to the job file; sent as it is read. With `{{ }}` in it, the folder before the first one is where files may lie: a value may name folders below it (`a/b.bin`), and never leads out of it. Its ending tells the content type, unless a header does. Absent: no such body.
     #[schemars(length(min = 1), extend("examples" = ["payload.bin"]))]
     pub body_file: Option<String>,
     /// Where rows come from: a file whose ending tells its kind, or a kind.
     #[schemars(extend("examples" = ["products.csv"]))]
     pub input: InputSpec,
-    /// Rows that go out in one request, which sees them as `rows` instead of `row`; a table says more.
+    /// Rows that go out in one request, which sees them as `rows` instead of `row`; a table says more. Absent: each row is
+    /// a request.
     #[schemars(extend("examples" = [50, { "size": 50, "split": true }, { "size": 50, "by": "sku" }]))]
     pub chunk: Option<ChunkSpec>,
     /// The items of a JSON reply, a JSONPath: each match gives a record, and columns are taken from it; absent: one
@@ -156,7 +159,7 @@ pub struct EndpointSpec {
     #[schemars(extend("examples" = [{ "path": "pages/{{ row.sku }}.html" }]))]
     pub save: Option<SaveSpec>,
     /// What becomes of replies that meet a condition, before statuses and `expect` are looked at; the first that
-    /// matches wins.
+    /// matches wins. Absent: statuses and `expect` alone decide.
     #[schemars(extend("examples" = [[{ "when": "status == 404", "then": "skip" }]]))]
     pub rules: Option<Vec<RuleSpec>>,
     /// What a good reply is; any other is a failed attempt.

@@ -12,6 +12,7 @@ pub mod kind;
 pub mod moment;
 pub mod pace;
 mod plain;
+mod reference;
 pub mod scalar;
 mod schema;
 pub mod settings;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 
 pub use job::{EndpointSpec, JobSpec, SaveSpec, SecretSpec};
 pub use pace::{ExpectSpec, RunSpec};
+pub use reference::reference;
 pub use schema::schema;
 pub use shape::{check, check_profiles};
 pub use value::to_value;

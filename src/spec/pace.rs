@@ -320,7 +320,7 @@ pub struct ExpectSpec {
     /// Statuses that are accepted.
     #[schemars(extend("default" = ["2xx"]))]
     pub status: Option<ListSpec<StatusSpec>>,
-    /// Conditions over status, headers, json, text, meta, row and vars that all must hold; an empty list: none.
+    /// Conditions over status, headers, json, text, meta, row and vars that all must hold; absent or an empty list: none.
     #[schemars(extend("examples" = [["json.ok", "meta.duration_ms < 2000"]]))]
     pub assert: Option<AnyListSpec<String>>,
 }

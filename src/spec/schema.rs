@@ -25,6 +25,8 @@ pub fn schema() -> &'static Value {
 fn generate() -> Value {
     let mut root = SchemaSettings::draft07().into_generator().into_root_schema_for::<JobSpec>().to_value();
     clean(&mut root);
+    let names = lists_of_names(&root);
+    join_parts(&mut root, &names);
     if let Some(root) = root.as_object_mut() {
         add_profiles(root);
         head_first(root);
@@ -128,6 +130,30 @@ fn drop_null_alternative(schema: &mut Map<String, Value>) {
     }
 }
 
+/// Definitions that are nothing but a list of names to choose from.
+fn lists_of_names(root: &Value) -> Map<String, Value> {
+    let definitions = root.get("definitions").and_then(Value::as_object).cloned().unwrap_or_default();
+    definitions.into_iter().filter(|(_, definition)| definition.get("enum").is_some()).collect()
+}
+
+/// An `allOf` of one part that has no keys of its own is joined with what stands around it, which wins. Taplo's
+/// completion does not end where such a part leads to no table: its language server is gone then.
+fn join_parts(schema: &mut Value, names: &Map<String, Value>) {
+    let Some(object) = schema.as_object_mut() else { return };
+    children(object, &mut |child| join_parts(child, names));
+    let Some([Value::Object(part)]) = object.get("allOf").and_then(Value::as_array).map(Vec::as_slice) else { return };
+    let part = match referred(part) {
+        Some(name) => names.get(&name).and_then(Value::as_object).cloned(),
+        None => Some(part.clone()),
+    };
+    if let Some(part) = part {
+        object.shift_remove("allOf");
+        for (keyword, value) in part {
+            object.entry(keyword).or_insert(value);
+        }
+    }
+}
+
 /// Adds the definition of a partial job and points `profiles` at it.
 fn add_profiles(root: &mut Map<String, Value>) {
     let mut partials = Map::new();
@@ -218,6 +244,21 @@ mod tests {
             assert_ne!(schema.get("type").and_then(Value::as_str), Some("null"), "{schema:?}");
         });
         assert!(seen > 100, "only {seen} schemas seen");
+    }
+
+    #[test]
+    fn a_single_part_is_a_reference_to_a_table_or_to_alternatives() {
+        let definitions = schema()["definitions"].as_object().unwrap();
+        let mut seen = 0;
+        each(&mut schema().clone(), &mut |schema| {
+            for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+                let name = referred(part.as_object().unwrap()).unwrap_or_else(|| panic!("not joined: {schema:?}"));
+                let target = &definitions[&name];
+                assert!(target.get("properties").is_some() || target.get("anyOf").is_some(), "{name}: {target}");
+                seen += 1;
+            }
+        });
+        assert!(seen > 20, "only {seen} parts");
     }
 
     #[test]

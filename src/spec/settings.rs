@@ -160,13 +160,13 @@ pub struct TlsSpec {
     /// Whether the server's certificate is verified; false accepts any.
     #[schemars(extend("default" = true))]
     pub verify: Option<bool>,
-    /// More root certificates, PEM, relative to the job file.
+    /// More root certificates, PEM, relative to the job file; absent: those of the system alone.
     #[schemars(extend("examples" = ["ca.pem"]))]
     pub ca: Option<String>,
-    /// Client certificate chain, PEM, relative to the job file; goes with `key`.
+    /// Client certificate chain, PEM, relative to the job file; goes with `key`. Absent: none is shown.
     #[schemars(extend("examples" = ["me.pem"]))]
     pub cert: Option<String>,
-    /// Key of the client certificate, PEM, relative to the job file; goes with `cert`.
+    /// Key of the client certificate, PEM, relative to the job file; goes with `cert`. Absent: none.
     #[schemars(extend("examples" = ["me.key"]))]
     pub key: Option<String>,
     /// Lowest version spoken.

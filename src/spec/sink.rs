@@ -22,6 +22,7 @@ struct SinkCommon {
     #[schemars(length(min = 1), extend("examples" = ["postgres://writer@db.example.com/shop"]))]
     url: Option<String>,
     /// Endpoints whose records it takes; default: all.
+    #[schemars(extend("examples" = [["price"]]))]
     from: Option<ListSpec<String>>,
     /// Which rows it takes: those that ended ok, those that failed, or all.
     #[schemars(extend("default" = "all"))]

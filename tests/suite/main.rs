@@ -20,6 +20,8 @@ mod columns;
 mod csv_python;
 /// A table of 100,000 rows, walked to the last at a server that nobody here wrote.
 mod datasette;
+/// What docs/ says is true.
+mod docs;
 /// Whole jobs through the other engine.
 mod engine;
 /// Sending again what failed.

@@ -12,6 +12,7 @@ use std::path::Path;
 use jsonschema::Validator;
 use serde_json::Value;
 
+use crate::cli::paceline;
 use crate::readme::{blocks, readme};
 
 fn schema() -> Validator {
@@ -106,4 +107,25 @@ fn a_broken_job_is_refused_at_its_place() {
         let found = places(&schema, &toml);
         assert_eq!(found, [place], "{what}:\n{toml}");
     }
+}
+
+#[test]
+fn every_mistake_that_editors_must_find_is_found_here_and_by_check_at_its_line() {
+    let (schema, mut mistakes) = (schema(), 0);
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/editors")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let wrong: Vec<usize> =
+            (1..).zip(text.lines()).filter(|(_, line)| line.contains("# expect: ")).map(|(at, _)| at).collect();
+        let [line] = wrong[..] else { panic!("{}: {wrong:?}", path.display()) };
+        assert!(!places(&schema, &text).is_empty(), "{}", path.display());
+        let done = paceline(&["check", path.to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        // A whole table that is missing has no line of its own.
+        let line = if name == "missing-endpoints.toml" { 1 } else { line };
+        assert!(done.status.code() == Some(2) && said.contains(&format!("{name}:{line}:")), "{name}:{line}\n{said}");
+        mistakes += 1;
+    }
+    assert!(mistakes >= 25, "only {mistakes} files");
 }

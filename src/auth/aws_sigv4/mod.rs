@@ -44,7 +44,7 @@ pub(super) const KIND: AuthKind = AuthKind {
                 "service": { "type": "string", "minLength": 1, "description": "The service by its signing name.", "examples": ["s3", "execute-api", "lambda"] },
                 "access-key": { "type": "string", "minLength": 1, "description": "Id of the access key, as a template.", "examples": ["{{ secrets.access }}"] },
                 "secret-key": { "type": "string", "description": "The secret access key, as a template.", "examples": ["{{ secrets.secret }}"] },
-                "session-token": { "type": "string", "description": "The session token of temporary credentials, as a template.", "examples": ["{{ secrets.session }}"] }
+                "session-token": { "type": "string", "description": "The session token of temporary credentials, as a template; absent: the keys are lasting ones.", "examples": ["{{ secrets.session }}"] }
             },
             "required": ["region", "service", "access-key", "secret-key"],
             "additionalProperties": false

@@ -43,8 +43,8 @@ pub(super) const KIND: AuthKind = AuthKind {
                 "token-url": { "type": "string", "minLength": 1, "description": "Where tokens are had, a template over vars and secrets; the same for every row.", "examples": ["https://login.example.com/token"] },
                 "client-id": { "type": "string", "minLength": 1, "description": "The client, as a template.", "examples": ["me"] },
                 "client-secret": { "type": "string", "description": "The client's secret, as a template.", "examples": ["{{ secrets.client }}"] },
-                "scope": { "type": "string", "minLength": 1, "description": "What is asked for, names with spaces between them.", "examples": ["read write"] },
-                "audience": { "type": "string", "minLength": 1, "description": "For whom the token is, where the server wants to know.", "examples": ["https://api.example.com"] },
+                "scope": { "type": "string", "minLength": 1, "description": "What is asked for, names with spaces between them; absent: the server decides.", "examples": ["read write"] },
+                "audience": { "type": "string", "minLength": 1, "description": "For whom the token is, where the server wants to know; absent: it is not told.", "examples": ["https://api.example.com"] },
                 "client-auth": { "enum": ["basic", "body"], "default": "basic", "description": "How the client says who it is: basic auth (RFC 6749, section 2.3.1), or in the body of the form." }
             },
             "required": ["token-url", "client-id", "client-secret"],

@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod failed;
 mod kinds;
+mod man;
 mod plan;
 mod run;
 mod runs;
@@ -23,9 +24,11 @@ pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use failed::FailedArgs;
 pub use kinds::KindsArgs;
+pub use man::ManArgs;
 pub use plan::{PlanArgs, ROWS};
 pub use run::RunArgs;
 pub use runs::RunsArgs;
+pub use schema::SchemaArgs;
 pub use shared::{JobArgs, OutputArgs};
 
 const ABOUT: &str = "Runs batches of HTTP requests that a job file declares";
@@ -77,7 +80,7 @@ pub enum Command {
     Runs(RunsArgs),
     /// Prints the JSON Schema of job files
     #[command(after_help = schema::EXAMPLES)]
-    Schema,
+    Schema(SchemaArgs),
     /// Lists the kinds of inputs, auth, columns and sinks
     Kinds(KindsArgs),
     /// Runs the demo API behind `demo:` URLs alone
@@ -86,6 +89,9 @@ pub enum Command {
     /// Prints a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(CompletionsArgs),
+    /// Prints the manual page, or writes those of all commands
+    #[command(after_help = man::EXAMPLES)]
+    Man(ManArgs),
 }
 
 /// The command line as clap knows it; values of the environment are kept out of the help.

@@ -58,12 +58,13 @@ pub const KIND: SinkRow = SinkRow {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct ParquetSpec {
     /// The folder, relative to the job file; made where it is not there. What reads Parquet takes its files for one table.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["out/prices.parquet"]))]
     path: String,
     /// How pages of columns are packed.
     #[schemars(extend("default" = "zstd"))]
     compression: Option<Codec>,
-    /// Most records in a file; a file is made of 64 MiB of records as JSON at the most.
+    /// Most records in a file; absent: as many as 64 MiB as JSON hold, which is the most in any case.
+    #[schemars(extend("examples" = [100_000]))]
     part_rows: Option<NonZeroUsize>,
 }
 

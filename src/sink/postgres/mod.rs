@@ -56,16 +56,17 @@ struct PostgresSpec {
     /// The server and its database; a secret where it holds a password. `?options=-csearch_path%3DNAME` chooses the schema.
     #[schemars(length(min = 1), extend("examples" = ["postgres://writer@db.example.com/shop"]))]
     url: String,
-    /// The password, a secret.
+    /// The password, a secret; absent: none is sent.
     #[schemars(extend("examples" = ["{{ secrets.database }}"]))]
     password: Option<String>,
     /// The table; the name of the sink where it is left out.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["prices"]))]
     table: Option<String>,
-    /// Columns by which a record takes the place of one that is there (upsert).
-    #[schemars(length(min = 1))]
+    /// Columns by which a record takes the place of one that is there (upsert); absent: records are added.
+    #[schemars(length(min = 1), extend("examples" = [["sku"]]))]
     key: Option<Vec<String>>,
-    /// Whether to make the table where it is not there; true where it is left out.
+    /// Whether to make the table where it is not there.
+    #[schemars(extend("default" = true))]
     create: Option<bool>,
 }
 

@@ -61,7 +61,7 @@ struct S3Spec {
     #[schemars(length(min = 1), extend("examples" = ["s3://bucket/prices.jsonl.zst"]))]
     url: String,
     /// The server, where it is not that of AWS for the region: MinIO, R2, Ceph. The environment may name it
-    /// (`AWS_ENDPOINT_URL_S3`). Only where it is written here may it be a plain `http://` of another machine.
+    /// (`AWS_ENDPOINT_URL_S3`) where this is absent. Only where it is written here may it be a plain `http://` of another machine.
     #[schemars(length(min = 1), extend("examples" = ["http://127.0.0.1:9000"]))]
     endpoint: Option<String>,
     /// The region; that of the environment (`AWS_REGION`) where it is left out, and `us-east-1` where there is an endpoint.
@@ -73,13 +73,15 @@ struct S3Spec {
     /// The secret access key, a secret; that of the environment (`AWS_SECRET_ACCESS_KEY`) where it is left out.
     #[schemars(extend("examples" = ["{{ secrets.secret }}"]))]
     secret_key: Option<String>,
-    /// The session token of temporary credentials, a secret; beside keys of the environment its `AWS_SESSION_TOKEN`.
+    /// The session token of temporary credentials, a secret; beside keys of the environment its `AWS_SESSION_TOKEN` is the
+    /// default.
     #[schemars(extend("examples" = ["{{ secrets.session }}"]))]
     session_token: Option<String>,
-    /// Whether the bucket is the first part of the path instead of a part of the host; true where there is an endpoint.
+    /// Whether the bucket is the first part of the path instead of a part of the host; default: where there is an endpoint.
+    #[schemars(extend("examples" = [true]))]
     path_style: Option<bool>,
     /// How much text of records makes an object, 64KiB to 192MiB, counted before it is packed and without names; the last
-    /// object of a session is smaller. 64MiB where it is left out.
+    /// object of a session is smaller.
     #[schemars(extend("default" = "64MiB"))]
     part_size: Option<SizeSpec>,
 }

@@ -51,15 +51,16 @@ pub const KIND: SinkRow = SinkRow {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct SqliteSpec {
     /// The file, relative to the job file; made where it is not there.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["out/shop.sqlite"]))]
     path: String,
     /// The table; the name of the sink where it is left out.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["prices"]))]
     table: Option<String>,
-    /// Columns by which a record takes the place of one that is there (upsert).
-    #[schemars(length(min = 1))]
+    /// Columns by which a record takes the place of one that is there (upsert); absent: records are added.
+    #[schemars(length(min = 1), extend("examples" = [["sku"]]))]
     key: Option<Vec<String>>,
-    /// Whether to make the table where it is not there; true where it is left out.
+    /// Whether to make the table where it is not there.
+    #[schemars(extend("default" = true))]
     create: Option<bool>,
 }
 

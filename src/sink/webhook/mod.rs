@@ -83,7 +83,7 @@ struct WebhookSpec {
     headers: Option<Named<TextSpec>>,
     /// What proves who asks.
     auth: Option<AuthSpec>,
-    /// Names of limits; a request takes a token of each.
+    /// Names of limits; a request takes a token of each. Absent: none is shared.
     #[schemars(extend("examples" = ["prices-api"]))]
     limit: Option<ListSpec<String>>,
     /// What is tried again, how often and when; over the top level, key by key. When all attempts failed, records wait in

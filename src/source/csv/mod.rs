@@ -50,7 +50,7 @@ pub const KIND: SourceKind = SourceKind {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct CsvSpec {
     /// The file, relative to the job file.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["products.csv"]))]
     path: String,
     /// The character between cells; default a tab for .tsv files, and for others what fits the first rows: a comma,
     /// a semicolon, a tab or a bar.

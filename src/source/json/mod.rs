@@ -43,7 +43,7 @@ pub const KIND: SourceKind = SourceKind {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct JsonSpec {
     /// The file, relative to the job file.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["products.json"]))]
     path: String,
     /// Where in the file the array is: names of objects with dots between them; default: the file is the array.
     #[schemars(length(min = 1), extend("examples" = ["data.items"]))]

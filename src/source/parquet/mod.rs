@@ -44,7 +44,7 @@ pub const KIND: SourceKind = SourceKind {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct ParquetSpec {
     /// The file, relative to the job file.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["products.parquet"]))]
     path: String,
 }
 

@@ -48,7 +48,7 @@ struct SqlSpec {
     /// One SELECT; with ORDER BY, since a run that goes on tells rows by their position.
     #[schemars(length(min = 1), extend("examples" = ["SELECT sku FROM products ORDER BY sku"]))]
     query: String,
-    /// The password, a secret.
+    /// The password, a secret; absent: none is sent.
     #[schemars(extend("examples" = ["{{ secrets.database }}"]))]
     password: Option<String>,
 }

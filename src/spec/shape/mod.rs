@@ -3,9 +3,9 @@
 //! Keys, types, enumerations, units, bounds, required keys and choices of kinds, all from the schema
 //! alone. Must never stop at the first error, and never know a key of the language by name.
 
-mod example;
+pub(super) mod example;
 mod table;
-mod view;
+pub(super) mod view;
 
 use serde_json::Value;
 

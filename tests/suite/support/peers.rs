@@ -34,9 +34,14 @@ pub fn find_pinned(name: &str) -> Option<PathBuf> {
 /// Python with pyarrow, both of that virtual environment; `None` is said, as a skip.
 #[cfg(feature = "parquet")]
 pub fn pyarrow() -> Option<PathBuf> {
+    pinned_python("pyarrow.parquet")
+}
+
+/// Python with a module, both of that virtual environment; `None` is said, as a skip.
+pub fn pinned_python(module: &str) -> Option<PathBuf> {
     let python = pinned("python3");
-    let done = Command::new(&python).args(["-c", "import pyarrow.parquet"]).output();
-    said("pyarrow", Some(python).filter(|_| done.is_ok_and(|done| done.status.success())))
+    let done = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    said(module, Some(python).filter(|_| done.is_ok_and(|done| done.status.success())))
 }
 
 fn pinned(name: &str) -> PathBuf {

@@ -1,0 +1,70 @@
+//! Commands of paceline that documents and CI files show: the program knows each of them, with its flags.
+//!
+//! Must never run one: some of them need what only a reader has.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use paceline::cli::args::command;
+
+use super::{markdown, read, root};
+use crate::readme::blocks;
+
+/// Commands that documents name and that are still to come; one that is there must leave this list.
+const COMING: &[&str] = &["fmt"];
+
+/// What a line calls paceline with; `None` where it does not.
+fn words(line: &str) -> Option<Vec<String>> {
+    let line = line.trim().trim_start_matches("$ ").trim_start_matches("- ").trim_start_matches("run: ");
+    let line = line.trim_start_matches("entry: ").split(" #").next().unwrap_or_default();
+    let line = line.split(['|', '>', ';', '&']).next().unwrap_or_default();
+    let mut words = line.split_whitespace().skip_while(|word| word.contains('=') && !word.starts_with('-'));
+    (words.next() == Some("paceline")).then(|| words.map(str::to_owned).collect())
+}
+
+/// Every call, with the file that shows it.
+fn calls() -> Vec<(PathBuf, Vec<String>)> {
+    let mut calls = Vec::new();
+    for document in markdown() {
+        let text: String = blocks(&read(&document)).into_iter().map(|block| block.text).collect();
+        calls.extend(text.lines().filter_map(words).map(|words| (document.clone(), words)));
+    }
+    let hooks = root().join(".pre-commit-hooks.yaml");
+    // A hook is given the files behind its words.
+    let given = read(&hooks).lines().filter_map(words).map(|words| [words, vec!["job.toml".into()]].concat()).collect();
+    let given: Vec<Vec<String>> = given;
+    calls.extend(given.into_iter().map(|words| (hooks.clone(), words)));
+    calls
+}
+
+#[test]
+fn every_command_that_is_shown_is_known() {
+    let calls = calls();
+    assert!(calls.len() > 30, "only {} commands are shown", calls.len());
+    for (file, words) in calls {
+        if words.first().is_some_and(|name| COMING.contains(&name.as_str())) {
+            continue;
+        }
+        let parsed = command().try_get_matches_from([&["paceline".to_owned()], &words[..]].concat());
+        let told =
+            parsed.err().filter(|error| !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion));
+        assert!(told.is_none(), "{}: paceline {}\n{}", file.display(), words.join(" "), told.unwrap());
+    }
+}
+
+#[test]
+fn what_is_still_to_come_is_not_there() {
+    for name in COMING {
+        assert!(command().find_subcommand(name).is_none(), "`paceline {name}` is there: take it from COMING");
+    }
+}
+
+#[test]
+fn calls_are_found_in_their_lines() {
+    let found = |line| words(line).map(|words| words.join(" "));
+    assert_eq!(found("$ A=b paceline run x.toml --set a=1 # exit code 1").as_deref(), Some("run x.toml --set a=1"));
+    assert_eq!(found("    - paceline check jobs/*.toml").as_deref(), Some("check jobs/*.toml"));
+    assert_eq!(found("  entry: paceline check").as_deref(), Some("check"));
+    assert_eq!(found("paceline man | man -l -").as_deref(), Some("man"));
+    assert_eq!(found("cargo install paceline"), None);
+}
