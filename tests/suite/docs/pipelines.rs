@@ -59,6 +59,30 @@ fn the_action_takes_what_the_workflows_give_it_and_gives_its_steps_what_they_nam
 }
 
 #[test]
+fn the_scripts_of_the_action_expand_jobs_make_annotations_and_pass_the_exit_code_on() {
+    let Some(action) = yaml(&read(&root().join("action.yml"))) else { return };
+    let folder = repository(&[("jobs/a.toml", "[endpoints.a]\nulr = \"demo:/x\"\ninput.values = [{}]\n")]);
+    let (output, steps) = (folder.path().join("output"), action["runs"]["steps"].as_array().unwrap());
+    let script = |id: &str| {
+        let step = steps.iter().find(|step| step["id"] == id).unwrap();
+        let mut shell = Command::new("bash");
+        // As the runner calls it.
+        shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]);
+        shell.current_dir(folder.path()).env("GITHUB_OUTPUT", &output).env("GITHUB_ACTION_PATH", root());
+        shell.env("RUNNER_OS", "Linux").env("RUNNER_ARCH", "X64").env("RUNNER_TEMP", folder.path());
+        shell
+    };
+    let given = [("PROGRAM", env!("CARGO_BIN_EXE_paceline")), ("COMMAND", "check"), ("JOB", "jobs/*.toml")];
+    let done = script("call").envs(given).env("ARGS", "").env("PACELINE_OUTPUT", "github").output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert_eq!((done.status.code(), read(&output).as_str()), (Some(2), "exit-code=2\n"), "{said}");
+    assert!(said.contains("::error file=jobs/a.toml,line=2"), "{said}");
+    assert!(script("program").env("VERSION", "").status().unwrap().success());
+    let key = read(&output).lines().find_map(|line| line.strip_prefix("key=paceline-Linux-X64-").map(str::to_owned));
+    assert!(key.is_some_and(|sum| sum.len() == 16 && sum.bytes().all(|byte| byte.is_ascii_hexdigit())));
+}
+
+#[test]
 fn actions_of_others_are_pinned_by_their_major_version() {
     let texts = [vec![read(&root().join("action.yml"))], workflows()].concat();
     let used: Vec<&str> =
