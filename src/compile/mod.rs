@@ -52,8 +52,6 @@ use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind};
 /// What the command line adds to the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--var name=value`, over `PACELINE_VAR_NAME`, over `[vars]`.
-    pub vars: Vec<(String, String)>,
     /// `--limit N`: rows to take of each input.
     pub row_limit: Option<u64>,
     /// `--state DIR`: instead of `.paceline/<job>` beside the job file.
@@ -71,7 +69,7 @@ pub fn compile(document: &Document, options: &Options, diagnostics: &mut Diagnos
 /// The passes, in order. Each tells everything it finds, and those behind go on.
 fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Options) -> Option<Plan> {
     let name = name::name(site, spec);
-    let vars = vars::vars(site, spec, options);
+    let vars = vars::vars(site, spec);
     let secrets = secrets::secrets(site, spec);
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
@@ -102,6 +100,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         state: state?,
         description: spec.description.clone(),
         file: site.document.path.clone(),
+        includes: site.document.includes.clone(),
         secrets,
         limits,
         endpoints,
