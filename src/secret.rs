@@ -4,6 +4,7 @@
 //! program, from texts that came from outside (errors, snippets of replies).
 
 mod masker;
+pub(crate) mod shape;
 
 use std::fmt;
 

@@ -18,6 +18,7 @@ mod flow;
 mod hook;
 mod idempotency;
 mod identity;
+mod inline;
 mod input;
 mod limits;
 pub(crate) mod mention;
@@ -83,6 +84,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     save::conflicts(site, spec, &endpoints, state.as_deref());
     let fail_if = run_if::fail_if(site, spec);
     let stop_if = run_if::stop_if(site, spec);
+    inline::check(site);
     // What is idle may be idle only because of an error.
     if whole && !site.diagnostics.has_errors() {
         secrets::unused(site, spec);
