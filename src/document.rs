@@ -1,9 +1,10 @@
 //! The job file as text: its sources, its spanned tree, and the way from a key path to a place.
 //!
-//! A document is read once, with profiles and `--set` overlays laid over it; every value keeps the
-//! place it was written at. Must never interpret a value: that is the work of `spec` and `compile`.
+//! A document is read once, with its includes laid beneath it, and profiles and `--set` overlays over it; every value
+//! keeps the place it was written at. Must never interpret a value: that is the work of `spec` and `compile`.
 
 mod duplicate;
+mod include;
 mod inside;
 mod overlay;
 mod parse;
@@ -14,11 +15,15 @@ mod syntax;
 mod teach;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostics;
+use crate::environment::Environment;
+
+pub use variables::Given;
 
 /// A range of bytes in one of the document's sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +36,22 @@ pub struct Place {
     pub end: usize,
 }
 
-/// A text that values were read from: the job file, or a `--set` argument.
-#[derive(Debug, Clone)]
+/// A text that values were read from: the job file, one that it includes, or an argument such as `--set`.
+#[derive(Clone)]
 pub struct SourceText {
     /// How it is named in messages: the path as given, or `--set`.
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Whether it is the text of a file; otherwise of an argument.
+    pub is_file: bool,
+}
+
+impl fmt::Debug for SourceText {
+    /// Without the text: a file of variables holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceText").field("name", &self.name).field("is_file", &self.is_file).finish_non_exhaustive()
+    }
 }
 
 /// One step into the tree.
@@ -136,13 +150,21 @@ pub enum NodeValue {
     Table(Vec<(Key, Node)>),
 }
 
-/// What lies over the file: `--profile P` and `--set path=value`, in that order.
+/// What lies over the file: `--profile P` and `--set path=value`, in that order, and variables.
 #[derive(Debug, Clone, Default)]
 pub struct Overlays {
     /// The profile to lay over the file.
     pub profile: Option<String>,
     /// `path=value` arguments.
     pub set: Vec<String>,
+    /// Whether `PACELINE_SET` said so, and not `--set`.
+    pub set_from_environment: bool,
+    /// `--var name=value`, over `PACELINE_VAR_NAME`, over `[vars]`.
+    pub vars: Vec<(String, String)>,
+    /// Whether `PACELINE_VAR` said so, and not `--var`.
+    pub vars_from_environment: bool,
+    /// `--env-file`: files of variables beneath the environment, a later one over those before it.
+    pub env_files: Vec<PathBuf>,
 }
 
 /// A job file, read.
@@ -152,10 +174,18 @@ pub struct Document {
     pub path: PathBuf,
     /// Texts that places point into; the job file is the first.
     pub sources: Vec<SourceText>,
+    /// The files that the job file includes, in the order of reading.
+    pub includes: Vec<PathBuf>,
     /// The merged tree, without its `profiles`. What could not be read is missing from it.
     pub root: Node,
     /// Every profile of the file, the chosen one too, as written; each must have the shape of a job.
     pub profiles: Vec<(Key, Node)>,
+    /// Variables that the command line or the environment gives; the first of a name counts.
+    pub given: Vec<Given>,
+    /// The environment, with the files of `--env-file` beneath it.
+    pub environment: Environment,
+    /// The chosen profile and the places of all that it says.
+    chosen: Option<(String, Vec<Place>)>,
 }
 
 impl Document {
@@ -166,19 +196,47 @@ impl Document {
     /// `diagnostics`: what could be read is in the tree, and complaints that only follow from
     /// what could not are dropped by [`Diagnostics::push`].
     pub fn read(path: &Path, overlays: &Overlays, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let text = read::text(path, diagnostics)?;
-        Self::parse(path, text, overlays, diagnostics)
+        match read::text(path, read::Role::Job) {
+            Ok(text) => Self::parse(path, text, overlays, diagnostics),
+            Err(diagnostic) => {
+                diagnostics.push(*diagnostic);
+                None
+            }
+        }
     }
 
     /// Parses a text as if it had been read from `path`.
     ///
     /// Always gives a document; see [`Document::read`].
     pub fn parse(path: &Path, text: String, overlays: &Overlays, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let root = parse::file(&text, diagnostics);
-        let sources = vec![SourceText { name: path.display().to_string(), text }];
-        let mut document = Self { path: path.to_path_buf(), sources, root, profiles: Vec::new() };
+        let include::Gathered { root, sources, files } = include::gather(path, text, diagnostics);
+        let mut document = Self {
+            path: path.to_path_buf(),
+            sources,
+            includes: files,
+            root,
+            profiles: Vec::new(),
+            given: Vec::new(),
+            environment: Environment::default(),
+            chosen: None,
+        };
         overlay::lay(&mut document, overlays, diagnostics);
+        variables::note(&mut document, overlays, diagnostics);
         Some(document)
+    }
+
+    /// Takes up one more text; gives its position.
+    fn add(&mut self, name: String, text: String, is_file: bool) -> usize {
+        self.sources.push(SourceText { name, text, is_file });
+        self.sources.len() - 1
+    }
+
+    /// The profile that says what stands at a place, if the chosen one does.
+    #[must_use]
+    pub fn profile_of(&self, place: Place) -> Option<&str> {
+        let (name, places) = self.chosen.as_ref()?;
+        let holds = |one: &Place| one.source == place.source && one.start <= place.start && place.end <= one.end;
+        places.iter().any(holds).then_some(name.as_str())
     }
 
     /// The folder that relative paths of the job start from.

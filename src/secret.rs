@@ -4,6 +4,7 @@
 //! program, from texts that came from outside (errors, snippets of replies).
 
 mod masker;
+pub(crate) mod shape;
 
 use std::fmt;
 
@@ -50,6 +51,15 @@ impl fmt::Display for Secret {
 pub enum Origin {
     /// An environment variable.
     Environment(String),
+    /// A variable of an `--env-file`. Its value is held: the file may be a pipe, which is read once.
+    EnvFile {
+        /// The variable.
+        variable: String,
+        /// The file.
+        file: std::path::PathBuf,
+        /// Its value.
+        value: Secret,
+    },
     /// A file, its last newline trimmed.
     File(std::path::PathBuf),
 }
@@ -68,6 +78,11 @@ impl Origin {
                      set it with `export {variable}=...`"
                 )),
             },
+            Self::EnvFile { value, .. } if !value.reveal().is_empty() => Ok(value.reveal().to_owned()),
+            Self::EnvFile { variable, file, .. } => Err(format!(
+                "the secret `{name}` is empty: {} gives {variable} no value; write it there",
+                file.display()
+            )),
             Self::File(path) => read_file(name, path),
         }
     }

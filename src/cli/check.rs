@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::args::CheckArgs;
+use super::args::{CheckArgs, JobArgs};
 use super::exit::Exit;
 use super::load::Reading;
 use super::print::Printer;
@@ -15,8 +15,9 @@ use crate::report::text::counted;
 /// Checks all files; one bad file does not keep the others from being looked at.
 pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
     let mut exit = Exit::Fine;
+    let file = without_secrets(args, print);
     for path in &args.jobs {
-        let mut reading = Reading::of(path, &args.file);
+        let mut reading = Reading::of(path, &file);
         let size = reading.plan.as_ref().map(|plan| Size::of(plan, &mut reading.diagnostics));
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
         if fine.is_none() {
@@ -25,6 +26,19 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         say(args, path, &reading, fine, print);
     }
     exit
+}
+
+/// How the files are to be read: a check reads no secret of a job, so that only env files are to be passed over.
+fn without_secrets(args: &CheckArgs, print: &mut Printer) -> JobArgs {
+    let mut file = args.file.clone();
+    if args.no_secrets {
+        let passed = std::mem::take(&mut file.env_file);
+        for path in passed.iter().filter(|_| !args.speech.quiet) {
+            let message = format!("--no-secrets: {} is not read, nor variables of it", path.display());
+            print.note(args.speech.output, &message);
+        }
+    }
+    file
 }
 
 /// For people, what is wrong goes to standard error and what is right to standard output; programs

@@ -159,6 +159,9 @@ pub(super) fn command(args: &RunArgs, program: &str) -> String {
     for set in &args.file.set {
         flag("--set", set.clone());
     }
+    for path in &args.file.env_file {
+        flag("--env-file", path.display().to_string());
+    }
     if let Some(limit) = args.file.limit {
         flag("--limit", limit.to_string());
     }
@@ -192,6 +195,7 @@ mod tests {
             var: vec![("base".into(), "http://h/?a=1&b=2".into())],
             profile: Some("ci".into()),
             set: vec!["retry.initial='1s'".into()],
+            env_file: vec![".env".into()],
             limit: Some(10),
             state: Some("a b".into()),
         };
@@ -202,7 +206,7 @@ mod tests {
     fn the_command_that_goes_on_reads_the_job_in_the_same_way() {
         let next = next(&args(), "target/release/paceline", &report(RunEnding::Interrupted(Signal::Interrupt)));
         let expected = "target/release/paceline run jobs/x.toml --var 'base=http://h/?a=1&b=2' --profile ci \
-                        --set 'retry.initial='\\''1s'\\''' --limit 10 --state 'a b' --accept-changes";
+                        --set 'retry.initial='\\''1s'\\''' --env-file .env --limit 10 --state 'a b' --accept-changes";
         assert_eq!(next, Some(Next { label: "resume", command: expected.to_owned() }));
     }
 

@@ -95,6 +95,10 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
             let message = format!("`{shown}` is the job file itself");
             site.error(codes::CONFLICT, &place, message, "write to another file");
         }
+        if site.document.includes.iter().any(|included| file == real(included)) {
+            let message = format!("`{shown}` is a file that the job includes");
+            site.error(codes::CONFLICT, &place, message, "write to another file");
+        }
         if let Some(state) = state.filter(|state| file.starts_with(real(state))) {
             let message = format!("`{shown}` lies in {}, where the job keeps its journal", plain(state).display());
             site.error(codes::CONFLICT, &place, message, "write to another folder, such as `out/`");

@@ -18,6 +18,7 @@ mod flow;
 mod hook;
 mod idempotency;
 mod identity;
+mod inline;
 mod input;
 mod limits;
 pub(crate) mod mention;
@@ -52,8 +53,6 @@ use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind};
 /// What the command line adds to the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--var name=value`, over `PACELINE_VAR_NAME`, over `[vars]`.
-    pub vars: Vec<(String, String)>,
     /// `--limit N`: rows to take of each input.
     pub row_limit: Option<u64>,
     /// `--state DIR`: instead of `.paceline/<job>` beside the job file.
@@ -71,7 +70,7 @@ pub fn compile(document: &Document, options: &Options, diagnostics: &mut Diagnos
 /// The passes, in order. Each tells everything it finds, and those behind go on.
 fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Options) -> Option<Plan> {
     let name = name::name(site, spec);
-    let vars = vars::vars(site, spec, options);
+    let vars = vars::vars(site, spec);
     let secrets = secrets::secrets(site, spec);
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
@@ -85,6 +84,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     save::conflicts(site, spec, &endpoints, state.as_deref());
     let fail_if = run_if::fail_if(site, spec);
     let stop_if = run_if::stop_if(site, spec);
+    inline::check(site);
     // What is idle may be idle only because of an error.
     if whole && !site.diagnostics.has_errors() {
         secrets::unused(site, spec);
@@ -102,6 +102,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         state: state?,
         description: spec.description.clone(),
         file: site.document.path.clone(),
+        includes: site.document.includes.clone(),
         secrets,
         limits,
         endpoints,

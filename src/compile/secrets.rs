@@ -1,9 +1,9 @@
-//! Secrets: where each will be read from. Must never read one.
+//! Secrets: where each will be read from. Must never read one itself; those of env files came with the file.
 
 use super::{Site, mention};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, NodeValue};
-use crate::secret::{Origin, SecretPlan};
+use crate::secret::{Origin, Secret, SecretPlan};
 use crate::spec::JobSpec;
 use crate::template::written;
 
@@ -14,7 +14,7 @@ pub fn secrets(site: &mut Site<'_>, spec: &JobSpec) -> Vec<SecretPlan> {
         let origin = match (&secret.env, &secret.file) {
             (Some(variable), _) => {
                 variable_name(site, name, variable);
-                Origin::Environment(variable.clone())
+                of_variable(site, variable)
             }
             (None, Some(file)) => Origin::File(site.file(file)),
             (None, None) => continue,
@@ -33,11 +33,23 @@ pub(crate) fn declared(site: &Site<'_>) -> Vec<SecretPlan> {
         _ => None,
     };
     let origin = |name: &str| match text(name, "env") {
-        Some(variable) => Some(Origin::Environment(variable)),
+        Some(variable) => Some(of_variable(site, &variable)),
         None => text(name, "file").map(|file| Origin::File(site.file(&file))),
     };
     let names = entries.iter().map(|(key, _)| key.name.clone());
     names.filter_map(|name| Some(SecretPlan { origin: origin(&name)?, name })).collect()
+}
+
+/// A variable of the environment, or of an env file where the environment has none.
+fn of_variable(site: &Site<'_>, variable: &str) -> Origin {
+    match site.document.environment.in_files(variable) {
+        Some(found) => Origin::EnvFile {
+            variable: variable.to_owned(),
+            file: found.path.to_path_buf(),
+            value: Secret::new(found.variable.value.clone()),
+        },
+        None => Origin::Environment(variable.to_owned()),
+    }
 }
 
 /// The names that templates may use: also of those whose table is wrong, which has been told.

@@ -14,9 +14,13 @@ use crate::retry::{Jitter, Then, Unknown};
 use crate::sink::RowChoice;
 
 fn compiled(text: &str, options: &Options) -> (Option<Plan>, Vec<String>) {
+    compiled_with(text, &Overlays::default(), options)
+}
+
+fn compiled_with(text: &str, overlays: &Overlays, options: &Options) -> (Option<Plan>, Vec<String>) {
     let mut diagnostics = Diagnostics::default();
     let path = Path::new("jobs/prices.toml");
-    let document = Document::parse(path, text.to_owned(), &Overlays::default(), &mut diagnostics).unwrap();
+    let document = Document::parse(path, text.to_owned(), overlays, &mut diagnostics).unwrap();
     let plan = compile(&document, options, &mut diagnostics);
     (plan, diagnostics.list().iter().map(|diagnostic| diagnostic.message.clone()).collect())
 }
@@ -177,19 +181,41 @@ fn variables_are_overridden_in_the_type_of_the_file() {
         "vars.base = \"demo:\"\nvars.size = 5\n{}query.n = \"{{{{ vars.size }}}}\"\n",
         SMALL.replace("demo:", "{{ vars.base }}")
     );
-    let var =
-        |name: &str, value: &str| Options { vars: vec![(name.to_owned(), value.to_owned())], ..Options::default() };
-    let (plan, _) = compiled(&text, &var("size", "8"));
+    let compiled = |name: &str, value: &str| {
+        let overlays = Overlays { vars: vec![(name.to_owned(), value.to_owned())], ..Overlays::default() };
+        compiled_with(&text, &overlays, &Options::default())
+    };
+    let (plan, _) = compiled("size", "8");
     let plan = plan.unwrap();
     assert_eq!(plan.endpoints[0].query[0].1[0].constant(), Some("8"));
     assert_eq!((plan.identity["vars.size"].as_str(), plan.identity["vars.base"].as_str()), ("8", "\"demo:\""));
-    let (none, messages) = compiled(&text, &var("size", "big"));
+    let (none, messages) = compiled("size", "big");
     assert_eq!(
         (none.is_none(), messages),
-        (true, vec!["--var size is \"big\", and `vars.size` is an integer".to_owned()])
+        (true, vec!["--var size does not fit: `vars.size` is an integer".to_owned()])
     );
-    let (none, messages) = compiled(&text, &var("bas", "x"));
+    let (none, messages) = compiled("bas", "x");
     assert_eq!((none.is_none(), messages), (true, vec!["--var bas: there is no variable `bas`".to_owned()]));
+}
+
+#[test]
+fn an_include_that_moves_into_the_file_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let common =
+        "[vars]\nbase = \"demo:\"\nsize = 1\n[retry]\nattempts = 2\n[endpoints.price]\nquery.n = \"{{ vars.size }}\"\n";
+    std::fs::write(folder.path().join("common.toml"), common).unwrap();
+    let rest = "url = \"{{ vars.base }}/products/1\"\ninput.values = [{ sku = \"a\" }]\n";
+    let apart = format!("include = \"common.toml\"\nvars.size = 2\n[endpoints.price]\n{rest}");
+    let whole = format!("{}{rest}", common.replace("size = 1", "size = 2"));
+    let plan = |text: String| {
+        let mut diagnostics = Diagnostics::default();
+        let path = folder.path().join("job.toml");
+        let document = Document::parse(&path, text, &Overlays::default(), &mut diagnostics).unwrap();
+        compile(&document, &Options::default(), &mut diagnostics).unwrap_or_else(|| panic!("{diagnostics:?}"))
+    };
+    let (apart, whole) = (plan(apart), plan(whole));
+    assert_eq!((apart.identity == whole.identity, apart.fingerprint()), (true, whole.fingerprint()));
+    assert_eq!((apart.name.as_str(), apart.includes.len(), whole.includes.len()), ("job", 1, 0));
 }
 
 #[test]

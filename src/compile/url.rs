@@ -3,10 +3,10 @@
 use http::Uri;
 use http::uri::Authority;
 
-use super::{Site, mention, unsendable};
+use super::{Site, mention, unsendable, vars};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::document::KeyPath;
-use crate::template::Template;
+use crate::document::{KeyPath, NodeValue, Place};
+use crate::template::{Template, written};
 use crate::transport::socket;
 
 /// What is known of a URL before any row.
@@ -106,16 +106,61 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
         )),
     };
     if let Some(Problem { part, message, help }) = problem {
-        // Of a template, what is known may stand elsewhere than where it was written.
-        let start = template.source().starts_with(text).then(|| text.find(part)).flatten();
-        let place = match start.filter(|_| !part.is_empty() && part != text) {
-            Some(start) => site.document.place_in_string(path, start..start + part.len()),
-            None => site.document.place(path),
+        let used = site.document.place(path);
+        let diagnostic = match of_variable(site, template, text, part) {
+            Some(place) if site.diagnostics.is_hidden(place) => {
+                let message = "a variable of an env file makes no URL that can be requested";
+                let diagnostic = Diagnostic::error(codes::URL, message).at_hidden(place).also(used, "used here");
+                site.diagnostics
+                    .push(diagnostic.help("give it a scheme and a host, such as `https://api.example.com`"));
+                return;
+            }
+            // What is wrong is the variable's, and the URL only uses it.
+            Some(place) => Diagnostic::error(codes::URL, message).at(place, "").also(used, "used here"),
+            None => Diagnostic::error(codes::URL, message).at(in_template(site, path, template, text, part), ""),
         };
-        site.diagnostics.push(Diagnostic::error(codes::URL, message).at(place, "").help(help));
+        site.diagnostics.push(diagnostic.help(help));
         return;
     }
     unsendable::check(site, path, template);
+}
+
+/// Where `part` of the known `text` stands. Of a template, what is known may stand elsewhere than where it was written.
+fn in_template(site: &Site<'_>, path: &KeyPath, template: &Template, text: &str, part: &str) -> Place {
+    let start = template.source().starts_with(text).then(|| text.find(part)).flatten();
+    match start.filter(|_| !part.is_empty() && part != text) {
+        Some(start) => site.document.place_in_string(path, start..start + part.len()),
+        None => site.document.place(path),
+    }
+}
+
+/// Where `part` of the known `text` stands in the variable that the template begins with, if it is all the variable's.
+fn of_variable(site: &Site<'_>, template: &Template, text: &str, part: &str) -> Option<Place> {
+    let (expression, _) = template.source().strip_prefix("{{")?.split_once("}}")?;
+    let vars = KeyPath::of(["vars"]);
+    let Some(NodeValue::Table(entries)) = site.document.get(&vars).map(|node| &node.value) else { return None };
+    let (key, node) = entries.iter().find(|(key, _)| written("vars", &key.name) == expression.trim())?;
+    let given = vars::given(site.document, &key.name);
+    let value = match (given, &node.value) {
+        (Some(given), NodeValue::String(_)) => given.text.as_str(),
+        (None, NodeValue::String(value)) => value.as_str(),
+        (_, _) => return None,
+    };
+    let start = text.find(part).filter(|_| !part.is_empty() && part != text);
+    let range = match start {
+        Some(start) if start + part.len() <= value.len() => start..start + part.len(),
+        Some(_) => return None,
+        None => 0..value.len(),
+    };
+    (!value.is_empty() && text.starts_with(value)).then(|| match given {
+        Some(given) => within(given.value, range),
+        None => site.document.place_in_string(&vars.key(key.name.as_str()), range),
+    })
+}
+
+/// A part of a text that stands as it is.
+fn within(place: Place, range: std::ops::Range<usize>) -> Place {
+    Place { start: place.start + range.start, end: place.start + range.end, ..place }
 }
 
 /// What is wrong with a part of a URL.

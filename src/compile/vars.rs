@@ -4,28 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use super::{Options, Site, mention, names};
+use super::{Site, mention, names};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::document::KeyPath;
-use crate::environment;
+use crate::document::{Document, Given, KeyPath};
 use crate::spec::JobSpec;
 use crate::template::written;
 
 /// Decides every variable.
-pub fn vars(site: &mut Site<'_>, spec: &JobSpec, options: &Options) -> BTreeMap<String, Value> {
+pub fn vars(site: &mut Site<'_>, spec: &JobSpec) -> BTreeMap<String, Value> {
     let file = spec.vars.as_ref().map(|vars| vars.0.as_slice()).unwrap_or_default();
-    unknown(site, file, options);
+    unknown(site, file);
     let mut decided = BTreeMap::new();
     for (name, written) in file {
         let path = KeyPath::of(["vars", name.as_str()]);
-        let variable = variable_name(name);
-        let given = options.vars.iter().rev().find(|(known, _)| known == name);
-        let (text, from) = match given {
-            Some((_, text)) => (Some(text.clone()), format!("--var {name}")),
-            None => (environment::variable(&variable), variable),
-        };
-        let value = match text {
-            Some(text) => overridden(site, &path, written, &text, &from),
+        let value = match given(site.document, name) {
+            Some(given) => overridden(site, &path, written, given),
             None => {
                 no_template(site, &path, written);
                 written.clone()
@@ -36,24 +29,23 @@ pub fn vars(site: &mut Site<'_>, spec: &JobSpec, options: &Options) -> BTreeMap<
     decided
 }
 
-/// The environment variable that overrides a variable.
-fn variable_name(name: &str) -> String {
-    format!("PACELINE_VAR_{}", name.to_uppercase().replace('-', "_"))
+/// What the command line or the environment says of a variable.
+pub fn given<'d>(document: &'d Document, name: &str) -> Option<&'d Given> {
+    document.given.iter().find(|given| given.name == name)
 }
 
-fn unknown(site: &mut Site<'_>, file: &[(String, Value)], options: &Options) {
+fn unknown(site: &mut Site<'_>, file: &[(String, Value)]) {
     let known: Vec<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
-    for (name, _) in &options.vars {
-        if !known.contains(&name.as_str()) {
-            let help = names::meant("variables", name, &known, "write the variable and its default under `[vars]`");
-            let message = format!("--var {name}: there is no variable `{name}`");
-            site.diagnostics.push(Diagnostic::error(codes::UNKNOWN_NAME, message).help(help));
-        }
+    for given in site.document.given.iter().filter(|given| !known.contains(&given.name.as_str())) {
+        let help = names::meant("variables", &given.name, &known, "write the variable and its default under `[vars]`");
+        let message = format!("{}: there is no variable `{}`", given.from, given.name);
+        site.diagnostics.push(Diagnostic::error(codes::UNKNOWN_NAME, message).at(given.key, "").help(help));
     }
 }
 
 /// A text from outside, of the type that the file's value has.
-fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, text: &str, from: &str) -> Value {
+fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, given: &Given) -> Value {
+    let text = given.text.as_str();
     let (value, kind) = match written {
         Value::String(_) | Value::Null => return Value::from(text),
         Value::Bool(_) => (text.parse().ok().map(Value::Bool), "true or false"),
@@ -65,8 +57,10 @@ fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, text: &str, 
         Value::Object(_) => (serde_json::from_str(text).ok().filter(Value::is_object), "a table in JSON"),
     };
     value.unwrap_or_else(|| {
-        let message = format!("{from} is \"{text}\", and `{path}` is {kind}");
-        site.error(codes::WRONG_TYPE, path, message, format!("give {kind}, as the file does here"));
+        let message = format!("{} does not fit: `{path}` is {kind}", given.from);
+        let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message).at(given.value, "");
+        let diagnostic = diagnostic.also(site.document.place(path), "what the file says");
+        site.diagnostics.push(diagnostic.help(format!("give {kind}, as the file does here")));
         written.clone()
     })
 }
@@ -90,14 +84,4 @@ fn no_template(site: &mut Site<'_>, path: &KeyPath, written: &Value) {
     let message = format!("`{path}` is taken as it stands: templates are not rendered in `[vars]`");
     let help = "write the template where the variable is used";
     site.diagnostics.push(Diagnostic::warning(codes::NO_EFFECT, message).at(place, "").help(help));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_the_environment() {
-        assert_eq!(variable_name("page-size"), "PACELINE_VAR_PAGE_SIZE");
-    }
 }

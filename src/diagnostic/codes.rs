@@ -29,6 +29,8 @@ codes! {
     SYNTAX = "P0002", "the file is not valid TOML";
     PROFILE = "P0003", "no such profile";
     SET = "P0004", "a --set argument is malformed";
+    INCLUDE = "P0005", "a file that can't be included";
+    ENV_FILE = "P0006", "a file of variables that can't be read";
     UNKNOWN_KEY = "P0101", "a key the job language does not have";
     WRONG_TYPE = "P0102", "a value of the wrong type";
     BAD_VALUE = "P0103", "a value that is not allowed here";

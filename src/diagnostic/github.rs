@@ -5,17 +5,17 @@
 
 use std::fmt::Write;
 
-use crate::document::Document;
+use crate::document::{Document, Place};
 
 use super::codes;
-use super::selection::{Selection, position, text};
+use super::selection::{Selection, position, text, words};
 use super::{Diagnostic, Severity};
 
 /// One command a line.
 pub(super) fn render(selection: &Selection<'_>, document: Option<&Document>) -> String {
     let mut out = String::new();
     for diagnostic in &selection.shown {
-        one(diagnostic, document, &mut out);
+        one(diagnostic, document, selection, &mut out);
     }
     if selection.hidden() > 0 {
         out.push_str(&format!("::notice::{} more that are not shown\n", selection.hidden()));
@@ -23,7 +23,7 @@ pub(super) fn render(selection: &Selection<'_>, document: Option<&Document>) -> 
     out
 }
 
-fn one(diagnostic: &Diagnostic, document: Option<&Document>, out: &mut String) {
+fn one(diagnostic: &Diagnostic, document: Option<&Document>, selection: &Selection<'_>, out: &mut String) {
     let command = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -37,12 +37,14 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>, out: &mut String) {
         if let Some((name, text)) = text(document, label.place) {
             let line = position(text, label.place).line;
             // Writing to a string can't fail.
-            let _ = write!(message, "\n{name}:{line}: {}", label.text);
+            let _ = write!(message, "\n{name}:{line}: {}", words(document, label));
         }
     }
-    let argument = diagnostic.primary.as_ref().filter(|label| label.place.source > 0 && !diagnostic.is_hidden);
-    if let Some((name, text)) = argument.and_then(|label| text(document, label.place)) {
-        let _ = write!(message, "\nin {name} {text}");
+    if let Some(label) = &diagnostic.primary {
+        message.push_str(&argument(label.place, document, selection));
+        if let Some(profile) = document.and_then(|document| document.profile_of(label.place)) {
+            let _ = write!(message, "\nfrom profile `{profile}`");
+        }
     }
     for help in &diagnostic.help {
         let _ = write!(message, "\nhelp: {help}");
@@ -51,16 +53,31 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>, out: &mut String) {
     out.push_str(&format!("::{command} {properties}::{}\n", escaped(&message, false)));
 }
 
+/// The argument that a place is in, unless it may be a secret.
+fn argument(place: Place, document: Option<&Document>, selection: &Selection<'_>) -> String {
+    match text(document, place) {
+        Some((name, text)) if !is_file(document, place) && !selection.hides(place.source, 0, text.len()) => {
+            format!("\nin {name} {text}")
+        }
+        _ => String::new(),
+    }
+}
+
+fn is_file(document: Option<&Document>, place: Place) -> bool {
+    document.and_then(|document| document.sources.get(place.source)).is_some_and(|source| source.is_file)
+}
+
 /// File and place. Columns are left out of a place over several lines, as the annotations of GitHub ask for;
 /// a place in an argument is a place of no file.
 fn properties(diagnostic: &Diagnostic, document: Option<&Document>) -> Vec<(&'static str, String)> {
     let mut properties = Vec::new();
     let Some(job) = document.and_then(|document| document.sources.first()) else { return properties };
-    properties.push(("file", job.name.clone()));
-    let place = diagnostic.primary.as_ref().map(|label| label.place).filter(|place| place.source == 0);
-    let Some((place, (_, text))) = place.and_then(|place| Some((place, text(document, place)?))) else {
+    let place = diagnostic.primary.as_ref().map(|label| label.place).filter(|place| is_file(document, *place));
+    let Some((place, (name, text))) = place.and_then(|place| Some((place, text(document, place)?))) else {
+        properties.push(("file", job.name.clone()));
         return properties;
     };
+    properties.push(("file", name.to_owned()));
     let position = position(text, place);
     properties.push(("line", position.line.to_string()));
     if position.line == position.end_line {

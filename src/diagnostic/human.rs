@@ -8,7 +8,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 
 use crate::document::Document;
 
-use super::selection::{Selection, clamp, position, text};
+use super::selection::{Selection, clamp, position, text, words};
 use super::{Diagnostic, Label, Severity};
 
 /// Columns of a rendered diagnostic; longer lines are cut around what is shown.
@@ -81,7 +81,7 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, document: Option<&Document>
                 let at = position(text, here[0].1.place);
                 group.element(Origin::path(name).line(at.line).char_column(at.column))
             } else {
-                group.element(snippet(name, text, lines, &here))
+                group.element(snippet((name, text), lines, &here, document))
             };
         }
     }
@@ -106,16 +106,17 @@ fn lines(text: &str, labels: &[(AnnotationKind, &Label)]) -> Range<usize> {
 
 /// Some lines of a text with their labels.
 fn snippet<'t>(
-    name: &'t str,
-    text: &'t str,
+    (name, text): (&'t str, &'t str),
     Range { start, end }: Range<usize>,
     labels: &[(AnnotationKind, &'t Label)],
+    document: Option<&Document>,
 ) -> Snippet<'t, Annotation<'t>> {
     let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
     let annotations = labels.iter().map(|(kind, label)| {
         let span = shown(text, clamp(text, label.place));
         let annotation = kind.span(span.start - start..span.end - start);
-        if label.text.is_empty() { annotation } else { annotation.label(normalize_untrusted_str(&label.text)) }
+        let words = words(document, label);
+        if words.is_empty() { annotation } else { annotation.label(normalize_untrusted_str(&words)) }
     });
     Snippet::source(&text[start..end]).line_start(line).path(name).annotations(annotations)
 }

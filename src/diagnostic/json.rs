@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::document::Document;
 
-use super::selection::{Position, Selection, position, text};
+use super::selection::{Position, Selection, position, text, words};
 use super::{Diagnostic, Label, Severity};
 
 /// `{"diagnostics": [...], "errors": n, "warnings": n}` on one line; the counts are of all there are.
@@ -22,12 +22,12 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>) -> Value {
     let mut object = json!({ "code": diagnostic.code.0, "severity": severity, "message": diagnostic.message });
     if let Value::Object(fields) = &mut object {
         fields.extend(place(diagnostic.primary.as_ref(), document));
-        let label = diagnostic.primary.as_ref().map(|label| label.text.as_str());
+        let label = diagnostic.primary.as_ref().map(|label| words(document, label));
         fields.insert("text".to_owned(), json!(label.unwrap_or_default()));
         fields.insert("help".to_owned(), json!(diagnostic.help));
         let others = diagnostic.others.iter().map(|label| {
             let mut fields: serde_json::Map<String, Value> = place(Some(label), document).collect();
-            fields.insert("text".to_owned(), json!(label.text));
+            fields.insert("text".to_owned(), json!(words(document, label)));
             Value::Object(fields)
         });
         fields.insert("others".to_owned(), others.collect());

@@ -131,6 +131,17 @@ impl Diagnostics {
         }
     }
 
+    /// Takes over what was told of another text, which is `source` of the document.
+    pub(crate) fn adopt(&mut self, mut told: Self, source: usize) {
+        let labels = told.list.iter_mut().flat_map(|one| one.primary.iter_mut().chain(&mut one.others));
+        let places = labels.map(|label| &mut label.place).chain(&mut told.unread).chain(&mut told.hidden);
+        places.for_each(|place| place.source = source);
+        self.list.append(&mut told.list);
+        self.unread.append(&mut told.unread);
+        self.hidden.append(&mut told.hidden);
+        self.keys_unread |= told.keys_unread;
+    }
+
     /// Notes that the value at `place` could not be read, which has been told.
     pub(crate) fn unread(&mut self, place: Place) {
         self.unread.push(place);
@@ -143,7 +154,8 @@ impl Diagnostics {
 
     /// Whether what stands at `place` may be a secret.
     pub(crate) fn is_hidden(&self, place: Place) -> bool {
-        self.hidden.contains(&place)
+        let holds = |one: &Place| one.source == place.source && one.start <= place.start && place.end <= one.end;
+        self.hidden.iter().any(holds)
     }
 
     /// Notes that keys could not be read, or stand in the wrong table, which has been told.

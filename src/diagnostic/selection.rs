@@ -4,7 +4,7 @@
 
 use crate::document::{Document, Place};
 
-use super::{Diagnostic, Diagnostics, MOST_SHOWN, Severity};
+use super::{Diagnostic, Diagnostics, Label, MOST_SHOWN, Severity};
 
 /// What is shown, and how many there are.
 #[derive(Debug)]
@@ -63,6 +63,15 @@ fn order(diagnostic: &Diagnostic) -> Order<'_> {
 pub(super) fn text(document: Option<&Document>, place: Place) -> Option<(&str, &str)> {
     let source = document?.sources.get(place.source)?;
     Some((&source.name, &source.text))
+}
+
+/// What a label says, and the profile that the place belongs to.
+pub(super) fn words(document: Option<&Document>, label: &Label) -> String {
+    match document.and_then(|document| document.profile_of(label.place)) {
+        Some(profile) if label.text.is_empty() => format!("from profile `{profile}`"),
+        Some(profile) => format!("{}, from profile `{profile}`", label.text),
+        None => label.text.clone(),
+    }
 }
 
 /// A place inside its text, on the boundaries of characters.

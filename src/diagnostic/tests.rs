@@ -9,7 +9,7 @@ use super::*;
 use crate::document::{KeyPath, Overlays};
 
 fn document(text: &str) -> Document {
-    let overlays = Overlays { profile: None, set: vec!["retry.attempts=99".to_owned()] };
+    let overlays = Overlays { profile: None, set: vec!["retry.attempts=99".to_owned()], ..Overlays::default() };
     Document::parse(Path::new("job.toml"), text.to_owned(), &overlays, &mut Diagnostics::default()).unwrap()
 }
 

@@ -1,10 +1,13 @@
-//! Profiles and `--set`: what lies over the file.
+//! Profiles and `--set`, which lie over the file, and how trees are laid over and beneath each other.
 //!
 //! Tables merge key by key, anything else replaces. Every value keeps the place it was written at.
 
+use std::collections::HashMap;
+
 use crate::diagnostic::{Diagnostic, Diagnostics, codes, did_you_mean};
 
-use super::{Document, Key, Node, NodeValue, Overlays, Place, SourceText, parse};
+use super::include::INCLUDE;
+use super::{Document, Key, Node, NodeValue, Overlays, Place, parse};
 
 /// The top-level key that holds the profiles.
 const PROFILES: &str = "profiles";
@@ -15,6 +18,9 @@ pub(super) fn lay(document: &mut Document, overlays: &Overlays, diagnostics: &mu
     if let Some(name) = &overlays.profile {
         match document.profiles.iter().find(|(key, _)| key.name == *name) {
             Some((_, profile)) => {
+                let mut places = Vec::new();
+                said(profile, &mut places);
+                document.chosen = Some((name.clone(), places));
                 // A profile that is no table was told when the profiles were taken out.
                 if let (Some(below), Some(above)) = (entries_of(&mut document.root), entries_of(&mut profile.clone())) {
                     merge(below, std::mem::take(above));
@@ -24,8 +30,8 @@ pub(super) fn lay(document: &mut Document, overlays: &Overlays, diagnostics: &mu
         }
     }
     for argument in &overlays.set {
-        let source = document.sources.len();
-        document.sources.push(SourceText { name: "--set".to_owned(), text: argument.clone() });
+        let name = if overlays.set_from_environment { "PACELINE_SET" } else { "--set" };
+        let source = document.add(name.to_owned(), argument.clone(), false);
         if let Err(diagnostic) = set(&mut document.root, argument, source, diagnostics) {
             diagnostics.push(*diagnostic);
         }
@@ -36,7 +42,7 @@ fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, No
     let Some(entries) = entries_of(root) else { return Vec::new() };
     let Some(position) = entries.iter().position(|(key, _)| key.name == PROFILES) else { return Vec::new() };
     let (_, node) = entries.remove(position);
-    let profiles = match node.value {
+    let mut profiles = match node.value {
         NodeValue::Table(profiles) => profiles,
         other => {
             diagnostics.push(not_a_table(node.place, "profiles", &other, "write `[profiles.NAME]` and its keys below"));
@@ -49,7 +55,39 @@ fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, No
             diagnostics.push(not_a_table(profile.place, &format!("profiles.{}", key.name), &profile.value, &help));
         }
     }
+    profiles.iter_mut().for_each(|(_, profile)| refuse_include(profile, diagnostics));
     profiles
+}
+
+/// Files are included before a profile is chosen.
+fn refuse_include(profile: &mut Node, diagnostics: &mut Diagnostics) {
+    let Some(entries) = entries_of(profile) else { return };
+    let Some(position) = entries.iter().position(|(key, _)| key.name == INCLUDE) else { return };
+    let (key, _) = entries.remove(position);
+    diagnostics.push(
+        Diagnostic::error(codes::INCLUDE, "a profile can't include files")
+            .at(key.place, "")
+            .help("write `include` at the top of the file; included files can have profiles of their own"),
+    );
+}
+
+/// The places of all keys and values below a node, and its own.
+fn said(node: &Node, places: &mut Vec<Place>) {
+    places.push(node.place);
+    match &node.value {
+        NodeValue::Table(entries) => {
+            for (key, value) in entries {
+                places.push(key.place);
+                said(value, places);
+            }
+        }
+        NodeValue::Array(items) => items.iter().for_each(|item| said(item, places)),
+        NodeValue::String(_)
+        | NodeValue::Integer(_)
+        | NodeValue::Float(_)
+        | NodeValue::Boolean(_)
+        | NodeValue::Datetime(_) => {}
+    }
 }
 
 fn not_a_table(place: Place, what: &str, value: &NodeValue, help: &str) -> Diagnostic {
@@ -84,7 +122,7 @@ fn list(names: &[&str]) -> String {
 }
 
 /// The entries of a table.
-fn entries_of(node: &mut Node) -> Option<&mut Vec<(Key, Node)>> {
+pub(super) fn entries_of(node: &mut Node) -> Option<&mut Vec<(Key, Node)>> {
     match &mut node.value {
         NodeValue::Table(entries) => Some(entries),
         NodeValue::String(_)
@@ -111,6 +149,20 @@ pub(super) fn merge(base: &mut Vec<(Key, Node)>, over: Vec<(Key, Node)>) {
     }
 }
 
+/// Lays `below` beneath a tree: what the tree has stays, and where both have a table, its keys are laid beneath in turn.
+pub(super) fn underlay(tree: &mut Node, mut below: Node) {
+    let (Some(own), Some(below)) = (entries_of(tree), entries_of(&mut below)) else { return };
+    // By name: both may be long, and come from a stranger.
+    let known: HashMap<String, usize> =
+        own.iter().enumerate().map(|(position, (key, _))| (key.name.clone(), position)).collect();
+    for (key, node) in std::mem::take(below) {
+        match known.get(&key.name) {
+            Some(position) => underlay(&mut own[*position].1, node),
+            None => own.push((key, node)),
+        }
+    }
+}
+
 /// Puts the value of one `path=value` argument into the tree; it replaces what stood there.
 fn set(root: &mut Node, argument: &str, source: usize, diagnostics: &mut Diagnostics) -> Result<(), Box<Diagnostic>> {
     let malformed = |message: &str, start: usize, end: usize| {
@@ -128,6 +180,13 @@ fn set(root: &mut Node, argument: &str, source: usize, diagnostics: &mut Diagnos
             Diagnostic::error(codes::SET, "--set can't change a profile")
                 .at(keys[0].place, "")
                 .help("set the key itself: --set goes over the profile that --profile chose"),
+        ));
+    }
+    if keys[0].name == INCLUDE {
+        return Err(Box::new(
+            Diagnostic::error(codes::SET, "--set can't include files")
+                .at(keys[0].place, "")
+                .help("write `include` into the job file, or set the keys themselves"),
         ));
     }
     let start = equals + 1;

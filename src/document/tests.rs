@@ -1,5 +1,7 @@
 //! Tests of reading, overlays and places.
 
+mod includes;
+
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -80,7 +82,7 @@ fn places_inside_strings_follow_escapes_and_lines() {
 
 #[test]
 fn places_inside_a_set_argument_without_quotes() {
-    let overlays = Overlays { profile: None, set: vec!["a.b=x {{ y }}".to_owned()] };
+    let overlays = Overlays { profile: None, set: vec!["a.b=x {{ y }}".to_owned()], ..Overlays::default() };
     let (document, _) = read_with("", &overlays);
     let place = document.place_in_string(&KeyPath::of(["a", "b"]), 2..9);
     assert_eq!((place.source, words(&document, place)), (1, "{{ y }}"));
@@ -90,7 +92,7 @@ fn places_inside_a_set_argument_without_quotes() {
 fn a_profile_merges_tables_and_replaces_the_rest() {
     let text = "name = 'a'\ninput = ['x', 'y']\n[retry]\nattempts = 1\nmax = '1s'\n\
                 [profiles.ci]\ninput = ['z']\nretry.attempts = 2\nvars.new = 3\n[profiles.other]\nname = 'b'\n";
-    let overlays = Overlays { profile: Some("ci".to_owned()), set: Vec::new() };
+    let overlays = Overlays { profile: Some("ci".to_owned()), set: Vec::new(), ..Overlays::default() };
     let (document, diagnostics) = read_with(text, &overlays);
     assert_eq!(told(&diagnostics), vec![]);
     assert_eq!(text_at(&document, &["name"]).as_deref(), Some("a"));
@@ -105,7 +107,7 @@ fn a_profile_merges_tables_and_replaces_the_rest() {
 #[test]
 fn an_unknown_profile_names_the_nearest_or_all() {
     let help = |name: &str, text: &str| {
-        let overlays = Overlays { profile: Some(name.to_owned()), set: Vec::new() };
+        let overlays = Overlays { profile: Some(name.to_owned()), set: Vec::new(), ..Overlays::default() };
         let (_, diagnostics) = read_with(text, &overlays);
         assert_eq!(diagnostics.list()[0].code, codes::PROFILE);
         diagnostics.list()[0].help[0].clone()
@@ -125,7 +127,7 @@ fn profiles_must_be_tables() {
 fn set_arguments_are_toml_values_or_texts() {
     let arguments =
         ["a=1", "b.c='x = y'", "b.d=10/s", "\"e f\".\"g=h\"=[1]", "retry={ attempts = 3 }", "i={{ vars.x }}", "j="];
-    let overlays = Overlays { profile: None, set: arguments.map(str::to_owned).to_vec() };
+    let overlays = Overlays { profile: None, set: arguments.map(str::to_owned).to_vec(), ..Overlays::default() };
     let (document, diagnostics) = read_with("a = 'old'\n[retry]\nmax = '1s'\n", &overlays);
     assert_eq!(told(&diagnostics), vec![]);
     assert_eq!(text_at(&document, &["a"]).as_deref(), Some("1"));
@@ -146,7 +148,7 @@ fn malformed_set_arguments_are_told() {
     let arguments =
         ["retry", "=3", "a b=3", "a..b=3", "[a]=3", "a#b=3", "a\nb=3", "name.x=3", "list.0=3", "profiles.ci.name=x"];
     for argument in arguments {
-        let overlays = Overlays { profile: None, set: vec![argument.to_owned()] };
+        let overlays = Overlays { profile: None, set: vec![argument.to_owned()], ..Overlays::default() };
         let (_, diagnostics) = read_with("name = 'a'\nlist = [1]\n", &overlays);
         assert_eq!(diagnostics.list().len(), 1, "{argument}");
         assert_eq!(diagnostics.list()[0].code, codes::SET, "{argument}");
@@ -330,7 +332,7 @@ fn text_like_toml() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn any_text_is_read_and_rendered(text in text_like_toml(), set in text_like_toml()) {
-        let overlays = Overlays { profile: None, set: vec![set] };
+        let overlays = Overlays { profile: None, set: vec![set], ..Overlays::default() };
         let (document, diagnostics) = read_with(&text, &overlays);
         for format in [Format::Human, Format::Json, Format::Github] {
             let _ = render(&diagnostics, Some(&document), format, false);

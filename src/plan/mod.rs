@@ -1,6 +1,7 @@
 //! The plan: everything decided, nothing opened. Immutable and printable.
 //!
-//! `check` and `plan` end here; a run opens it. Must never hold a live resource or a secret's value.
+//! `check` and `plan` end here; a run opens it. Must never hold a live resource or a secret's
+//! value, but for those that came with an `--env-file`.
 
 pub mod body;
 pub mod display;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub description: Option<String>,
     /// Path of the job file as given.
     pub file: PathBuf,
+    /// The files that it includes, in the order of reading.
+    pub includes: Vec<PathBuf>,
     /// Folder that holds the journal and lock of this job.
     pub state: PathBuf,
     /// Secrets to read before the first request.

@@ -9,6 +9,7 @@ pub mod column;
 pub mod input;
 pub mod job;
 pub mod kind;
+pub(crate) mod leak;
 pub mod moment;
 pub mod pace;
 mod plain;

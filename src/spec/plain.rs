@@ -4,10 +4,12 @@
 //! Must never decide that one is wrong: the passes that know what it is for do.
 
 use crate::diagnostic::Diagnostics;
-use crate::document::{Document, Node, NodeValue};
+use crate::document::{Document, KeyPath, Node, NodeValue, Step};
+
+use super::leak;
 
 /// Keys of auth tables whose values are no secrets.
-const PUBLIC: [&str; 10] =
+pub(super) const PUBLIC: [&str; 10] =
     ["access-key", "client-auth", "client-id", "in", "name", "region", "scope", "service", "token-url", "user"];
 
 /// Depth of `endpoints.NAME`, and of what sends below a sink: `sinks.NAME.webhook`.
@@ -17,6 +19,18 @@ const SENDERS: (usize, usize) = (2, 3);
 pub fn hide(document: &Document, diagnostics: &mut Diagnostics) {
     let profiles = document.profiles.iter().map(|(_, node)| node);
     std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, 0, (false, false), diagnostics));
+    leak::find(document).iter().for_each(|leak| diagnostics.hide(leak.place));
+}
+
+/// Whether the table at a path of the file is one that sends, whose `auth` says who asks.
+pub(super) fn sends(path: &KeyPath) -> bool {
+    let is = |at: usize, name: &str| matches!(path.0.get(at), Some(Step::Key(key)) if key == name);
+    let (start, length) = if is(0, "profiles") { (2, path.0.len().saturating_sub(2)) } else { (0, path.0.len()) };
+    match length {
+        2 => is(start, "endpoints") || is(start, "sinks"),
+        3 => is(start + 2, "webhook"),
+        _ => false,
+    }
 }
 
 /// `depth` counts tables from the job's root: an endpoint may be called `auth` as well. `sends`: the table is one whose
@@ -43,8 +57,13 @@ fn below(node: &Node, depth: usize, (sends, auth): (bool, bool), diagnostics: &m
 
 /// Whether a URL says user and password itself: `https://me:word@host`.
 fn has_userinfo(text: &str) -> bool {
+    password_of(text).is_some()
+}
+
+/// The password of a URL, if it is written out.
+pub(super) fn password_of(text: &str) -> Option<&str> {
     let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
     let userinfo = authority.and_then(|authority| authority.rsplit_once('@'));
-    let password = userinfo.and_then(|(userinfo, _)| userinfo.split_once(':'));
-    password.is_some_and(|(_, password)| !password.is_empty() && !password.starts_with("{{"))
+    let (_, password) = userinfo.and_then(|(userinfo, _)| userinfo.split_once(':'))?;
+    (!password.is_empty() && !password.starts_with("{{")).then_some(password)
 }

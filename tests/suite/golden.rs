@@ -139,11 +139,12 @@ fn command_line(job: &[u8]) -> (Overlays, Options) {
         match flag.as_str() {
             "--profile" => overlays.profile = Some(value.clone()),
             "--set" => overlays.set.push(value.clone()),
+            "--env-file" => overlays.env_files.push(PathBuf::from(value)),
             "--limit" => options.row_limit = Some(value.parse().unwrap()),
             "--state" => options.state = Some(PathBuf::from(value)),
             "--var" => {
                 let (name, value) = value.split_once('=').unwrap();
-                options.vars.push((name.to_owned(), value.to_owned()));
+                overlays.vars.push((name.to_owned(), value.to_owned()));
             }
             other => panic!("unknown option {other}"),
         }
@@ -174,5 +175,5 @@ fn golden_options_are_split_as_a_shell_does() {
     assert_eq!(words(" --set 'a.b=c d' --var x= ''"), ["--set", "a.b=c d", "--var", "x=", ""]);
     let (overlays, options) = command_line(b"# options: --profile ci --set a=1 --limit 5 --var x=y=z\nname = 1");
     assert_eq!((overlays.profile.as_deref(), overlays.set.as_slice()), (Some("ci"), &["a=1".to_owned()][..]));
-    assert_eq!((options.row_limit, options.vars.as_slice()), (Some(5), &[("x".to_owned(), "y=z".to_owned())][..]));
+    assert_eq!((options.row_limit, overlays.vars.as_slice()), (Some(5), &[("x".to_owned(), "y=z".to_owned())][..]));
 }

@@ -59,6 +59,7 @@ jobs! {
     retries: "retries.toml",
     scrape: "scrape.toml",
     select_rows: "select-rows.toml",
+    shared_settings: "shared-settings.toml",
     sqlite_input: "sqlite-input.toml",
     to_parquet: "to-parquet.toml",
     to_postgres: "to-postgres.toml",
@@ -145,7 +146,8 @@ fn run(file: &str) -> (Job, Done) {
 
 mod check {
     pub(super) use super::inputs::{
-        backfill, glob_files, jsonl_typed, packed_json, range, scrape, select_rows, users_and_orders, values,
+        backfill, glob_files, jsonl_typed, packed_json, range, scrape, select_rows, shared_settings, users_and_orders,
+        values,
     };
     pub(super) use super::lists::{
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,

@@ -44,6 +44,8 @@ mod inputs;
 mod jobs;
 /// Killed at any moment, nothing is lost and nothing doubled.
 mod kill;
+/// Env files, variables from outside, and what is said of them.
+mod layers;
 /// Pace, on real time.
 mod limits;
 /// Many rows, little memory.

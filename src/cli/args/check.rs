@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::{JobArgs, OutputArgs};
 
@@ -23,6 +24,9 @@ pub struct CheckArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub file: JobArgs,
+    /// Reads nothing that may hold a secret, such as an --env-file: for where there are no credentials
+    #[arg(long, env = "PACELINE_NO_SECRETS", value_parser = BoolishValueParser::new(), help_heading = "Job")]
+    pub no_secrets: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,

@@ -9,6 +9,7 @@ use super::super::print::Color;
 use crate::compile::Options;
 use crate::diagnostic::Format;
 use crate::document::Overlays;
+use crate::environment;
 
 /// Flags that say how the job file is to be read.
 #[derive(Debug, Clone, Default, Args)]
@@ -23,6 +24,9 @@ pub struct JobArgs {
     /// Overrules a key, such as retry.attempts=2 (the value is TOML); may be given several times
     #[arg(long, value_name = "PATH=VALUE", env = "PACELINE_SET")]
     pub set: Vec<String>,
+    /// Reads variables (NAME=value lines) that the environment does not have; may be given several times
+    #[arg(long, value_name = "FILE", env = "PACELINE_ENV_FILE")]
+    pub env_file: Vec<PathBuf>,
     /// Takes only the first N rows of each input
     #[arg(long, value_name = "N", env = "PACELINE_LIMIT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -35,13 +39,22 @@ impl JobArgs {
     /// What lies over the file.
     #[must_use]
     pub fn overlays(&self) -> Overlays {
-        Overlays { profile: self.profile.clone(), set: self.set.clone() }
+        let said = |name: &str| environment::variable(name);
+        let var = self.var.first().map(|(name, value)| format!("{name}={value}"));
+        Overlays {
+            profile: self.profile.clone(),
+            set: self.set.clone(),
+            set_from_environment: self.set.len() == 1 && said("PACELINE_SET").as_ref() == self.set.first(),
+            vars: self.var.clone(),
+            vars_from_environment: self.var.len() == 1 && said("PACELINE_VAR") == var,
+            env_files: self.env_file.clone(),
+        }
     }
 
     /// What compilation needs to know.
     #[must_use]
     pub fn options(&self) -> Options {
-        Options { vars: self.var.clone(), row_limit: self.limit, state: self.state.clone() }
+        Options { row_limit: self.limit, state: self.state.clone() }
     }
 }
 

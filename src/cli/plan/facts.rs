@@ -357,6 +357,7 @@ impl SecretFacts {
     fn of(secret: &SecretPlan) -> Self {
         let source = match &secret.origin {
             Origin::Environment(name) => format!("environment variable {name}"),
+            Origin::EnvFile { variable, file, .. } => format!("variable {variable} of {}", file.display()),
             Origin::File(path) => format!("file {}", path.display()),
         };
         Self { name: secret.name.clone(), source }

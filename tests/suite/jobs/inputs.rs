@@ -16,6 +16,21 @@ pub(in crate::jobs) fn range(file: &str) {
     assert_eq!(records.len(), 50);
 }
 
+pub(in crate::jobs) fn shared_settings(file: &str) {
+    let (job, _) = run(file);
+    let records = by("sku", csv(&job.path("jobs/out/shared-settings.csv")));
+    let mut truth = Truth::start();
+    for (sku, record) in records.iter().step_by(10) {
+        let (product, _) = truth.ask(&format!("/products/{sku}"));
+        assert_eq!((record["status"].as_str(), &record["price"]), ("200", &text(&product["price"])));
+    }
+    assert_eq!(records.len(), 40);
+    let path = format!("jobs/{file}");
+    let plan =
+        |more: &[&str]| job.command(&[&["plan", &path, "--output", "json"], more].concat()).expect_code(0).stdout;
+    assert!(plan(&[]).contains("200/s") && !plan(&["--profile", "slow"]).contains("200/s"));
+}
+
 pub(in crate::jobs) fn backfill(file: &str) {
     let (job, _) = run(file);
     let path = job.path("jobs/out/rates.csv");
