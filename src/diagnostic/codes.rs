@@ -1,4 +1,5 @@
-//! The table of diagnostic codes. A code is never reused and never changes its meaning.
+//! The table of diagnostic codes. A code is never reused and never changes its meaning. Each has its
+//! explanation in `explain/CODE.md`: without it the program does not build.
 //!
 //! P00xx file and syntax, P01xx shape (keys, types, units), P02xx names, P03xx templates and paths,
 //! P04xx conflicts and suspicious settings, P05xx inputs and outputs, P06xx secrets.
@@ -14,13 +15,19 @@ pub struct Entry {
     pub code: Code,
     /// What it means, in one line.
     pub title: &'static str,
+    /// Why it is told, a job that has it and the same job mended: see [`super::explain`].
+    pub(super) text: &'static str,
 }
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)*) => {
         $(#[doc = $title] pub const $name: Code = Code($code);)*
         /// Every code.
-        pub const TABLE: &[Entry] = &[$(Entry { code: $name, title: $title }),*];
+        pub const TABLE: &[Entry] = &[$(Entry {
+            code: $name,
+            title: $title,
+            text: include_str!(concat!("explain/", $code, ".md")),
+        }),*];
     };
 }
 

@@ -22,6 +22,8 @@ mod csv_python;
 mod datasette;
 /// Whole jobs through the other engine.
 mod engine;
+/// What a code of a diagnostic means, and that it is so.
+mod explain;
 /// Sending again what failed.
 mod failed;
 /// Rows that failed, as they were in the input.
