@@ -36,6 +36,7 @@ codes! {
     SYNTAX = "P0002", "the file is not valid TOML";
     PROFILE = "P0003", "no such profile";
     SET = "P0004", "a --set argument is malformed";
+    NEWER_TOML = "P0007", "syntax that only TOML 1.1 has";
     UNKNOWN_KEY = "P0101", "a key the job language does not have";
     WRONG_TYPE = "P0102", "a value of the wrong type";
     BAD_VALUE = "P0103", "a value that is not allowed here";
@@ -54,6 +55,8 @@ codes! {
     EXPRESSION = "P0403", "a condition that does not parse";
     DUPLICATE = "P0404", "the same name twice";
     SUSPICIOUS = "P0405", "a setting that is most likely not meant";
+    NO_REPEAT = "P0406", "requests that can't be repeated when an answer is lost";
+    PAUSE_UNFELT = "P0407", "a pause that the rate swallows";
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
     SECRET = "P0601", "a secret that is not set";

@@ -89,7 +89,7 @@ fn explain_prints_why_and_both_jobs() {
 fn explain_alone_lists_every_code() {
     let (code, out, _) = explain(&[]);
     assert_eq!((code, out.lines().count()), (Some(0), TABLE.len()));
-    assert!(out.contains("P0405  a setting that is most likely not meant"), "{out}");
+    assert!(out.contains("P0406  requests that can't be repeated"), "{out}");
     let (_, json, _) = explain(&["--output", "json"]);
     assert_eq!(serde_json::from_str::<Vec<Value>>(&json).unwrap().len(), TABLE.len());
 }
