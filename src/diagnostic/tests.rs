@@ -83,7 +83,8 @@ warning[P0401]: too many attempts
 fn without_a_place_or_a_document_there_is_still_a_message() {
     let list = [Diagnostic::error(codes::UNREADABLE, "there is no file `x`").help("check the path")];
     let text = render(&collect(list), None, Format::Human, false);
-    assert_eq!(text, "error[P0001]: there is no file `x`\n |\n = help: check the path\n\n1 error\n");
+    let last = "1 error; more: paceline explain P0001\n";
+    assert_eq!(text, format!("error[P0001]: there is no file `x`\n |\n = help: check the path\n\n{last}"));
 }
 
 #[test]

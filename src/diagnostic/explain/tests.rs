@@ -9,10 +9,8 @@ fn every_code_has_sentences_and_examples_in_pairs() {
         let code = explanation.code;
         assert!(explanation.why.len() > 60 && explanation.why.ends_with('.'), "{code}: {}", explanation.why);
         assert_eq!(explanation.broken.is_some(), explanation.mended.is_some(), "{code}");
-        assert_ne!(
-            explanation.broken.map(|one| (one.job, one.flags)),
-            explanation.mended.map(|one| (one.job, one.flags))
-        );
+        // Without a pair there is nothing to compare.
+        assert!(explanation.broken.is_none() || explanation.broken != explanation.mended, "{code}");
     }
 }
 
