@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod demo;
 pub mod exit;
+mod explain;
 mod failed;
 mod kinds;
 mod load;
@@ -63,7 +64,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
-        Command::Schema(_) | Command::Kinds(_) | Command::Demo(_) => None,
+        Command::Schema(_) | Command::Kinds(_) | Command::Explain(_) | Command::Demo(_) => None,
         Command::Completions(_) | Command::Man(_) => None,
     };
     if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
@@ -100,6 +101,7 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         }
         Command::Schema(args) => schema::schema(*args, print),
         Command::Kinds(args) => kinds::kinds(*args, print),
+        Command::Explain(args) => explain::explain(args, print),
         Command::Demo(args) => demo::demo(*args, print),
         Command::Completions(args) => completions::completions(*args, print),
         Command::Man(args) => man::man(args, print),

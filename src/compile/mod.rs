@@ -21,6 +21,7 @@ mod identity;
 mod inline;
 mod input;
 mod limits;
+mod lint;
 pub(crate) mod mention;
 mod name;
 pub(crate) mod names;
@@ -93,6 +94,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         retry::idle(site, spec, &endpoints);
         endpoints.iter().for_each(|endpoint| batch::idle(site, endpoint));
         sinks::unused(site, &targets, &sinks);
+        lint::check(site, lint::Facts { job: spec, endpoints: &endpoints, limits: &limits });
     }
     let named = |from: &[usize]| from.iter().map(|position| targets[*position].name.as_str()).collect();
     let outputs: Vec<_> = sinks.iter().map(|plan| identity::Output { plan, from: named(&plan.from) }).collect();

@@ -1,4 +1,5 @@
-//! The table of diagnostic codes. A code is never reused and never changes its meaning.
+//! The table of diagnostic codes. A code is never reused and never changes its meaning. Each has its
+//! explanation in `explain/CODE.md`: without it the program does not build.
 //!
 //! P00xx file and syntax, P01xx shape (keys, types, units), P02xx names, P03xx templates and paths,
 //! P04xx conflicts and suspicious settings, P05xx inputs and outputs, P06xx secrets.
@@ -14,13 +15,19 @@ pub struct Entry {
     pub code: Code,
     /// What it means, in one line.
     pub title: &'static str,
+    /// Why it is told, a job that has it and the same job mended: see [`super::explain`].
+    pub(super) text: &'static str,
 }
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)*) => {
         $(#[doc = $title] pub const $name: Code = Code($code);)*
         /// Every code.
-        pub const TABLE: &[Entry] = &[$(Entry { code: $name, title: $title }),*];
+        pub const TABLE: &[Entry] = &[$(Entry {
+            code: $name,
+            title: $title,
+            text: include_str!(concat!("explain/", $code, ".md")),
+        }),*];
     };
 }
 
@@ -31,6 +38,7 @@ codes! {
     SET = "P0004", "a --set argument is malformed";
     INCLUDE = "P0005", "a file that can't be included";
     ENV_FILE = "P0006", "a file of variables that can't be read";
+    NEWER_TOML = "P0007", "syntax that only TOML 1.1 has";
     UNKNOWN_KEY = "P0101", "a key the job language does not have";
     WRONG_TYPE = "P0102", "a value of the wrong type";
     BAD_VALUE = "P0103", "a value that is not allowed here";
@@ -49,6 +57,8 @@ codes! {
     EXPRESSION = "P0403", "a condition that does not parse";
     DUPLICATE = "P0404", "the same name twice";
     SUSPICIOUS = "P0405", "a setting that is most likely not meant";
+    NO_REPEAT = "P0406", "requests that can't be repeated when an answer is lost";
+    PAUSE_UNFELT = "P0407", "a pause that the rate swallows";
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
     SECRET = "P0601", "a secret that is not set";

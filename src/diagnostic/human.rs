@@ -33,6 +33,9 @@ pub(super) fn render(selection: &Selection<'_>, document: Option<&Document>, col
         out.push_str(&format!("... and {} more that are not shown\n", selection.hidden()));
     }
     out.push_str(&summary(selection, document));
+    if let Some(first) = selection.shown.first() {
+        out.push_str(&format!("; more: paceline explain {}", first.code.0));
+    }
     out.push('\n');
     out
 }

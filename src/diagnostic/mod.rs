@@ -4,6 +4,7 @@
 //! print: rendering gives a text, the command line prints it.
 
 pub mod codes;
+pub mod explain;
 mod github;
 mod human;
 mod json;

@@ -50,7 +50,7 @@ error[P0101]: unknown key `retires`
   = help: did you mean `retry`?
   = help: `paceline schema` prints every key
 
-1 error in job.toml
+1 error in job.toml; more: paceline explain P0101
 ";
     assert_eq!(human(&document, [diagnostic]), expected);
 }
@@ -74,7 +74,7 @@ warning[P0401]: too many attempts
 1 | [retry]
   | ------- over this
 
-1 warning in job.toml
+1 warning in job.toml; more: paceline explain P0401
 ";
     assert_eq!(human(&document, [diagnostic]), expected);
 }
@@ -83,7 +83,8 @@ warning[P0401]: too many attempts
 fn without_a_place_or_a_document_there_is_still_a_message() {
     let list = [Diagnostic::error(codes::UNREADABLE, "there is no file `x`").help("check the path")];
     let text = render(&collect(list), None, Format::Human, false);
-    assert_eq!(text, "error[P0001]: there is no file `x`\n |\n = help: check the path\n\n1 error\n");
+    let last = "1 error; more: paceline explain P0001\n";
+    assert_eq!(text, format!("error[P0001]: there is no file `x`\n |\n = help: check the path\n\n{last}"));
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn diagnostics_come_in_the_order_of_the_file_and_once() {
     let text = human(&document, [of("c"), of("a"), warning, of("c"), Diagnostic::error(codes::PROFILE, "no profile")]);
     let order = ["no profile", "bad a", "idle", "bad c"].map(|message| text.find(message).unwrap());
     assert!(order.is_sorted(), "{text}");
-    assert!(text.ends_with("\n3 errors, 1 warning in job.toml\n"), "{text}");
+    assert!(text.ends_with("\n3 errors, 1 warning in job.toml; more: paceline explain P0003\n"), "{text}");
 }
 
 #[test]
@@ -173,7 +174,8 @@ fn at_most_twenty_are_shown_and_errors_before_warnings() {
     let diagnostics = collect(list);
     let text = render(&diagnostics, Some(&document), Format::Human, false);
     assert_eq!((text.matches("error[").count(), text.matches("warning[").count()), (15, 5));
-    assert!(text.ends_with("... and 20 more that are not shown\n15 errors, 25 warnings in job.toml\n"), "{text}");
+    let last = "15 errors, 25 warnings in job.toml; more: paceline explain P0103\n";
+    assert!(text.ends_with(&format!("... and 20 more that are not shown\n{last}")), "{text}");
     let json: Value = serde_json::from_str(&render(&diagnostics, Some(&document), Format::Json, false)).unwrap();
     assert_eq!(json["diagnostics"].as_array().unwrap().len(), MOST_SHOWN);
     assert_eq!((&json["errors"], &json["warnings"]), (&Value::from(15), &Value::from(25)));

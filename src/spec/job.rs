@@ -32,7 +32,7 @@ pub struct JobSpec {
     pub description: Option<String>,
     /// Files that lie beneath this one: tables merge key by key, a later file over an earlier one, this file over all. The
     /// path of an include is relative to the file that names it; other paths are relative to the job file, wherever
-    /// they are written.
+    /// they are written. Absent: nothing lies beneath.
     #[schemars(extend("examples" = ["common.toml", ["common.toml", "limits.toml"]]))]
     pub include: Option<ListSpec<String>>,
     /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`.

@@ -83,6 +83,7 @@ fn the_help_is_the_manual() {
         "runs",
         "schema",
         "kinds",
+        "explain",
         "demo",
         "completions",
         "Exit codes:",

@@ -130,7 +130,7 @@ fn check(job: &Path) -> Result<[(&'static str, String); 3], String> {
 }
 
 /// The options of the first line.
-fn command_line(job: &[u8]) -> (Overlays, Options) {
+pub fn command_line(job: &[u8]) -> (Overlays, Options) {
     let (mut overlays, mut options) = (Overlays::default(), Options::default());
     let first = String::from_utf8_lossy(job.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
     let words = words(first.strip_prefix("# options:").unwrap_or_default());

@@ -24,6 +24,8 @@ mod datasette;
 mod docs;
 /// Whole jobs through the other engine.
 mod engine;
+/// What a code of a diagnostic means, and that it is so.
+mod explain;
 /// Sending again what failed.
 mod failed;
 /// Rows that failed, as they were in the input.

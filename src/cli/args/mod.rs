@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod failed;
 mod kinds;
 mod man;
@@ -22,6 +23,7 @@ use super::exit;
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
+pub use explain::ExplainArgs;
 pub use failed::FailedArgs;
 pub use kinds::KindsArgs;
 pub use man::ManArgs;
@@ -83,6 +85,9 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Lists the kinds of inputs, auth, columns and sinks
     Kinds(KindsArgs),
+    /// Explains an error or warning by its code
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(ExplainArgs),
     /// Runs the demo API behind `demo:` URLs alone
     #[command(after_help = demo::EXAMPLES)]
     Demo(DemoArgs),
