@@ -6,8 +6,10 @@ mod facts;
 mod human;
 mod preview;
 pub(super) mod resume;
+mod sinks;
 #[cfg(test)]
 pub(super) mod tests;
+mod touches;
 
 use self::facts::Facts;
 use super::args::PlanArgs;
