@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
@@ -27,6 +28,13 @@ const SHOWN: usize = 300;
 const OUTSIDE: &[&str] = &["debug_empty", "env", "halt", "localtime", "now", "stderr_empty", "strflocaltime"];
 /// What jq's library builds on them.
 const ON_OUTSIDE: &[&str] = &["debug", "halt", "halt_error", "stderr"];
+
+/// The library, read and rewritten once for all programs: a job may have many, and `check` waits for each.
+static LIBRARY: LazyLock<Vec<Def<&'static str>>> = LazyLock::new(|| {
+    let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(defs());
+    let library = library.filter(|def| !ON_OUTSIDE.contains(&def.name) && def.name != FROM_JSON);
+    wrapped::defs().chain(library.map(counted_def)).collect()
+});
 
 /// What is wrong with a program.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,9 +64,8 @@ impl Program {
     /// What is wrong with it, each with its place.
     pub(super) fn compile(source: &str) -> Result<Self, Vec<Flaw>> {
         let main = Def { name: MAIN, args: Vec::new(), body: parse(source)? };
-        let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(defs());
-        let library = library.filter(|def| !ON_OUTSIDE.contains(&def.name) && def.name != FROM_JSON).map(shorter);
-        let loader = Loader::new(wrapped::defs().chain(library.chain([main]).map(counted_def)));
+        let library = LIBRARY.iter().cloned().map(shorter);
+        let loader = Loader::new(library.chain([counted_def(main)]));
         let arena = Arena::default();
         let file = File { code: MAIN, path: () };
         let whole = |message: &str| vec![Flaw { message: message.to_owned(), range: 0..source.len() }];
