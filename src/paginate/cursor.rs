@@ -96,6 +96,10 @@ impl PaginatePlan for Cursor {
         KIND.name
     }
 
+    fn max_pages(&self) -> Option<u64> {
+        self.chain.max_pages
+    }
+
     fn describe(&self) -> String {
         let Self { param, path, chain, .. } = self;
         format!("by the cursor at {}, sent as {param}; one after the other{}", path.source(), most(chain.max_pages))

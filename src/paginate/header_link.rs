@@ -100,6 +100,10 @@ impl PaginatePlan for HeaderLink {
         KIND.name
     }
 
+    fn max_pages(&self) -> Option<u64> {
+        self.chain.max_pages
+    }
+
     fn describe(&self) -> String {
         format!("by {}; one after the other{}", self.place(), most(self.chain.max_pages))
     }

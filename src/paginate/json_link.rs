@@ -80,6 +80,10 @@ impl PaginatePlan for JsonLink {
         KIND.name
     }
 
+    fn max_pages(&self) -> Option<u64> {
+        self.chain.max_pages
+    }
+
     fn describe(&self) -> String {
         format!("by the URL at {}; one after the other{}", self.path.source(), most(self.chain.max_pages))
     }

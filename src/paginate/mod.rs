@@ -103,6 +103,9 @@ pub trait PaginatePlan: Debug + Send + Sync {
     /// Name of the kind, a row of [`KINDS`].
     fn kind(&self) -> &'static str;
 
+    /// Pages of a walk at most; `None`: only the server knows.
+    fn max_pages(&self) -> Option<u64>;
+
     /// In one line, for `plan`.
     fn describe(&self) -> String;
 

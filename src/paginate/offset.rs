@@ -100,6 +100,10 @@ impl PaginatePlan for Offset {
         KIND.name
     }
 
+    fn max_pages(&self) -> Option<u64> {
+        self.numbered.max_pages
+    }
+
     fn describe(&self) -> String {
         let Self { param, limit_param, limit, numbered, .. } = self;
         format!("by {param}=0 and on with {limit_param}={limit}; {}", numbered.describe())

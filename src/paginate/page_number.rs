@@ -132,6 +132,10 @@ impl PaginatePlan for PageNumber {
         KIND.name
     }
 
+    fn max_pages(&self) -> Option<u64> {
+        self.numbered.max_pages
+    }
+
     fn describe(&self) -> String {
         let size = self.size.as_ref().map(|(param, size)| format!(" with {param}={size}")).unwrap_or_default();
         format!("by {}={} and on{size}; {}", self.param, self.start, self.numbered.describe())

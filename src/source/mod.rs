@@ -111,6 +111,11 @@ pub trait SourcePlan: Debug + Send + Sync {
         None
     }
 
+    /// The sources that it is made of, where it reads nothing itself.
+    fn members(&self) -> &[Arc<dyn SourcePlan>] {
+        &[]
+    }
+
     /// The endpoint whose records are the rows; `None`: it reads something else.
     fn parent(&self) -> Option<&str> {
         None

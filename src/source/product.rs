@@ -155,6 +155,10 @@ impl SourcePlan for ProductPlan {
         format!("every combination of {} (product)", members.join(" and "))
     }
 
+    fn members(&self) -> &[Arc<dyn SourcePlan>] {
+        &self.members
+    }
+
     fn columns(&self) -> Columns {
         self.columns.clone()
     }

@@ -10,9 +10,11 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   paceline plan jobs/prices.toml
   paceline plan jobs/prices.toml --rows 10
+  paceline plan jobs/prices.toml --diff                       what changed since the latest run
   paceline plan jobs/prices.toml --output json | jq '.endpoints[].requests'
 
-Nothing is sent and no secret is read: secrets show as ***.";
+Nothing is sent and no secret is read: secrets show as ***. With --diff, pace and patience
+(rates, retries, timeouts) are not compared: a run keeps no note of them.";
 
 /// Arguments of `plan`.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +28,9 @@ pub struct PlanArgs {
     /// Renders the requests of the first N rows of each endpoint
     #[arg(long, value_name = "N", env = "PACELINE_ROWS", help_heading = "Output", default_value_t = ROWS)]
     pub rows: u64,
+    /// Shows only what differs from the latest run of the job: what would be sent and written, and the inputs
+    #[arg(long, env = "PACELINE_DIFF", help_heading = "Output")]
+    pub diff: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,

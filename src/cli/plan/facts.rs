@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::preview::{Shown, hosts, origins, preview};
 use super::resume::Resume;
+use super::sinks::SinkFacts;
+use super::touches::Touches;
 use crate::clock;
 use crate::limit::LimitPlan;
 use crate::plan::display;
@@ -15,7 +17,6 @@ use crate::retry::{Then, Unknown};
 use crate::run::RunOptions;
 use crate::save::SavePlan;
 use crate::secret::{Origin, SecretPlan};
-use crate::sink::{RowChoice, SinkPlan};
 use crate::source::SourceError;
 use crate::transport::proxy::routes::{self, Via};
 
@@ -33,6 +34,8 @@ pub struct Facts {
     pub endpoints: Vec<EndpointFacts>,
     pub sinks: Vec<SinkFacts>,
     pub secrets: Vec<SecretFacts>,
+    /// What it can reach, read and write.
+    pub touches: Touches,
     pub fail_if: Vec<String>,
     pub stop_if: Vec<String>,
     pub state: String,
@@ -90,6 +93,8 @@ pub struct PaginateFacts {
     pub kind: &'static str,
     /// In words.
     pub words: String,
+    /// Pages of each row at most; `None`: only the server knows.
+    pub max_pages: Option<u64>,
 }
 
 /// Where replies are saved.
@@ -139,35 +144,8 @@ pub struct RuleFacts {
     pub then: Then,
 }
 
-/// A sink.
-#[derive(Debug, Serialize)]
-pub struct SinkFacts {
-    pub name: String,
-    pub target: String,
-    pub from: Vec<String>,
-    pub rows: RowChoice,
-    pub columns: Option<Vec<String>>,
-    /// What it sends, where it sends requests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sends: Option<SendsFacts>,
-    /// Why a new run would be refused, if it would.
-    pub refused: Option<String>,
-}
-
-/// The requests of a sink.
-#[derive(Debug, Serialize)]
-pub struct SendsFacts {
-    /// Hosts that requests go to.
-    pub hosts: Vec<String>,
-    pub limits: Vec<LimitFacts>,
-    /// The header that lets the receiver tell a repetition.
-    pub key: Option<String>,
-    /// Proxies that hosts are reached through, without users and passwords; other hosts are reached directly.
-    pub proxies: Vec<Via>,
-}
-
 /// A secret: never its value.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SecretFacts {
     pub name: String,
     pub source: String,
@@ -190,6 +168,8 @@ impl Facts {
                 None => facts,
             })
         };
+        let endpoints = endpoints.map(endpoint).collect::<Result<Vec<_>, SourceError>>()?;
+        let secrets: Vec<SecretFacts> = plan.secrets.iter().map(SecretFacts::of).collect();
         Ok(Self {
             version: 1,
             job: plan.name.clone(),
@@ -197,9 +177,10 @@ impl Facts {
             file: plan.file.display().to_string(),
             fingerprint: plan.fingerprint(),
             row_limit: plan.row_limit,
-            endpoints: endpoints.map(endpoint).collect::<Result<_, SourceError>>()?,
+            touches: Touches::of(plan, &endpoints, &secrets),
+            endpoints,
             sinks: plan.sinks.iter().map(|sink| SinkFacts::of(plan, sink)).collect(),
-            secrets: plan.secrets.iter().map(SecretFacts::of).collect(),
+            secrets,
             fail_if: plan.fail_if.iter().map(ToString::to_string).collect(),
             stop_if: plan.stop_if.iter().map(ToString::to_string).collect(),
             state: plan.state.display().to_string(),
@@ -210,6 +191,12 @@ impl Facts {
     /// Rows of all endpoints, where every input is known.
     pub fn rows(&self) -> Option<u64> {
         self.endpoints.iter().map(|endpoint| endpoint.rows).sum()
+    }
+
+    /// The endpoint that takes longest by what is known: endpoints work side by side.
+    pub fn longest(&self) -> Option<&EndpointFacts> {
+        let known = self.endpoints.iter().filter(|endpoint| endpoint.shortest_seconds.is_some_and(|least| least > 0.0));
+        known.max_by(|a, b| a.shortest_seconds.unwrap_or(0.0).total_cmp(&b.shortest_seconds.unwrap_or(0.0)))
     }
 }
 
@@ -226,10 +213,11 @@ impl EndpointFacts {
             input: endpoint.source.describe(),
             parent: endpoint.source.parent().map(str::to_owned),
             rows,
-            paginate: endpoint
-                .paginate
-                .as_ref()
-                .map(|plan| PaginateFacts { kind: plan.kind(), words: plan.describe() }),
+            paginate: endpoint.paginate.as_ref().map(|plan| PaginateFacts {
+                kind: plan.kind(),
+                words: plan.describe(),
+                max_pages: plan.max_pages(),
+            }),
             requests: None,
             most_requests: None,
             batches: None,
@@ -290,7 +278,7 @@ impl SaveFacts {
 }
 
 impl LimitFacts {
-    fn of(limit: &LimitPlan) -> Self {
+    pub(super) fn of(limit: &LimitPlan) -> Self {
         Self {
             name: limit.name.clone(),
             rates: limit.windows.iter().map(display::rate).collect(),
@@ -323,33 +311,6 @@ impl RepeatFacts {
 impl RuleFacts {
     fn of(rule: &RulePlan) -> Self {
         Self { when: rule.when.source().to_owned(), then: rule.then }
-    }
-}
-
-impl SinkFacts {
-    fn of(plan: &Plan, sink: &SinkPlan) -> Self {
-        let name = |position: &usize| plan.endpoints.get(*position).map(|endpoint| endpoint.name.clone());
-        Self {
-            name: sink.name.clone(),
-            target: sink.kind.describe(),
-            from: sink.from.iter().filter_map(name).collect(),
-            rows: sink.rows,
-            columns: sink.columns.clone(),
-            sends: sink.hook.as_ref().map(|hook| SendsFacts::of(plan, hook)),
-            refused: sink.kind.survey().err().map(|error| error.message),
-        }
-    }
-}
-
-impl SendsFacts {
-    fn of(plan: &Plan, hook: &EndpointPlan) -> Self {
-        let (prefix, is_constant) = (hook.url.literal_prefix(), hook.url.constant().is_some());
-        Self {
-            hosts: hosts(prefix, is_constant, &[]).0,
-            limits: hook.limits.iter().filter_map(|limit| plan.limits.get(*limit)).map(LimitFacts::of).collect(),
-            key: hook.idempotency.as_ref().map(|key| key.header.to_string()),
-            proxies: routes::survey(&hook.client.proxy, &origins(prefix, is_constant, &[])),
-        }
     }
 }
 

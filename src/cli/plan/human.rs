@@ -1,8 +1,10 @@
 //! The facts of a plan as text.
 
-use super::facts::{EndpointFacts, Facts, PaginateFacts, SendsFacts, SinkFacts, human_seconds};
+use super::facts::{EndpointFacts, Facts, PaginateFacts, human_seconds};
 use super::preview::{Shown, ShownPart, ShownRequest};
 use super::resume::{Action, Resume};
+use super::sinks::{SendsFacts, SinkFacts};
+use super::touches::Touches;
 use crate::report::text::{clean, counted, thousands};
 use crate::run::resume::Change;
 use crate::sink::RowChoice;
@@ -19,6 +21,9 @@ pub fn text(facts: &Facts) -> String {
     let mut page = Page::default();
     page.line(0, &title(facts));
     page.labelled(0, "job", &format!("{} (fingerprint {})", facts.file, facts.fingerprint));
+    if facts.endpoints.len() > 1 {
+        page.labelled(0, "in all", &in_all(facts));
+    }
     for endpoint in &facts.endpoints {
         page.line(0, "");
         page.line(0, &format!("endpoint {}", endpoint.name));
@@ -34,9 +39,6 @@ pub fn text(facts: &Facts) -> String {
             page.labelled(0, "", &format!("refused: {refused}"));
         }
     }
-    for secret in &facts.secrets {
-        page.labelled(0, "secret", &format!("{} from {}", secret.name, secret.source));
-    }
     if !facts.fail_if.is_empty() {
         page.labelled(0, "fail-if", &facts.fail_if.join("; "));
     }
@@ -44,6 +46,10 @@ pub fn text(facts: &Facts) -> String {
         page.labelled(0, "stop-if", &facts.stop_if.join("; "));
     }
     page.labelled(0, "state", &facts.state);
+    page.line(0, "");
+    page.line(0, "touches");
+    touches(&facts.touches, &mut page);
+    page.line(0, "");
     resume(&facts.resume, facts.rows(), &mut page);
     page.text
 }
@@ -64,6 +70,13 @@ impl Page {
     fn labelled(&mut self, indent: usize, label: &str, text: &str) {
         self.line(indent, &format!("{label:LABEL$} {text}"));
     }
+
+    /// The label once, and each of the texts on a line of its own.
+    fn listed(&mut self, indent: usize, label: &str, texts: impl IntoIterator<Item = String>) {
+        for (position, text) in texts.into_iter().enumerate() {
+            self.labelled(indent, if position == 0 { label } else { "" }, &clean(&text));
+        }
+    }
 }
 
 fn title(facts: &Facts) -> String {
@@ -73,11 +86,36 @@ fn title(facts: &Facts) -> String {
     }
 }
 
+/// All endpoints together. They work side by side, so that the longest says how long the job takes.
+fn in_all(facts: &Facts) -> String {
+    let requests: u64 = facts.endpoints.iter().filter_map(|endpoint| endpoint.requests).sum();
+    let more = if facts.rows().is_none() { " and those of rows not known yet" } else { "" };
+    let mut text =
+        format!("{}, {}{more}", counted(facts.endpoints.len() as u64, "endpoint"), counted(requests, "request"));
+    if let Some(longest) = facts.longest() {
+        let least = human_seconds(longest.shortest_seconds.unwrap_or_default());
+        text += &format!(", at least {least} for {}", longest.name);
+    }
+    text
+}
+
+fn touches(touches: &Touches, page: &mut Page) {
+    let varying = touches.hosts_vary.then(|| "whatever hosts rows say".to_owned());
+    let redirected = touches.redirects.then(|| "wherever redirects lead".to_owned());
+    page.listed(2, "hosts", touches.hosts.iter().cloned().chain(varying).chain(redirected));
+    page.listed(2, "proxies", touches.proxies.iter().cloned());
+    page.listed(2, "databases", touches.databases.iter().cloned());
+    page.listed(2, "reads", touches.reads.iter().cloned());
+    page.listed(2, "writes", touches.writes.iter().cloned());
+    let secret = |secret: &super::facts::SecretFacts| format!("{} from {}", secret.name, secret.source);
+    page.listed(2, "secrets", touches.secrets.iter().map(secret));
+}
+
 fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
     page.labelled(2, "input", &input(endpoint, row_limit));
     page.labelled(2, "requests", &requests(endpoint));
     if let Some(paginate) = &endpoint.paginate {
-        page.labelled(2, "pages", &pages(paginate));
+        page.labelled(2, "pages", &pages(paginate, endpoint.requests));
     }
     if let Some(size) = endpoint.batch_size {
         page.labelled(2, "batches", &batches(endpoint, size));
@@ -132,8 +170,10 @@ fn requests(endpoint: &EndpointFacts) -> String {
     }
 }
 
-fn pages(paginate: &PaginateFacts) -> String {
-    format!("{} {}; the requests above are those of first pages", paginate.kind, clean(&paginate.words))
+fn pages(paginate: &PaginateFacts, first: Option<u64>) -> String {
+    let most = first.zip(paginate.max_pages).map(|(first, pages)| first.saturating_mul(pages));
+    let most = most.map(|most| format!(", all pages are {} at most", counted(most, "request"))).unwrap_or_default();
+    format!("{} {}; the requests above are those of first pages{most}", paginate.kind, clean(&paginate.words))
 }
 
 fn batches(endpoint: &EndpointFacts, size: u64) -> String {
@@ -265,7 +305,8 @@ fn sink_line(sink: &SinkFacts) -> String {
         RowChoice::Failed => "rows that failed",
         RowChoice::All => "all rows",
     };
-    format!("{}: {}, {rows} of {}", sink.name, sink.target, sink.from.join(", "))
+    let there = sink.there.map(|bytes| format!("; there now: {}", counted(bytes, "byte"))).unwrap_or_default();
+    format!("{}: {}, {rows} of {}{there}", sink.name, sink.target, sink.from.join(", "))
 }
 
 /// What a sink sends.
@@ -303,7 +344,7 @@ fn resume(resume: &Resume, rows: Option<u64>, page: &mut Page) {
     }
 }
 
-fn change_line(change: &Change) -> String {
+pub(super) fn change_line(change: &Change) -> String {
     let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "nothing".to_owned(), clean);
     format!("{}: {} -> {}", change.key, shown(&change.before), shown(&change.now))
 }

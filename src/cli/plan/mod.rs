@@ -2,12 +2,15 @@
 //!
 //! [`facts`] gathers, [`human`] writes; JSON is the facts as they are.
 
+mod diff;
 mod facts;
 mod human;
 mod preview;
 pub(super) mod resume;
+mod sinks;
 #[cfg(test)]
 pub(super) mod tests;
+mod touches;
 
 use self::facts::Facts;
 use super::args::PlanArgs;
@@ -21,6 +24,7 @@ use crate::run::RunOptions;
 /// Shows the plan of a job.
 pub fn plan(args: &PlanArgs, print: &mut Printer) -> Exit {
     match load(&args.job, &args.file, args.speech, print) {
+        Ok(plan) if args.diff => diff::show(&plan, args.speech.output, print),
         Ok(plan) => show(&plan, RunOptions::default(), args.rows, args.speech.output, print),
         Err(exit) => exit,
     }

@@ -9,7 +9,7 @@ use crate::document::{Document, Overlays};
 use crate::plan::Plan;
 use crate::run::RunOptions;
 
-fn facts(job: &str) -> Facts {
+pub fn facts(job: &str) -> Facts {
     Facts::gather(&plan(job), RunOptions::default(), 2).unwrap()
 }
 

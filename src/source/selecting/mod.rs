@@ -163,6 +163,10 @@ impl SourcePlan for SelectingPlan {
         self.inner.path()
     }
 
+    fn members(&self) -> &[Arc<dyn SourcePlan>] {
+        self.inner.members()
+    }
+
     fn columns(&self) -> Columns {
         self.inner.columns()
     }

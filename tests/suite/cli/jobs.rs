@@ -199,3 +199,25 @@ fn an_interrupted_run_prints_the_command_that_goes_on() {
         assert!(last.starts_with("resume ") && last.ends_with("run job.toml --limit 190"), "{last}");
     }
 }
+
+#[test]
+fn plan_tells_what_differs_from_the_latest_run() {
+    let job = Job::new(FINE);
+    let diff = |arguments: &[&str]| {
+        let said = job.said("plan", &[&["--diff"], arguments].concat());
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        said.out
+    };
+    assert!(diff(&[]).contains("no run yet"));
+    assert_eq!(job.said("run", &[]).code, Some(0));
+    assert!(diff(&[]).contains("nothing changed") && diff(&[]).contains("(complete)"));
+    let set = ["--set", "endpoints.item.query={ page = 2 }", "--set", "endpoints.item.retry.attempts=2"];
+    let changed: Vec<String> = diff(&set).lines().skip(1).map(|line| line.trim().to_owned()).collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert!(
+        changed[0].starts_with("endpoints.item.query.page: nothing -> ") && changed[0].contains('2'),
+        "{changed:?}"
+    );
+    let json: Value = serde_json::from_str(&diff(&[&set[..], &["--output", "json"]].concat())).unwrap();
+    assert_eq!((&json["run"]["complete"], &json["changes"][0]["before"]), (&Value::Bool(true), &Value::Null));
+}

@@ -68,6 +68,10 @@ fn endpoint() -> EndpointFacts {
     }
 }
 
+fn secret() -> SecretFacts {
+    SecretFacts { name: "token".into(), source: "environment variable TOKEN".into() }
+}
+
 fn facts(resume: Resume) -> Facts {
     Facts {
         version: 1,
@@ -84,9 +88,19 @@ fn facts(resume: Resume) -> Facts {
             rows: RowChoice::All,
             columns: None,
             sends: None,
+            there: Some(1_234),
             refused: Some("out/prices.csv exists".into()),
         }],
-        secrets: vec![SecretFacts { name: "token".into(), source: "environment variable TOKEN".into() }],
+        secrets: vec![secret()],
+        touches: Touches {
+            hosts: ["https://api.example.com:443".to_owned(), "https://b.example:443".to_owned()].into(),
+            hosts_vary: true,
+            redirects: true,
+            reads: ["jobs/prices.toml".to_owned(), "products.csv".to_owned()].into(),
+            writes: ["out/prices.csv".to_owned()].into(),
+            secrets: vec![secret()],
+            ..Touches::default()
+        },
         fail_if: vec!["failed > 0".into()],
         stop_if: vec!["unauthorized >= 5 in a row".into()],
         state: "jobs/.paceline/prices".into(),
@@ -136,12 +150,22 @@ endpoint price
 
   row 2: fails: line 3 has 2 cells
 
-sink      out: out/prices.csv (csv), all rows of price
+sink      out: out/prices.csv (csv), all rows of price; there now: 1,234 bytes
           refused: out/prices.csv exists
-secret    token from environment variable TOKEN
 fail-if   failed > 0
 stop-if   unauthorized >= 5 in a row
 state     jobs/.paceline/prices
+
+touches
+  hosts     https://api.example.com:443
+            https://b.example:443
+            whatever hosts rows say
+            wherever redirects lead
+  reads     jobs/prices.toml
+            products.csv
+  writes    out/prices.csv
+  secrets   token from environment variable TOKEN
+
 next      a run begins at the first row
 ";
     assert_eq!(text(&facts(begin())), expected);
@@ -184,7 +208,7 @@ fn where_replies_are_saved_is_said_for_all_and_for_each() {
 
 #[test]
 fn how_pages_are_walked_is_said_behind_the_requests() {
-    let paginate = Some(PaginateFacts { kind: "cursor", words: "by the cursor at $.next".to_owned() });
+    let paginate = Some(PaginateFacts { kind: "cursor", words: "by the cursor at $.next".to_owned(), max_pages: None });
     let text = text(&Facts { endpoints: vec![EndpointFacts { paginate, ..endpoint() }], ..facts(begin()) });
     let lines =
         "20 in flight\n  pages     cursor by the cursor at $.next; the requests above are those of first pages\n";
@@ -246,4 +270,27 @@ fn what_is_not_known_is_not_made_up() {
     assert!(text.contains("batches   of 500 rows, 250ms between two"), "{text}");
     assert!(text.contains("hosts     decided by each row"), "{text}");
     assert!(!text.contains("duration"), "{text}");
+}
+
+#[test]
+fn several_endpoints_are_summed_up_at_the_top() {
+    let other = EndpointFacts { name: "late".into(), shortest_seconds: Some(3600.0), ..endpoint() };
+    let mut facts = facts(begin());
+    facts.endpoints.push(other);
+    let told = |facts: &Facts| text(facts).lines().nth(2).unwrap().to_owned();
+    assert_eq!(told(&facts), "in all    2 endpoints, 2,000 requests, at least 1h for late");
+    (facts.endpoints[1].rows, facts.endpoints[1].requests, facts.endpoints[1].shortest_seconds) = (None, None, None);
+    let expected = "in all    2 endpoints, 1,000 requests and those of rows not known yet, at least 1m 39s for price";
+    assert_eq!(told(&facts), expected);
+}
+
+#[test]
+fn pages_are_counted_where_the_job_bounds_them() {
+    let paginate = |max_pages| PaginateFacts { kind: "offset", words: "by offset=0".into(), max_pages };
+    let known = pages(&paginate(Some(3)), Some(10));
+    assert_eq!(
+        known,
+        "offset by offset=0; the requests above are those of first pages, all pages are 30 requests at most"
+    );
+    assert!(pages(&paginate(None), Some(10)).ends_with("those of first pages"));
 }
