@@ -9,6 +9,7 @@ mod overlay;
 mod parse;
 mod read;
 mod repair;
+mod replace;
 mod scan;
 mod syntax;
 mod teach;
@@ -19,6 +20,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostics;
+
+pub use replace::replace;
 
 /// A range of bytes in one of the document's sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +182,19 @@ impl Document {
         let mut document = Self { path: path.to_path_buf(), sources, root, profiles: Vec::new() };
         overlay::lay(&mut document, overlays, diagnostics);
         Some(document)
+    }
+
+    /// Reads a job file as it is written, with nothing laid over it; `None` as [`Document::read`] has it.
+    pub fn read_alone(path: &Path, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let text = read::text(path, diagnostics)?;
+        Some(Self::alone(path, text, diagnostics))
+    }
+
+    /// Parses a text as it is written: its `profiles` stay in the tree, and its syntax alone is looked at.
+    pub fn alone(path: &Path, text: String, diagnostics: &mut Diagnostics) -> Self {
+        let root = parse::file(&text, diagnostics);
+        let sources = vec![SourceText { name: path.display().to_string(), text }];
+        Self { path: path.to_path_buf(), sources, root, profiles: Vec::new() }
     }
 
     /// The folder that relative paths of the job start from.

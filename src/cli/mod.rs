@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 pub mod exit;
 mod failed;
+mod fmt;
 mod kinds;
 mod load;
 mod plan;
@@ -62,6 +63,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
+        Command::Fmt(args) => Some(args.speech),
         Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
     };
     if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
@@ -95,6 +97,10 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         Command::Runs(args) => {
             print.set_color(args.speech.color);
             runs::runs(args, &program(arguments), print)
+        }
+        Command::Fmt(args) => {
+            print.set_color(args.speech.color);
+            fmt::fmt(args, print)
         }
         Command::Schema => schema::schema(print),
         Command::Kinds(args) => kinds::kinds(*args, print),

@@ -28,6 +28,8 @@ mod failed;
 mod failed_command;
 /// Full disks, readers that leave, files that shrink.
 mod faults;
+/// Job files in one style.
+mod fmt;
 /// Packed outputs and arrays, as other programs see them.
 mod forms;
 /// What is said of wrong job files, letter by letter.
