@@ -48,6 +48,8 @@ mod kill;
 mod limits;
 /// Many rows, little memory.
 mod memory;
+/// Every job with a slip in it, and where the word about it stands.
+mod mutations;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
 /// Its limiter, which counts in milliseconds.
