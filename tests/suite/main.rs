@@ -36,6 +36,8 @@ mod forms;
 mod golden;
 /// What jobs of every kind write, byte by byte.
 mod golden_jobs;
+/// Files that are made to take time and memory.
+mod hostile;
 /// Everything httpbin says back.
 mod httpbin;
 /// Rows of every source, good and bad, and what becomes of them on the wire.

@@ -17,6 +17,7 @@ use super::natives::{Bounded, Data, FROM_JSON, natives, start};
 use super::rewrite::counted_def;
 use super::values::{of_json, to_json};
 use super::wrapped::{self, hidden};
+use crate::extract::bounds;
 
 /// The program, as a function of the library: only those may be handed over as trees.
 const MAIN: &str = "paceline_main";
@@ -55,6 +56,9 @@ impl Program {
     /// # Errors
     /// What is wrong with it, each with its place.
     pub(super) fn compile(source: &str) -> Result<Self, Vec<Flaw>> {
+        if let Some((message, range)) = bounds::too_much(source) {
+            return Err(vec![Flaw { message: format!("the program can't be used: {message}"), range }]);
+        }
         let main = Def { name: MAIN, args: Vec::new(), body: parse(source)? };
         let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(defs());
         let library = library.filter(|def| !ON_OUTSIDE.contains(&def.name) && def.name != FROM_JSON).map(shorter);
