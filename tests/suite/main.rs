@@ -48,6 +48,8 @@ mod jobs;
 mod kill;
 /// Pace, on real time.
 mod limits;
+/// Job files that were cut, glued and overwritten at random.
+mod loader;
 /// Many rows, little memory.
 mod memory;
 /// Every job with a slip in it, and where the word about it stands.
