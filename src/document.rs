@@ -10,6 +10,7 @@ mod overlay;
 mod parse;
 mod read;
 mod repair;
+mod replace;
 mod scan;
 mod syntax;
 mod teach;
@@ -24,6 +25,8 @@ use crate::diagnostic::Diagnostics;
 use crate::environment::Environment;
 
 pub use variables::Given;
+
+pub use replace::replace;
 
 /// A range of bytes in one of the document's sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,19 +213,24 @@ impl Document {
     /// Always gives a document; see [`Document::read`].
     pub fn parse(path: &Path, text: String, overlays: &Overlays, diagnostics: &mut Diagnostics) -> Option<Self> {
         let include::Gathered { root, sources, files } = include::gather(path, text, diagnostics);
-        let mut document = Self {
+        let mut document = Self::of(path, root, sources, files);
+        overlay::lay(&mut document, overlays, diagnostics);
+        variables::note(&mut document, overlays, diagnostics);
+        Some(document)
+    }
+
+    /// A tree with nothing laid over it.
+    fn of(path: &Path, root: Node, sources: Vec<SourceText>, includes: Vec<PathBuf>) -> Self {
+        Self {
             path: path.to_path_buf(),
             sources,
-            includes: files,
+            includes,
             root,
             profiles: Vec::new(),
             given: Vec::new(),
             environment: Environment::default(),
             chosen: None,
-        };
-        overlay::lay(&mut document, overlays, diagnostics);
-        variables::note(&mut document, overlays, diagnostics);
-        Some(document)
+        }
     }
 
     /// Takes up one more text; gives its position.
@@ -237,6 +245,19 @@ impl Document {
         let (name, places) = self.chosen.as_ref()?;
         let holds = |one: &Place| one.source == place.source && one.start <= place.start && place.end <= one.end;
         places.iter().any(holds).then_some(name.as_str())
+    }
+
+    /// Reads a job file as it is written, with nothing laid over or beneath it; `None` as [`Document::read`] has it.
+    pub fn read_alone(path: &Path, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let text = read::text(path, read::Role::Job).map_err(|diagnostic| diagnostics.push(*diagnostic)).ok()?;
+        Some(Self::alone(path, text, diagnostics))
+    }
+
+    /// Parses a text as it is written: its `profiles` stay in the tree, and its syntax alone is looked at.
+    pub fn alone(path: &Path, text: String, diagnostics: &mut Diagnostics) -> Self {
+        let root = parse::file(&text, diagnostics);
+        let sources = vec![SourceText { name: path.display().to_string(), text, is_file: true }];
+        Self::of(path, root, sources, Vec::new())
     }
 
     /// The folder that relative paths of the job start from.

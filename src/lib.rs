@@ -22,6 +22,7 @@ pub mod document;
 pub mod environment;
 pub mod event;
 pub mod extract;
+pub mod format;
 pub mod hints;
 pub mod journal;
 pub mod limit;

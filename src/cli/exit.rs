@@ -10,7 +10,7 @@ use crate::run::{RunEnding, RunError, RunReport, Signal};
 pub const HELP: &str = "\
 Exit codes:
   0    fine
-  1    the run ended, but a condition of run.fail-if held
+  1    the run ended, but a condition of run.fail-if held; fmt --check: a file would change
   2    bad usage or job file, or a secret that is not set; nothing was sent
   3    could not start or go on: input, output, state folder, TLS, proxy
   4    stopped by itself, resumable
@@ -24,6 +24,8 @@ pub enum Exit {
     Fine,
     /// The run ended, but a `fail-if` held.
     Failed,
+    /// A file that was only to be checked would change.
+    WouldChange,
     /// Bad usage or job file, or a secret that is not set.
     Usage,
     /// Could not start or go on.
@@ -40,7 +42,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Fine => 0,
-            Self::Failed => 1,
+            Self::Failed | Self::WouldChange => 1,
             Self::Usage => 2,
             Self::Broken => 3,
             Self::Stopped => 4,
@@ -108,6 +110,7 @@ mod tests {
         let all = [
             Exit::Fine,
             Exit::Failed,
+            Exit::WouldChange,
             Exit::Usage,
             Exit::Broken,
             Exit::Stopped,

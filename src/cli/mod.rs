@@ -10,6 +10,7 @@ mod demo;
 pub mod exit;
 mod explain;
 mod failed;
+mod fmt;
 mod kinds;
 mod load;
 mod man;
@@ -64,6 +65,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
+        Command::Fmt(args) => Some(args.speech),
         Command::Schema(_) | Command::Kinds(_) | Command::Explain(_) | Command::Demo(_) => None,
         Command::Completions(_) | Command::Man(_) => None,
     };
@@ -98,6 +100,10 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         Command::Runs(args) => {
             print.set_color(args.speech.color);
             runs::runs(args, &program(arguments), print)
+        }
+        Command::Fmt(args) => {
+            print.set_color(args.speech.color);
+            fmt::fmt(args, print)
         }
         Command::Schema(args) => schema::schema(*args, print),
         Command::Kinds(args) => kinds::kinds(*args, print),

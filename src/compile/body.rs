@@ -44,7 +44,7 @@ pub fn body(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Sc
     bodies.sort_by_key(|(key, _)| site.document.key_place(&path.key(*key)).start);
     let keys: Vec<&str> = bodies.iter().map(|(key, _)| *key).collect();
     one_at_most(site, path, &keys);
-    if let Some(key) = keys.first() {
+    if let Some(key) = keys.first().filter(|_| !site.is_refused(path, "method")) {
         method(site, &path.key(*key), key, spec.method.as_deref().unwrap_or("GET"));
     }
     bodies.into_iter().find_map(|(_, body)| body).unwrap_or(BodyPlan::None)

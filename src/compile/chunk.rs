@@ -69,8 +69,12 @@ fn member(name: &str) -> String {
 
 /// The names that requests of an endpoint see: `rows` where they are for a chunk, else `row`.
 #[must_use]
-pub fn request_scope(spec: &EndpointSpec, scope: &Scope) -> Scope {
-    if spec.chunk.is_some() { Scope { row: RowScope::Rows, ..scope.clone() } } else { scope.clone() }
+pub fn request_scope(site: &Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Scope {
+    if spec.chunk.is_some() || site.is_refused(path, "chunk") {
+        Scope { row: RowScope::Rows, ..scope.clone() }
+    } else {
+        scope.clone()
+    }
 }
 
 /// A file for each row can't hold the pages of its walk.

@@ -39,6 +39,10 @@ pub fn check(site: &mut Site<'_>, endpoints: &[EndpointPlan]) {
         if endpoint.client.calls_per_connection(endpoint.needs_tls()) > 1 {
             continue;
         }
+        // What `concurrency` was meant to be is not known then.
+        if site.is_refused(&KeyPath::of(["endpoints", endpoint.name.as_str()]), "concurrency") {
+            continue;
+        }
         let (key, most) = connections(endpoint);
         if endpoint.adaptive && most == 1 {
             nothing_to_find(site, endpoint, key);

@@ -69,7 +69,7 @@ pub fn endpoint(
     let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
     let source = input::input(site, around, name, spec, records);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
-    let scope = chunk::request_scope(spec, &around.scope(&known));
+    let scope = chunk::request_scope(site, &written.path, spec, &around.scope(&known));
     let request = written.request(site, &scope);
     let settings = written.settings(site, &scope, buckets);
     let mut output = written.output(site, &known);
@@ -180,7 +180,7 @@ impl Written<'_> {
     fn output(&self, site: &mut Site<'_>, known: &Columns) -> Output {
         let (path, spec) = (&self.path, self.spec);
         let scope = Scope { reply: true, ..self.around.scope(known) };
-        let judging = chunk::request_scope(spec, &scope);
+        let judging = chunk::request_scope(site, path, spec, &scope);
         let rules = rules::rules(site, path, spec, &judging);
         let asserts = rules::asserts(site, path, spec, &judging);
         let columns = columns::columns(site, path, spec, &scope);

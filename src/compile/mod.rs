@@ -28,6 +28,7 @@ pub(crate) mod names;
 mod paginate;
 mod proxy;
 mod reach;
+mod refused;
 mod request;
 mod retry;
 mod rules;

@@ -67,7 +67,8 @@ pub fn save(
 
 /// `saved` says nothing where nothing is saved.
 fn unsaved(site: &mut Site<'_>, path: &KeyPath, meta: &[Meta]) {
-    if let Some(index) = meta.iter().position(|meta| *meta == Meta::Saved) {
+    let saved = meta.iter().position(|meta| *meta == Meta::Saved);
+    if let Some(index) = saved.filter(|_| !site.is_refused(path, "save")) {
         let message = "`saved` is null in every record: this endpoint saves nothing";
         let help = format!("take it out, or say where replies are saved, {EXAMPLE}");
         site.error(codes::NO_EFFECT, &path.key("meta").index(index), message, help);

@@ -23,7 +23,11 @@ fn unquoted(raw: &str) -> &str {
 
 /// Whether `at` stands in a table header.
 pub(super) fn in_header(text: &str, at: usize) -> bool {
-    let before = &text[line_around(text, at).start..at];
+    is_header(&text[line_around(text, at).start..at])
+}
+
+/// Whether a line that begins so is a table header as far as that goes.
+pub(super) fn is_header(before: &str) -> bool {
     before.trim_start().starts_with('[') && !before.contains('=')
 }
 

@@ -136,8 +136,11 @@ pub(super) fn entries_of(node: &mut Node) -> Option<&mut Vec<(Key, Node)>> {
 
 /// Lays `over` over `base`: tables merge, anything else replaces, new keys go last.
 pub(super) fn merge(base: &mut Vec<(Key, Node)>, over: Vec<(Key, Node)>) {
+    let names = base.iter().enumerate().map(|(position, (key, _))| (key.name.clone(), position));
+    let mut known: HashMap<String, usize> = names.collect();
     for (key, node) in over {
-        let Some((base_key, base_node)) = base.iter_mut().find(|(known, _)| known.name == key.name) else {
+        let Some((base_key, base_node)) = known.get(&key.name).and_then(|position| base.get_mut(*position)) else {
+            known.insert(key.name.clone(), base.len());
             base.push((key, node));
             continue;
         };

@@ -82,7 +82,15 @@ pub(super) fn report(
     let sound = !errors.iter().any(|error| {
         repair::loses_statement(error) || repair::loses_bracket(error) || error.message().contains("recurs")
     });
-    if !sound || mistakes.iter().any(|mistake| loses_keys(text, mistake)) {
+    let mut line = 0..0;
+    let mut loses = |mistake: &Mistake| {
+        let at = mistake.span.start;
+        if !line.contains(&at) {
+            line = repair::line_around(text, at);
+        }
+        loses_keys(&text[line.start..at], mistake)
+    };
+    if !sound || mistakes.iter().any(&mut loses) {
         diagnostics.unread_keys();
     }
     sound
@@ -102,23 +110,24 @@ pub(super) fn within(text: &str, span: &Range<usize>) -> Range<usize> {
 
 /// What could not be read because of a mistake: a value, a line that fell apart, or all keys below a header.
 fn unread(text: &str, mistake: &Mistake) -> Range<usize> {
-    let line = repair::line_around(text, mistake.span.start);
+    // Found only where it is needed: a file may be one line of nothing but errors.
+    let line = || repair::line_around(text, mistake.span.start);
     match &mistake.what {
-        What::Header if text[line.clone()].trim().trim_matches(['[', ']']).contains(' ') => {
+        What::Header if text[line()].trim().trim_matches(['[', ']']).contains(' ') => {
+            let line = line();
             let next = text[line.end..].find("\n[").map_or(text.len(), |length| line.end + length);
             line.start..next
         }
-        What::Parser(message) if mistake.what.is_structure() || message.starts_with("extra `=`") => line,
+        What::Parser(message) if mistake.what.is_structure() || message.starts_with("extra `=`") => line(),
         What::Parser(_) | What::Bracket | What::Header | What::Statement => mistake.span.clone(),
     }
 }
 
-/// Whether keys may be missing from the tree, or stand in the wrong table, because of it.
-fn loses_keys(text: &str, mistake: &Mistake) -> bool {
+/// Whether keys may be missing from the tree, or stand in the wrong table, because of it; `before`: its line up to it.
+fn loses_keys(before: &str, mistake: &Mistake) -> bool {
     match &mistake.what {
         What::Parser(message) => {
-            let duplicate_header =
-                message.starts_with("duplicate key") && super::duplicate::in_header(text, mistake.span.start);
+            let duplicate_header = message.starts_with("duplicate key") && super::duplicate::is_header(before);
             duplicate_header
                 || message.contains("multi-line")
                 || message.starts_with("cannot extend")

@@ -29,7 +29,7 @@ impl Login {
     /// Decides the keys `url` and `password` of the table at `path`.
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, url: &str, password: Option<&str>) -> Option<Self> {
         let secrets = secrets::declared(site);
-        let names = secrets.iter().map(|secret| secret.name.clone()).collect();
+        let names = secrets::names(site);
         let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false };
         let url = secret_or(site, &path.key("url"), url, &scope, may_stand);
         let password = password.map(|text| secret_or(site, &path.key("password"), text, &scope, |_| false));

@@ -1,5 +1,7 @@
 //! From the spanned tree to plain JSON.
 
+use std::collections::HashMap;
+
 use serde_json::{Number, Value};
 
 use crate::document::{KeyPath, Node, NodeValue, Step};
@@ -23,38 +25,41 @@ pub fn to_value(node: &Node) -> Value {
 /// A node without its places and without what stands at `wrong`.
 #[must_use]
 pub fn without(node: &Node, wrong: &[KeyPath]) -> Value {
-    let mut value = to_value(node);
-    let mut paths: Vec<&KeyPath> = wrong.iter().collect();
-    // From the end of every list, so that positions stay what they were.
-    paths.sort_by_key(|path| std::cmp::Reverse(path.0.iter().map(position).collect::<Vec<_>>()));
-    paths.dedup();
-    for path in paths {
-        remove(&mut value, &path.0);
+    let mut holes = Holes::default();
+    for path in wrong {
+        let hole = path.0.iter().fold(&mut holes, |holes, step| holes.below.entry(step.clone()).or_default());
+        hole.is_here = true;
     }
-    value
+    kept(node, Some(&holes))
 }
 
-fn position(step: &Step) -> (usize, &str) {
-    match step {
-        Step::Key(key) => (0, key),
-        Step::Index(index) => (*index, ""),
-    }
+/// What is to be left out, as a tree: a job file of nothing but errors has a hundred thousand of them.
+#[derive(Default)]
+struct Holes {
+    is_here: bool,
+    below: HashMap<Step, Holes>,
 }
 
-fn remove(value: &mut Value, path: &[Step]) {
-    match (value, path) {
-        (Value::Object(table), [Step::Key(key)]) => drop(table.shift_remove(key)),
-        (Value::Array(list), [Step::Index(index)]) if *index < list.len() => drop(list.remove(*index)),
-        (Value::Object(table), [Step::Key(key), rest @ ..]) => {
-            if let Some(child) = table.get_mut(key) {
-                remove(child, rest);
-            }
+fn kept(node: &Node, holes: Option<&Holes>) -> Value {
+    let Some(holes) = holes else { return to_value(node) };
+    let keep = |step: &Step, child: &Node| {
+        let holes = holes.below.get(step);
+        if holes.is_some_and(|holes| holes.is_here) { None } else { Some(kept(child, holes)) }
+    };
+    match &node.value {
+        NodeValue::Array(items) => {
+            items.iter().enumerate().filter_map(|(index, item)| keep(&Step::Index(index), item)).collect()
         }
-        (Value::Array(list), [Step::Index(index), rest @ ..]) => {
-            if let Some(child) = list.get_mut(*index) {
-                remove(child, rest);
-            }
+        NodeValue::Table(entries) => {
+            let kept = entries
+                .iter()
+                .filter_map(|(key, child)| Some((key.name.clone(), keep(&Step::Key(key.name.clone()), child)?)));
+            Value::Object(kept.collect())
         }
-        _ => {}
+        NodeValue::String(_)
+        | NodeValue::Integer(_)
+        | NodeValue::Float(_)
+        | NodeValue::Boolean(_)
+        | NodeValue::Datetime(_) => to_value(node),
     }
 }

@@ -24,13 +24,14 @@ pub fn paceline(arguments: &[&str]) -> Command {
 
 /// What a run of the program left.
 #[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
-fn said(command: &mut Command) -> Said {
+/// Runs a command to its end.
+pub fn said(command: &mut Command) -> Said {
     let Output { status, stdout, stderr } = command.output().unwrap();
     Said { code: status.code(), out: text(stdout), err: text(stderr) }
 }

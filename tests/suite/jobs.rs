@@ -76,7 +76,8 @@ fn jobs_folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/jobs"))
 }
 
-fn job_files() -> Vec<String> {
+/// Names of the job files, sorted.
+pub fn job_files() -> Vec<String> {
     let entries = jobs_folder().read_dir().expect("jobs/").map(|entry| entry.expect("an entry").file_name());
     let mut files: Vec<String> = entries.filter_map(|name| name.into_string().ok()).collect();
     files.retain(|name| Path::new(name).extension().is_some_and(|ending| ending == "toml"));

@@ -32,12 +32,16 @@ mod failed;
 mod failed_command;
 /// Full disks, readers that leave, files that shrink.
 mod faults;
+/// Job files in one style.
+mod fmt;
 /// Packed outputs and arrays, as other programs see them.
 mod forms;
 /// What is said of wrong job files, letter by letter.
 mod golden;
 /// What jobs of every kind write, byte by byte.
 mod golden_jobs;
+/// Files that are made to take time and memory.
+mod hostile;
 /// Everything httpbin says back.
 mod httpbin;
 /// Rows of every source, good and bad, and what becomes of them on the wire.
@@ -50,8 +54,12 @@ mod kill;
 mod layers;
 /// Pace, on real time.
 mod limits;
+/// Job files that were cut, glued and overwritten at random.
+mod loader;
 /// Many rows, little memory.
 mod memory;
+/// Every job with a slip in it, and where the word about it stands.
+mod mutations;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
 /// Its limiter, which counts in milliseconds.

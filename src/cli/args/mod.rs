@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod explain;
 mod failed;
+mod fmt;
 mod kinds;
 mod man;
 mod plan;
@@ -25,6 +26,7 @@ pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use explain::ExplainArgs;
 pub use failed::FailedArgs;
+pub use fmt::FmtArgs;
 pub use kinds::KindsArgs;
 pub use man::ManArgs;
 pub use plan::{PlanArgs, ROWS};
@@ -80,6 +82,9 @@ pub enum Command {
     /// Lists the latest run of a job and those before it
     #[command(after_help = runs::EXAMPLES)]
     Runs(RunsArgs),
+    /// Formats job files, comments and all
+    #[command(after_help = fmt::EXAMPLES)]
+    Fmt(FmtArgs),
     /// Prints the JSON Schema of job files
     #[command(after_help = schema::EXAMPLES)]
     Schema(SchemaArgs),

@@ -43,7 +43,7 @@ impl Keys {
     /// Decides the keys of the table at `path`.
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, spec: &S3Spec) -> Option<Self> {
         let secrets = secrets::declared(site);
-        let names = secrets.iter().map(|secret| secret.name.clone()).collect();
+        let names = secrets::names(site);
         let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false };
         let access =
             spec.access_key.as_ref().map(|text| site.template(&path.key("access-key"), text, Spot::Text, &scope));

@@ -9,6 +9,9 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node};
 use crate::spec::kind::EXACTLY_ONE;
 
+/// How many errors get a help that has to be looked for: far more than are ever shown.
+const ADVISED: usize = 1_000;
+
 impl Walker<'_> {
     pub(super) fn table(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
         for (key, node) in entries {
@@ -49,7 +52,9 @@ impl Walker<'_> {
     fn unknown_key(&mut self, view: &View<'_>, key: &Key, spot: &Spot) {
         let name = key.name.as_str();
         let names: Vec<&str> = view.properties().map(|(name, _)| name).collect();
-        let help = if let Some(near) = did_you_mean(name, names.iter().copied()) {
+        let help = if self.found.len() > ADVISED {
+            "see the keys that are told of first".to_owned()
+        } else if let Some(near) = did_you_mean(name, names.iter().copied()) {
             format!("did you mean `{near}`?")
         } else if let Some(owner) = owner(view, name) {
             format!("`{name}` belongs to `{owner}`: write `{owner}.{name}`")

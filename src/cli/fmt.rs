@@ -1,0 +1,113 @@
+//! `paceline fmt`: job files in one style. A file that can't be read is told as `check` tells it, and left alone.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::json;
+use similar::TextDiff;
+
+use super::args::FmtArgs;
+use super::exit::Exit;
+use super::print::{self, Printer};
+use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, codes};
+use crate::document::{self, Document};
+use crate::format::{self, Formatted};
+
+/// The name of standard input.
+const STDIN: &str = "-";
+
+/// Most bytes of standard input: as of a file, and one more to see that there are too many.
+const MOST: u64 = (1 << 20) + 1;
+
+/// Formats all files; one that can't be formatted does not keep the others from it.
+pub fn fmt(args: &FmtArgs, print: &mut Printer) -> Exit {
+    let exits = args.jobs.iter().map(|path| one(path, args, print));
+    exits.fold(Exit::Fine, |worst, exit| if exit.code() > worst.code() { exit } else { worst })
+}
+
+fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
+    let speech = args.speech;
+    let mut diagnostics = Diagnostics::default();
+    let document = read(path, &mut diagnostics);
+    let Some(document) = document.as_ref().filter(|_| !diagnostics.has_errors()) else {
+        let color = print.color_err();
+        print.err(&diagnostic::render(&diagnostics, document.as_ref(), speech.output, color));
+        return Exit::Usage;
+    };
+    let text = &document.sources[0].text;
+    match format::format(text) {
+        Err(error) => {
+            print.error(speech.output, &format!("{}: {}", path.display(), error.words()));
+            Exit::Broken
+        }
+        Ok(formatted) => {
+            if !speech.quiet {
+                tell_left(path, &formatted, speech.output, print);
+            }
+            finish(path, text, &formatted.text, args, print)
+        }
+    }
+}
+
+/// A file, or standard input.
+fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Document> {
+    if path != Path::new(STDIN) {
+        return Document::read_alone(path, diagnostics);
+    }
+    let mut text = String::new();
+    let refusal = match io::stdin().lock().take(MOST).read_to_string(&mut text) {
+        Ok(_) if (text.len() as u64) < MOST => return Some(Document::alone(path, text, diagnostics)),
+        Ok(_) => Diagnostic::error(codes::UNREADABLE, "standard input is larger than 1 MiB")
+            .help("a job file is small: put rows into a CSV or JSON lines file and name it as the `input`"),
+        Err(error) => Diagnostic::error(codes::UNREADABLE, format!("standard input can't be read: {error}"))
+            .help("give it a job file as UTF-8 text, such as `paceline fmt - < job.toml`"),
+    };
+    diagnostics.push(refusal);
+    None
+}
+
+fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Printer) {
+    for left in &formatted.left {
+        print.note(output, &format!("{}:{}: {}; it is left as it is", path.display(), left.line, left.what));
+    }
+}
+
+/// Shows, prints or writes what came of it.
+fn finish(path: &Path, before: &str, after: &str, args: &FmtArgs, print: &mut Printer) -> Exit {
+    let (changed, shown) = (before != after, path.display().to_string());
+    if args.check {
+        if changed {
+            print.out(&difference(&shown, before, after, args.speech.output));
+        }
+        return if changed { Exit::WouldChange } else { Exit::Fine };
+    }
+    if path == Path::new(STDIN) {
+        print.out(after);
+        return Exit::Fine;
+    }
+    if !changed {
+        return Exit::Fine;
+    }
+    if let Err(error) = document::replace(path, after) {
+        print.error(args.speech.output, &format!("{shown} can't be written: {error}; it is as it was"));
+        return Exit::Broken;
+    }
+    if !args.speech.quiet {
+        print.out(&match args.speech.output {
+            Format::Human | Format::Github => format!("formatted: {shown}"),
+            Format::Json => json!({ "file": shown, "changed": true }).to_string(),
+        });
+    }
+    Exit::Fine
+}
+
+/// What would change, as a unified diff; to programs as a value of an object, to GitHub as an error of the file.
+pub(super) fn difference(name: &str, before: &str, after: &str, output: Format) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let diff = diff.unified_diff().header(name, name).to_string();
+    match output {
+        Format::Human => diff,
+        Format::Json => json!({ "file": name, "changed": true, "diff": diff }).to_string(),
+        Format::Github => print::github("error", &format!("{name} would change\n{diff}")),
+    }
+}
