@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 pub mod exit;
 mod failed;
+mod init;
 mod kinds;
 mod load;
 mod plan;
@@ -62,7 +63,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
-        Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
+        Command::Init(_) | Command::Schema | Command::Kinds(_) | Command::Demo(_) | Command::Completions(_) => None,
     };
     if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
         return Some(("--quiet", "--verbose"));
@@ -96,6 +97,7 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
             print.set_color(args.speech.color);
             runs::runs(args, &program(arguments), print)
         }
+        Command::Init(args) => init::init(args, print),
         Command::Schema => schema::schema(print),
         Command::Kinds(args) => kinds::kinds(*args, print),
         Command::Demo(args) => demo::demo(*args, print),

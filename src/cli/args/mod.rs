@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod demo;
 mod failed;
+mod init;
 mod kinds;
 mod plan;
 mod run;
@@ -22,6 +23,7 @@ pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use failed::FailedArgs;
+pub use init::InitArgs;
 pub use kinds::KindsArgs;
 pub use plan::{PlanArgs, ROWS};
 pub use run::RunArgs;
@@ -75,6 +77,9 @@ pub enum Command {
     /// Lists the latest run of a job and those before it
     #[command(after_help = runs::EXAMPLES)]
     Runs(RunsArgs),
+    /// Writes a new job: from nothing, a curl command or a CSV file
+    #[command(after_help = init::EXAMPLES)]
+    Init(InitArgs),
     /// Prints the JSON Schema of job files
     #[command(after_help = schema::EXAMPLES)]
     Schema,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::{JobArgs, OutputArgs};
 
@@ -10,6 +11,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   paceline plan jobs/prices.toml
   paceline plan jobs/prices.toml --rows 10
+  paceline plan jobs/prices.toml --curl
   paceline plan jobs/prices.toml --output json | jq '.endpoints[].requests'
 
 Nothing is sent and no secret is read: secrets show as ***.";
@@ -26,6 +28,9 @@ pub struct PlanArgs {
     /// Renders the requests of the first N rows of each endpoint
     #[arg(long, value_name = "N", env = "PACELINE_ROWS", help_heading = "Output", default_value_t = ROWS)]
     pub rows: u64,
+    /// Prints these requests alone, as curl commands; secrets are names of variables in them
+    #[arg(long, env = "PACELINE_CURL", help_heading = "Output", value_parser = BoolishValueParser::new())]
+    pub curl: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,
