@@ -11,6 +11,7 @@ pub mod exit;
 mod explain;
 mod failed;
 mod fmt;
+mod init;
 mod kinds;
 mod load;
 mod man;
@@ -67,7 +68,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Runs(args) => Some(args.speech),
         Command::Fmt(args) => Some(args.speech),
         Command::Schema(_) | Command::Kinds(_) | Command::Explain(_) | Command::Demo(_) => None,
-        Command::Completions(_) | Command::Man(_) => None,
+        Command::Completions(_) | Command::Man(_) | Command::Init(_) => None,
     };
     if speech.is_some_and(|speech| speech.quiet && speech.verbose > 0) {
         return Some(("--quiet", "--verbose"));
@@ -75,6 +76,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
     match command {
         Command::Run(args) if args.fresh && args.failed => Some(("--fresh", "--failed")),
         Command::Run(args) if args.failed && args.file.limit.is_some() => Some(("--failed", "--limit <N>")),
+        Command::Plan(args) if args.diff && args.curl => Some(("--diff", "--curl")),
         _ => None,
     }
 }
@@ -105,6 +107,7 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
             print.set_color(args.speech.color);
             fmt::fmt(args, print)
         }
+        Command::Init(args) => init::init(args, print),
         Command::Schema(args) => schema::schema(*args, print),
         Command::Kinds(args) => kinds::kinds(*args, print),
         Command::Explain(args) => explain::explain(args, print),

@@ -125,7 +125,21 @@ fn bad_usage_is_exit_2_and_said_on_standard_error() {
 #[test]
 fn every_flag_can_be_set_in_the_environment() {
     // Flags that take any text can't be caught by a bad value here; they have tests of their own.
-    let free = ["profile", "set", "env-file", "state", "endpoint"];
+    let free = [
+        "profile",
+        "set",
+        "env-file",
+        "state",
+        "endpoint",
+        "name",
+        "url",
+        "method",
+        "input",
+        "sink",
+        "rate",
+        "from-curl",
+        "from-csv",
+    ];
     for (name, arg) in flags() {
         let long = arg.get_long().unwrap();
         let twin = format!("PACELINE_{}", long.to_uppercase().replace('-', "_"));

@@ -11,7 +11,8 @@ use crate::support::output::jsonl;
 use crate::support::peers::{Peer, find_pinned};
 use crate::support::{Done, Job};
 
-fn httpbin() -> Option<Peer> {
+/// Starts it.
+pub fn httpbin() -> Option<Peer> {
     let gunicorn = find_pinned("gunicorn")?;
     Some(Peer::start(|_, port| {
         let mut command = Command::new(&gunicorn);

@@ -18,6 +18,8 @@ mod cli;
 mod columns;
 /// Tables that Python's csv module wrote.
 mod csv_python;
+/// Commands of real curl, the jobs made of them, and the commands made of those.
+mod curl;
 /// A table of 100,000 rows, walked to the last at a server that nobody here wrote.
 mod datasette;
 /// What docs/ says is true.
@@ -60,6 +62,8 @@ mod loader;
 mod memory;
 /// Every job with a slip in it, and where the word about it stands.
 mod mutations;
+/// The way of somebody new: init, check, plan, run, a mistake and its mending.
+mod newcomer;
 /// Ten thousand rows against a server that nobody here wrote.
 mod nginx;
 /// Its limiter, which counts in milliseconds.

@@ -9,6 +9,7 @@ mod demo;
 mod explain;
 mod failed;
 mod fmt;
+mod init;
 mod kinds;
 mod man;
 mod plan;
@@ -27,6 +28,7 @@ pub use demo::DemoArgs;
 pub use explain::ExplainArgs;
 pub use failed::FailedArgs;
 pub use fmt::FmtArgs;
+pub use init::InitArgs;
 pub use kinds::KindsArgs;
 pub use man::ManArgs;
 pub use plan::{PlanArgs, ROWS};
@@ -85,6 +87,9 @@ pub enum Command {
     /// Formats job files, comments and all
     #[command(after_help = fmt::EXAMPLES)]
     Fmt(FmtArgs),
+    /// Writes a new job: from nothing, a curl command or a CSV file
+    #[command(after_help = init::EXAMPLES)]
+    Init(InitArgs),
     /// Prints the JSON Schema of job files
     #[command(after_help = schema::EXAMPLES)]
     Schema(SchemaArgs),

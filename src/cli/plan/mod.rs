@@ -1,7 +1,8 @@
 //! `paceline plan`: what a run would do, offline: nothing is sent, no secret is read.
 //!
-//! [`facts`] gathers, [`human`] writes; JSON is the facts as they are.
+//! [`facts`] gathers, [`human`] writes; JSON is the facts as they are. [`curl`] shows requests alone, as commands.
 
+mod curl;
 mod diff;
 mod facts;
 mod human;
@@ -25,6 +26,7 @@ use crate::run::RunOptions;
 pub fn plan(args: &PlanArgs, print: &mut Printer) -> Exit {
     match load(&args.job, &args.file, args.speech, print) {
         Ok(plan) if args.diff => diff::show(&plan, args.speech.output, print),
+        Ok(plan) if args.curl => curl::show(&plan, args.rows, args.speech.output, print),
         Ok(plan) => show(&plan, RunOptions::default(), args.rows, args.speech.output, print),
         Err(exit) => exit,
     }

@@ -11,7 +11,7 @@ use super::{markdown, read, root};
 use crate::readme::blocks;
 
 /// Commands that documents name and that are still to come; one that is there must leave this list.
-const COMING: &[&str] = &["fmt"];
+const COMING: &[&str] = &["migrate"];
 
 /// What a line calls paceline with; `None` where it does not.
 fn words(line: &str) -> Option<Vec<String>> {

@@ -1,0 +1,42 @@
+//! curl command lines: [`read`] makes a request of one, [`Command`] writes one that a shell can run.
+//!
+//! Must never run anything, and never guess: what is not known is an error that names it.
+
+mod data;
+mod flags;
+mod read;
+mod words;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use data::{Body, Field, FieldContent};
+pub use read::read;
+pub use words::{Reference, Text, parts};
+pub use write::{Command, Word};
+
+/// What a curl command would send, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CurlRequest {
+    /// The method.
+    pub method: String,
+    /// The URL with its query, without a fragment and without a user.
+    pub url: Text,
+    /// Headers in order; those that curl adds because of other flags are among them.
+    pub headers: Vec<(String, Text)>,
+    /// The body.
+    pub body: Body,
+    /// User and password (`-u`).
+    pub basic: Option<(Text, Text)>,
+    /// `--oauth2-bearer`.
+    pub bearer: Option<Text>,
+    /// Keys of a job that flags stand for, with their values in TOML.
+    pub settings: Vec<(&'static str, String)>,
+    /// Where the reply is saved (`-o`, `-O`).
+    pub save: Option<String>,
+    /// Whether replies may be compressed.
+    pub compressed: bool,
+    /// What could not be kept, in words.
+    pub notes: Vec<String>,
+}

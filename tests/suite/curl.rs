@@ -1,0 +1,167 @@
+//! Real curl commands, and the jobs that are made of them: what a server sees must be the same, sent by curl, by
+//! the job, and by the command that `plan --curl` writes of the job.
+//!
+//! Without curl or httpbin the test says that it was skipped.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::httpbin;
+use crate::support::Job;
+use crate::support::peers::find;
+
+const COMMANDS: &str = include_str!("../curl/commands.txt");
+
+/// The proof that the issue asks for.
+const FEWEST: usize = 60;
+
+/// A command and the values of its secrets.
+struct Case {
+    command: String,
+    secrets: Vec<(String, String)>,
+}
+
+fn cases(address: &str) -> Vec<Case> {
+    let (_, port) = address.rsplit_once(':').expect("a port");
+    let text = COMMANDS.replace("BASE", &format!("http://{address}")).replace("HOST", address).replace("PORT", port);
+    let case = |paragraph: &str| {
+        let lines: Vec<&str> = paragraph.lines().filter(|line| !line.starts_with('#')).collect();
+        let begin = lines.iter().position(|line| line.starts_with("curl"))?;
+        let secret = |line: &&str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Some(Case { command: lines[begin..].join("\n"), secrets: lines[..begin].iter().filter_map(secret).collect() })
+    };
+    text.split("\n\n").filter_map(case).collect()
+}
+
+#[test]
+fn curl_the_job_and_the_plan_send_the_same() {
+    let (Some(_), Some(httpbin)) = (find("curl"), httpbin::httpbin()) else { return };
+    let cases = cases(&httpbin.address().to_string());
+    assert!(cases.len() >= FEWEST, "{}", cases.len());
+    let wrong: Vec<String> = cases.iter().filter_map(|case| compare(case).err()).collect();
+    assert!(wrong.is_empty(), "{} of {} differ:\n\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
+}
+
+fn compare(case: &Case) -> Result<(), String> {
+    let mut job = Job::new("")
+        .with("body.txt", "first=1 &\r\nzweite=ü\n")
+        .with("payload", "first\nsecond\n")
+        .with("data.json", "{\"from\": \"a file\"}");
+    for (name, value) in &case.secrets {
+        job = job.variable(name, value);
+    }
+    let tell = |what: &str, more: &str| format!("{}\n{what}: {more}", case.command);
+    let first = seen(&sh(&job, case, &case.command).map_err(|why| tell("curl", &why))?);
+    let made = job.command(&["init", "job.toml", "--force", "--from-curl", &case.command]);
+    let text = job.read("job.toml");
+    if made.code != Some(0) {
+        return Err(tell("init", &format!("{}\n{text}", made.stderr)));
+    }
+    let leaked =
+        case.secrets.iter().filter(|(name, _)| name.starts_with("API_")).any(|(_, value)| text.contains(value));
+    if leaked || made.stdout.contains("s3cret") {
+        return Err(tell("init wrote a secret's value", &text));
+    }
+    let ran = run(&job)?;
+    if ran != first {
+        return Err(tell("the job", &format!("{text}\nby curl {first:#}\nby the job {ran:#}")));
+    }
+    let planned = job.command(&["plan", "job.toml", "--curl"]);
+    let third = seen(
+        &sh(&job, case, &planned.stdout).map_err(|why| tell("plan --curl", &format!("{why}\n{}", planned.stdout)))?,
+    );
+    if third != first {
+        return Err(tell("plan --curl", &format!("{}\nby curl {first:#}\nby its command {third:#}", planned.stdout)));
+    }
+    Ok(())
+}
+
+/// What a command of the shell gets back, in the job's folder and with its secrets.
+fn sh(job: &Job, case: &Case, command: &str) -> Result<Value, String> {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", command]).current_dir(job.folder());
+    shell.envs(case.secrets.iter().map(|(name, value)| (name, value)));
+    let done = shell.output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&done.stdout);
+    // `-i` shows the reply's head.
+    let body = text.find("{\n").map_or("", |at| &text[at..]);
+    serde_json::from_str(body).map_err(|error| format!("{error}: {text}{}", String::from_utf8_lossy(&done.stderr)))
+}
+
+/// What httpbin saw of the job. The reply is saved, as secrets are masked in records.
+fn run(job: &Job) -> Result<Value, String> {
+    let text = job.read("job.toml");
+    let begin = text.find("[endpoints.").expect("an endpoint");
+    let end = begin + text[begin..].find('\n').expect("a line") + 1;
+    let saved = format!("{}save.path = \"seen.json\"\n{}", &text[..end], &text[end..]);
+    std::fs::write(job.path("seen.toml"), saved).map_err(|error| error.to_string())?;
+    let done = job.command(&["run", "seen.toml", "--fresh"]);
+    let reply = std::fs::read_to_string(job.path("seen.json"));
+    let reply = reply.map_err(|error| format!("the job: {error}: {}\n{text}", done.stderr))?;
+    serde_json::from_str(&reply).map(|reply| seen(&reply)).map_err(|error| format!("{error}: {reply}"))
+}
+
+/// What a server saw, without what differs between any two clients and any two requests: the boundary of parts, the
+/// length of a body, the order of codings, the name that a client gives itself, spaces in JSON and between
+/// cookies, a space and letters of escapes in a URL.
+fn seen(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(headers) = body["headers"].as_object_mut() {
+        for name in ["Host", "Content-Length", "Connection", "Expect"] {
+            headers.remove(name);
+        }
+        if headers
+            .get("User-Agent")
+            .and_then(Value::as_str)
+            .is_some_and(|name| name.starts_with("curl/") || name.starts_with("paceline/"))
+        {
+            headers.remove("User-Agent");
+        }
+        if let Some(kind) =
+            headers.get("Content-Type").and_then(Value::as_str).filter(|kind| kind.starts_with("multipart/"))
+        {
+            headers.insert("Content-Type".to_owned(), json!(kind.split(';').next()));
+        }
+        if let Some(codings) = headers.get("Accept-Encoding").and_then(Value::as_str) {
+            let mut codings: Vec<String> = codings.split(',').map(|coding| coding.trim().to_owned()).collect();
+            codings.sort();
+            headers.insert("Accept-Encoding".to_owned(), json!(codings));
+        }
+    }
+    if !body["json"].is_null() {
+        body["data"] = Value::Null;
+    }
+    if let Some(cookie) = body["headers"]["Cookie"].as_str() {
+        body["headers"]["Cookie"] = json!(cookie.replace("; ", ";"));
+    }
+    let url = body["url"].as_str().unwrap_or_default().to_lowercase().replace("%20", "+");
+    body["url"] = json!(url);
+    body["origin"] = Value::Null;
+    body
+}
+
+#[test]
+fn what_a_job_can_not_do_is_said_with_the_way_out() {
+    let job = Job::new("");
+    let refused = |command: &str| {
+        let done = job.command(&["init", "new.toml", "--from-curl", command]).expect_code(2);
+        assert!(!job.path("new.toml").exists(), "nothing is written");
+        done.stderr
+    };
+    for (command, words) in [
+        ("curl http://a/ http://b/", "a second URL"),
+        ("curl http://a/ --parallel", "--parallel has no counterpart in a job"),
+        ("curl http://a/ --data-urlencod x", "did you mean --data-urlencode?"),
+        ("curl \"http://a/\" ^\n -H ^\"a: b^\"", "Copy as cURL (bash)"),
+        ("curl http://a/?x=1&y=2", "quote URLs"),
+        ("curl 'http://a/", "is not closed"),
+        ("wget http://a/", "not with `curl`"),
+        ("curl http://a/ -d @-", "write it into a file"),
+        ("curl http://a/ -H \"x: $(date)\"", "put its output into a variable"),
+        ("curl http://a/{1,2}", "add -g"),
+    ] {
+        let said = refused(command);
+        assert!(said.contains(words), "{command}: {said}");
+    }
+}
