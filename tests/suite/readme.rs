@@ -211,6 +211,14 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
             "paceline run JOB --limit 10" => the_first_ten_and_then_the_rest(&folder),
             "paceline failed JOB" => failed_rows(&folder),
             "paceline runs [JOB]" => past_runs(&folder),
+            "paceline init" => assert!(done(&folder, &["init", "new.toml"], 0).contains("paceline check")),
+            "paceline plan JOB --curl" => {
+                assert!(done(&folder, &["plan", "prices.toml", "--curl"], 0).contains("curl "))
+            }
+            "paceline plan JOB --diff" => _ = done(&folder, &["plan", "prices.toml", "--diff"], 0),
+            "paceline explain [CODE]" => assert!(done(&folder, &["explain", "P0103"], 0).contains("Mended:")),
+            "paceline fmt JOB..." => _ = done(&folder, &["fmt", "--check", "prices.toml"], 0),
+            "paceline man [DIR]" => assert!(done(&folder, &["man"], 0).contains(".TH paceline")),
             "paceline schema" => assert!(done(&folder, &["schema"], 0).contains("\"$schema\"")),
             "paceline kinds" => assert!(done(&folder, &["kinds"], 0).contains("jsonl")),
             "paceline completions SHELL" => assert!(done(&folder, &["completions", "bash"], 0).contains("complete -F")),
