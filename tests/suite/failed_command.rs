@@ -186,7 +186,7 @@ fn rows_that_may_have_been_acted_on_are_told() {
     job.run(&[]).expect_code(1);
     let done = job.command(&["failed", "job.toml"]).expect_code(0);
     assert_eq!(done.stdout, "value\n2\n");
-    assert!(done.stderr.starts_with("note: 1 of the rows is unknown: "), "{}", done.stderr);
+    assert!(done.stderr.contains("\nnote: 1 of the rows is unknown: "), "{}", done.stderr);
 }
 
 #[test]
