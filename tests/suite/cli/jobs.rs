@@ -183,6 +183,25 @@ fn an_output_that_exists_is_exit_3() {
     assert_eq!(fs::read_to_string(job.file("out.csv")).unwrap(), "precious\n");
 }
 
+#[test]
+fn a_sample_is_judged_and_its_record_shown() {
+    let job = Job::new(FINE);
+    fs::write(job.file("reply.json"), "{\"id\": 7}").unwrap();
+    let said = job.said("check", &["--sample", "reply.json"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let shown = "item: the reply of reply.json gives 1 record\n  value  1\n  id     7\n";
+    assert!(said.out.starts_with("ok: job.toml (") && said.out.ends_with(shown), "{}", said.out);
+    let json = job.said("check", &["--sample", "item=reply.json", "--output", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["samples"][0]["record"], serde_json::json!({ "value": 1, "id": 7 }), "{json}");
+    fs::write(job.file("reply.json"), "{\"idd\": 7}").unwrap();
+    let slip = job.said("check", &["--sample", "reply.json"]);
+    assert!(slip.code == Some(0) && slip.err.starts_with("warning[P0307]: the sample has no `id`"), "{}", slip.err);
+    assert!(slip.err.contains("did you mean `idd`?"), "{}", slip.err);
+    let two = job.said("check", &["job.toml", "--sample", "reply.json"]);
+    assert_eq!((two.code, two.out.as_str()), (Some(2), ""), "a sample is for one job");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_prints_the_command_that_goes_on() {
