@@ -48,11 +48,19 @@ impl Reading {
 /// # Errors
 /// [`Exit::Usage`] when there is no plan.
 pub fn load(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<Plan, Exit> {
+    read(path, file, speech, print).map(|(_, plan)| plan)
+}
+
+/// As [`load`], with the text of the job, for who has to say later where something stands.
+///
+/// # Errors
+/// [`Exit::Usage`] when there is no plan.
+pub fn read(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<(Document, Plan), Exit> {
     let reading = Reading::of(path, file);
     if !reading.diagnostics.list().is_empty() {
         print.err(&reading.text(speech.output, print.color_err(), speech.quiet));
     }
-    reading.plan.ok_or(Exit::Usage)
+    reading.document.zip(reading.plan).ok_or(Exit::Usage)
 }
 
 fn errors(all: &Diagnostics) -> Diagnostics {

@@ -2,25 +2,28 @@
 
 use std::io;
 
+use serde_json::json;
+
 use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
-use super::load::load;
+use super::load;
 use super::print::{self, Printer, github};
 use super::{args, plan};
-use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, codes};
+use crate::diagnostic::{self, Diagnostic, Diagnostics, Format};
+use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
 use crate::report::lines::Lines;
 use crate::report::log::Log;
 use crate::report::summary::{self, Next};
-use crate::run::{self, RunEnding, RunError, RunReport};
+use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
 
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let speech = args.speech;
-    let job = match load(&args.job, &args.file, speech, print) {
-        Ok(plan) => plan,
+    let (document, job) = match load::read(&args.job, &args.file, speech, print) {
+        Ok(read) => read,
         Err(exit) => return exit,
     };
     if args.dry_run {
@@ -39,7 +42,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
         Ok(report) => finish(args, program, &report, print),
-        Err(error) => refuse(&error, speech, print),
+        Err(error) => refuse(&error, &document, speech, print),
     };
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
@@ -109,19 +112,45 @@ fn annotations(report: &RunReport, exit: Exit) -> Vec<String> {
     lines
 }
 
-fn refuse(error: &RunError, speech: OutputArgs, print: &mut Printer) -> Exit {
+/// Says why the run could not start, at the key that it comes from.
+fn refuse(error: &RunError, document: &Document, speech: OutputArgs, print: &mut Printer) -> Exit {
     match error {
         RunError::Secrets(missing) => {
             let mut diagnostics = Diagnostics::default();
-            for message in missing {
+            for unset in missing {
                 let help = "secrets come from outside: set the variable or write the file, and run again";
-                diagnostics.push(Diagnostic::error(codes::SECRET, message).help(help));
+                diagnostics.push(placed(&Keyed::secret(unset), document).help(help));
             }
-            print.err(&diagnostic::render(&diagnostics, None, speech.output, print.color_err()));
+            print.err(&diagnostic::render(&diagnostics, Some(document), speech.output, print.color_err()));
         }
         RunError::Open(message) => print.error(speech.output, message),
+        RunError::Key(keyed) => {
+            let mut diagnostics = Diagnostics::default();
+            diagnostics.push(placed(keyed, document));
+            let text = diagnostic::render(&diagnostics, Some(document), speech.output, print.color_err());
+            print.err(&match speech.output {
+                Format::Json => with_error(&keyed.message, &text),
+                Format::Human | Format::Github => text,
+            });
+        }
     }
     Exit::of_error(error)
+}
+
+/// The error at the nearest of its keys that stands in the job.
+fn placed(keyed: &Keyed, document: &Document) -> Diagnostic {
+    let diagnostic = Diagnostic::error(keyed.code, &keyed.message);
+    match keyed.keys.iter().find_map(|key| document.get(key)) {
+        Some(node) => diagnostic.at(node.place, ""),
+        None => diagnostic,
+    }
+}
+
+/// Diagnostics for programs, with the sentence where every other error of `run` has it.
+fn with_error(message: &str, diagnostics: &str) -> String {
+    let mut object = serde_json::from_str(diagnostics).unwrap_or_else(|_| json!({}));
+    object["error"] = json!(message);
+    object.to_string()
 }
 
 /// The command that makes sense now: to go on, or to try again what failed.

@@ -65,6 +65,7 @@ codes! {
     PAUSE_UNFELT = "P0407", "a pause that the rate swallows";
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
+    UNUSABLE = "P0503", "a certificate, a proxy or an auth that can't be used";
     SECRET = "P0601", "a secret that is not set";
     SECRET_EXPOSED = "P0602", "a secret that would go where it must not";
     SECRET_IN_FILE = "P0603", "a secret that stands in the job file";

@@ -67,7 +67,7 @@ fn golden_cases_have_every_code_of_the_compile_passes() {
 }
 
 /// Codes that no job file has by itself.
-const ELSEWHERE: [codes::Code; 3] = [codes::SECRET, codes::OUTPUT, codes::SAMPLE_FILE];
+const ELSEWHERE: [codes::Code; 4] = [codes::SECRET, codes::OUTPUT, codes::UNUSABLE, codes::SAMPLE_FILE];
 
 /// Names of all cases of this build, from all kinds of files: one without its job is a failure of its case.
 fn names() -> BTreeSet<String> {
