@@ -1,4 +1,4 @@
-//! Errors of opening that come from a key of the job: which key, for whoever has the text of the job.
+//! Errors of opening, and of whole endpoints, that come from a key of the job: which key, for whoever has the text of the job.
 //!
 //! A plan knows what was decided and not where it was written, so an error names every place where its key may stand,
 //! the nearest first. Must never say a place that is not about what went wrong.
@@ -8,10 +8,11 @@ use std::fmt;
 use crate::diagnostic::{Code, codes};
 use crate::document::KeyPath;
 use crate::plan::EndpointPlan;
+use crate::retry::FailureKind;
 use crate::secret::Unset;
 use crate::sink::SinkPlan;
 
-/// Why a run could not start, and the key that it comes from.
+/// Why a run could not start, or go on, and the key that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyed {
     /// Which kind of error it is.
@@ -73,6 +74,26 @@ impl Keyed {
     pub(super) fn auth(place: &KeyPath, kind: &str, why: &str) -> Self {
         let auth = place.key("auth");
         Self::new(codes::UNUSABLE, vec![auth.key(kind), auth, place.clone()], format!("{place}: {why}"))
+    }
+
+    /// What every row of an endpoint would meet; `None`: it comes from no key that is known.
+    pub(super) fn doom(endpoint: &str, kind: FailureKind) -> Option<Self> {
+        let here = KeyPath::of(["endpoints", endpoint]);
+        let below = |keys: &[&str]| {
+            [here.clone(), KeyPath::default()].map(|from| keys.iter().fold(from, |path, key| path.key(*key)))
+        };
+        let (code, keys) = match kind {
+            FailureKind::Auth => (codes::UNUSABLE, vec![here.key("auth")]),
+            // One that the environment names stands nowhere.
+            FailureKind::Proxy => (codes::UNUSABLE, below(&["client", "proxy"]).to_vec()),
+            FailureKind::Certificate | FailureKind::TlsMismatch => {
+                let [own, top] = below(&["client", "tls"]);
+                (codes::UNUSABLE, vec![own, top, here.key("url")])
+            }
+            FailureKind::UnknownHost => (codes::URL, vec![here.key("url")]),
+            _ => return None,
+        };
+        Some(Self::new(code, keys, "what ended the run comes from here".to_owned()))
     }
 }
 

@@ -147,6 +147,8 @@ pub struct RunReport {
     pub run: String,
     /// How it ended.
     pub ending: RunEnding,
+    /// Which key of the job that comes from, where it comes from one.
+    pub blamed: Option<Keyed>,
     /// Counts over all sessions of this run.
     pub total: Counts,
     /// Failed rows that `--failed` leaves as they are: nobody knows what the server did with their requests, and the
