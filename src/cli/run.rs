@@ -10,7 +10,7 @@ use super::load::{self, JobText};
 use super::print::{self, Printer, github};
 use super::{args, plan};
 use crate::diagnostic::{Diagnostic, Format};
-use crate::document::{Document, Node, NodeValue};
+use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
@@ -137,12 +137,11 @@ fn refuse(error: &RunError, job: &JobText, speech: OutputArgs, print: &mut Print
     Exit::of_error(error)
 }
 
-/// The error at the nearest of its keys that stands in the job; of a table its name is shown.
+/// The error at the nearest of its keys that stands in the job.
 fn placed(keyed: &Keyed, document: &Document) -> Diagnostic {
     let diagnostic = Diagnostic::error(keyed.code, &keyed.message);
-    match keyed.keys.iter().find_map(|key| Some((key, document.get(key)?))) {
-        Some((key, Node { value: NodeValue::Table(_), .. })) => diagnostic.at(document.key_place(key), ""),
-        Some((_, node)) => diagnostic.at(node.place, ""),
+    match keyed.keys.iter().find(|key| document.get(key).is_some()) {
+        Some(key) => diagnostic.at(document.mark(key), ""),
         None => diagnostic,
     }
 }
