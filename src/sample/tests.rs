@@ -49,7 +49,8 @@ fn a_reply_that_fits_gives_its_record() {
         r#"{"price": "12.50", "name": "lamp"}"#,
     );
     assert_eq!(found(&judged), []);
-    assert_eq!(records(&judged), json!([{ "id": 1, "price": 12.50, "label": "1-lamp" }]));
+    // Numbers keep their digits.
+    assert_eq!(records(&judged).to_string(), r#"[{"id":1,"price":12.50,"label":"1-lamp"}]"#);
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn the_place_of_the_next_page_is_looked_for() {
 fn rows_of_a_chunk_get_their_items() {
     let keys = "chunk = { size = 10, by = \"id\" }\nrows = \"$[*]\"\ncolumns.name = \"$.name\"\n";
     let job = format!(
-        "[endpoints.e]\nurl = \"https://a.example/\"\nbody.json = {{ ids = \"{{{{ rows | map(attribute='id') | list }}}}\" }}\nmethod = \"PUT\"\ninput.values = [{{ id = 1 }}, {{ id = 2 }}]\n{keys}"
+        "[endpoints.e]\nurl = \"https://a.example/\"\njson = {{ items = \"{{{{ rows }}}}\" }}\nmethod = \"PUT\"\ninput.values = [{{ id = 1 }}, {{ id = 2 }}]\n{keys}"
     );
     let mut diagnostics = Diagnostics::default();
     let document = Document::parse(Path::new("job.toml"), job, &Overlays::default(), &mut diagnostics).unwrap();

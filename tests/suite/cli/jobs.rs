@@ -192,7 +192,7 @@ fn an_output_that_exists_is_exit_3() {
 #[test]
 fn what_can_not_be_opened_is_told_at_its_key() {
     for (code, key, beside) in [
-        ("P0503", "client.tls.ca = \"nowhere.pem\"", "url = \"https://a.invalid/{{ row.value }}\""),
+        ("P0503", "client.tls.ca = \"blocked\"", "url = \"https://a.invalid/{{ row.value }}\""),
         ("P0502", "save.path = \"blocked/{{ row.value }}.json\"", "url = \"demo:/items/{{ row.value }}\""),
     ] {
         let job = Job::new(&format!(
