@@ -307,6 +307,23 @@ impl Document {
         place
     }
 
+    /// The path, or its nearest ancestor that exists.
+    #[must_use]
+    pub fn standing(&self, path: &KeyPath) -> KeyPath {
+        let mut path = path.clone();
+        while self.get(&path).is_none() && path.0.pop().is_some() {}
+        path
+    }
+
+    /// What is pointed at for `path` or its nearest ancestor that exists: a value, of a table its name.
+    #[must_use]
+    pub fn mark(&self, path: &KeyPath) -> Place {
+        match self.get(&self.standing(path)) {
+            Some(Node { value: NodeValue::Table(_), .. }) => self.key_place(path),
+            Some(_) | None => self.place(path),
+        }
+    }
+
     /// The place of `range` (bytes of the unescaped text) inside the string at `path`; the whole
     /// string where escapes make that impossible.
     #[must_use]

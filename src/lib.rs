@@ -37,6 +37,7 @@ pub mod report;
 pub mod retry;
 pub mod row;
 pub mod run;
+pub mod sample;
 pub mod save;
 pub mod secret;
 pub mod sink;

@@ -110,6 +110,27 @@ pub struct SecretPlan {
     pub origin: Origin,
 }
 
+/// A secret that can't be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unset {
+    /// Its name.
+    pub name: String,
+    /// Why, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Unset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// What is said of secrets that can't be had, in one line.
+#[must_use]
+pub fn unset_words(unset: &[Unset]) -> String {
+    unset.iter().map(|unset| unset.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 /// The live secrets of a run, by position in the plan.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
@@ -132,14 +153,14 @@ impl Secrets {
     /// Reads every secret. All that are missing are reported at once.
     ///
     /// # Errors
-    /// One sentence per secret that is unset, empty or unreadable.
-    pub fn open(plans: &[SecretPlan]) -> Result<Self, Vec<String>> {
+    /// Every secret that is unset, empty or unreadable.
+    pub fn open(plans: &[SecretPlan]) -> Result<Self, Vec<Unset>> {
         let mut values = Vec::with_capacity(plans.len());
         let mut missing = Vec::new();
         for plan in plans {
             match plan.origin.read(&plan.name) {
                 Ok(value) => values.push((plan.name.clone(), Secret::new(value))),
-                Err(sentence) => missing.push(sentence),
+                Err(message) => missing.push(Unset { name: plan.name.clone(), message }),
             }
         }
         if missing.is_empty() { Ok(Self { values }) } else { Err(missing) }
@@ -188,7 +209,7 @@ mod tests {
         assert_eq!(read("a\n\n"), Ok("a\n".to_owned()));
         assert_eq!(read("a"), Ok("a".to_owned()));
         let empty = read("\n").unwrap_err();
-        assert!(empty[0].contains("`token` is empty"), "{empty:?}");
+        assert!(empty[0].message.contains("`token` is empty"), "{empty:?}");
     }
 
     #[test]
@@ -201,8 +222,9 @@ mod tests {
         ];
         let missing = Secrets::open(&plans).unwrap_err();
         assert_eq!(missing.len(), 2);
-        assert!(missing[0].contains("`a`") && missing[0].contains("export PACELINE_TEST_SURELY_UNSET=..."));
-        assert!(missing[1].contains("`b`") && missing[1].contains("/nowhere/at/all"));
+        let said = |at: usize| (missing[at].name.as_str(), missing[at].message.as_str());
+        assert!(said(0).0 == "a" && said(0).1.contains("export PACELINE_TEST_SURELY_UNSET=..."), "{missing:?}");
+        assert!(said(1).0 == "b" && said(1).1.contains("/nowhere/at/all"), "{missing:?}");
         assert!(Secrets::open(&plans[2..]).unwrap().get("path").is_some());
     }
 }

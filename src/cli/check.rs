@@ -1,5 +1,7 @@
 //! `paceline check`: every job file, everything that is wrong with it, without a runtime or a network.
 
+mod samples;
+
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -11,21 +13,35 @@ use super::print::Printer;
 use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
 use crate::plan::Plan;
 use crate::report::text::counted;
+use samples::Judgement;
 
 /// Checks all files; one bad file does not keep the others from being looked at.
 pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
+    if !args.sample.is_empty() && args.jobs.len() > 1 {
+        print.error(args.speech.output, "--sample is for one job: check the others by themselves");
+        return Exit::Usage;
+    }
     let mut exit = Exit::Fine;
     let file = without_secrets(args, print);
     for path in &args.jobs {
         let mut reading = Reading::of(path, &file);
         let size = reading.plan.as_ref().map(|plan| Size::of(plan, &mut reading.diagnostics));
+        let samples = sampled(args, &mut reading);
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
         if fine.is_none() {
             exit = Exit::Usage;
         }
-        say(args, path, &reading, fine, print);
+        say(args, path, &reading, (fine, &samples), print);
     }
     exit
+}
+
+/// What was made of the replies that `--sample` names; nothing where the job itself is wrong.
+fn sampled(args: &CheckArgs, reading: &mut Reading) -> Vec<Judgement> {
+    match (&reading.document, &reading.plan) {
+        (Some(document), Some(plan)) => samples::judged(&args.sample, (document, plan), &mut reading.diagnostics),
+        (_, _) => Vec::new(),
+    }
 }
 
 /// How the files are to be read: a check reads no secret of a job, so that only env files are to be passed over.
@@ -43,15 +59,24 @@ fn without_secrets(args: &CheckArgs, print: &mut Printer) -> JobArgs {
 
 /// For people, what is wrong goes to standard error and what is right to standard output; programs
 /// get both on standard output.
-fn say(args: &CheckArgs, path: &Path, reading: &Reading, fine: Option<Size>, print: &mut Printer) {
+fn say(
+    args: &CheckArgs,
+    path: &Path,
+    reading: &Reading,
+    (fine, samples): (Option<Size>, &[Judgement]),
+    print: &mut Printer,
+) {
     let (format, quiet) = (args.speech.output, args.speech.quiet);
-    let ok = |size: Size| format!("ok: {} ({})", path.display(), size.words());
+    let ok = |size: Size| {
+        let first = format!("ok: {} ({})", path.display(), size.words());
+        std::iter::once(first).chain(samples.iter().map(Judgement::words)).collect::<Vec<_>>().join("\n")
+    };
     match format {
         Format::Human => {
             print.err(&reading.text(format, print.color_err(), quiet));
             print.out(&fine.filter(|_| !quiet).map(ok).unwrap_or_default());
         }
-        Format::Json => print.out(&object(path, &reading.text(format, false, quiet), fine).to_string()),
+        Format::Json => print.out(&object(path, &reading.text(format, false, quiet), fine, samples).to_string()),
         Format::Github => {
             print.out(&reading.text(format, false, quiet));
             print.out(&fine.filter(|_| !quiet).map(ok).unwrap_or_default());
@@ -95,7 +120,7 @@ impl Size {
 }
 
 /// One object for each file: the diagnostics' own object, and what is known beside them.
-fn object(path: &Path, diagnostics: &str, fine: Option<Size>) -> Value {
+fn object(path: &Path, diagnostics: &str, fine: Option<Size>, samples: &[Judgement]) -> Value {
     let mut object = Map::new();
     object.insert("file".to_owned(), json!(path.display().to_string()));
     object.insert("ok".to_owned(), json!(fine.is_some()));
@@ -103,6 +128,9 @@ fn object(path: &Path, diagnostics: &str, fine: Option<Size>) -> Value {
         object.insert("endpoints".to_owned(), json!(size.endpoints));
         object.insert("rows".to_owned(), json!(size.rows));
         object.insert("sinks".to_owned(), json!(size.sinks));
+    }
+    if !samples.is_empty() {
+        object.insert("samples".to_owned(), samples.iter().map(Judgement::json).collect());
     }
     match serde_json::from_str(diagnostics) {
         Ok(Value::Object(rendered)) => object.extend(rendered),
@@ -127,11 +155,11 @@ mod tests {
     #[test]
     fn one_object_for_each_file() {
         let path = Path::new("x.toml");
-        let good = object(path, r#"{"diagnostics":[]}"#, Some(SIZE));
+        let good = object(path, r#"{"diagnostics":[]}"#, Some(SIZE), &[]);
         let expected =
             json!({ "file": "x.toml", "ok": true, "endpoints": 1, "rows": 1000, "sinks": 2, "diagnostics": [] });
         assert_eq!(good, expected);
-        let bad = object(path, r#"[{"code":"P0101"}]"#, None);
+        let bad = object(path, r#"[{"code":"P0101"}]"#, None, &[]);
         assert_eq!(bad, json!({ "file": "x.toml", "ok": false, "diagnostics": [{ "code": "P0101" }] }));
     }
 }

@@ -68,7 +68,7 @@ impl Exit {
     pub fn of_error(error: &RunError) -> Self {
         match error {
             RunError::Secrets(_) => Self::Usage,
-            RunError::Open(_) => Self::Broken,
+            RunError::Open(_) | RunError::Key(_) => Self::Broken,
         }
     }
 }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn errors_before_the_run_have_their_numbers() {
-        assert_eq!(Exit::of_error(&RunError::Secrets(vec!["token".into()])).code(), 2);
+        assert_eq!(Exit::of_error(&RunError::Secrets(Vec::new())).code(), 2);
         assert_eq!(Exit::of_error(&RunError::Open("no such file".into())).code(), 3);
     }
 

@@ -6,7 +6,7 @@ use super::args::{JobArgs, OutputArgs};
 use super::exit::Exit;
 use super::print::Printer;
 use crate::compile::compile;
-use crate::diagnostic::{self, Diagnostics, Format, Severity};
+use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, Severity};
 use crate::document::Document;
 use crate::plan::Plan;
 
@@ -48,15 +48,43 @@ impl Reading {
 /// # Errors
 /// [`Exit::Usage`] when there is no plan.
 pub fn load(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<Plan, Exit> {
+    read(path, file, speech, print).map(|(plan, _)| plan)
+}
+
+/// The text of a job, for who has to say later where something stands in it.
+#[derive(Debug)]
+pub struct JobText {
+    /// The text.
+    pub document: Document,
+    /// What was told of it.
+    told: Diagnostics,
+}
+
+impl JobText {
+    /// What is told of it now, as text.
+    #[must_use]
+    pub fn tell(&self, diagnostics: impl IntoIterator<Item = Diagnostic>, format: Format, color: bool) -> String {
+        let mut all = self.told.afresh();
+        diagnostics.into_iter().for_each(|diagnostic| all.push(diagnostic));
+        diagnostic::render(&all, Some(&self.document), format, color)
+    }
+}
+
+/// As [`load`], with the text of the job.
+///
+/// # Errors
+/// [`Exit::Usage`] when there is no plan.
+pub fn read(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
     let reading = Reading::of(path, file);
     if !reading.diagnostics.list().is_empty() {
         print.err(&reading.text(speech.output, print.color_err(), speech.quiet));
     }
-    reading.plan.ok_or(Exit::Usage)
+    let (plan, document) = reading.plan.zip(reading.document).ok_or(Exit::Usage)?;
+    Ok((plan, JobText { document, told: reading.diagnostics }))
 }
 
 fn errors(all: &Diagnostics) -> Diagnostics {
-    let mut errors = Diagnostics::default();
+    let mut errors = all.afresh();
     for diagnostic in all.list().iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
         errors.push(diagnostic.clone());
     }
@@ -66,7 +94,21 @@ fn errors(all: &Diagnostics) -> Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::{Diagnostic, codes};
+    use crate::diagnostic::codes;
+    use crate::document::Place;
+
+    #[test]
+    fn what_is_hidden_stays_hidden_in_what_is_told_later() {
+        let text = "[endpoints.e]\nurl = \"demo:/\"\nheaders.x = \"s3cr3t-word\"\n".to_owned();
+        let start = text.find("\"s3cr3t").unwrap();
+        let mut told = Diagnostics::default();
+        let document = Document::parse(Path::new("job.toml"), text, &Default::default(), &mut told).unwrap();
+        let place = Place { source: 0, start, end: start + 13 };
+        told.push(Diagnostic::warning(codes::SECRET_IN_FILE, "looks like a secret").at_hidden(place));
+        let job = JobText { document, told };
+        let text = job.tell([Diagnostic::error(codes::UNUSABLE, "odd").at(place, "")], Format::Human, false);
+        assert!(text.contains("odd") && text.contains("job.toml:3:") && !text.contains("s3cr3t"), "{text}");
+    }
 
     #[test]
     fn quiet_leaves_the_errors() {

@@ -2,25 +2,28 @@
 
 use std::io;
 
+use serde_json::{Value, json};
+
 use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
-use super::load::load;
+use super::load::{self, JobText};
 use super::print::{self, Printer, github};
 use super::{args, plan};
-use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, codes};
+use crate::diagnostic::{Diagnostic, Format};
+use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
 use crate::report::lines::Lines;
 use crate::report::log::Log;
 use crate::report::summary::{self, Next};
-use crate::run::{self, RunEnding, RunError, RunReport};
+use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
 
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let speech = args.speech;
-    let job = match load(&args.job, &args.file, speech, print) {
-        Ok(plan) => plan,
+    let (job, text) = match load::read(&args.job, &args.file, speech, print) {
+        Ok(read) => read,
         Err(exit) => return exit,
     };
     if args.dry_run {
@@ -38,8 +41,8 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
-        Ok(report) => finish(args, program, &report, print),
-        Err(error) => refuse(&error, speech, print),
+        Ok(report) => finish(args, program, (&report, &text), print),
+        Err(error) => refuse(&error, &text, speech, print),
     };
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
@@ -78,11 +81,15 @@ fn reporters(speech: OutputArgs, plan: &Plan) -> Vec<Box<dyn Reporter>> {
     }
 }
 
-fn finish(args: &RunArgs, program: &str, report: &RunReport, print: &mut Printer) -> Exit {
+fn finish(args: &RunArgs, program: &str, (report, job): (&RunReport, &JobText), print: &mut Printer) -> Exit {
     let (exit, next) = (Exit::of_report(report), next(args, program, report));
-    let text = summary::text(report, next.as_ref());
+    let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, job, args.speech, print.color_err()));
+    let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref());
     match args.speech.output {
-        Format::Json => print.err(&summary::json(report, exit.code(), next.as_ref()).to_string()),
+        Format::Json => {
+            let summary = summary::json(report, exit.code(), next.as_ref());
+            print.err(&blamed.map_or(summary.clone(), |told| with(summary, &told)).to_string());
+        }
         Format::Human | Format::Github if args.speech.quiet && exit == Exit::Fine => {}
         Format::Human => print.err(&text),
         Format::Github => {
@@ -109,19 +116,49 @@ fn annotations(report: &RunReport, exit: Exit) -> Vec<String> {
     lines
 }
 
-fn refuse(error: &RunError, speech: OutputArgs, print: &mut Printer) -> Exit {
+/// Says why the run could not start, at the key that it comes from.
+fn refuse(error: &RunError, job: &JobText, speech: OutputArgs, print: &mut Printer) -> Exit {
+    let (format, color) = (speech.output, print.color_err());
     match error {
         RunError::Secrets(missing) => {
-            let mut diagnostics = Diagnostics::default();
-            for message in missing {
-                let help = "secrets come from outside: set the variable or write the file, and run again";
-                diagnostics.push(Diagnostic::error(codes::SECRET, message).help(help));
-            }
-            print.err(&diagnostic::render(&diagnostics, None, speech.output, print.color_err()));
+            let help = "secrets come from outside: set the variable or write the file, and run again";
+            let missing = missing.iter().map(|unset| placed(&Keyed::secret(unset), &job.document).help(help));
+            print.err(&job.tell(missing, format, color));
         }
-        RunError::Open(message) => print.error(speech.output, message),
+        RunError::Open(message) => print.error(format, message),
+        RunError::Key(keyed) => {
+            let text = job.tell([placed(keyed, &job.document)], format, color);
+            print.err(&match format {
+                Format::Json => with(json!({ "error": keyed.message }), &text).to_string(),
+                Format::Human | Format::Github => text,
+            });
+        }
     }
     Exit::of_error(error)
+}
+
+/// The error at the nearest of its keys that stands in the job.
+fn placed(keyed: &Keyed, document: &Document) -> Diagnostic {
+    let diagnostic = Diagnostic::error(keyed.code, &keyed.message);
+    match keyed.keys.iter().find(|key| document.get(key).is_some()) {
+        Some(key) => diagnostic.at(document.mark(key), ""),
+        None => diagnostic,
+    }
+}
+
+/// Where the end of a run comes from; nothing where that stands nowhere in the job.
+fn blamed(keyed: &Keyed, job: &JobText, speech: OutputArgs, color: bool) -> Option<String> {
+    let diagnostic = placed(keyed, &job.document);
+    diagnostic.primary.as_ref()?;
+    Some(job.tell([diagnostic], speech.output, color))
+}
+
+/// What is for programs, with the list of diagnostics in it.
+fn with(mut object: Value, diagnostics: &str) -> Value {
+    if let Ok(mut rendered) = serde_json::from_str::<Value>(diagnostics) {
+        object["diagnostics"] = rendered["diagnostics"].take();
+    }
+    object
 }
 
 /// The command that makes sense now: to go on, or to try again what failed.

@@ -108,22 +108,14 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) {
     streams(site, spec);
 }
 
-/// An output that an `input.glob` matches: the run would change its own input.
-fn globbed(site: &mut Site<'_>, spec: &JobSpec, written: &Path, place: &KeyPath) {
+/// A file that the job writes, as written in it, that an `input.glob` matches: the run would change its own input.
+pub fn globbed(site: &mut Site<'_>, spec: &JobSpec, written: &Path, place: &KeyPath) {
     for (name, endpoint) in &spec.endpoints.0 {
-        if !input::glob(endpoint).is_some_and(|pattern| glob::matches(pattern, written)) {
-            continue;
+        for (_, other) in input::globs(name, endpoint).iter().filter(|(pattern, _)| glob::matches(pattern, written)) {
+            let message = format!("`{}` is written by the job whose input would be this file, too", written.display());
+            let help = "write to where the pattern does not match";
+            site.conflict(place, "written here", other, "matched here", message, help);
         }
-        let other = KeyPath::of(["endpoints", name, "input", "glob"]);
-        let message = format!("`{}` is written by the job whose input would be this file, too", written.display());
-        site.conflict(
-            place,
-            "written here",
-            &other,
-            "matched here",
-            message,
-            "write to where the pattern does not match",
-        );
     }
 }
 

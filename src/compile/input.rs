@@ -125,12 +125,17 @@ fn each(path: &KeyPath, input: &InputSpec, see: &mut impl FnMut(&KeyPath, &Short
     }
 }
 
-/// The pattern of an endpoint whose input is files by a pattern.
-pub fn glob(spec: &EndpointSpec) -> Option<&str> {
-    match &spec.input.target {
-        ShortOrKind::Kind(kind) if kind.kind == "glob" => kind.value.as_str(),
-        ShortOrKind::Short(_) | ShortOrKind::Kind(_) => None,
-    }
+/// The patterns by which an endpoint reads files, and where they were written.
+pub fn globs(name: &str, spec: &EndpointSpec) -> Vec<(String, KeyPath)> {
+    let mut found = Vec::new();
+    each(&KeyPath::of(["endpoints", name, "input"]), &spec.input, &mut |path, target| {
+        if let ShortOrKind::Kind(kind) = target
+            && kind.kind == "glob"
+        {
+            found.extend(kind.value.as_str().map(|pattern| (pattern.to_owned(), path.key("glob"))));
+        }
+    });
+    found
 }
 
 /// The input as written, for the job's identity.

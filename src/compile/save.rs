@@ -8,10 +8,12 @@ use super::{Site, files, input};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::plan::{ColumnPlan, EndpointPlan, Meta, StatusSet};
+use crate::sample::Rows;
 use crate::save::{SavePlan, folder_of};
+use crate::secret::Secrets;
 use crate::source::SourcePlan;
 use crate::spec::{EndpointSpec, JobSpec};
-use crate::template::{Scope, Spot, Template};
+use crate::template::{Context, Scope, Spot, Template};
 
 const EXAMPLE: &str = "for example `save = { path = \"pages/{{ row.sku }}.html\" }`";
 
@@ -99,6 +101,9 @@ pub fn conflicts(site: &mut Site<'_>, spec: &JobSpec, endpoints: &[EndpointPlan]
                 over(site, &here, file, place.as_ref(), what);
             }
         }
+        if let Some(first) = first_file(endpoint, save) {
+            files::globbed(site, spec, &first, &here);
+        }
         if let Some(state) = state {
             in_state(site, save, &root, &here, state);
         }
@@ -109,6 +114,14 @@ pub fn conflicts(site: &mut Site<'_>, spec: &JobSpec, endpoints: &[EndpointPlan]
         }
         before.push((root, name, here));
     }
+}
+
+/// Where the reply of the first row goes, as the job says it; `None`: that is known only while running.
+fn first_file(endpoint: &EndpointPlan, save: &SavePlan) -> Option<PathBuf> {
+    let (rows, secrets) = (Rows::first(endpoint), Secrets::default());
+    let context = Context { row: Some(&rows.call), secrets: &secrets, reply: None };
+    let place = save.place(&context).ok().filter(|_| rows.known)?;
+    Some(files::plain(Path::new(place.as_str())))
 }
 
 /// A file that the job reads or writes.

@@ -39,6 +39,7 @@ codes! {
     INCLUDE = "P0005", "a file that can't be included";
     ENV_FILE = "P0006", "a file of variables that can't be read";
     NEWER_TOML = "P0007", "syntax that only TOML 1.1 has";
+    SAMPLE_FILE = "P0008", "a --sample that can't be used";
     UNKNOWN_KEY = "P0101", "a key the job language does not have";
     WRONG_TYPE = "P0102", "a value of the wrong type";
     BAD_VALUE = "P0103", "a value that is not allowed here";
@@ -52,6 +53,9 @@ codes! {
     URL = "P0304", "a URL that can't be requested";
     HEADER = "P0305", "a header that can't be sent";
     EXTRACT_SYNTAX = "P0306", "a selector, regular expression or jq program that does not parse";
+    SAMPLE_LACKS = "P0307", "a reply that has nothing where the job looks";
+    SAMPLE_UNLIKE = "P0308", "a value of a reply that a column can't take";
+    SAMPLE_REFUSED = "P0309", "a reply that the job does not accept";
     CONFLICT = "P0401", "settings that can't stand together";
     NO_EFFECT = "P0402", "a setting without effect";
     EXPRESSION = "P0403", "a condition that does not parse";
@@ -61,6 +65,7 @@ codes! {
     PAUSE_UNFELT = "P0407", "a pause that the rate swallows";
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
+    UNUSABLE = "P0503", "a certificate, a proxy or an auth that can't be used";
     SECRET = "P0601", "a secret that is not set";
     SECRET_EXPOSED = "P0602", "a secret that would go where it must not";
     SECRET_IN_FILE = "P0603", "a secret that stands in the job file";

@@ -159,6 +159,14 @@ impl Diagnostics {
         self.hidden.iter().any(holds)
     }
 
+    /// A collector for what is told of the same document later: what may be a secret stays hidden.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        let secrets = self.list.iter().filter(|told| told.is_hidden).filter_map(|told| told.primary.as_ref());
+        let hidden = secrets.map(|label| label.place).chain(self.hidden.iter().copied()).collect();
+        Self { hidden, ..Self::default() }
+    }
+
     /// Notes that keys could not be read, or stand in the wrong table, which has been told.
     pub(crate) fn unread_keys(&mut self) {
         self.keys_unread = true;

@@ -50,7 +50,10 @@ fn every_value_keeps_its_place() {
     assert_eq!(words(&document, document.place(&price.key("retry").key("attempts"))), "[endpoints.price]");
     assert_eq!(words(&document, document.key_place(&price.key("none"))), "price");
     assert_eq!(words(&document, document.place(&KeyPath::of(["list"]).index(0).key("a").key("b"))), "1");
+    assert_eq!(words(&document, document.mark(&price.key("url").key("none"))), "\"x\"");
+    assert_eq!(words(&document, document.mark(&price.key("retry").key("attempts"))), "price");
     let empty = KeyPath::default();
+    assert_eq!(document.mark(&empty), Place { source: 0, start: 0, end: 0 });
     assert_eq!(document.place(&empty), Place { source: 0, start: 0, end: 0 });
     assert_eq!(document.key_place(&empty), Place { source: 0, start: 0, end: 0 });
 }

@@ -194,6 +194,10 @@ impl Extractor for Json {
         self.query.needs()
     }
 
+    fn path(&self) -> Option<&str> {
+        Some(&self.source)
+    }
+
     fn extract(&self, _context: &Context<'_>, item: &Value) -> Result<Value, ExtractError> {
         Ok(self.query.find(item))
     }

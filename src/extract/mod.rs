@@ -69,6 +69,11 @@ pub trait Extractor: Debug + Send + Sync {
         true
     }
 
+    /// The JSONPath that it is, as written; `None`: it is something else.
+    fn path(&self) -> Option<&str> {
+        None
+    }
+
     /// The value; `context.reply` is always there. `item` is the JSON body, of which only what is needed
     /// is there.
     ///

@@ -24,6 +24,14 @@ pub enum Unsettled {
     Unlike(As, Value),
 }
 
+impl Unsettled {
+    /// Why a value, as it is `shown`, is not of the type that a column asks for.
+    #[must_use]
+    pub fn unlike(kind: As, shown: &str) -> String {
+        format!("`{shown}` is not {}, as `as = \"{}\"` asks for", kind.wanted(), kind.name())
+    }
+}
+
 impl Settle {
     /// The value as it stands in the record.
     ///

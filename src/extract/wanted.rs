@@ -33,6 +33,17 @@ pub enum Need<'a> {
     Whole,
 }
 
+impl Need<'_> {
+    /// Whether the body has to be JSON.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Text | Self::Utf8 => false,
+            Self::Path(_) | Self::Whole => true,
+        }
+    }
+}
+
 /// The branches of a body that columns want.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {

@@ -117,6 +117,11 @@ impl PaginatePlan for Cursor {
         std::iter::once(self.path.need()).chain(self.chain.has_more.as_ref().map(Path::need)).collect()
     }
 
+    fn paths(&self) -> Vec<(&'static str, &str)> {
+        let more = self.chain.has_more.as_ref().map(|path| ("has-more", path.source()));
+        std::iter::once(("path", self.path.source())).chain(more).collect()
+    }
+
     fn first(&self) -> Position {
         Position::First
     }

@@ -96,6 +96,10 @@ impl PaginatePlan for JsonLink {
         vec![self.path.need()]
     }
 
+    fn paths(&self) -> Vec<(&'static str, &str)> {
+        vec![("path", self.path.source())]
+    }
+
     fn first(&self) -> Position {
         Position::First
     }

@@ -61,6 +61,13 @@ impl Numbered {
         [&self.total_pages, &self.total_items, &self.has_more].into_iter().flatten().map(Path::need).collect()
     }
 
+    /// The paths of these, by the keys that name them.
+    pub fn paths(&self) -> Vec<(&'static str, &str)> {
+        let named =
+            [("total-pages", &self.total_pages), ("total-items", &self.total_items), ("has-more", &self.has_more)];
+        named.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?.source()))).collect()
+    }
+
     pub fn told(&self, reply: &PageReply<'_>) -> Told {
         let count = |path: &Option<Path>| path.as_ref().and_then(|path| path.count(reply).ok().flatten());
         Told { pages: count(&self.total_pages), items: count(&self.total_items) }

@@ -121,6 +121,10 @@ impl PaginatePlan for Offset {
         self.numbered.needs()
     }
 
+    fn paths(&self) -> Vec<(&'static str, &str)> {
+        self.numbered.paths()
+    }
+
     fn first(&self) -> Position {
         Position::Offset(0)
     }

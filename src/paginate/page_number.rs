@@ -154,6 +154,10 @@ impl PaginatePlan for PageNumber {
         self.numbered.needs()
     }
 
+    fn paths(&self) -> Vec<(&'static str, &str)> {
+        self.numbered.paths()
+    }
+
     fn first(&self) -> Position {
         Position::Number(self.start)
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use serde_json::Value;
 
 use crate::auth::AuthPlan;
 use crate::extract::{Extractor, RowsPlan, Settle};
@@ -24,6 +25,7 @@ use crate::limit::LimitPlan;
 use crate::paginate::PaginatePlan;
 use crate::record::Layout;
 use crate::retry::{RetryPlan, Then, Unknown};
+use crate::row::Row;
 use crate::save::SavePlan;
 use crate::secret::SecretPlan;
 use crate::sink::SinkPlan;
@@ -216,6 +218,29 @@ pub struct ChunkKeyPlan {
     pub item: RowsPlan,
 }
 
+impl ChunkKeyPlan {
+    /// What a row has to find its item by.
+    #[must_use]
+    pub fn of_row(&self, row: &Row) -> Option<String> {
+        row.get(&self.column).and_then(|value| comparable(&value))
+    }
+
+    /// What an item has to find its rows by.
+    #[must_use]
+    pub fn of_item(&self, item: &Value) -> Option<String> {
+        self.item.items(item).first().and_then(|value| comparable(value))
+    }
+}
+
+/// A value for comparing what a table of text has with what JSON has; `None`: it is nothing, which equals nothing.
+fn comparable(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
+    }
+}
+
 /// How the key of a request is sent (draft-ietf-httpapi-idempotency-key-header).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyPlan {
@@ -319,6 +344,13 @@ impl StatusSet {
     #[must_use]
     pub fn new(ranges: Vec<(u16, u16)>) -> Self {
         Self { ranges }
+    }
+
+    /// The status that stands for all of them: 200 where that is one, else the first; `None`: the set is empty.
+    #[must_use]
+    pub fn typical(&self) -> Option<u16> {
+        let first = self.ranges.first().map(|(first, _)| *first);
+        if self.contains(200) { Some(200) } else { first }
     }
 
     /// Whether a status is in the set.

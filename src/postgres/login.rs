@@ -113,7 +113,7 @@ impl Login {
             templates.into_iter().flatten().any(|template| template.secrets().contains(name))
         };
         let plans: Vec<SecretPlan> = self.secrets.iter().filter(|secret| used(&secret.name)).cloned().collect();
-        let secrets = crate::secret::Secrets::open(&plans).map_err(|missing| missing.join("; "))?;
+        let secrets = crate::secret::Secrets::open(&plans).map_err(|unset| crate::secret::unset_words(&unset))?;
         let context = Context { row: None, secrets: &secrets, reply: None };
         let render = |template: &Template| {
             let mut text = String::new();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::auth::{self, Auth};
+use crate::document::KeyPath;
 use crate::plan::EndpointPlan;
 
-use super::RunError;
 use super::lane::Shared;
+use super::{Keyed, RunError};
 
 /// What was opened for a kind and an identity.
 struct Known {
@@ -29,7 +30,7 @@ impl Auths {
     pub fn open(
         &mut self,
         shared: &Shared,
-        (place, endpoint): (&str, &EndpointPlan),
+        (place, endpoint): (&KeyPath, &EndpointPlan),
         demo: Option<&str>,
     ) -> Result<Option<Arc<dyn Auth>>, RunError> {
         let Some(plan) = &endpoint.auth else { return Ok(None) };
@@ -45,7 +46,7 @@ impl Auths {
             user_agent: &endpoint.client.user_agent,
         };
         let auth = plan.open(&opening);
-        let auth = auth.map_err(|words| RunError::Open(format!("{place}: {words}")))?;
+        let auth = auth.map_err(|words| Keyed::auth(place, plan.kind(), &words))?;
         self.known.push(Known { kind: plan.kind(), identity, auth: auth.clone() });
         Ok(auth)
     }

@@ -23,7 +23,7 @@ use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
 use super::signals::{Signals, force_exit};
 use super::telling::Telling;
-use super::{RunEnding, RunReport, Signal, summing, worker};
+use super::{Keyed, RunEnding, RunReport, Signal, summing, worker};
 
 /// Redraws of reporters.
 const TICK: Duration = Duration::from_millis(100);
@@ -43,6 +43,8 @@ pub struct Conductor {
     writing: JoinHandle<Written>,
     written: Option<Written>,
     ending: Option<RunEnding>,
+    /// Which key of the job the ending comes from.
+    blamed: Option<Keyed>,
     signals: Signals,
     signals_seen: u32,
     looks: Looks,
@@ -77,6 +79,7 @@ impl Conductor {
             writing: tokio::task::spawn_blocking(move || scribe.run()),
             written: None,
             ending: None,
+            blamed: None,
             signals: Signals::listen(),
             signals_seen: 0,
             looks: Looks::default(),
@@ -100,7 +103,8 @@ impl Conductor {
         };
         let bound_by = conductor.looks.shares();
         let written = conductor.written.as_ref();
-        summing::report(&conductor.shared, &opened.facts, ending, written, bound_by, began.elapsed())
+        let report = summing::report(&conductor.shared, &opened.facts, ending, written, bound_by, began.elapsed());
+        RunReport { blamed: conductor.blamed, ..report }
     }
 
     fn tell(&self, event: &Event) {
@@ -189,6 +193,7 @@ impl Conductor {
     }
 
     fn end(&mut self, cause: Cause) {
+        let blamed = cause.blamed();
         let ending = cause.ending();
         let reason = match &ending {
             RunEnding::Broken(reason) | RunEnding::Stopped { reason, .. } => reason.clone(),
@@ -197,7 +202,7 @@ impl Conductor {
         // What breaks outranks what merely stops; the first of each kind is told.
         let outranks = matches!(ending, RunEnding::Broken(_)) && !matches!(self.ending, Some(RunEnding::Broken(_)));
         if self.ending.is_none() || outranks {
-            self.ending = Some(ending);
+            (self.ending, self.blamed) = (Some(ending), blamed);
         }
         self.drain(&reason);
     }

@@ -8,8 +8,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::event::Event;
+use crate::retry::FailureKind;
 
-use super::RunEnding;
+use super::{Keyed, RunEnding};
 
 /// Where a run stands. It only ever moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +71,8 @@ pub enum Cause {
         endpoint: String,
         /// What, masked.
         reason: String,
+        /// Of which kind.
+        kind: FailureKind,
     },
     /// What records are carried to has been away for longer than the run waits.
     SinkAway {
@@ -85,6 +88,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The key of the job that it comes from, where it comes from one.
+    #[must_use]
+    pub fn blamed(&self) -> Option<Keyed> {
+        match self {
+            Cause::Doomed { endpoint, kind, .. } => Keyed::doom(endpoint, *kind),
+            _ => None,
+        }
+    }
+
     /// How a run ends that does not come to its last row.
     #[must_use]
     pub fn ending(self) -> RunEnding {
@@ -94,7 +106,7 @@ impl Cause {
         };
         match self {
             Cause::Broken(message) => RunEnding::Broken(message),
-            Cause::Doomed { endpoint, reason } => {
+            Cause::Doomed { endpoint, reason, .. } => {
                 RunEnding::Broken(format!("every row of {endpoint} would fail: {reason}"))
             }
             Cause::ServerWait { endpoint, wait } => {

@@ -24,7 +24,6 @@ use crate::sink::webhook::{Parcel, Sender, Undelivered};
 use crate::template::Context;
 use crate::transport::{Bodied, Reply, RequestBody, Transport};
 
-use super::RunError;
 use super::auths::Auths;
 use super::control::Cause;
 use super::gate::LaneGate;
@@ -35,6 +34,7 @@ use super::scribe::OpenSink;
 use super::sending::{self, Way};
 use super::taking::Limits;
 use super::worker::status_words;
+use super::{RunError, keyed};
 
 /// Bytes of a reply that are looked at for its first words.
 const LOOKED_AT: usize = 1 << 16;
@@ -92,7 +92,7 @@ pub(super) fn equip(
             plan: Arc::clone(plan),
             request,
             transport: Arc::clone(transport),
-            auth: auths.open(shared, (&plan.name, plan), demo)?,
+            auth: auths.open(shared, (&keyed::place(&plan.name, false), plan), demo)?,
             limits: Limits::new(buckets(shared, position, plan)),
             counters: live::Lane::default(),
             runtime: Handle::current(),

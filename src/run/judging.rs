@@ -41,7 +41,7 @@ pub(super) fn judge(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Jud
     let failure = judged.failure;
     if is_doom(lane, failure) {
         let reason = lane.shared.masker.mask(&failure.message).into_owned();
-        lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason });
+        lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason, kind: failure.kind });
         return Step::Abandoned;
     }
     let plan = lane.plan();

@@ -11,13 +11,13 @@ use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Meta};
 use crate::transport::Transport;
 
-use super::RunError;
 use super::auths::Auths;
 use super::lane::{Lane, Shared};
 use super::notes::Notes;
 use super::pacing::Pacing;
 use super::queue::Queue;
 use super::taking::Limits;
+use super::{RunError, keyed};
 
 /// Calls that stand ready in front of the workers, for each slot.
 const READY_PER_SLOT: usize = 4;
@@ -37,7 +37,7 @@ pub(super) fn lanes(
 ) -> Result<Vec<Arc<Lane>>, RunError> {
     let endpoints = shared.plan.endpoints.iter().enumerate();
     let lane = |(index, endpoint): (usize, &EndpointPlan)| {
-        let place = format!("endpoints.{}", endpoint.name);
+        let place = keyed::place(&endpoint.name, true);
         let request =
             RequestPlan::new(endpoint, demo).map_err(|failure| RunError::Open(format!("{place}: {failure}")))?;
         let needs_body =

@@ -24,6 +24,7 @@ pub mod holds;
 mod hook;
 pub mod idempotency;
 mod judging;
+mod keyed;
 mod lane;
 mod lanes;
 mod limits;
@@ -61,6 +62,9 @@ use std::time::{Duration, SystemTime};
 use crate::journal::Counts;
 use crate::plan::Plan;
 use crate::report::Reporter;
+use crate::secret::Unset;
+
+pub use keyed::Keyed;
 
 /// How a run is begun.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,9 +81,17 @@ pub struct RunOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunError {
     /// Secrets that are missing: a usage error (exit 2), before any request.
-    Secrets(Vec<String>),
-    /// Input, sink, state or TLS (exit 3), one sentence and the way out.
+    Secrets(Vec<Unset>),
+    /// State, and what else comes from no key of the job (exit 3): one sentence and the way out.
     Open(String),
+    /// Input, sink, TLS, proxy or auth (exit 3), with the key that it comes from.
+    Key(Keyed),
+}
+
+impl From<Keyed> for RunError {
+    fn from(keyed: Keyed) -> Self {
+        Self::Key(keyed)
+    }
 }
 
 /// How a run ended.
@@ -135,6 +147,8 @@ pub struct RunReport {
     pub run: String,
     /// How it ended.
     pub ending: RunEnding,
+    /// Which key of the job that comes from, where it comes from one.
+    pub blamed: Option<Keyed>,
     /// Counts over all sessions of this run.
     pub total: Counts,
     /// Failed rows that `--failed` leaves as they are: nobody knows what the server did with their requests, and the

@@ -35,7 +35,7 @@ use super::meter::Meter;
 use super::resume;
 use super::scribe::OpenSink;
 use super::stops::Stops;
-use super::{RunError, RunOptions};
+use super::{Keyed, RunError, RunOptions, keyed};
 
 use session::Session;
 
@@ -106,11 +106,11 @@ pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunErro
         Err(_) if options.fresh => None,
         recovered => recovered.map_err(|error| cannot(error.message))?,
     };
-    let identity = resume::identity(&plan).map_err(RunError::Open)?;
+    let identity = resume::identity(&plan)?;
     let decision = resume::decide(&plan, recovered, &identity, options).map_err(RunError::Open)?;
     let demo = demo(&plan).await?;
     let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
-    let saves = Arc::new(Saves::open(&plan).map_err(RunError::Open)?);
+    let saves = Arc::new(Saves::open(&plan).map_err(|(endpoint, why)| Keyed::save(&endpoint, &why))?);
     let (masker, record_masker) = secrets.maskers();
     let transports = transports(&plan, &secrets, &masker, base.as_deref())?;
     let mut session = session::begin(&plan, &folder, decision, identity)?;
@@ -196,10 +196,7 @@ fn transports(
     let mut known: Vec<(&ClientPlan, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
     let endpoints = plan.endpoints.len();
-    let place = |(position, sender): (usize, &EndpointPlan)| match position < endpoints {
-        true => format!("endpoints.{}", sender.name),
-        false => sender.name.clone(),
-    };
+    let place = |(position, sender): (usize, &EndpointPlan)| keyed::place(&sender.name, position < endpoints);
     for (position, endpoint) in plan.senders().enumerate() {
         let transport = match known.iter().find(|(client, _)| **client == endpoint.client) {
             Some((_, transport)) => transport.clone(),
@@ -208,7 +205,7 @@ fn transports(
                     plan.senders().enumerate().find(|(_, other)| other.client == endpoint.client && needs_tls(other));
                 let opening = transport::Opening { needs_tls: secure.is_some(), secrets, masker, demo };
                 let opened = transport::open(&endpoint.client, &opening).map_err(|error| {
-                    RunError::Open(format!("{}: {error}", place(secure.unwrap_or((position, endpoint)))))
+                    Keyed::client(&place(secure.unwrap_or((position, endpoint))), error.key, &error.message)
                 })?;
                 known.push((&endpoint.client, opened.clone()));
                 opened

@@ -164,11 +164,7 @@ pub(super) fn cell(masker: &Masker, column: &ColumnPlan, context: &Context<'_>, 
                 Value::String(text) => snippet(masker, text.as_bytes()),
                 other => snippet(masker, other.to_string().as_bytes()),
             };
-            format!(
-                "`{found}` is not {}, as `as = \"{}\"` asks for; take another value, another `as`, or leave it out",
-                kind.wanted(),
-                kind.name()
-            )
+            format!("{}; take another value, another `as`, or leave it out", Unsettled::unlike(kind, &found))
         }
     })
 }

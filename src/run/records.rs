@@ -133,15 +133,14 @@ impl Taking<'_> {
     fn by_key(&self, rows: &[Arc<Row>], items: &[&Value], by: &ChunkKeyPlan) -> Result<Yield, Failure> {
         let mut owners = HashMap::<String, Vec<usize>>::new();
         for (member, row) in rows.iter().enumerate() {
-            if let Some(key) = row.get(&by.column).and_then(|value| key(&value)) {
+            if let Some(key) = by.of_row(row) {
                 owners.entry(key).or_default().push(member);
             }
         }
         let mut records = Vec::with_capacity(items.len());
         let (mut found, mut stray) = (vec![false; rows.len()], 0);
         for item in items {
-            let key = by.item.items(item).first().and_then(|value| key(value));
-            let members = key.and_then(|key| owners.get(&key));
+            let members = by.of_item(item).and_then(|key| owners.get(&key));
             stray += usize::from(members.is_none());
             for member in members.into_iter().flatten() {
                 found[*member] = true;
@@ -189,17 +188,8 @@ impl Write for Hashing {
 
 /// A row that no item is for.
 fn missing(row: &Row, by: &ChunkKeyPlan) -> String {
-    let Some(key) = row.get(&by.column).and_then(|value| key(&value)) else {
+    let Some(key) = by.of_row(row) else {
         return format!("the row has no `{}`, which would find its item (chunk.by)", by.column);
     };
     format!("the reply to its chunk has no item with {} = `{key}` (chunk.by)", by.item.source())
-}
-
-/// A value for comparing what a table of text has with what JSON has; `None`: it is nothing, which equals nothing.
-fn key(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
-    }
 }

@@ -6,7 +6,7 @@ use crate::journal::{Commit, Counts, FailedRow, Opening, Recovered, RowSet, Span
 use crate::plan::{EndpointPlan, Plan};
 use crate::source::file;
 
-use super::RunOptions;
+use super::{Keyed, RunOptions};
 
 /// What an input that can't be read twice is called in an identity.
 pub const ONCE: &str = "read once";
@@ -29,15 +29,15 @@ pub enum Decision {
 ///
 /// # Errors
 /// When an input or a file can't be read.
-pub fn identity(plan: &Plan) -> Result<Identity, String> {
+pub fn identity(plan: &Plan) -> Result<Identity, Keyed> {
     let mut identity = plan.identity.clone();
     for endpoint in &plan.endpoints {
-        let content = endpoint.source.identity().map_err(|error| error.message)?;
+        let content = endpoint.source.identity().map_err(|error| Keyed::input(endpoint, &error.message))?;
         identity.insert(content_key(endpoint), content.unwrap_or_else(|| ONCE.to_owned()));
         for sent in endpoint.body.files() {
             // Named as in the job: where the program was started makes no other file of it.
             if let (Some(name), Some(path)) = (sent.template().constant(), sent.constant()) {
-                let content = file::identity(&path).map_err(|error| error.message)?;
+                let content = file::identity(&path).map_err(|error| Keyed::body(endpoint, &error.message))?;
                 identity.insert(format!("endpoints.{}.{name} (content)", endpoint.name), content);
             }
         }

@@ -30,6 +30,7 @@ pub fn report(
         job: shared.plan.name.clone(),
         run: facts.run.clone(),
         ending,
+        blamed: None,
         total,
         unknown: left_alone(&shared.plan, written).map(|(_, rows)| rows).sum(),
         resumed_rows: facts.resumed_rows,

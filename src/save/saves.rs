@@ -50,12 +50,12 @@ impl Saves {
     ///
     /// # Errors
     /// When nothing can be saved in one of them, in words.
-    pub fn open(plan: &Plan) -> Result<Self, String> {
+    pub fn open(plan: &Plan) -> Result<Self, (String, String)> {
         let mut known: Vec<(PathBuf, Arc<Root>)> = Vec::new();
         let mut roots = Vec::with_capacity(plan.endpoints.len());
         for endpoint in &plan.endpoints {
             let root = endpoint.save.as_ref().map(|save| open(save.root(), &plan.name, &mut known)).transpose();
-            roots.push(root.map_err(|words| format!("endpoints.{}.save: {words}", endpoint.name))?);
+            roots.push(root.map_err(|words| (endpoint.name.clone(), words))?);
         }
         Ok(Self { roots, ..Self::default() })
     }

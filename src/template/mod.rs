@@ -34,6 +34,7 @@ use serde_json::Value;
 use crate::row::{Header, Row};
 use crate::secret::Secrets;
 pub(crate) use file::Piece;
+pub use path::Lacking;
 pub(crate) use path::written;
 pub(crate) use url::RESERVED;
 
@@ -287,6 +288,12 @@ impl Condition {
     #[must_use]
     pub fn is_constant(&self) -> bool {
         self.compiled.is_constant()
+    }
+
+    /// Names of the JSON body that it looks for and a reply does not have.
+    #[must_use]
+    pub fn lacking(&self, context: &Context<'_>) -> Vec<Lacking> {
+        self.compiled.lacking(context)
     }
 
     /// Whether it holds.

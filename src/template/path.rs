@@ -93,6 +93,17 @@ impl Found<'_> {
     }
 }
 
+/// A name that an object of a reply does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// The object, as the path says it, in backticks.
+    pub holder: String,
+    /// The name.
+    pub name: String,
+    /// The names that are there.
+    pub names: Vec<String>,
+}
+
 impl Plain {
     /// The value the path leads to.
     pub fn find<'a>(&self, context: &Context<'a>) -> Result<Found<'a>, RenderError> {
@@ -132,6 +143,29 @@ impl Plain {
             };
         }
         Some(Found::Json(value))
+    }
+
+    /// Where the path leaves the JSON body for a name that an object there does not have.
+    pub fn lacking(&self, context: &Context<'_>) -> Option<Lacking> {
+        let mut value = match &self.root {
+            Root::Json => context.reply?.json?,
+            Root::Column { .. } | Root::Item | Root::Text | Root::Status => return None,
+            Root::Header(_) | Root::Meta(_) | Root::Secret(_) => return None,
+        };
+        for (depth, key) in self.keys.iter().enumerate() {
+            value = match (value, key) {
+                (Value::Object(map), Key::Name(name)) => match map.get(name) {
+                    Some(value) => value,
+                    None => {
+                        let (holder, names) = (self.shown(depth), map.keys().cloned().collect());
+                        return Some(Lacking { holder, name: name.clone(), names });
+                    }
+                },
+                (Value::Array(items), Key::Index(index)) => items.get(*index)?,
+                _ => return None,
+            };
+        }
+        None
     }
 
     fn walk<'a>(&self, found: Found<'a>) -> Result<Found<'a>, RenderError> {

@@ -354,11 +354,18 @@ pub struct Opening<'a> {
 pub struct OpenError {
     /// What is wrong and how to mend it, in words.
     pub message: String,
+    /// The key that it comes from, below the endpoint's own or the job's; empty: it comes from none.
+    pub key: &'static [&'static str],
 }
 
 impl OpenError {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), key: &[] }
+    }
+
+    /// An error that comes from a key, which its words begin with.
+    fn of(key: &'static [&'static str], why: impl fmt::Display) -> Self {
+        Self { message: format!("{}: {why}", key.join(".")), key }
     }
 }
 

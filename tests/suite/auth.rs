@@ -159,6 +159,8 @@ fn wrong_credentials_stop_the_run_and_are_asked_about_once() {
     let error =
         "auth.oauth2 got no token: the server refused: 401 Unauthorized, invalid_client: who is ***, Basic ***?";
     assert!(done.stderr.contains(&format!("every row of item would fail: {error}")), "{}", done.stderr);
+    let shown = ["error[P0503]: what ended the run comes from here", "job.toml:"];
+    assert!(shown.iter().all(|words| done.stderr.contains(words)), "{}", done.stderr);
     nowhere(&job, &done);
 }
 

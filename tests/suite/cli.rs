@@ -139,6 +139,7 @@ fn every_flag_can_be_set_in_the_environment() {
         "rate",
         "from-curl",
         "from-csv",
+        "sample",
     ];
     for (name, arg) in flags() {
         let long = arg.get_long().unwrap();

@@ -13,22 +13,28 @@ use paceline::document::Document;
 use serde_json::Value;
 
 use crate::cli::paceline;
-use crate::golden::command_line;
+use crate::golden::{command_line, judge_sample, sample};
 
 /// Codes that are told of an example in a folder with an input.
 fn told(example: &Example) -> Vec<&'static str> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("products.csv"), "sku,weight\na,1\n").unwrap();
+    fs::write(folder.path().join("reply.json"), "{ \"name\": \"lamp\", \"price\": \"12.50\", \"tags\": [\"new\"] }")
+        .unwrap();
     let job = folder.path().join("job.toml");
     fs::write(&job, example.job).unwrap();
     told_of(&job, example.flags)
 }
 
 fn told_of(job: &Path, flags: &str) -> Vec<&'static str> {
-    let (overlays, options) = command_line(format!("# options: {flags}").as_bytes());
+    let line = format!("# options: {flags}");
+    let (overlays, options) = command_line(line.as_bytes());
     let mut diagnostics = Diagnostics::default();
     if let Some(document) = Document::read(job, &overlays, &mut diagnostics) {
-        compile(&document, &options, &mut diagnostics);
+        let plan = compile(&document, &options, &mut diagnostics);
+        if let (Some(plan), Some(reply)) = (plan, sample(line.as_bytes())) {
+            judge_sample(&job.parent().unwrap().join(reply), &document, &plan, &mut diagnostics);
+        }
     }
     diagnostics.list().iter().map(|diagnostic| diagnostic.code.0).collect()
 }
@@ -51,12 +57,21 @@ fn explained_examples_are_told_of_as_they_say() {
 #[test]
 fn explained_codes_without_an_example_can_have_none() {
     let without: Vec<&str> = Explanation::all().filter(|one| one.broken.is_none()).map(|one| one.code).collect();
-    assert_eq!(without, [codes::UNREADABLE, codes::OUTPUT, codes::SECRET].map(|code| code.0));
+    assert_eq!(
+        without,
+        [codes::UNREADABLE, codes::SAMPLE_FILE, codes::OUTPUT, codes::UNUSABLE, codes::SECRET].map(|code| code.0)
+    );
     let folder = tempfile::tempdir().unwrap();
     let job = folder.path().join("job.toml");
     assert_eq!(told_of(&job, ""), [codes::UNREADABLE.0], "a file that is not there");
     fs::write(&job, b"# caf\xe9\n").unwrap();
     assert_eq!(told_of(&job, ""), [codes::UNREADABLE.0], "a file in another encoding");
+    fs::write(&job, "[endpoints.price]\nurl = \"demo:/\"\ninput.values = [{ a = 1 }]\n").unwrap();
+    for (sample, words) in [("not/there.json", "not/there.json can't be read"), ("pirce=x", "did you mean `price`?")] {
+        let check = paceline(&["check", job.to_str().unwrap(), "--sample", sample]).output().unwrap();
+        let said = String::from_utf8(check.stderr).unwrap();
+        assert!(check.status.code() == Some(2) && said.contains("error[P0008]") && said.contains(words), "{said}");
+    }
     fs::write(&job, "secrets.key.env = \"NEVER_SET\"\n[endpoints.e]\nurl = \"demo:/\"\ninput.values = [{ a = 1 }]\nauth.bearer = \"{{ secrets.key }}\"\n").unwrap();
     let run = paceline(&["run", job.to_str().unwrap()]).output().unwrap();
     let said = String::from_utf8(run.stderr).unwrap();

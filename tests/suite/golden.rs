@@ -3,7 +3,8 @@
 //! A new case is two files and no code. A case that also has a `NAME.json` or a `NAME.github` is compared
 //! with what `--output json` and `--output github` say. `UPDATE_GOLDEN=1 cargo test golden` writes the second one; read
 //! it before you commit it. A first line `# options: --profile ci --set a.b=c --var x=y --limit 5` gives
-//! the case a command line. Must never skip a case.
+//! the case a command line; `--sample FILE`, from the root of the crate, is a reply to its first endpoint. Must never
+//! skip a case.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
@@ -15,6 +16,9 @@ use std::path::{Path, PathBuf};
 use paceline::compile::{self, Options};
 use paceline::diagnostic::{self, Diagnostics, Format, codes};
 use paceline::document::{Document, Overlays};
+use paceline::plan::Plan;
+use paceline::sample::{Judged, Rows, Sample, judge, tell};
+use paceline::secret::{Masker, Secrets};
 
 use crate::support::golden::{difference, is_updated};
 
@@ -55,12 +59,15 @@ fn golden_cases_have_every_code_of_the_compile_passes() {
         .map(|name| fs::read_to_string(Path::new(FOLDER).join(format!("{name}.stderr"))).unwrap_or_default())
         .collect();
     for entry in codes::TABLE {
-        // Told by `run` alone, and of a build without any kind of sink.
-        let elsewhere = [codes::SECRET, codes::OUTPUT].contains(&entry.code);
+        // Told by `run` alone, of the command line, and of a build without any kind of sink.
+        let elsewhere = ELSEWHERE.contains(&entry.code);
         let code = entry.code.0;
         assert!(elsewhere || told.contains(&format!("[{code}]")), "no case has {code}, {}", entry.title);
     }
 }
+
+/// Codes that no job file has by itself.
+const ELSEWHERE: [codes::Code; 4] = [codes::SECRET, codes::OUTPUT, codes::UNUSABLE, codes::SAMPLE_FILE];
 
 /// Names of all cases of this build, from all kinds of files: one without its job is a failure of its case.
 fn names() -> BTreeSet<String> {
@@ -108,12 +115,16 @@ fn case(name: &str, update: bool) -> Result<(), String> {
 
 /// What is told of a job file, by the ending of its golden: to people, to programs, and to GitHub.
 fn check(job: &Path) -> Result<[(&'static str, String); 3], String> {
-    let (overlays, options) = command_line(&fs::read(job).unwrap());
+    let text = fs::read(job).unwrap();
+    let (overlays, options) = command_line(&text);
     let mut diagnostics = Diagnostics::default();
     let document = Document::read(job, &overlays, &mut diagnostics);
     let plan = document.as_ref().and_then(|document| compile::compile(document, &options, &mut diagnostics));
     if plan.is_some() == diagnostics.has_errors() {
         return Err(format!("a plan and errors exclude each other: {:#?}", diagnostics.list()));
+    }
+    if let (Some(document), Some(plan), Some(sample)) = (&document, &plan, sample(&text)) {
+        judge_sample(&sample, document, plan, &mut diagnostics);
     }
     let render = |format| diagnostic::render(&diagnostics, document.as_ref(), format, false);
     let human = render(Format::Human);
@@ -129,11 +140,31 @@ fn check(job: &Path) -> Result<[(&'static str, String); 3], String> {
     }
 }
 
+/// Judges a reply in a file to the first endpoint of a job.
+pub fn judge_sample(file: &Path, document: &Document, plan: &Plan, diagnostics: &mut Diagnostics) {
+    let sample = Sample::of_bytes(fs::read(file).unwrap().into());
+    let endpoint = &plan.endpoints[0];
+    let Judged { findings, .. } =
+        judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::masked(&plan.secrets), &Masker::default());
+    tell(document, &findings, diagnostics);
+}
+
+/// The words of the first line.
+fn first_line(job: &[u8]) -> Vec<String> {
+    let first = String::from_utf8_lossy(job.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    words(first.strip_prefix("# options:").unwrap_or_default())
+}
+
+/// The reply that the first line names.
+pub fn sample(job: &[u8]) -> Option<PathBuf> {
+    let words = first_line(job);
+    words.chunks(2).find(|pair| pair[0] == "--sample").map(|pair| PathBuf::from(&pair[1]))
+}
+
 /// The options of the first line.
 pub fn command_line(job: &[u8]) -> (Overlays, Options) {
     let (mut overlays, mut options) = (Overlays::default(), Options::default());
-    let first = String::from_utf8_lossy(job.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
-    let words = words(first.strip_prefix("# options:").unwrap_or_default());
+    let words = first_line(job);
     for pair in words.chunks(2) {
         let [flag, value] = pair else { panic!("{} has no value", pair[0]) };
         match flag.as_str() {
@@ -141,6 +172,8 @@ pub fn command_line(job: &[u8]) -> (Overlays, Options) {
             "--set" => overlays.set.push(value.clone()),
             "--env-file" => overlays.env_files.push(PathBuf::from(value)),
             "--limit" => options.row_limit = Some(value.parse().unwrap()),
+            // Is no part of reading the job.
+            "--sample" => {}
             "--state" => options.state = Some(PathBuf::from(value)),
             "--var" => {
                 let (name, value) = value.split_once('=').unwrap();

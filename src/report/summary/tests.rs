@@ -16,6 +16,7 @@ pub fn report(ending: RunEnding) -> RunReport {
         job: "prices".into(),
         run: "20261120-150405-7f3a".into(),
         ending,
+        blamed: None,
         total: Counts { ok: 1000, attempts: 1037, records: 1000, ..Counts::default() },
         unknown: 0,
         resumed_rows: 0,

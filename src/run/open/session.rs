@@ -16,7 +16,7 @@ use crate::run::chunk::Cut;
 use crate::run::feeder::Selection;
 use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
-use crate::run::{RunError, heal, summing};
+use crate::run::{Keyed, RunError, heal, summing};
 use crate::sink::spool::{self, Spool};
 use crate::sink::{SinkOpening, Start, declared, spooled};
 
@@ -215,7 +215,7 @@ fn open_sinks(plan: &Plan, run: &str, state: &mut Commit) -> Result<Vec<OpenSink
             types: &declared(sink.from.iter().map(|endpoint| &plan.endpoints[*endpoint])),
         };
         let open = sink.kind.open(&opening);
-        let mut open = open.map_err(|error| RunError::Open(format!("sinks.{}: {}", sink.name, error.message)))?;
+        let mut open = open.map_err(|error| Keyed::sink(sink, &error.message))?;
         let cursor = open.commit().map_err(|error| cannot(error.message))?;
         state.cursors[position] = Some(cursor);
         sinks.push(OpenSink::new(open, sink));

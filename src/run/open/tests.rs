@@ -47,7 +47,10 @@ fn who_needs_tls_is_told_that_it_can_not_be_had() {
          [endpoints.b]\nurl = \"https://b.example/{{ row.value }}\"\ninput.range = { from = 1, to = 9 }\n",
     );
     let error = transports(&plan, &Secrets::default(), &Masker::default(), None).err().unwrap();
-    assert!(matches!(&error, RunError::Open(words) if words.starts_with("endpoints.b: ")), "{error:?}");
+    let RunError::Key(keyed) = error else { panic!("{error:?}") };
+    assert!(keyed.message.starts_with("endpoints.b: client.tls.ca: `/nowhere/ca.pem`"), "{keyed:?}");
+    let keys: Vec<String> = keyed.keys.iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["endpoints.b.client.tls.ca", "client.tls.ca", "endpoints.b"]);
 }
 
 const PAY: &str = "[endpoints.pay]\nmethod = \"POST\"\nurl = \"http://a.example/{{ row.value }}\"\n\

@@ -139,7 +139,7 @@ impl Keys {
         let used =
             |plan: &&SecretPlan| templates.iter().flatten().any(|template| template.secrets().contains(&plan.name));
         let plans: Vec<SecretPlan> = self.secrets.iter().filter(used).cloned().collect();
-        let secrets = Secrets::open(&plans).map_err(|missing| missing.join("; "))?;
+        let secrets = Secrets::open(&plans).map_err(|unset| crate::secret::unset_words(&unset))?;
         let context = Context { row: None, secrets: &secrets, reply: None };
         let render = |template: Option<&Template>| {
             let mut text = String::new();

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::atom::Atom;
 use super::compile::Formula;
-use super::path::{Plain, Root};
+use super::path::{Lacking, Plain, Root};
 use super::values::{Members, Uses};
 use super::{Context, RenderError, Scope, TemplateError, render};
 use crate::row::Fields;
@@ -110,6 +110,11 @@ impl Compiled {
     /// Whether it uses no value at all.
     pub fn is_constant(&self) -> bool {
         !self.uses.vary() && !self.uses.vars
+    }
+
+    /// Names of the JSON body that it looks for and a reply does not have.
+    pub fn lacking(&self, context: &Context<'_>) -> Vec<Lacking> {
+        self.uses.paths.iter().filter_map(|path| path.lacking(context)).collect()
     }
 
     /// Whether it holds.

@@ -81,6 +81,12 @@ where
     Ok(stream)
 }
 
+/// Keys of the job that name what is read here.
+const TLS: &[&str] = &["client", "tls"];
+const CA: &[&str] = &["client", "tls", "ca"];
+const CERT: &[&str] = &["client", "tls", "cert"];
+const KEY: &[&str] = &["client", "tls", "key"];
+
 fn configuration(plan: &TlsPlan, http: HttpVersion) -> Result<ClientConfig, OpenError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -91,10 +97,10 @@ fn configuration(plan: &TlsPlan, http: HttpVersion) -> Result<ClientConfig, Open
     let mut configuration = match &plan.identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let chain = certificates(certificate, "client.tls.cert")?;
+            let chain = certificates(certificate, CERT)?;
             builder.with_client_auth_cert(chain, private_key(key)?).map_err(|error| {
                 let (certificate, key) = (certificate.display(), key.display());
-                OpenError::new(format!("client.tls: `{certificate}` and `{key}` can't be used together: {error}"))
+                OpenError::of(TLS, format!("`{certificate}` and `{key}` can't be used together: {error}"))
             })?
         }
     };
@@ -123,7 +129,7 @@ fn versions(lowest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
 
 fn verifier(plan: &TlsPlan, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, OpenError> {
     let named = match &plan.ca {
-        Some(path) => certificates(path, "client.tls.ca")?,
+        Some(path) => certificates(path, CA)?,
         None => Vec::new(),
     };
     if !plan.verify {
@@ -131,7 +137,7 @@ fn verifier(plan: &TlsPlan, provider: Arc<CryptoProvider>) -> Result<Arc<dyn Ser
     }
     let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(named.clone(), provider);
     let verifier = verifier.map_err(|error| match &plan.ca {
-        Some(path) => OpenError::new(format!("client.tls.ca: `{}` can't be used: {error}", path.display())),
+        Some(path) => OpenError::of(CA, format!("`{}` can't be used: {error}", path.display())),
         None => OpenError::new(format!(
             "no root certificates for https: {error}; install the system's package of them \
              (Debian: ca-certificates), set SSL_CERT_FILE, or name a file in client.tls.ca"
@@ -143,20 +149,20 @@ fn verifier(plan: &TlsPlan, provider: Arc<CryptoProvider>) -> Result<Arc<dyn Ser
     })
 }
 
-fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>, OpenError> {
+fn certificates(path: &Path, key: &'static [&'static str]) -> Result<Vec<CertificateDer<'static>>, OpenError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(found) if found.is_empty() => {
-            Err(OpenError::new(format!("{key}: `{}` holds no certificate; a PEM file is expected", path.display())))
+            Err(OpenError::of(key, format!("`{}` holds no certificate; a PEM file is expected", path.display())))
         }
         Ok(found) => Ok(found),
-        Err(error) => Err(OpenError::new(format!("{key}: `{}` can't be read as PEM: {error}", path.display()))),
+        Err(error) => Err(OpenError::of(key, format!("`{}` can't be read as PEM: {error}", path.display()))),
     }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, OpenError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| {
-        OpenError::new(format!("client.tls.key: `{}` can't be read as a PEM private key: {error}", path.display()))
+        OpenError::of(KEY, format!("`{}` can't be read as a PEM private key: {error}", path.display()))
     })
 }
 

@@ -182,7 +182,7 @@ impl Proxy {
     /// # Errors
     /// When user or password can't be rendered or sent.
     fn open(url: &ProxyUrl, secrets: &Secrets) -> Result<Self, OpenError> {
-        let cannot = |why: &str| OpenError::new(format!("client.proxy: {why}"));
+        let cannot = |why: &str| OpenError::of(&["client", "proxy"], why);
         let context = Context { row: None, secrets, reply: None };
         let render = |template: &Option<Template>| {
             let mut text = String::new();

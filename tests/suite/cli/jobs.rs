@@ -169,7 +169,7 @@ fn a_secret_that_is_not_set_is_exit_2_before_any_request() {
     ));
     let said = job.said("run", &[]);
     assert_eq!(said.code, Some(2), "{}", said.err);
-    assert!(said.err.contains("NOT_SET"), "{}", said.err);
+    assert!(said.err.contains("NOT_SET") && said.err.contains("job.toml:2:"), "{}", said.err);
     assert!(!job.file("out.csv").exists());
 }
 
@@ -179,8 +179,51 @@ fn an_output_that_exists_is_exit_3() {
     fs::write(job.file("out.csv"), "precious\n").unwrap();
     let said = job.said("run", &[]);
     assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.starts_with("error: ") && said.err.contains("out.csv"), "{}", said.err);
+    assert!(said.err.starts_with("error[P0502]: sinks.") && said.err.contains("out.csv"), "{}", said.err);
+    let line = FINE.lines().position(|line| line.contains("out.csv")).unwrap() + 1;
+    assert!(said.err.contains(&format!("job.toml:{line}:")), "{}", said.err);
+    let json = job.said("run", &["--output", "json"]);
+    let json: Value = serde_json::from_str(&json.err).unwrap();
+    assert!(json["error"].as_str().unwrap().contains("out.csv"), "{json}");
+    assert_eq!(json["diagnostics"][0]["line"], line, "{json}");
     assert_eq!(fs::read_to_string(job.file("out.csv")).unwrap(), "precious\n");
+}
+
+#[test]
+fn what_can_not_be_opened_is_told_at_its_key() {
+    for (code, key, beside) in [
+        ("P0503", "client.tls.ca = \"blocked\"", "url = \"https://a.invalid/{{ row.value }}\""),
+        ("P0502", "save.path = \"blocked/{{ row.value }}.json\"", "url = \"demo:/items/{{ row.value }}\""),
+    ] {
+        let job = Job::new(&format!(
+            "[endpoints.item]\n{key}\n{beside}\ninput.range = {{ from = 1, to = 3 }}\n[sinks.out]\npath = \"out.csv\"\n"
+        ));
+        fs::write(job.file("blocked"), "a file, and no folder\n").unwrap();
+        let said = job.said("run", &[]);
+        assert_eq!(said.code, Some(3), "{}", said.err);
+        assert!(said.err.starts_with(&format!("error[{code}]: endpoints.item")), "{}", said.err);
+        assert!(said.err.contains("job.toml:2:") && said.err.contains(key), "{}", said.err);
+        assert!(!job.file("out.csv").exists());
+    }
+}
+
+#[test]
+fn a_sample_is_judged_and_its_record_shown() {
+    let job = Job::new(FINE);
+    fs::write(job.file("reply.json"), "{\"id\": 7}").unwrap();
+    let said = job.said("check", &["--sample", "reply.json"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let shown = "item: the reply of reply.json gives 1 record\n  value  1\n  id     7\n";
+    assert!(said.out.starts_with("ok: job.toml (") && said.out.ends_with(shown), "{}", said.out);
+    let json = job.said("check", &["--sample", "item=reply.json", "--output", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["samples"][0]["record"], serde_json::json!({ "value": 1, "id": 7 }), "{json}");
+    fs::write(job.file("reply.json"), "{\"idd\": 7}").unwrap();
+    let slip = job.said("check", &["--sample", "reply.json"]);
+    assert!(slip.code == Some(0) && slip.err.starts_with("warning[P0307]: the sample has no `id`"), "{}", slip.err);
+    assert!(slip.err.contains("did you mean `idd`?"), "{}", slip.err);
+    let two = job.said("check", &["job.toml", "--sample", "reply.json"]);
+    assert_eq!((two.code, two.out.as_str()), (Some(2), ""), "a sample is for one job");
 }
 
 #[cfg(unix)]

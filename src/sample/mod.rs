@@ -1,0 +1,112 @@
+//! A reply that is at hand, judged as a run would judge it: is it accepted, which records does it give, and what in
+//! the job finds nothing in it.
+//!
+//! `check --sample` takes the reply from a file. What is found carries the path of the key that it is about, and
+//! [`tell()`] makes diagnostics of it. Must never send anything, and never take a reply for better than a run would.
+
+mod columns;
+mod judge;
+mod leave;
+mod read;
+mod rows;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::{HeaderMap, Uri};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::Code;
+use crate::document::KeyPath;
+use crate::retry::Then;
+use crate::transport::Reply;
+
+pub use judge::judge;
+pub use rows::Rows;
+pub use tell::tell;
+
+/// A reply.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What messages call it: `the sample`, `the reply`.
+    pub called: &'static str,
+    /// Its status; `None`: nobody knows it, and it is taken for one that the job expects.
+    pub status: Option<u16>,
+    /// Its headers; `None`: nobody knows them, and nothing is said of what looks at them.
+    pub headers: Option<HeaderMap>,
+    /// Its body, decoded.
+    pub body: Bytes,
+    /// The URL that gave it.
+    pub url: Uri,
+}
+
+impl From<&Reply> for Sample {
+    fn from(reply: &Reply) -> Self {
+        Self {
+            called: "the reply",
+            status: Some(reply.status.as_u16()),
+            headers: Some(reply.headers.clone()),
+            body: reply.body.clone(),
+            url: reply.url.clone(),
+        }
+    }
+}
+
+/// What a run would make of a reply.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// These records: kept columns of the input, extracted columns, and `body` where that is asked for. What other
+    /// meta columns tell belongs to an attempt, and there was none.
+    Accepted(Vec<Map<String, Value>>),
+    /// A rule decides: its position, and what it says.
+    Ruled(usize, Then),
+    /// It fails; the findings say why.
+    Refused,
+}
+
+/// What was made of a reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What a run would make of it.
+    pub verdict: Verdict,
+    /// What does not fit, in the order of the job's keys.
+    pub findings: Vec<Finding>,
+}
+
+/// Something of the job that does not fit the reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which kind.
+    pub code: Code,
+    /// The key; where nothing stands there, what it is below of is meant.
+    pub key: KeyPath,
+    /// Which bytes of the text there, if not all.
+    pub range: Option<Range<usize>>,
+    /// What does not fit.
+    pub message: String,
+    /// How it is mended.
+    pub help: String,
+}
+
+impl Finding {
+    fn new(code: Code, key: KeyPath, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code, key, range: None, message: message.into(), help: help.into() }
+    }
+
+    fn within(self, range: Range<usize>) -> Self {
+        Self { range: Some(range), ..self }
+    }
+}
+
+/// Bytes of a value that a message shows.
+const SHOWN: usize = 60;
+
+/// A value as messages show it: on one line and not endless.
+fn shown(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() { plain + "…" } else { plain }
+}
