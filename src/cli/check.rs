@@ -1,4 +1,5 @@
-//! `paceline check`: every job file, everything that is wrong with it, without a runtime or a network.
+//! `paceline check`: every job file, everything that is wrong with it, without a runtime or a network unless it is
+//! asked to look there too (`online.rs`).
 
 mod samples;
 
@@ -6,13 +7,15 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::args::{CheckArgs, JobArgs};
+use super::args::{CheckArgs, JobArgs, Online};
 use super::exit::Exit;
 use super::load::Reading;
+use super::online;
 use super::print::Printer;
 use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
 use crate::plan::Plan;
 use crate::report::text::counted;
+use crate::run::probe::Tried;
 use samples::Judgement;
 
 /// Checks all files; one bad file does not keep the others from being looked at.
@@ -28,12 +31,35 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         let size = reading.plan.as_ref().map(|plan| Size::of(plan, &mut reading.diagnostics));
         let samples = sampled(args, &mut reading);
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
-        if fine.is_none() {
-            exit = Exit::Usage;
-        }
-        say(args, path, &reading, (fine, &samples), print);
+        let (tried, ended) = fine.and_then(|_| ask(args, &mut reading)).unzip();
+        exit = match (fine, ended.unwrap_or(Exit::Fine)) {
+            (None, _) => Exit::Usage,
+            // What is wrong with a file counts for more than what is wrong elsewhere.
+            (Some(_), Exit::Broken) if exit != Exit::Usage => Exit::Broken,
+            (Some(_), Exit::Fine | Exit::Broken) => exit,
+            (Some(_), ended) => ended,
+        };
+        let fine = fine.filter(|_| ended.is_none_or(|ended| ended == Exit::Fine));
+        say(args, path, &reading, &Found { fine, samples, tried }, print);
     }
     exit
+}
+
+/// What there is to say of a job beside what is wrong with it.
+#[derive(Debug, Default)]
+struct Found {
+    /// How large it is, if nothing is wrong.
+    fine: Option<Size>,
+    samples: Vec<Judgement>,
+    /// What was asked of its servers; `None`: they were not asked.
+    tried: Option<Vec<Tried>>,
+}
+
+/// Asks the servers of a job that is right so far, where that is wanted.
+fn ask(args: &CheckArgs, reading: &mut Reading) -> Option<(Vec<Tried>, Exit)> {
+    let Reading { plan, document, diagnostics } = reading;
+    let (plan, document) = plan.as_ref().zip(document.as_ref()).filter(|_| args.online != Online::Off)?;
+    Some(online::ask(plan, document, (args.online, args.no_secrets), diagnostics))
 }
 
 /// What was made of the replies that `--sample` names; nothing where the job itself is wrong.
@@ -59,28 +85,29 @@ fn without_secrets(args: &CheckArgs, print: &mut Printer) -> JobArgs {
 
 /// For people, what is wrong goes to standard error and what is right to standard output; programs
 /// get both on standard output.
-fn say(
-    args: &CheckArgs,
-    path: &Path,
-    reading: &Reading,
-    (fine, samples): (Option<Size>, &[Judgement]),
-    print: &mut Printer,
-) {
+fn say(args: &CheckArgs, path: &Path, reading: &Reading, found: &Found, print: &mut Printer) {
     let (format, quiet) = (args.speech.output, args.speech.quiet);
-    let ok = |size: Size| {
-        let first = format!("ok: {} ({})", path.display(), size.words());
-        std::iter::once(first).chain(samples.iter().map(Judgement::words)).collect::<Vec<_>>().join("\n")
-    };
+    let shown = if quiet { String::new() } else { found.words(path) };
     match format {
         Format::Human => {
             print.err(&reading.text(format, print.color_err(), quiet));
-            print.out(&fine.filter(|_| !quiet).map(ok).unwrap_or_default());
+            print.out(&shown);
         }
-        Format::Json => print.out(&object(path, &reading.text(format, false, quiet), fine, samples).to_string()),
+        Format::Json => print.out(&object(path, &reading.text(format, false, quiet), found).to_string()),
         Format::Github => {
             print.out(&reading.text(format, false, quiet));
-            print.out(&fine.filter(|_| !quiet).map(ok).unwrap_or_default());
+            print.out(&shown);
         }
+    }
+}
+
+impl Found {
+    /// For people: that all is well, what samples give, and what servers said.
+    fn words(&self, path: &Path) -> String {
+        let ok = |size: Size| format!("ok: {} ({})", path.display(), size.words());
+        let samples = self.samples.iter().filter(|_| self.fine.is_some()).map(Judgement::words);
+        let table = self.tried.iter().filter(|tried| !tried.is_empty()).map(|tried| online::table(tried));
+        self.fine.map(ok).into_iter().chain(samples).chain(table).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -120,7 +147,8 @@ impl Size {
 }
 
 /// One object for each file: the diagnostics' own object, and what is known beside them.
-fn object(path: &Path, diagnostics: &str, fine: Option<Size>, samples: &[Judgement]) -> Value {
+fn object(path: &Path, diagnostics: &str, found: &Found) -> Value {
+    let Found { fine, samples, tried } = found;
     let mut object = Map::new();
     object.insert("file".to_owned(), json!(path.display().to_string()));
     object.insert("ok".to_owned(), json!(fine.is_some()));
@@ -131,6 +159,9 @@ fn object(path: &Path, diagnostics: &str, fine: Option<Size>, samples: &[Judgeme
     }
     if !samples.is_empty() {
         object.insert("samples".to_owned(), samples.iter().map(Judgement::json).collect());
+    }
+    if let Some(tried) = tried {
+        object.insert("online".to_owned(), online::list(tried));
     }
     match serde_json::from_str(diagnostics) {
         Ok(Value::Object(rendered)) => object.extend(rendered),
@@ -155,11 +186,11 @@ mod tests {
     #[test]
     fn one_object_for_each_file() {
         let path = Path::new("x.toml");
-        let good = object(path, r#"{"diagnostics":[]}"#, Some(SIZE), &[]);
+        let good = object(path, r#"{"diagnostics":[]}"#, &Found { fine: Some(SIZE), ..Found::default() });
         let expected =
             json!({ "file": "x.toml", "ok": true, "endpoints": 1, "rows": 1000, "sinks": 2, "diagnostics": [] });
         assert_eq!(good, expected);
-        let bad = object(path, r#"[{"code":"P0101"}]"#, None, &[]);
+        let bad = object(path, r#"[{"code":"P0101"}]"#, &Found::default());
         assert_eq!(bad, json!({ "file": "x.toml", "ok": false, "diagnostics": [{ "code": "P0101" }] }));
     }
 }

@@ -15,6 +15,7 @@ mod init;
 mod kinds;
 mod load;
 mod man;
+mod online;
 mod plan;
 pub mod print;
 mod run;

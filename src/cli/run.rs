@@ -138,7 +138,7 @@ fn refuse(error: &RunError, job: &JobText, speech: OutputArgs, print: &mut Print
 }
 
 /// The error at the nearest of its keys that stands in the job.
-fn placed(keyed: &Keyed, document: &Document) -> Diagnostic {
+pub(super) fn placed(keyed: &Keyed, document: &Document) -> Diagnostic {
     let diagnostic = Diagnostic::error(keyed.code, &keyed.message);
     match keyed.keys.iter().find(|key| document.get(key).is_some()) {
         Some(key) => diagnostic.at(document.mark(key), ""),

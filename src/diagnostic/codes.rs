@@ -2,7 +2,7 @@
 //! explanation in `explain/CODE.md`: without it the program does not build.
 //!
 //! P00xx file and syntax, P01xx shape (keys, types, units), P02xx names, P03xx templates and paths,
-//! P04xx conflicts and suspicious settings, P05xx inputs and outputs, P06xx secrets.
+//! P04xx conflicts and suspicious settings, P05xx inputs and outputs, P06xx secrets, P07xx what servers say.
 
 /// A stable code of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +69,10 @@ codes! {
     SECRET = "P0601", "a secret that is not set";
     SECRET_EXPOSED = "P0602", "a secret that would go where it must not";
     SECRET_IN_FILE = "P0603", "a secret that stands in the job file";
+    UNREACHABLE = "P0701", "a server that can't be reached";
+    NOT_ANSWERED = "P0702", "a request that got no reply";
+    CERTIFICATE_ENDS = "P0703", "a certificate that ends soon";
+    REPLY_REFUSED = "P0704", "a reply that fails its row";
 }
 
 #[cfg(test)]

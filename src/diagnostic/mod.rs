@@ -132,6 +132,11 @@ impl Diagnostics {
         }
     }
 
+    /// Adds all of these.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// Takes over what was told of another text, which is `source` of the document.
     pub(crate) fn adopt(&mut self, mut told: Self, source: usize) {
         let labels = told.list.iter_mut().flat_map(|one| one.primary.iter_mut().chain(&mut one.others));

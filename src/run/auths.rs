@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::auth::{self, Auth};
 use crate::document::KeyPath;
 use crate::plan::EndpointPlan;
+use crate::secret::{Masker, Secrets};
 
-use super::lane::Shared;
 use super::{Keyed, RunError};
 
 /// What was opened for a kind and an identity.
@@ -29,7 +29,7 @@ impl Auths {
     /// When something that is the same for every row can't be had.
     pub fn open(
         &mut self,
-        shared: &Shared,
+        (secrets, masker): (&Secrets, &Masker),
         (place, endpoint): (&KeyPath, &EndpointPlan),
         demo: Option<&str>,
     ) -> Result<Option<Arc<dyn Auth>>, RunError> {
@@ -39,12 +39,7 @@ impl Auths {
         if let Some(known) = self.known.iter().find(same) {
             return Ok(known.auth.clone());
         }
-        let opening = auth::Opening {
-            secrets: &shared.secrets,
-            masker: &shared.masker,
-            demo,
-            user_agent: &endpoint.client.user_agent,
-        };
+        let opening = auth::Opening { secrets, masker, demo, user_agent: &endpoint.client.user_agent };
         let auth = plan.open(&opening);
         let auth = auth.map_err(|words| Keyed::auth(place, plan.kind(), &words))?;
         self.known.push(Known { kind: plan.kind(), identity, auth: auth.clone() });

@@ -34,7 +34,7 @@ use super::scribe::OpenSink;
 use super::sending::{self, Way};
 use super::taking::Limits;
 use super::worker::status_words;
-use super::{RunError, keyed};
+use super::{RunError, idempotency, keyed};
 
 /// Bytes of a reply that are looked at for its first words.
 const LOOKED_AT: usize = 1 << 16;
@@ -92,7 +92,7 @@ pub(super) fn equip(
             plan: Arc::clone(plan),
             request,
             transport: Arc::clone(transport),
-            auth: auths.open(shared, (&keyed::place(&plan.name, false), plan), demo)?,
+            auth: auths.open((&shared.secrets, &shared.masker), (&keyed::place(&plan.name, false), plan), demo)?,
             limits: Limits::new(buckets(shared, position, plan)),
             counters: live::Lane::default(),
             runtime: Handle::current(),
@@ -162,11 +162,7 @@ impl Hook {
         if let Some(plan) = &self.plan.idempotency {
             let content = format!("{} {}", parcel.form, plan.content);
             let key = self.shared.keys.delivery(&self.sink, parcel.bytes, &content);
-            let text = if plan.quoted { format!("\"{key}\"") } else { key };
-            // Hexadecimal digits, dashes and quotes stand in any header.
-            if let Ok(value) = HeaderValue::from_str(&text) {
-                headers.insert(plan.header.clone(), value);
-            }
+            idempotency::put(plan, key, headers);
         }
         Ok(request)
     }

@@ -6,6 +6,9 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use http::{HeaderMap, HeaderValue};
+
+use crate::plan::IdempotencyPlan;
 
 /// The namespace of all keys: UUIDv5 of `paceline:idempotency-key` in the namespace of URLs.
 const NAMESPACE: [u8; 16] =
@@ -47,6 +50,15 @@ impl Keys {
     pub fn delivery(&self, sink: &str, (from, to): (u64, u64), content: &str) -> String {
         // No endpoint's: there the second line holds digits alone.
         text(uuid5(self.namespace, &format!("{sink}\nbytes {from} to {to}\n{content}")))
+    }
+}
+
+/// Puts a key into the header that a plan names.
+pub fn put(plan: &IdempotencyPlan, key: String, headers: &mut HeaderMap) {
+    let text = if plan.quoted { format!("\"{key}\"") } else { key };
+    // Hexadecimal digits, dashes and quotes stand in any header.
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        headers.insert(plan.header.clone(), value);
     }
 }
 

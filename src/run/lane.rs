@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{HeaderValue, Request};
+use http::Request;
 use serde_json::{Map, Value};
 
 use crate::auth::Auth;
@@ -23,7 +23,7 @@ use crate::transport::{Reply, RequestBody, Transport, socket};
 
 use super::chain::{Chain, Chains};
 use super::control::Control;
-use super::idempotency::Keys;
+use super::idempotency::{self, Keys};
 use super::limits::AllLimits;
 use super::live::{self, Counted, Live, Raised};
 use super::mailbox::Mailbox;
@@ -208,11 +208,7 @@ impl Lane {
         if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
             let page = page.map_or(0, |page| page.number);
             let key = self.shared.keys.key(&self.plan().name, &plan.content, row.ordinals(), page);
-            let text = if plan.quoted { format!("\"{key}\"") } else { key };
-            // Hexadecimal digits, dashes and quotes stand in any header.
-            if let Ok(value) = HeaderValue::from_str(&text) {
-                request.headers_mut().insert(plan.header.clone(), value);
-            }
+            idempotency::put(plan, key, request.headers_mut());
         }
         Ok(request)
     }

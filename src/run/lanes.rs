@@ -54,7 +54,7 @@ pub(super) fn lanes(
             needs_utf8: endpoint.columns.iter().any(|column| column.extractor.needs() == Need::Utf8),
             reads_body: needs_body || endpoint.meta.contains(&Meta::Body) || judges_body(endpoint),
             asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
-            auth: auths.open(shared, (&place, endpoint), demo)?,
+            auth: auths.open((&shared.secrets, &shared.masker), (&place, endpoint), demo)?,
             slots,
             request,
             transport: transports[index].clone(),

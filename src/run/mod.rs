@@ -36,6 +36,7 @@ mod open;
 mod outages;
 mod pacing;
 mod post;
+pub mod probe;
 mod queue;
 mod reading;
 mod records;

@@ -222,7 +222,7 @@ fn needs_tls(endpoint: &EndpointPlan) -> bool {
     endpoint.needs_tls() || endpoint.auth.as_ref().and_then(|auth| auth.url()).is_some_and(is_tls)
 }
 
-async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
+pub(super) async fn demo(plan: &Plan) -> Result<Option<Demo>, RunError> {
     if !plan.uses_demo() {
         return Ok(None);
     }

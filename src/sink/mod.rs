@@ -204,6 +204,12 @@ pub trait SinkKind: Debug + Send + Sync {
         true
     }
 
+    /// Whether the server that it writes to lets us in: asked once, and nothing is written. `None`: it has none, or sends
+    /// requests as endpoints do. Blocking.
+    fn knock(&self) -> Option<Result<(), SinkError>> {
+        None
+    }
+
     /// Opens the output and, where it is a file, takes its lock first ([`claim`]), which the sink holds as
     /// long as it lives. Nothing is lost before the first commit: what a new run finds stays as it is
     /// where it appends, and the commit that follows gives the cursor behind it.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, StatusCode, Uri};
 
@@ -19,6 +20,7 @@ use super::pool::http1::Http1Connection;
 use super::pool::http2::Http2Connection;
 use super::pool::{Host, Lease, Pool, Seat};
 use super::proxy::environment::LookUp;
+use super::reach::Reached;
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
 use super::{
@@ -65,6 +67,18 @@ impl HyperTransport {
             compression: plan.compression,
             cookies: plan.cookies.then(Jar::default),
         })
+    }
+
+    /// Connects to the server of a URL within `limit`, and hangs up: nothing is sent.
+    ///
+    /// # Errors
+    /// When it can't be reached.
+    pub async fn reach(&self, url: &Uri, limit: Duration) -> Result<Reached, Failure> {
+        let origin = Origin::of(url).map_err(|why| Failure::unsent(FailureKind::Request, why))?;
+        let host = self.pool.host(origin, clock::now());
+        let mut timings = Timings::default();
+        let link = self.connector.connect(&host, limit, &mut timings).await?;
+        Ok(Reached::of(&link, &host, timings))
     }
 
     async fn follow(&self, mut call: Call<'_>) -> Result<Reply, Failure> {

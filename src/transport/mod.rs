@@ -26,6 +26,7 @@ mod hyper;
 mod lossy;
 mod pool;
 pub(crate) mod proxy;
+pub mod reach;
 pub(crate) mod redirect;
 pub(crate) mod reference;
 #[cfg(feature = "surf")]

@@ -59,7 +59,19 @@ fn explained_codes_without_an_example_can_have_none() {
     let without: Vec<&str> = Explanation::all().filter(|one| one.broken.is_none()).map(|one| one.code).collect();
     assert_eq!(
         without,
-        [codes::UNREADABLE, codes::SAMPLE_FILE, codes::OUTPUT, codes::UNUSABLE, codes::SECRET].map(|code| code.0)
+        [
+            codes::UNREADABLE,
+            codes::SAMPLE_FILE,
+            codes::OUTPUT,
+            codes::UNUSABLE,
+            codes::SECRET,
+            // What servers say: tests/suite/online.rs has each of them.
+            codes::UNREACHABLE,
+            codes::NOT_ANSWERED,
+            codes::CERTIFICATE_ENDS,
+            codes::REPLY_REFUSED,
+        ]
+        .map(|code| code.0)
     );
     let folder = tempfile::tempdir().unwrap();
     let job = folder.path().join("job.toml");

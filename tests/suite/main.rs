@@ -73,6 +73,8 @@ mod nginx_tls;
 /// Objects in buckets: every record once.
 #[cfg(feature = "s3")]
 mod objects;
+/// What servers say when a check asks them, and what that leaves undone.
+mod online;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Lists walked from page to page.

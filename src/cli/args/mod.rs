@@ -22,7 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::exit;
 
-pub use check::CheckArgs;
+pub use check::{CheckArgs, Online};
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use explain::ExplainArgs;

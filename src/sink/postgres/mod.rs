@@ -181,6 +181,10 @@ impl SinkKind for PostgresPlan {
         Ok(())
     }
 
+    fn knock(&self) -> Option<Result<(), SinkError>> {
+        Some(server::knock(&self.0))
+    }
+
     fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
         let server = Server::new(&self.0, opening.run, opening.name);
         let have = server.begin(opening.start == Start::New)?;

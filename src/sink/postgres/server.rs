@@ -16,6 +16,15 @@ use crate::sink::spooled::{Destination, Head, Line, Lines, Setback};
 
 /// A step that has not ended by then has failed.
 const STEP: Duration = Duration::from_secs(300);
+/// Whoever only wants to be let in waits no longer.
+const KNOCK: Duration = Duration::from_secs(30);
+
+/// Whether the server of a target lets us in: no table is looked at.
+pub(super) fn knock(target: &Target) -> Result<(), SinkError> {
+    let asked = Asking::default().wait(KNOCK, async { connect(target).await.map(drop) });
+    asked.map_err(|setback| SinkError::new(setback.map(|words| format!("{}: {words}", target.name)).words()))
+}
+
 /// See the module.
 pub(super) struct Server {
     who: Who,

@@ -21,6 +21,9 @@ use crate::sink::{OnExisting, SinkError};
 const STEP: Duration = Duration::from_secs(3600);
 /// For how long the beginning of a session asks.
 const BEGIN: Duration = Duration::from_secs(60);
+/// Whoever only wants to be let in waits no longer.
+const KNOCK: Duration = Duration::from_secs(30);
+
 /// See the module.
 pub(super) struct Bucket {
     who: Who,
@@ -169,6 +172,16 @@ impl Bucket {
     pub fn begin(&self, is_new: bool) -> Result<Option<u64>, SinkError> {
         let begun = begin(is_new, BEGIN, || self.who.begin(is_new));
         begun.map_err(|setback| SinkError::new(self.who.placed(setback).words()))
+    }
+
+    /// Whether the bucket lets us see what is in it.
+    pub fn knock(&mut self) -> Result<(), SinkError> {
+        let prefix = self.who.target.place.parts();
+        let looked = match self.who.connect() {
+            Ok(objects) => self.asking.wait(KNOCK, async { objects.list(&prefix, None).await.map(drop) }),
+            Err(setback) => Err(setback),
+        };
+        looked.map_err(|setback| SinkError::new(self.who.placed(setback).words()))
     }
 
     fn try_reach(&mut self) -> Result<u64, Setback> {

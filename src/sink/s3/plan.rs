@@ -99,6 +99,10 @@ impl SinkKind for S3Plan {
         Ok(())
     }
 
+    fn knock(&self) -> Option<Result<(), SinkError>> {
+        Some(Bucket::new(&self.0, "", "").map_err(SinkError::new).and_then(|mut bucket| bucket.knock()))
+    }
+
     fn open(&self, opening: &SinkOpening<'_>) -> Result<Box<dyn Sink>, SinkError> {
         let bucket = Bucket::new(&self.0, opening.run, opening.name).map_err(SinkError::new)?;
         let have = bucket.begin(opening.start == Start::New)?;

@@ -3,6 +3,7 @@
 //! The configuration is made when it is first needed, so that plain HTTP works on a machine without
 //! root certificates. Must never accept a certificate unseen unless `client.tls.verify = false` says so.
 
+mod expiry;
 mod verify;
 
 use std::io;
@@ -19,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub(in crate::transport) use self::expiry::ends;
 use self::verify::{Naming, Unverified, is_authority};
 use crate::retry::{Failure, FailureKind};
 use crate::transport::{HttpVersion, OpenError, TlsPlan, TlsVersion};

@@ -106,6 +106,15 @@ impl Wire {
         Self { stream: Stream::Nested(Box::new(stream)), traffic: Arc::default(), deaf: false }
     }
 
+    /// The TLS session with whoever is at its other end; `None`: there is none.
+    pub fn session(&self) -> Option<&rustls::ClientConnection> {
+        match &self.stream {
+            Stream::Plain(_) | Stream::Unix(_) => None,
+            Stream::Tls(stream) => Some(stream.get_ref().1),
+            Stream::Nested(stream) => Some(stream.get_ref().1),
+        }
+    }
+
     /// What moves over it.
     pub fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)

@@ -1,0 +1,248 @@
+//! Endpoints: connect, prove, ask with one row, and judge what is said.
+//!
+//! The ways of a request are those of a run: its connections, auth, limits and timeouts. Must never send a request that
+//! may change something unless asked to, nor the same one a second time, but for what a refused token is renewed for.
+
+use std::sync::Arc;
+
+use http::{Request, Uri};
+
+use super::around::{Around, HELD, NO_SECRETS, known_url, late, words};
+use super::first::{First, first};
+use super::hosts::{Hosts, Near, Ways};
+use super::{LONGEST, Outcome, ProbeOptions, Records, Tried, What};
+use crate::auth::Auth;
+use crate::clock;
+use crate::document::KeyPath;
+use crate::limit::Buckets;
+use crate::plan::request::RequestPlan;
+use crate::plan::{EndpointPlan, Plan};
+use crate::retry::{Failure, FailureKind, RetryPlan};
+use crate::row::Row;
+use crate::run::RunError;
+use crate::run::auths::Auths;
+use crate::run::idempotency;
+use crate::run::taking::Limits;
+use crate::run::worker::status_words;
+use crate::sample::{Judged, Verdict};
+use crate::template::Context;
+use crate::transport::{Opening, RequestBody};
+
+/// See the module.
+pub(super) struct World<'p> {
+    pub around: Around<'p>,
+    hosts: Hosts,
+    auths: Auths,
+    /// What was tried so far.
+    pub tried: Vec<Tried>,
+}
+
+/// What a party is opened with.
+type Opened = (Ways, Option<Arc<dyn Auth>>, RequestPlan);
+
+/// Who asks: an endpoint, or a sink that sends requests.
+pub(super) struct Party {
+    pub plan: EndpointPlan,
+    key: KeyPath,
+    request: RequestPlan,
+    pub ways: Ways,
+    /// What proves who asks while it is asked.
+    pub auth: Option<Arc<dyn Auth>>,
+    pub limits: Limits,
+}
+
+impl<'p> World<'p> {
+    /// Nothing is tried yet.
+    ///
+    /// # Errors
+    /// When secrets are missing.
+    pub async fn open(plan: &'p Plan, options: ProbeOptions) -> Result<Self, RunError> {
+        let around = Around::open(plan, options).await?;
+        Ok(Self { around, hosts: Hosts::default(), auths: Auths::default(), tried: Vec::new() })
+    }
+
+    /// Notes what came of something.
+    pub(super) fn tell(&mut self, key: KeyPath, what: What, outcome: Outcome) {
+        self.tried.push(Tried { key, what, outcome });
+    }
+
+    /// Tries an endpoint, with the first of the records `given` where it reads those of another. Its own records.
+    pub async fn endpoint(&mut self, position: usize, given: Option<Records>) -> Option<Records> {
+        let plan = self.around.plan;
+        let endpoint = &plan.endpoints[position];
+        let key = KeyPath::of(["endpoints", endpoint.name.as_str()]);
+        if self.around.lacks_secrets(endpoint, &format!("endpoints.{}.", endpoint.name)) {
+            let what = first_request(endpoint, endpoint.method.to_string());
+            self.tell(key, what, Outcome::Left(NO_SECRETS.to_owned()));
+            return None;
+        }
+        let row = match first(endpoint, given).await {
+            First::Row(row) => Ok(row),
+            First::None(why) => Err(why),
+            First::Unread(words) => {
+                let what = What::Input(endpoint.source.describe());
+                self.tell(key.key("input"), what, Outcome::Failed(self.around.masked(&words)));
+                return None;
+            }
+        };
+        let buckets = self.around.buckets(endpoint, Some(self.around.own(position)));
+        let party = self.party(endpoint, key, buckets)?;
+        self.try_row(&party, row).await
+    }
+
+    /// Opens what is needed to ask; tells what can't be had.
+    pub(super) fn party(&mut self, plan: &EndpointPlan, key: KeyPath, buckets: Vec<Arc<Buckets>>) -> Option<Party> {
+        // Nothing is tried twice, tokens neither.
+        let plan = EndpointPlan { retry: RetryPlan { attempts: 1, ..plan.retry.clone() }, ..plan.clone() };
+        match self.opened(&plan, &key) {
+            Ok((ways, auth, request)) => Some(Party { plan, key, request, ways, auth, limits: Limits::new(buckets) }),
+            Err((below, words)) => {
+                let outcome = Outcome::Failed(self.around.masked(&words));
+                self.tell(key.key(below), first_request(&plan, plan.method.to_string()), outcome);
+                None
+            }
+        }
+    }
+
+    /// Connections, auth and requests, or the key and the words of what can't be had.
+    fn opened(&mut self, plan: &EndpointPlan, key: &KeyPath) -> Result<Opened, (&'static str, String)> {
+        let Around { secrets, masker, base, .. } = &self.around;
+        let demo = base.as_deref();
+        let opening = Opening { needs_tls: plan.needs_tls(), secrets, masker, demo };
+        let ways = self.hosts.ways(&plan.client, &opening).map_err(|error| ("client", error.message))?;
+        let auth = self.auths.open((secrets, masker), (key, plan), demo).map_err(|error| ("auth", words(error)))?;
+        let request = RequestPlan::new(plan, demo).map_err(|failure| ("url", failure.message))?;
+        Ok((ways, auth, request))
+    }
+
+    /// Connects, and asks with the row where there is one and that may be done.
+    async fn try_row(&mut self, party: &Party, row: Result<Arc<Row>, String>) -> Option<Records> {
+        let base = self.around.base.as_deref();
+        let request = match row.as_ref().map(|row| party.build(&self.around, Some(row))) {
+            Ok(Ok(request)) => Some(request),
+            Err(_) => None,
+            Ok(Err(failure)) => {
+                let what = first_request(&party.plan, party.plan.method.to_string());
+                let outcome = Outcome::Failed(self.around.masked(&failure.message));
+                self.tell(party.key.key("url"), what, outcome);
+                return None;
+            }
+        };
+        let url =
+            request.as_ref().map_or_else(|| known_url(&party.plan.url, base), |request| Some(request.uri().clone()));
+        let is_there = self.connect(party, url).await;
+        let shown =
+            request.as_ref().map_or_else(|| party.plan.method.to_string(), |request| self.around.shown(request));
+        let what = first_request(&party.plan, shown);
+        let held_back = !party.plan.method.is_safe() && !self.around.options.sends;
+        let left = match (row, request) {
+            (Ok(row), Some(request)) if is_there && !held_back => return self.ask(party, what, &row, request).await,
+            _ if !is_there => "its server can't be reached".to_owned(),
+            (Err(why), _) => why,
+            _ => format!("{} may change something: --online=send sends it", party.plan.method),
+        };
+        self.tell(party.key.clone(), what, Outcome::Left(left));
+        if is_there {
+            self.token(party).await;
+        }
+        None
+    }
+
+    /// Connects to the server of a URL, and to that of tokens; whether all of them are there.
+    pub(super) async fn connect(&mut self, party: &Party, url: Option<Uri>) -> bool {
+        let tokens = party.plan.auth.as_ref().and_then(|auth| self.around.rendered(auth.url()?));
+        let places =
+            url.map(|url| (party.key.key("url"), url)).into_iter().chain(tokens.map(|url| (party.auth_key(), url)));
+        let mut are_there = true;
+        for (key, url) in places {
+            let near = Near {
+                key,
+                limit: party.plan.timeout.connect,
+                masker: &self.around.masker,
+                demo: self.around.base.as_deref(),
+            };
+            let (tried, is_there) = self.hosts.reach(&url, &party.plan.client, &party.ways, &near).await;
+            self.tried.extend(tried);
+            are_there &= is_there;
+        }
+        are_there
+    }
+
+    /// Fetches a token, where one is fetched.
+    pub(super) async fn token(&mut self, party: &Party) {
+        if party.plan.auth.as_ref().is_none_or(|auth| auth.url().is_none()) {
+            return;
+        }
+        let began = clock::now();
+        let proved = tokio::time::timeout(LONGEST, self.around.prove(party)).await;
+        let outcome = match proved {
+            Ok(Ok(())) => Outcome::Fine(clock::now() - began),
+            Ok(Err(words)) => Outcome::Failed(self.around.masked(&words)),
+            Err(_) => Outcome::Failed(late()),
+        };
+        self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
+    }
+
+    /// Sends the request of a row, and judges the reply. The records that it gives.
+    async fn ask(
+        &mut self,
+        party: &Party,
+        what: What,
+        row: &Arc<Row>,
+        request: Request<RequestBody>,
+    ) -> Option<Records> {
+        let (key, outcome) = match self.around.exchange(party, row, request).await {
+            Ok(Some(reply)) => {
+                let judged = self.around.judge(party, row, &reply);
+                let (status, took) = (status_words(reply.status), reply.timings.exchange());
+                (party.key.clone(), Outcome::Replied { status, took, judged })
+            }
+            Ok(None) => (party.key.clone(), Outcome::Left(HELD.to_owned())),
+            Err(failure) if failure.kind == FailureKind::Auth => {
+                let outcome = Outcome::Failed(self.around.masked(&failure.message));
+                self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
+                (party.key.clone(), Outcome::Left("nothing proves who asks".to_owned()))
+            }
+            Err(failure) => (party.key.key("url"), Outcome::Failed(self.around.masked(&failure.message))),
+        };
+        let records = match &outcome {
+            Outcome::Replied { judged: Judged { verdict: Verdict::Accepted(records), .. }, .. } => {
+                Some(records.clone())
+            }
+            Outcome::Replied { .. } | Outcome::Left(_) | Outcome::Failed(_) => None,
+            Outcome::Reached(_) | Outcome::Fine(_) => None,
+        };
+        self.tell(key, what, outcome);
+        records
+    }
+}
+
+impl Party {
+    /// The key of what proves who asks.
+    fn auth_key(&self) -> KeyPath {
+        let auth = self.key.key("auth");
+        self.plan.auth.as_ref().map_or(auth.clone(), |plan| auth.key(plan.kind()))
+    }
+
+    /// The request of a row, or the first page of its walk; without a row where none is needed.
+    pub(super) fn build(&self, around: &Around<'_>, row: Option<&Row>) -> Result<Request<RequestBody>, Failure> {
+        let context = Context { row, secrets: &around.secrets, reply: None };
+        let mut request = match &self.plan.paginate {
+            Some(pages) => {
+                let carries = pages.request(&pages.first());
+                let carries = carries.map_err(|words| Failure::unsent(FailureKind::Request, words))?;
+                self.request.page(&context, &carries)?
+            }
+            None => self.request.build(&context)?,
+        };
+        if let (Some(plan), Some(row)) = (&self.plan.idempotency, row) {
+            let key = around.keys.key(&self.plan.name, &plan.content, row.ordinals(), 0);
+            idempotency::put(plan, key, request.headers_mut());
+        }
+        Ok(request)
+    }
+}
+
+fn first_request(endpoint: &EndpointPlan, request: String) -> What {
+    What::Request { endpoint: endpoint.name.clone(), request }
+}
