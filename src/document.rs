@@ -260,6 +260,11 @@ impl Document {
         Self::of(path, root, sources, Vec::new())
     }
 
+    /// Takes the profiles out of a tree that was read alone, for who looks at the shape of both.
+    pub(crate) fn take_profiles(&mut self, diagnostics: &mut Diagnostics) {
+        self.profiles = overlay::take_profiles(&mut self.root, diagnostics);
+    }
+
     /// The folder that relative paths of the job start from.
     #[must_use]
     pub fn folder(&self) -> PathBuf {

@@ -38,7 +38,8 @@ pub(super) fn lay(document: &mut Document, overlays: &Overlays, diagnostics: &mu
     }
 }
 
-fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Node)> {
+/// Takes the profiles out of a root.
+pub(super) fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Node)> {
     let Some(entries) = entries_of(root) else { return Vec::new() };
     let Some(position) = entries.iter().position(|(key, _)| key.name == PROFILES) else { return Vec::new() };
     let (_, node) = entries.remove(position);

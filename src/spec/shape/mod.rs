@@ -25,6 +25,13 @@ pub fn check(document: &Document, root: &Node, diagnostics: &mut Diagnostics) ->
     run(document, diagnostics, partial, |walker| walker.value(&view, root, &Spot::root(root)))
 }
 
+/// Checks a part of a job, where nothing is called missing.
+pub fn check_part(document: &Document, diagnostics: &mut Diagnostics) {
+    let view = View::new(schema(), schema());
+    let root = &document.root;
+    run(document, diagnostics, true, |walker| walker.value(&view, root, &Spot::root(root)));
+}
+
 /// Checks the tables of all profiles, each of them a partial job. What was said of the same place
 /// before (a profile that lies over the file) is not said again.
 pub fn check_profiles(document: &Document, profiles: &[(Key, Node)], diagnostics: &mut Diagnostics) {
