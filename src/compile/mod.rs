@@ -5,6 +5,7 @@
 
 mod batch;
 mod body;
+mod bounds;
 mod chain;
 mod chunk;
 mod client;
@@ -71,6 +72,9 @@ pub fn compile(document: &Document, options: &Options, diagnostics: &mut Diagnos
 
 /// The passes, in order. Each tells everything it finds, and those behind go on.
 fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Options) -> Option<Plan> {
+    if !bounds::check(site, spec) {
+        return None;
+    }
     let name = name::name(site, spec);
     let vars = vars::vars(site, spec);
     let secrets = secrets::secrets(site, spec);
@@ -215,7 +219,7 @@ impl Site<'_> {
     }
 
     fn push_once(&mut self, diagnostic: Diagnostic) {
-        if !self.diagnostics.list().contains(&diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
     }

@@ -129,17 +129,9 @@ fn own(
 fn named(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, buckets: &[LimitPlan]) -> Vec<usize> {
     let wanted = spec.limit.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
     names::twice(site, &path.key("limit"), wanted);
-    let mut positions = Vec::new();
-    for (index, name) in wanted.iter().enumerate() {
-        let place = names::item(site, &path.key("limit"), index);
-        match buckets.iter().position(|bucket| bucket.name == *name) {
-            Some(position) if positions.contains(&position) => {}
-            Some(position) => positions.push(position),
-            None => {
-                let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
-                names::unknown(site, &place, "limit", name, &known, &["limits"]);
-            }
-        }
+    if wanted.is_empty() {
+        return Vec::new();
     }
-    positions
+    let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+    names::positions(site, &path.key("limit"), wanted, ("limit", "limits"), &known)
 }

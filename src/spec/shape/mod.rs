@@ -54,14 +54,9 @@ fn run(
     let mut walker = Walker { document, told: diagnostics, found: Vec::new(), wrong: Vec::new(), partial };
     walk(&mut walker);
     let Walker { found, wrong, .. } = walker;
-    let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.place);
-    let before = diagnostics.list().len();
-    for diagnostic in found {
-        let same = |known: &Diagnostic| known.code == diagnostic.code && place(known) == place(&diagnostic);
-        if diagnostic.primary.is_none() || !diagnostics.list()[..before].iter().any(same) {
-            diagnostics.push(diagnostic);
-        }
-    }
+    let is_new = |one: &Diagnostic| one.primary.as_ref().is_none_or(|label| !diagnostics.has(one.code, label.place));
+    let new: Vec<Diagnostic> = found.into_iter().filter(is_new).collect();
+    new.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     wrong
 }
 
