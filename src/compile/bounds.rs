@@ -7,36 +7,36 @@ use crate::document::KeyPath;
 use crate::report::text::thousands;
 use crate::spec::JobSpec;
 
-/// Most endpoints, sinks and limits of each. More could not run either: each endpoint has a thread.
+/// Most of each: endpoints, sinks, limits, variables and secrets. More endpoints could not run either: each has a thread.
 const MOST: usize = 1_000;
 
 /// Most columns that endpoints hand to each other, all together.
 const MOST_COLUMNS: usize = 1_000_000;
 
+/// What to do about too many, by their table.
+const HELPS: [(&str, &str); 5] = [
+    ("endpoints", "let one endpoint have many rows, or make several jobs of it"),
+    ("limits", "give one limit a `key`, such as `key = \"{{ row.tenant }}\"`: it has a bucket for each value then"),
+    ("secrets", "a job needs those alone that it sends"),
+    ("sinks", "let one sink take the records of many endpoints, or make several jobs of it"),
+    ("vars", "make one variable a table of values that belong together, or put them into the rows of an input"),
+];
+
 /// Whether a job holds no more than can be looked at. Says so where it does not.
 pub fn check(site: &mut Site<'_>, spec: &JobSpec) -> bool {
-    let endpoints = spec.endpoints.0.len();
-    let limits = spec.limits.as_ref().map_or(0, |limits| limits.0.len());
-    let sinks = spec.sinks.as_ref().map_or(0, |sinks| sinks.0.len());
+    let counts = [
+        spec.endpoints.0.len(),
+        spec.limits.as_ref().map_or(0, |limits| limits.0.len()),
+        spec.secrets.as_ref().map_or(0, |secrets| secrets.0.len()),
+        spec.sinks.as_ref().map_or(0, |sinks| sinks.0.len()),
+        spec.vars.as_ref().map_or(0, |vars| vars.0.len()),
+    ];
     let mut fits = true;
-    for (name, count, help) in [
-        ("endpoints", endpoints, "let one endpoint have many rows, or make several jobs of it"),
-        (
-            "limits",
-            limits,
-            "give one limit a `key`: it has a bucket for each value, such as `key = \"{{ row.tenant }}\"`",
-        ),
-        ("sinks", sinks, "let one sink take the records of many endpoints, or make several jobs of it"),
-    ] {
-        if count > MOST {
-            let message = format!(
-                "a job has at most {} {name}, and this one has {}",
-                thousands(MOST as u64),
-                thousands(count as u64)
-            );
-            site.key_error(codes::BAD_VALUE, &KeyPath::of([name]), message, help);
-            fits = false;
-        }
+    for ((name, help), count) in HELPS.into_iter().zip(counts).filter(|(_, count)| *count > MOST) {
+        let (most, count) = (thousands(MOST as u64), thousands(count as u64));
+        let message = format!("a job has at most {most} {name}, and this one has {count}");
+        site.key_error(codes::BAD_VALUE, &KeyPath::of([name]), message, help);
+        fits = false;
     }
     fits
 }

@@ -51,7 +51,7 @@ use crate::document::{Document, KeyPath};
 use crate::plan::Plan;
 use crate::source::Columns;
 use crate::spec;
-use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind};
+use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind, Vars};
 
 /// What the command line adds to the file.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +76,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         return None;
     }
     let name = name::name(site, spec);
-    let vars = vars::vars(site, spec);
+    let vars = Vars::from(vars::vars(site, spec));
     let secrets = secrets::secrets(site, spec);
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
@@ -241,6 +241,9 @@ impl Site<'_> {
 
     /// Compiles the template at `path` and reports everything that is wrong with it, inside its string.
     pub fn template(&mut self, path: &KeyPath, text: &str, spot: Spot, scope: &Scope) -> Option<Template> {
+        if self.diagnostics.is_flooded() {
+            return None;
+        }
         match Template::compile(text, spot, scope) {
             Ok(template) if spot == Spot::Url => Some(template.ascii()),
             Ok(template) => Some(template),

@@ -120,6 +120,8 @@ pub struct Diagnostics {
     unread: Stretches,
     /// Places whose values may be secrets.
     hidden: Stretches,
+    /// How many are errors.
+    errors: usize,
     /// How many were given a help that had to be looked for.
     advised: usize,
     /// Whether whole keys could not be read.
@@ -128,6 +130,9 @@ pub struct Diagnostics {
 
 /// How many diagnostics get a help that has to be looked for: far more than are ever shown.
 pub(crate) const ADVISED: usize = 200;
+
+/// So many errors that the last of them are surely not shown.
+const FLOOD: usize = 1_000;
 
 /// What may only follow from a key that could not be read.
 const CONSEQUENCES: [Code; 5] =
@@ -144,6 +149,7 @@ impl Diagnostics {
 
     fn take(&mut self, diagnostic: Diagnostic) {
         self.index.add(&diagnostic, self.list.len());
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
         self.list.push(diagnostic);
     }
 
@@ -211,10 +217,15 @@ impl Diagnostics {
         &self.list
     }
 
+    /// Whether there are so many errors that nobody reads more: what takes long to look at may be left out then.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.errors > FLOOD
+    }
+
     /// Whether any of them is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.errors > 0
     }
 }
 

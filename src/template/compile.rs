@@ -12,7 +12,7 @@ use super::path::{Found, Plain, written};
 use super::scan::{Piece, Tag, pieces};
 use super::token::{Token, tokens};
 use super::url::{self, Part};
-use super::values::{Members, Uses, table};
+use super::values::{Members, Uses};
 use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind, blocks, concat, engine, render};
 
 /// The way out of a constant that fails.
@@ -167,6 +167,9 @@ impl Builder<'_> {
     }
 
     fn expression(&mut self, tag: &Tag) {
+        if self.names.is_full() {
+            return;
+        }
         let words = tokens(self.source, tag.inner.clone());
         let mut uses = Uses::default();
         let errors = self.names.errors.len();
@@ -309,7 +312,7 @@ impl Builder<'_> {
     }
 
     fn vars(&self, uses: &Uses) -> Option<minijinja::Value> {
-        uses.vars.then(|| table(self.names.scope.vars.iter()))
+        uses.vars.then(|| self.names.scope.vars.table())
     }
 
     fn note(&mut self, uses: &Uses) {
