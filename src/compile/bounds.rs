@@ -1,7 +1,7 @@
 //! How much a job may hold. Passes compare endpoints, sinks and limits with each other, and what reads records of another
 //! endpoint has all its columns: a small file that came from anyone must not take for ever, nor all memory.
 
-use super::Site;
+use super::{Site, mention};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::report::text::thousands;
@@ -12,6 +12,9 @@ const MOST: usize = 1_000;
 
 /// Most columns that endpoints hand to each other, all together.
 const MOST_COLUMNS: usize = 1_000_000;
+
+/// Most bytes of settings that flow to endpoints, for all of them together: each has what the top level says.
+const MOST_FLOWING: usize = 32 << 20;
 
 /// What to do about too many, by their table.
 const HELPS: [(&str, &str); 5] = [
@@ -38,7 +41,27 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec) -> bool {
         site.key_error(codes::BAD_VALUE, &KeyPath::of([name]), message, help);
         fits = false;
     }
-    fits
+    fits && flows(site, spec)
+}
+
+/// Whether what is set at the top level is not too much for so many endpoints.
+fn flows(site: &mut Site<'_>, spec: &JobSpec) -> bool {
+    let sizes = [
+        ("batch", mention::text_of(&spec.batch).len()),
+        ("client", mention::text_of(&spec.client).len()),
+        ("retry", mention::text_of(&spec.retry).len()),
+        ("timeout", mention::text_of(&spec.timeout).len()),
+    ];
+    let Some((largest, _)) = sizes.iter().max_by_key(|(_, size)| size) else { return true };
+    let (endpoints, size) = (spec.endpoints.0.len(), sizes.iter().map(|(_, size)| size).sum::<usize>());
+    if size.saturating_mul(endpoints) <= MOST_FLOWING {
+        return true;
+    }
+    let message =
+        format!("`{largest}` is too long for {} endpoints, each of which has it", thousands(endpoints as u64));
+    let help = "write it at the endpoints that need it";
+    site.key_error(codes::BAD_VALUE, &KeyPath::of([*largest]), message, help);
+    false
 }
 
 /// Counts the columns that endpoints hand to each other.
@@ -83,7 +106,7 @@ mod tests {
     fn job(endpoints: usize, sinks: usize) -> String {
         let each = |count: usize, of: &dyn Fn(usize) -> String| (0..count).map(of).collect::<String>();
         let endpoints =
-            each(endpoints, &|n| format!("[endpoints.e{n}]\nurl = \"demo:/\"\ninput.range = {{ to = 1 }}\n"));
+            each(endpoints, &|n| format!("[endpoints.e{n}]\nurl = \"demo:/\"\ninput.range = {{ from = 1, to = 3 }}\n"));
         endpoints + &each(sinks, &|n| format!("[sinks.s{n}]\npath = \"out/{n}.csv\"\n"))
     }
 
@@ -94,10 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_flow_to_all_endpoints_have_an_end() {
+        let hosts: String = (0..10_000).map(|n| format!("'n{n}' = '127.0.0.1:1'\n")).collect();
+        let told = told(format!("{}[client.resolve]\n{hosts}", job(200, 0)));
+        assert_eq!(told, ["`client` is too long for 200 endpoints, each of which has it"]);
+    }
+
+    #[test]
     fn columns_that_are_handed_on_are_counted_together() {
         let first: String = (0..2_000).map(|n| format!("c{n} = \"$.a\"\n")).collect();
-        let first =
-            format!("[endpoints.a]\nurl = \"demo:/\"\ninput.range = {{ to = 1 }}\n[endpoints.a.columns]\n{first}");
+        let first = format!(
+            "[endpoints.a]\nurl = \"demo:/\"\ninput.range = {{ from = 1, to = 3 }}\n[endpoints.a.columns]\n{first}"
+        );
         let reader = |n: usize| format!("[endpoints.r{n}]\nurl = \"demo:/\"\ninput.endpoint = \"a\"\n");
         let told = told(first + &(0..600).map(reader).collect::<String>());
         let words = "the records that endpoints read have more than 1,000,000 columns together";

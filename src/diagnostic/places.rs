@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Code, Diagnostic, Place, Severity};
 
-/// Stretches of texts; those that overlap are joined.
+/// Stretches of texts; those that overlap or touch are joined.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stretches(BTreeMap<(usize, usize), usize>);
 

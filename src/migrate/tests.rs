@@ -87,8 +87,8 @@ fn changes_are_told_by_the_lines_and_names_of_the_file_as_it_was() {
         .map(|told| format!("{:?} {} {}", told.line, told.change.from, told.change.to.as_ref().unwrap()))
         .collect();
     let wanted = [
-        "Some(9) senders.a.address senders.a.url",
-        "Some(13) senders.b c.address senders.b c.url",
+        "Some(9) senders.a.address endpoints.a.url",
+        "Some(13) senders.b c.address endpoints.b c.url",
         "Some(6) senders endpoints",
     ];
     assert_eq!(shown, wanted);

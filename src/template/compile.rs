@@ -159,8 +159,10 @@ impl Builder<'_> {
             Some(Segment::Slot(_)) | None => self.compiled.segments.push(Segment::Literal(text.to_owned())),
         }
         self.place = match (self.place, self.compiled.segments.as_slice()) {
-            // Nothing varies yet: the part follows from all of the text.
-            (Place::Url(_), [Segment::Literal(before)]) => Place::Url(url::part_at_end(before)),
+            // Nothing varies yet: the part follows from all of the text, until its beginning has told what it is.
+            (Place::Url(part), [Segment::Literal(before)]) if !url::is_settled(part, before.len() - text.len()) => {
+                Place::Url(url::part_at_end(before))
+            }
             (Place::Url(part), _) => Place::Url(url::advance(part, text)),
             (place @ (Place::Plain | Place::Name | Place::Unknown), _) => place,
         };

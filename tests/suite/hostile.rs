@@ -44,6 +44,8 @@ fn nested() -> Vec<(&'static str, String)> {
         ("a key of dots", filled("a", ".a", " = 1")),
         ("a header of dots", filled("[a", ".a", "]")),
         ("a template of braces", filled("[endpoints.a]\nurl = \"", "{{", "\"")),
+        ("a template of constants", filled("[endpoints.a]\nurl = \"demo:/", "{{1}}", "\"")),
+        ("a template of names", filled("[endpoints.a]\nurl = \"demo:/", "{{a}}", "\"")),
         ("a template of brackets", filled("[endpoints.a]\nurl = \"{{ ", "(", " }}\"")),
         ("a JSONPath of brackets", filled(&format!("{JOB}columns.a = \"$"), "[?@", "\"")),
         ("a jq program of brackets", filled(&format!("{JOB}columns.a = {{ jq = \""), "[", "\" }")),
@@ -93,6 +95,9 @@ fn wide() -> Vec<(&'static str, String)> {
         ("a chain of endpoints", numbered(JOB, linked, "")),
         ("sinks", numbered(JOB, |number| format!("[sinks.n{number}]\npath = 'out/{number}.csv'\n"), "")),
         ("columns that are handed on", handed_on()),
+        ("headers that compute with large variables", computed()),
+        ("settings for many endpoints", flowing()),
+        ("a name twice, far down", twice_far_down()),
     ]
 }
 
@@ -100,6 +105,33 @@ fn wide() -> Vec<(&'static str, String)> {
 fn linked(number: usize) -> String {
     let before = number.checked_sub(1).map_or("a".to_owned(), |before| format!("n{before}"));
     format!("[endpoints.n{number}]\nurl = 'demo:/'\ninput.endpoint = '{before}'\ncolumns.c{number} = '$.a'\n")
+}
+
+/// Half of a file of variables, and half of templates that compute with one of them.
+fn computed() -> String {
+    let items = "1,".repeat(LARGEST / 5);
+    numbered(
+        &format!("{JOB}[vars]\na = [{items}]\nb = 1\n[endpoints.a.headers]\n"),
+        |n| format!("n{n}='{{{{vars.b ~ row.value}}}}'\n"),
+        "",
+    )
+}
+
+/// Half of a file of settings that flow to all endpoints of the other half.
+fn flowing() -> String {
+    let methods = "'GET',".repeat(LARGEST / 12);
+    numbered(
+        &format!("retry.methods = [{methods}]\n"),
+        |n| format!("[endpoints.n{n}]\nurl='demo:/'\ninput.range={{from=1,to=3}}\n"),
+        "",
+    )
+}
+
+/// Names that stand twice at the end of a file.
+fn twice_far_down() -> String {
+    let first = |number: usize| format!("[n{number}]\na = 1\n");
+    let most = LARGEST / 20;
+    (0..most).chain(0..500).map(first).collect()
 }
 
 /// Half of a file of columns, and five hundred endpoints that read them.
