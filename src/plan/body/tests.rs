@@ -1,6 +1,5 @@
 //! Which files a row may name.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
