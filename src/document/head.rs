@@ -3,8 +3,10 @@
 //!
 //! Must never cut a text that has fewer.
 
-use toml_parser::parser::{RecursionGuard, ValidateWhitespace, parse_document};
-use toml_parser::{ParseError, Source};
+use std::cell::Cell;
+
+use toml_parser::parser::{Event, EventKind, RecursionGuard, ValidateWhitespace, parse_document};
+use toml_parser::{ParseError, Source, Span};
 
 use crate::diagnostic::{Diagnostic, codes};
 
@@ -22,25 +24,31 @@ const NEAR: usize = 4 << 10;
 /// The deepest nesting that the parser goes into.
 const DEEPEST: u32 = 80;
 
-/// The text up to its error number [`MOST`]; `None`: it has fewer. Only the parser's own errors are counted, not those
-/// inside of values.
+/// The text up to its error number [`MOST`]; `None`: it has fewer. Counted are the parser's own errors and keys and values
+/// that are not there, but not what is wrong inside of values.
 pub(super) fn of(text: &str) -> Option<&str> {
     if text.len() <= SHORT {
         return None;
     }
     let source = Source::new(text);
     let tokens = source.lex().into_vec();
-    let (mut count, mut last) = (0_usize, None);
-    let mut nobody = ();
-    let mut receiver = ValidateWhitespace::new(&mut nobody, source);
-    let mut receiver = RecursionGuard::new(&mut receiver, DEEPEST);
-    parse_document(&tokens, &mut receiver, &mut |error: ParseError| {
-        count += 1;
-        if count == MOST {
-            last = error.unexpected().or(error.context()).map(|span| span.start());
+    let (count, last) = (Cell::new(0_usize), Cell::new(None));
+    let note = |span: Option<Span>| {
+        count.set(count.get() + 1);
+        if count.get() >= MOST && last.get().is_none() {
+            last.set(span.map(|span| span.start()));
         }
-    });
-    last.map(|at| &text[..end(text, at)]).filter(|head| head.len() < text.len())
+    };
+    let mut missing = |event: Event| {
+        let is_word = matches!(event.kind(), EventKind::SimpleKey | EventKind::Scalar);
+        if is_word && event.encoding().is_none() && event.span().is_empty() {
+            note(Some(event.span()));
+        }
+    };
+    let mut receiver = ValidateWhitespace::new(&mut missing, source);
+    let mut receiver = RecursionGuard::new(&mut receiver, DEEPEST);
+    parse_document(&tokens, &mut receiver, &mut |error: ParseError| note(error.unexpected().or(error.context())));
+    last.get().map(|at| &text[..end(text, at)]).filter(|head| head.len() < text.len())
 }
 
 /// Where the text is cut: behind the line of a position, or near the position if that is a long one.
@@ -72,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_line_of_nothing_but_errors_is_cut_between_characters() {
-        let head = of(&"= é".repeat(50_000)).map(str::len);
+        let head = of(&format!("a = [{}", "=é,".repeat(50_000))).map(str::len);
         assert!(head.is_some_and(|length| length < 50_000), "{head:?}");
     }
 
