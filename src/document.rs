@@ -4,6 +4,7 @@
 //! keeps the place it was written at. Must never interpret a value: that is the work of `spec` and `compile`.
 
 mod duplicate;
+mod head;
 mod include;
 mod inside;
 mod overlay;
@@ -13,6 +14,7 @@ mod repair;
 mod replace;
 mod scan;
 mod syntax;
+mod table;
 mod teach;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use crate::environment::Environment;
 pub use variables::Given;
 
 pub use replace::replace;
+pub use table::Table;
 
 /// A range of bytes in one of the document's sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +153,7 @@ pub enum NodeValue {
     /// An array.
     Array(Vec<Node>),
     /// A table, in the order of the file.
-    Table(Vec<(Key, Node)>),
+    Table(Table),
 }
 
 /// What lies over the file: `--profile P` and `--set path=value`, in that order, and variables.
@@ -260,6 +263,11 @@ impl Document {
         Self::of(path, root, sources, Vec::new())
     }
 
+    /// Takes the profiles out of a tree that was read alone, for who looks at the shape of both.
+    pub(crate) fn take_profiles(&mut self, diagnostics: &mut Diagnostics) {
+        self.profiles = overlay::take_profiles(&mut self.root, diagnostics);
+    }
+
     /// The folder that relative paths of the job start from.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
@@ -340,7 +348,7 @@ impl Node {
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<&(Key, Node)> {
         match &self.value {
-            NodeValue::Table(entries) => entries.iter().find(|(key, _)| key.name == name),
+            NodeValue::Table(table) => table.entry(name),
             NodeValue::String(_)
             | NodeValue::Integer(_)
             | NodeValue::Float(_)

@@ -1,6 +1,6 @@
 //! The family's contract, and what each kind sends.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use http::Uri;
 use serde_json::json;
@@ -20,7 +20,7 @@ fn document() -> Document {
 fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {
     let scope = Scope {
         row: RowScope::Open,
-        vars: BTreeMap::from([("token".to_owned(), json!("in the file"))]),
+        vars: [("token".to_owned(), json!("in the file"))].into(),
         secrets: ["token", "password", "key", "client", "access", "secret"].map(str::to_owned).into(),
         reply: false,
     };

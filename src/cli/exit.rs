@@ -10,7 +10,7 @@ use crate::run::{RunEnding, RunError, RunReport, Signal};
 pub const HELP: &str = "\
 Exit codes:
   0    fine
-  1    the run ended, but a condition of run.fail-if held; fmt --check: a file would change
+  1    the run ended, but a condition of run.fail-if held; fmt or migrate --check: a file would change
   2    bad usage or job file, or a secret that is not set; nothing was sent
   3    could not start or go on: input, output, state folder, TLS, proxy
   4    stopped by itself, resumable
@@ -49,6 +49,12 @@ impl Exit {
             Self::Interrupted(Signal::Interrupt) => 130,
             Self::Interrupted(Signal::Terminate) => 143,
         }
+    }
+
+    /// The one of two that says more: of several files, the worst speaks.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        if other.code() > self.code() { other } else { self }
     }
 
     /// What a run that came to its end, whatever end, means.

@@ -3,14 +3,12 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde_json::json;
-use similar::TextDiff;
-
 use super::args::FmtArgs;
 use super::exit::Exit;
-use super::print::{self, Printer};
+use super::print::Printer;
+use super::rewrite::Rewrite;
 use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, codes};
-use crate::document::{self, Document};
+use crate::document::Document;
 use crate::format::{self, Formatted};
 
 /// The name of standard input.
@@ -22,7 +20,7 @@ const MOST: u64 = (1 << 20) + 1;
 /// Formats all files; one that can't be formatted does not keep the others from it.
 pub fn fmt(args: &FmtArgs, print: &mut Printer) -> Exit {
     let exits = args.jobs.iter().map(|path| one(path, args, print));
-    exits.fold(Exit::Fine, |worst, exit| if exit.code() > worst.code() { exit } else { worst })
+    exits.fold(Exit::Fine, Exit::worse)
 }
 
 fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
@@ -74,40 +72,13 @@ fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Pri
 
 /// Shows, prints or writes what came of it.
 fn finish(path: &Path, before: &str, after: &str, args: &FmtArgs, print: &mut Printer) -> Exit {
-    let (changed, shown) = (before != after, path.display().to_string());
+    let rewrite = Rewrite { path, before, after, done: "formatted" };
     if args.check {
-        if changed {
-            print.out(&difference(&shown, before, after, args.speech.output));
-        }
-        return if changed { Exit::WouldChange } else { Exit::Fine };
+        return rewrite.check(args.speech.output, print);
     }
     if path == Path::new(STDIN) {
         print.out(after);
         return Exit::Fine;
     }
-    if !changed {
-        return Exit::Fine;
-    }
-    if let Err(error) = document::replace(path, after) {
-        print.error(args.speech.output, &format!("{shown} can't be written: {error}; it is as it was"));
-        return Exit::Broken;
-    }
-    if !args.speech.quiet {
-        print.out(&match args.speech.output {
-            Format::Human | Format::Github => format!("formatted: {shown}"),
-            Format::Json => json!({ "file": shown, "changed": true }).to_string(),
-        });
-    }
-    Exit::Fine
-}
-
-/// What would change, as a unified diff; to programs as a value of an object, to GitHub as an error of the file.
-pub(super) fn difference(name: &str, before: &str, after: &str, output: Format) -> String {
-    let diff = TextDiff::from_lines(before, after);
-    let diff = diff.unified_diff().header(name, name).to_string();
-    match output {
-        Format::Human => diff,
-        Format::Json => json!({ "file": name, "changed": true, "diff": diff }).to_string(),
-        Format::Github => print::github("error", &format!("{name} would change\n{diff}")),
-    }
+    rewrite.write(args.speech, print)
 }

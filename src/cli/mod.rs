@@ -15,9 +15,11 @@ mod init;
 mod kinds;
 mod load;
 mod man;
+mod migrate;
 mod online;
 mod plan;
 pub mod print;
+mod rewrite;
 mod run;
 mod runs;
 mod schema;
@@ -68,6 +70,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
         Command::Fmt(args) => Some(args.speech),
+        Command::Migrate(args) => Some(args.speech),
         Command::Schema(_) | Command::Kinds(_) | Command::Explain(_) | Command::Demo(_) => None,
         Command::Completions(_) | Command::Man(_) | Command::Init(_) => None,
     };
@@ -107,6 +110,10 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         Command::Fmt(args) => {
             print.set_color(args.speech.color);
             fmt::fmt(args, print)
+        }
+        Command::Migrate(args) => {
+            print.set_color(args.speech.color);
+            migrate::migrate(args, print)
         }
         Command::Init(args) => init::init(args, print),
         Command::Schema(args) => schema::schema(*args, print),

@@ -4,6 +4,9 @@
 //! the two stand in the file; the plan keeps the order of the file. Must never let a circle through: nobody in it
 //! would ever have a row.
 
+use std::collections::HashSet;
+
+use super::bounds::Handed;
 use super::endpoint::{self, Surroundings};
 use super::sinks::Target;
 use super::{Site, names};
@@ -23,6 +26,8 @@ pub fn endpoints(
     limits: &mut Vec<LimitPlan>,
 ) -> (Vec<Target>, Vec<EndpointPlan>) {
     let parents = parents(site, spec);
+    let read: HashSet<usize> = parents.iter().copied().flatten().collect();
+    let mut handed = Handed::default();
     let mut compiled: Vec<Option<(Target, Option<EndpointPlan>)>> = spec.endpoints.0.iter().map(|_| None).collect();
     for position in order(&parents) {
         let (name, written) = &spec.endpoints.0[position];
@@ -30,8 +35,9 @@ pub fn endpoints(
             let (_, parent_spec) = &spec.endpoints.0[parent];
             records(compiled[parent].as_ref().and_then(|(target, _)| target.layout.as_ref()), parent_spec)
         });
+        let records = records.map(|columns| bounded(site, name, columns, &mut handed));
         let (target, plan) = endpoint::endpoint(site, around, name, written, records, limits);
-        let is_read = parents.contains(&Some(position));
+        let is_read = read.contains(&position);
         compiled[position] = Some((Target { is_read, ..target }, plan));
     }
     let (targets, plans): (Vec<_>, Vec<_>) = compiled.into_iter().flatten().unzip();
@@ -42,6 +48,14 @@ pub fn endpoints(
 fn records(layout: Option<&crate::record::Layout>, spec: &EndpointSpec) -> Columns {
     let extracted = spec.columns.iter().flat_map(|columns| columns.names()).count();
     layout.map_or(Columns::Open, |layout| source::endpoint::columns(layout, extracted))
+}
+
+/// The columns, or anything where there would be too many of them.
+fn bounded(site: &mut Site<'_>, endpoint: &str, columns: Columns, handed: &mut Handed) -> Columns {
+    match &columns {
+        Columns::Known(header) if !handed.take(site, endpoint, header.names().len()) => Columns::Open,
+        Columns::Known(_) | Columns::Open => columns,
+    }
 }
 
 /// The endpoint that an endpoint reads, as written.
@@ -109,9 +123,17 @@ fn circle(site: &mut Site<'_>, members: &[&str]) {
 
 /// Positions so that each stands behind the one it reads.
 fn order(parents: &[Option<usize>]) -> Vec<usize> {
-    let depth = |position: &usize| std::iter::successors(parents[*position], |parent| parents[*parent]).count();
+    let mut depths: Vec<Option<usize>> = vec![None; parents.len()];
+    for position in 0..parents.len() {
+        // Up to one whose depth is known or who reads nobody, and down again.
+        let unknown = |at: &usize| depths[*at].is_none();
+        let way: Vec<usize> = std::iter::successors(Some(position), |at| parents[*at]).take_while(unknown).collect();
+        for at in way.into_iter().rev() {
+            depths[at] = Some(parents[at].map_or(0, |parent| depths[parent].map_or(0, |depth| depth + 1)));
+        }
+    }
     let mut order: Vec<usize> = (0..parents.len()).collect();
-    order.sort_by_key(depth);
+    order.sort_by_key(|position| depths[*position]);
     order
 }
 

@@ -54,7 +54,7 @@ fn key(site: &mut Site<'_>, path: &KeyPath, spec: &ChunkKeySpec, input: &Columns
         && header.position(column).is_none()
     {
         let known: Vec<&str> = header.names().iter().map(String::as_str).collect();
-        let help = names::meant("columns", column, &known, "the input has no columns");
+        let help = names::meant(site, "columns", column, &known, "the input has no columns");
         site.error(codes::UNKNOWN_NAME, &column_path, format!("the input has no column `{column}`"), help);
         return None;
     }

@@ -1,5 +1,7 @@
 //! Columns of an endpoint's records: what is kept of the input, what is extracted, what is told.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{Site, names, request};
@@ -148,8 +150,9 @@ pub fn keep(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, input: &Co
         (Columns::Open, Some(keep)) => InputColumns::Named(keep.clone()),
         (Columns::Known(header), Some(keep)) => {
             let known: Vec<&str> = header.names().iter().map(String::as_str).collect();
-            for (index, name) in keep.iter().enumerate().filter(|(_, name)| header.position(name).is_none()) {
-                let help = names::meant("columns", name, &known, "the input has no columns");
+            let has: HashSet<&str> = known.iter().copied().collect();
+            for (index, name) in keep.iter().enumerate().filter(|(_, name)| !has.contains(name.as_str())) {
+                let help = names::meant(site, "columns", name, &known, "the input has no columns");
                 site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the input has no column `{name}`"), help);
             }
             InputColumns::Named(keep.clone())
@@ -166,9 +169,10 @@ pub fn layout(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, input: I
     };
     let meta_names: Vec<&str> = meta.iter().map(|meta| meta.name()).collect();
     let (keep_path, meta_path) = (path.key("keep"), path.key("meta"));
+    let named: HashSet<&str> = extracted.iter().copied().collect();
     for name in kept.iter().map(String::as_str) {
         let source = if spec.keep.is_some() { &keep_path } else { &path.key("input") };
-        if extracted.contains(&name) {
+        if named.contains(name) {
             let here = path.key("columns").key(name);
             let message = format!("the column `{name}` has the name of an input column");
             let help = "give it another name, or leave the input column out with `keep`".to_owned();

@@ -1,10 +1,8 @@
 //! One endpoint, all of its passes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
-use serde_json::Value;
 
 use super::sinks::Target;
 use super::{
@@ -25,7 +23,7 @@ use crate::save::SavePlan;
 use crate::source::{Columns, SourcePlan};
 use crate::spec::pace::ConcurrencySpec;
 use crate::spec::{EndpointSpec, JobSpec};
-use crate::template::{Condition, RowScope, Scope, Spot, Template};
+use crate::template::{Condition, RowScope, Scope, Spot, Template, Vars};
 use crate::transport::{ClientPlan, TimeoutPlan};
 
 /// Requests in flight where the job does not say.
@@ -37,7 +35,7 @@ pub struct Surroundings<'s> {
     /// The whole job, for what flows down.
     pub job: &'s JobSpec,
     /// Variables, decided.
-    pub vars: &'s BTreeMap<String, Value>,
+    pub vars: &'s Vars,
     /// Names of secrets.
     pub secrets: &'s [String],
 }

@@ -62,7 +62,8 @@ fn content(spec: &EndpointSpec, vars: &BTreeMap<String, Value>) -> String {
     let said = (method, &spec.url, &spec.query, &spec.headers);
     let body = (&spec.json, &spec.form, &spec.multipart, &spec.body, &spec.body_file);
     let text = mention::text_of(&(said, body));
-    let used: Vec<_> = vars.iter().filter(|(name, _)| mention::mentions(&text, "vars", name)).collect();
+    let mentions = mention::Mentions::of([text.as_str()], "vars");
+    let used: Vec<_> = vars.iter().filter(|(name, _)| mentions.has(name)).collect();
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(text.as_bytes());
     hasher.update(mention::text_of(&used).as_bytes());

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{input, mention};
+use super::input;
+use super::mention::{self, Mentions};
 use crate::plan::EndpointPlan;
 use crate::sink::SinkPlan;
 use crate::spec::{EndpointSpec, JobSpec};
@@ -39,7 +40,8 @@ pub fn identity(
     // Of sinks only those that hold templates may mention any.
     let sinks = spec.sinks.iter().flat_map(|sinks| &sinks.0).map(|(_, sink)| mention::text_of(sink));
     sinks.filter(|text| text.contains("{{")).for_each(|text| texts.push_str(&text));
-    for (name, value) in vars.iter().filter(|(name, _)| mention::mentions(&texts, "vars", name)) {
+    let mentions = Mentions::of([texts.as_str()], "vars");
+    for (name, value) in vars.iter().filter(|(name, _)| mentions.has(name)) {
         keys.insert(format!("vars.{name}"), value.to_string());
     }
     for Output { plan, from } in outputs {

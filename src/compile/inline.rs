@@ -4,7 +4,7 @@
 
 use super::Site;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::document::{KeyPath, NodeValue, Place, Step};
+use crate::document::{KeyPath, NodeValue, Step};
 use crate::spec::leak::{self, Leak, What};
 
 /// What to do about a value that others may have read.
@@ -13,7 +13,8 @@ const ISSUED: &str = "a value that was committed is known: change it where it wa
 /// Tells of every secret in plain that no other pass has told of.
 pub fn check(site: &mut Site<'_>) {
     for leak in leak::find(site.document) {
-        if is_told(site, leak.place) {
+        // A key of a chosen profile is looked at twice.
+        if site.diagnostics.has(codes::SECRET_IN_FILE, leak.place) {
             continue;
         }
         let mend = mend(site, &leak);
@@ -30,12 +31,6 @@ pub fn check(site: &mut Site<'_>) {
         };
         site.diagnostics.push(diagnostic.at_hidden(leak.place).help(mend).help(ISSUED));
     }
-}
-
-/// Whether a hidden place was told of before: a key of a chosen profile is looked at twice.
-fn is_told(site: &Site<'_>, place: Place) -> bool {
-    let at = |told: &&Diagnostic| told.primary.as_ref().is_some_and(|label| label.place == place);
-    site.diagnostics.list().iter().filter(at).any(|told| told.code == codes::SECRET_IN_FILE)
 }
 
 fn mend(site: &Site<'_>, leak: &Leak) -> String {

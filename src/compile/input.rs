@@ -1,6 +1,5 @@
 //! Inputs: which kind of source, by the ending of a file or by name.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::source::{Columns, KINDS, SourceKind, SourcePlan, product, sql};
 use crate::spec::EndpointSpec;
 use crate::spec::input::InputSpec;
 use crate::spec::kind::ShortOrKind;
-use crate::template::{RowScope, Scope};
+use crate::template::{RowScope, Scope, Vars};
 
 /// Decides where the rows of an endpoint come from, and which of them are taken; `records`: the columns of the records
 /// it reads where they are those of another endpoint.
@@ -50,7 +49,7 @@ pub fn member(site: &mut Site<'_>, path: &KeyPath, spec: &InputSpec) -> Option<A
         site.error(codes::TEMPLATE_NAME, &path.key("where"), message, help);
         return None;
     }
-    let scope = Scope { row, vars: BTreeMap::new(), secrets: Vec::new(), reply: false };
+    let scope = Scope { row, vars: Vars::default(), secrets: Vec::new(), reply: false };
     let selecting = selecting::selecting(site, path, &spec.selecting, &scope);
     source.zip(selecting).map(|(source, selecting)| selecting.over(source))
 }

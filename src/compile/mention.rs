@@ -3,6 +3,8 @@
 //! A coarse look at the text, for warnings and for what belongs to the job's identity; when in doubt,
 //! a name is mentioned.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde::Serialize;
 
 use crate::spec::JobSpec;
@@ -23,20 +25,59 @@ pub fn texts(spec: &JobSpec) -> Vec<String> {
     spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(limits).chain(proxy).chain(sinks).collect()
 }
 
+/// Longest part of a key that is looked at.
+const LONGEST: usize = 256;
+
+/// The names of a table that texts mention, found in one look at them.
+#[derive(Debug, Default)]
+pub struct Mentions<'t> {
+    /// Whether it is used in a way that may mention any name.
+    all: bool,
+    /// `table.name`
+    fields: HashSet<&'t str>,
+    /// What stands behind the quote of `table["name"]`.
+    keys: BTreeSet<&'t str>,
+}
+
+impl<'t> Mentions<'t> {
+    /// Looks at texts.
+    pub fn of(texts: impl IntoIterator<Item = &'t str>, table: &'t str) -> Self {
+        let mut mentions = Self::default();
+        for after in texts.into_iter().flat_map(|text| uses(text, table)) {
+            mentions.add(after.trim_start());
+        }
+        mentions
+    }
+
+    fn add(&mut self, after: &'t str) {
+        if let Some(field) = after.strip_prefix('.') {
+            self.fields.insert(word(field.trim_start()));
+            return;
+        }
+        let index = after.strip_prefix('[').map(str::trim_start);
+        match index.filter(|index| index.starts_with(['\\', '"', '\''])) {
+            Some(index) => {
+                let key = index.trim_start_matches([' ', '\\', '"', '\'']);
+                let end = (0..=LONGEST.min(key.len())).rev().find(|end| key.is_char_boundary(*end)).unwrap_or(0);
+                self.keys.insert(&key[..end]);
+            }
+            None => self.all = true,
+        }
+    }
+
+    /// Whether a name is mentioned; when in doubt it is.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let begins = || self.keys.range(name..).next().is_some_and(|key| key.starts_with(name));
+        let is_too_long = name.len() + char::MAX.len_utf8() > LONGEST && !self.keys.is_empty();
+        self.all || self.fields.contains(name) || is_too_long || begins()
+    }
+}
+
 /// Whether `table.name` or `table["name"]` stands in the text; a table that is used in any other way
 /// mentions all of its names.
 pub fn mentions(text: &str, table: &str, name: &str) -> bool {
-    uses(text, table).any(|after| {
-        let after = after.trim_start();
-        if let Some(field) = after.strip_prefix('.') {
-            word(field.trim_start()) == name
-        } else if let Some(index) = after.strip_prefix('[') {
-            let key = index.trim_start_matches([' ', '\\', '"', '\'']);
-            !index.trim_start().starts_with(['\\', '"', '\'']) || key.starts_with(name)
-        } else {
-            true
-        }
-    })
+    Mentions::of([text], table).has(name)
 }
 
 /// Whether a template's text uses a table at all.
@@ -85,6 +126,8 @@ mod tests {
             "{{ vars[x] }}",
         ] {
             assert!(mentions(text, "vars", "base"), "{text}");
+            let is_any = text.contains("vars |") || text.contains("[x]");
+            assert_eq!(mentions(text, "vars", "other"), is_any, "{text}");
         }
         for text in ["{{ vars.based }}", "{{ myvars.base }}", "{{ variables.base }}", "base", "{{ vars['other'] }}"] {
             assert!(!mentions(text, "vars", "base"), "{text}");

@@ -5,6 +5,7 @@
 
 mod batch;
 mod body;
+mod bounds;
 mod chain;
 mod chunk;
 mod client;
@@ -50,7 +51,7 @@ use crate::document::{Document, KeyPath};
 use crate::plan::Plan;
 use crate::source::Columns;
 use crate::spec;
-use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind};
+use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind, Vars};
 
 /// What the command line adds to the file.
 #[derive(Debug, Clone, Default)]
@@ -71,8 +72,11 @@ pub fn compile(document: &Document, options: &Options, diagnostics: &mut Diagnos
 
 /// The passes, in order. Each tells everything it finds, and those behind go on.
 fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Options) -> Option<Plan> {
+    if !bounds::check(site, spec) {
+        return None;
+    }
     let name = name::name(site, spec);
-    let vars = vars::vars(site, spec);
+    let vars = Vars::from(vars::vars(site, spec));
     let secrets = secrets::secrets(site, spec);
     let secret_names = secrets::names(site);
     let around = endpoint::Surroundings { job: spec, vars: &vars, secrets: &secret_names };
@@ -215,7 +219,7 @@ impl Site<'_> {
     }
 
     fn push_once(&mut self, diagnostic: Diagnostic) {
-        if !self.diagnostics.list().contains(&diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
     }
@@ -237,6 +241,9 @@ impl Site<'_> {
 
     /// Compiles the template at `path` and reports everything that is wrong with it, inside its string.
     pub fn template(&mut self, path: &KeyPath, text: &str, spot: Spot, scope: &Scope) -> Option<Template> {
+        if self.diagnostics.is_flooded() {
+            return None;
+        }
         match Template::compile(text, spot, scope) {
             Ok(template) if spot == Spot::Url => Some(template.ascii()),
             Ok(template) => Some(template),

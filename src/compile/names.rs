@@ -1,5 +1,7 @@
 //! References by name: what to say of a name that nothing defines.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Site, known_names};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{KeyPath, NodeValue};
@@ -14,9 +16,13 @@ pub fn item(site: &Site<'_>, path: &KeyPath, index: usize) -> KeyPath {
 
 /// Reports what a list names a second time, with the first.
 pub fn twice(site: &mut Site<'_>, list: &KeyPath, names: &[impl AsRef<str>]) {
+    let mut firsts: HashMap<&str, usize> = HashMap::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
         let name = name.as_ref();
-        let Some(first) = names[..index].iter().position(|known| known.as_ref() == name) else { continue };
+        let first = *firsts.entry(name).or_insert(index);
+        if first == index {
+            continue;
+        }
         let (here, first) = (item(site, list, index), item(site, list, first));
         let (here, first) = (site.document.place(&here), site.document.place(&first));
         site.diagnostics.push(
@@ -28,8 +34,36 @@ pub fn twice(site: &mut Site<'_>, list: &KeyPath, names: &[impl AsRef<str>]) {
     }
 }
 
+/// Positions of what a list names, each once, in the order of the list; what nothing defines is told. `what`: one of them,
+/// and the table of them.
+pub fn positions(
+    site: &mut Site<'_>,
+    list: &KeyPath,
+    names: &[String],
+    what: (&str, &str),
+    known: &[&str],
+) -> Vec<usize> {
+    // Of the same name the first counts, here and there.
+    let at: HashMap<&str, usize> = known.iter().enumerate().rev().map(|(position, name)| (*name, position)).collect();
+    let mut seen = HashSet::new();
+    let mut positions = Vec::new();
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| seen.insert(name.as_str())) {
+        match at.get(name.as_str()) {
+            Some(position) => positions.push(*position),
+            None => {
+                let place = item(site, list, index);
+                unknown(site, &place, what.0, name, known, &[what.1]);
+            }
+        }
+    }
+    positions
+}
+
 /// The name that was meant, else the names there are, else `none`.
-pub fn meant(what: &str, name: &str, known: &[&str], none: &str) -> String {
+pub fn meant(site: &mut Site<'_>, what: &str, name: &str, known: &[&str], none: &str) -> String {
+    if !site.diagnostics.may_advise() {
+        return "see the names that are told of first".to_owned();
+    }
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => known_names(what, known, none),
@@ -42,6 +76,6 @@ pub fn unknown(site: &mut Site<'_>, path: &KeyPath, what: &str, name: &str, know
     if site.document.get(&defined).is_some() {
         return;
     }
-    let help = meant(&format!("{what}s"), name, known, &format!("define it: `[{defined}]` and its keys below"));
+    let help = meant(site, &format!("{what}s"), name, known, &format!("define it: `[{defined}]` and its keys below"));
     site.error(codes::UNKNOWN_NAME, path, format!("there is no {what} `{name}`"), help);
 }

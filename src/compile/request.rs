@@ -1,5 +1,7 @@
 //! What an endpoint sends: method, query, headers.
 
+use std::collections::HashMap;
+
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
@@ -77,13 +79,14 @@ pub fn pairs(
 pub fn headers(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Vec<(HeaderName, Template)> {
     let path = path.key("headers");
     let mut headers: Vec<(HeaderName, Template)> = Vec::new();
+    // The first of each name, as written.
+    let mut firsts: HashMap<HeaderName, &str> = HashMap::new();
     for (written, value) in spec.headers.iter().flat_map(|headers| &headers.0) {
         let here = path.key(written.as_str());
         let template = site.template(&here, &value.0, Spot::Text, scope);
         let Some(name) = header_name(site, &here, written) else { continue };
-        if headers.iter().any(|(known, _)| *known == name) {
-            let same = |known: &&str| known.eq_ignore_ascii_case(written);
-            let first = spec.headers.iter().flat_map(|headers| headers.names()).find(same).unwrap_or(written);
+        let first = *firsts.entry(name.clone()).or_insert(written);
+        if first != written {
             let message = format!("the header `{name}` is here twice: capitals make no other header");
             let help = "take one of the two out".to_owned();
             site.duplicate(&here, "the second", &path.key(first), "the first", message, help);

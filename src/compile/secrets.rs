@@ -1,6 +1,7 @@
 //! Secrets: where each will be read from. Must never read one itself; those of env files came with the file.
 
-use super::{Site, mention};
+use super::Site;
+use super::mention::{self, Mentions};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, NodeValue};
 use crate::secret::{Origin, Secret, SecretPlan};
@@ -75,8 +76,9 @@ fn variable_name(site: &mut Site<'_>, name: &str, variable: &str) {
 /// Warns of secrets that nothing uses.
 pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     let texts = mention::texts(spec);
+    let mentions = Mentions::of(texts.iter().map(String::as_str), "secrets");
     for name in spec.secrets.iter().flat_map(|secrets| secrets.names()) {
-        if !texts.iter().any(|text| mention::mentions(text, "secrets", name)) {
+        if !mentions.has(name) {
             let message = format!("the secret `{name}` is used nowhere, and must be set all the same");
             let used = written("secrets", name);
             let help = format!("use it as `{{{{ {used} }}}}`, or take it out");

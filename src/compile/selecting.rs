@@ -82,7 +82,7 @@ fn dedupe(site: &mut Site<'_>, path: &KeyPath, spec: &DedupeSpec, scope: &Scope)
         let mut wrong = false;
         for (index, name) in strange {
             let place = names::item(site, path, index);
-            let help = names::meant("columns", name, &known, "the input has no columns");
+            let help = names::meant(site, "columns", name, &known, "the input has no columns");
             site.error(codes::UNKNOWN_NAME, &place, format!("the input has no column `{name}`"), help);
             wrong = true;
         }

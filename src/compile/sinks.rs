@@ -1,5 +1,6 @@
 //! Sinks: which kind, which endpoints, which columns.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -217,15 +218,7 @@ fn from(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, targets: &[Target]
     let path = path.key("from");
     let known: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     names::twice(site, &path, &wanted.0);
-    let mut from = Vec::new();
-    for (index, name) in wanted.0.iter().enumerate() {
-        let place = names::item(site, &path, index);
-        match known.iter().position(|known| known == name) {
-            Some(position) if from.contains(&position) => {}
-            Some(position) => from.push(position),
-            None => names::unknown(site, &place, "endpoint", name, &known, &["endpoints"]),
-        }
-    }
+    let mut from = names::positions(site, &path, &wanted.0, ("endpoint", "endpoints"), &known);
     from.sort_unstable();
     from
 }
@@ -236,8 +229,9 @@ fn columns(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, from: &[usize],
     let path = path.key("columns");
     names::twice(site, &path, wanted);
     let Some(known) = known_columns(from, targets) else { return };
-    for (index, name) in wanted.iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
-        let help = names::meant("columns", name, &known, "the records have no columns");
+    let has: HashSet<&str> = known.iter().copied().collect();
+    for (index, name) in wanted.iter().enumerate().filter(|(_, name)| !has.contains(name.as_str())) {
+        let help = names::meant(site, "columns", name, &known, "the records have no columns");
         site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the records have no column `{name}`"), help);
     }
 }
@@ -248,10 +242,11 @@ fn key(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, kind: &dyn SinkKind
         Some(columns) => Some(columns.iter().map(String::as_str).collect()),
         None => known_columns(from, targets),
     };
-    let Some(known) = known else { return };
+    let Some(known): Option<Vec<&str>> = known else { return };
+    let has: HashSet<&str> = known.iter().copied().collect();
     let path = path.key(kind.kind()).key("key");
-    for (index, name) in kind.key().iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
-        let help = names::meant("columns", name, &known, "the records have no columns");
+    for (index, name) in kind.key().iter().enumerate().filter(|(_, name)| !has.contains(name.as_str())) {
+        let help = names::meant(site, "columns", name, &known, "the records have no columns");
         let message = format!("the records have no column `{name}`, by which they would be told apart");
         site.error(codes::UNKNOWN_NAME, &path.index(index), message, help);
     }
@@ -267,17 +262,19 @@ fn alike(
     targets: &[Target],
 ) {
     let is_table = KINDS.iter().any(|row| row.name == kind.kind() && row.tables);
+    if !is_table {
+        return;
+    }
     let columns = sink.columns.as_ref().map(|columns| columns.iter().map(String::as_str).collect());
-    let Some(names) = columns.or_else(|| known_columns(from, targets)).filter(|_| is_table) else { return };
-    let mut seen: Vec<&str> = Vec::new();
+    let Some(names): Option<Vec<&str>> = columns.or_else(|| known_columns(from, targets)) else { return };
+    let mut seen: HashMap<String, &str> = HashMap::new();
     for name in names {
-        if seen.iter().any(|known| *known != name && known.eq_ignore_ascii_case(name)) {
+        if *seen.entry(name.to_ascii_lowercase()).or_insert(name) != name {
             let message =
                 format!("a table can't have the column `{name}` beside one that differs in capital letters alone");
             site.error(codes::BAD_VALUE, path, message, "rename one of the two, or choose with `columns` on the sink");
             return;
         }
-        seen.push(name);
     }
 }
 

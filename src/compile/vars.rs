@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use super::{Site, mention, names};
+use super::mention::{self, Mentions};
+use super::{Site, names};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{Document, Given, KeyPath};
 use crate::spec::JobSpec;
@@ -37,7 +38,8 @@ pub fn given<'d>(document: &'d Document, name: &str) -> Option<&'d Given> {
 fn unknown(site: &mut Site<'_>, file: &[(String, Value)]) {
     let known: Vec<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
     for given in site.document.given.iter().filter(|given| !known.contains(&given.name.as_str())) {
-        let help = names::meant("variables", &given.name, &known, "write the variable and its default under `[vars]`");
+        let help =
+            names::meant(site, "variables", &given.name, &known, "write the variable and its default under `[vars]`");
         let message = format!("{}: there is no variable `{}`", given.from, given.name);
         site.diagnostics.push(Diagnostic::error(codes::UNKNOWN_NAME, message).at(given.key, "").help(help));
     }
@@ -68,8 +70,9 @@ fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, given: &Give
 /// Warns of variables that nothing uses.
 pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     let texts = mention::texts(spec);
+    let mentions = Mentions::of(texts.iter().map(String::as_str), "vars");
     for name in spec.vars.iter().flat_map(|vars| vars.names()) {
-        if !texts.iter().any(|text| mention::mentions(text, "vars", name)) {
+        if !mentions.has(name) {
             let message = format!("the variable `{name}` is used nowhere");
             let used = written("vars", name);
             let help = format!("use it as `{{{{ {used} }}}}`, or take it out");

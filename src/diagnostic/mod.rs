@@ -9,6 +9,7 @@ mod github;
 mod human;
 mod json;
 mod nearest;
+mod places;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use crate::document::{Document, Place};
 
 pub use codes::Code;
 pub use nearest::did_you_mean;
+
+use places::{Index, Stretches};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,13 +114,25 @@ impl Diagnostic {
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// Where each of them begins.
+    index: Index,
     /// Places whose values could not be read.
-    unread: Vec<Place>,
+    unread: Stretches,
     /// Places whose values may be secrets.
-    hidden: Vec<Place>,
+    hidden: Stretches,
+    /// How many are errors.
+    errors: usize,
+    /// How many were given a help that had to be looked for.
+    advised: usize,
     /// Whether whole keys could not be read.
     keys_unread: bool,
 }
+
+/// How many diagnostics get a help that has to be looked for: far more than are ever shown.
+pub(crate) const ADVISED: usize = 200;
+
+/// So many errors that the last of them are surely not shown.
+const FLOOD: usize = 1_000;
 
 /// What may only follow from a key that could not be read.
 const CONSEQUENCES: [Code; 5] =
@@ -128,7 +143,7 @@ impl Diagnostics {
     /// once, without what the passes after it make of the hole.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if !self.is_consequence(&diagnostic) {
-            self.list.push(diagnostic);
+            self.take(diagnostic);
         }
     }
 
@@ -137,39 +152,45 @@ impl Diagnostics {
         diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
+    fn take(&mut self, diagnostic: Diagnostic) {
+        self.index.add(&diagnostic, self.list.len());
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        self.list.push(diagnostic);
+    }
+
     /// Takes over what was told of another text, which is `source` of the document.
     pub(crate) fn adopt(&mut self, mut told: Self, source: usize) {
         let labels = told.list.iter_mut().flat_map(|one| one.primary.iter_mut().chain(&mut one.others));
-        let places = labels.map(|label| &mut label.place).chain(&mut told.unread).chain(&mut told.hidden);
-        places.for_each(|place| place.source = source);
-        self.list.append(&mut told.list);
-        self.unread.append(&mut told.unread);
-        self.hidden.append(&mut told.hidden);
+        labels.for_each(|label| label.place.source = source);
+        told.list.into_iter().for_each(|diagnostic| self.take(diagnostic));
+        told.unread.iter().for_each(|place| self.unread.add(Place { source, ..place }));
+        told.hidden.iter().for_each(|place| self.hidden.add(Place { source, ..place }));
         self.keys_unread |= told.keys_unread;
+        self.advised += told.advised;
     }
 
     /// Notes that the value at `place` could not be read, which has been told.
     pub(crate) fn unread(&mut self, place: Place) {
-        self.unread.push(place);
+        self.unread.add(place);
     }
 
     /// Notes that what stands at `place` may be a secret: no line of it is shown.
     pub(crate) fn hide(&mut self, place: Place) {
-        self.hidden.push(place);
+        self.hidden.add(place);
     }
 
     /// Whether what stands at `place` may be a secret.
     pub(crate) fn is_hidden(&self, place: Place) -> bool {
-        let holds = |one: &Place| one.source == place.source && one.start <= place.start && place.end <= one.end;
-        self.hidden.iter().any(holds)
+        self.hidden.hold(place)
     }
 
     /// A collector for what is told of the same document later: what may be a secret stays hidden.
     #[must_use]
     pub fn afresh(&self) -> Self {
         let secrets = self.list.iter().filter(|told| told.is_hidden).filter_map(|told| told.primary.as_ref());
-        let hidden = secrets.map(|label| label.place).chain(self.hidden.iter().copied()).collect();
-        Self { hidden, ..Self::default() }
+        let mut afresh = Self { hidden: self.hidden.clone(), ..Self::default() };
+        secrets.for_each(|label| afresh.hide(label.place));
+        afresh
     }
 
     /// Notes that keys could not be read, or stand in the wrong table, which has been told.
@@ -178,14 +199,30 @@ impl Diagnostics {
     }
 
     fn is_consequence(&self, diagnostic: &Diagnostic) -> bool {
-        let touches = |label: &Label| {
-            let place = label.place;
-            self.unread
-                .iter()
-                .any(|hole| hole.source == place.source && hole.start <= place.end && place.start <= hole.end)
-        };
+        let touches = |label: &Label| self.unread.touch(label.place);
         (self.keys_unread && CONSEQUENCES.contains(&diagnostic.code))
             || diagnostic.primary.as_ref().is_some_and(touches)
+    }
+
+    /// Whether the same was told before.
+    pub(crate) fn contains(&self, diagnostic: &Diagnostic) -> bool {
+        self.index.beside(&self.list, diagnostic).any(|known| known == diagnostic)
+    }
+
+    /// Whether something of a code was told of exactly this place.
+    pub(crate) fn has(&self, code: Code, place: Place) -> bool {
+        self.index.has(&self.list, code, place)
+    }
+
+    /// Whether an error stands within a place.
+    pub(crate) fn has_error_in(&self, place: Place) -> bool {
+        self.index.has_error_in(&self.list, place)
+    }
+
+    /// Whether a help may still be looked for among many names: a file of nothing but errors would have us look for ever.
+    pub(crate) fn may_advise(&mut self) -> bool {
+        self.advised += 1;
+        self.advised <= ADVISED
     }
 
     /// Everything collected, in the order of finding.
@@ -194,10 +231,15 @@ impl Diagnostics {
         &self.list
     }
 
+    /// Whether there are so many errors that nobody reads more: what takes long to look at may be left out then.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.errors > FLOOD
+    }
+
     /// Whether any of them is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.errors > 0
     }
 }
 

@@ -5,6 +5,9 @@
 /// Longer words are no slips.
 const LONGEST: usize = 64;
 
+/// Most names that are looked at; of more, those behind are never offered.
+const MOST: usize = 1_000;
+
 /// The nearest of `names` to `word`, if it is near enough to be a slip of the pen.
 ///
 /// Differences of case, hyphen, underscore and plural count as none, a swap of two letters as one; one
@@ -15,7 +18,7 @@ pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) ->
         return None;
     }
     let word = simplified(word);
-    let scored = names.into_iter().filter_map(|name| Some((distance(&word, &simplified(name))?, name)));
+    let scored = names.into_iter().take(MOST).filter_map(|name| Some((distance(&word, &simplified(name))?, name)));
     scored.reduce(|best, next| if next.0 < best.0 { next } else { best }).map(|(_, name)| name)
 }
 
@@ -43,9 +46,12 @@ fn distance(word: &str, name: &str) -> Option<usize> {
         return None;
     }
     let allowed = if longer == 2 && shorter == 2 { 1 } else { longer / 3 };
-    let edits = 2 * strsim::damerau_levenshtein(word, name);
-    if edits <= 2 * allowed && edits < 2 * shorter {
-        return Some(edits);
+    // So many letters have to be put in at least.
+    if longer - shorter <= allowed {
+        let edits = 2 * strsim::damerau_levenshtein(word, name);
+        if edits <= 2 * allowed && edits < 2 * shorter {
+            return Some(edits);
+        }
     }
     // Behind every slip, before nothing: `conc` for `concurrency`, `timeout-seconds` for `timeout`.
     let is_start = name.starts_with(word) || word.starts_with(name);

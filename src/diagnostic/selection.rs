@@ -37,7 +37,7 @@ impl<'d> Selection<'d> {
         });
         let is_hidden = |diagnostic: &&Diagnostic| diagnostic.is_hidden;
         let secrets = diagnostics.list().iter().filter(is_hidden).filter_map(|secret| secret.primary.as_ref());
-        let hidden_places = secrets.map(|label| label.place).chain(diagnostics.hidden.iter().copied()).collect();
+        let hidden_places = secrets.map(|label| label.place).chain(diagnostics.hidden.iter()).collect();
         Self { shown: shown.collect(), errors, warnings, hidden_places }
     }
 

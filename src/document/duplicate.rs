@@ -31,10 +31,16 @@ pub(super) fn is_header(before: &str) -> bool {
     before.trim_start().starts_with('[') && !before.contains('=')
 }
 
+/// The longest text above a name that is read again to find it: a file may have many such names.
+const FAR: usize = 128 << 10;
+
 /// Where the name at `span` was defined before, in positions of `text`.
 pub(super) fn first(text: &str, span: &Range<usize>, root: &Node) -> Option<Range<usize>> {
+    let is_far = span.start > FAR;
     let found = if in_header(text, span.start) {
-        before_header(text, span)
+        if is_far { None } else { before_header(text, span) }
+    } else if is_far {
+        before_pair(text, span, root)
     } else {
         // The text above knows the tables as they were; the whole tree knows the inline table around.
         let above = parse::fragment(&text[..line_around(text, span.start).start]);

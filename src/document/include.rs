@@ -166,7 +166,7 @@ fn shift(node: &mut Node, source: usize) {
     match &mut node.value {
         NodeValue::Array(items) => items.iter_mut().for_each(|item| shift(item, source)),
         NodeValue::Table(entries) => {
-            for (key, value) in entries {
+            for (key, value) in entries.entries_mut() {
                 key.place.source = source;
                 shift(value, source);
             }

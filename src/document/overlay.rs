@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::diagnostic::{Diagnostic, Diagnostics, codes, did_you_mean};
 
 use super::include::INCLUDE;
-use super::{Document, Key, Node, NodeValue, Overlays, Place, parse};
+use super::{Document, Key, Node, NodeValue, Overlays, Place, Table, parse};
 
 /// The top-level key that holds the profiles.
 const PROFILES: &str = "profiles";
@@ -38,12 +38,13 @@ pub(super) fn lay(document: &mut Document, overlays: &Overlays, diagnostics: &mu
     }
 }
 
-fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Node)> {
+/// Takes the profiles out of a root.
+pub(super) fn take_profiles(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Node)> {
     let Some(entries) = entries_of(root) else { return Vec::new() };
     let Some(position) = entries.iter().position(|(key, _)| key.name == PROFILES) else { return Vec::new() };
     let (_, node) = entries.remove(position);
     let mut profiles = match node.value {
-        NodeValue::Table(profiles) => profiles,
+        NodeValue::Table(profiles) => profiles.into_entries(),
         other => {
             diagnostics.push(not_a_table(node.place, "profiles", &other, "write `[profiles.NAME]` and its keys below"));
             return Vec::new();
@@ -124,7 +125,7 @@ fn list(names: &[&str]) -> String {
 /// The entries of a table.
 pub(super) fn entries_of(node: &mut Node) -> Option<&mut Vec<(Key, Node)>> {
     match &mut node.value {
-        NodeValue::Table(entries) => Some(entries),
+        NodeValue::Table(table) => Some(table.entries_mut()),
         NodeValue::String(_)
         | NodeValue::Integer(_)
         | NodeValue::Float(_)
@@ -256,7 +257,7 @@ fn put(root: &mut Node, keys: Vec<Key>, value: Node) -> Result<(), Box<Diagnosti
             return Ok(());
         }
         let index = found.unwrap_or_else(|| {
-            let table = Node { place: key.place, value: NodeValue::Table(Vec::new()) };
+            let table = Node { place: key.place, value: NodeValue::Table(Table::default()) };
             entries.push((key, table));
             entries.len() - 1
         });

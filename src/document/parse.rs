@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 
 use super::repair::{self, Repaired};
-use super::{Key, Node, NodeValue, Place, syntax, teach};
+use super::{Key, Node, NodeValue, Place, head, syntax, teach};
 
 /// The deepest nesting of a job file; a job of the language has less than a tenth of it.
 const DEEPEST: usize = 100;
@@ -22,6 +22,9 @@ pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
         diagnostics.unread_keys();
         return root(Vec::new());
     }
+    let head = head::of(text);
+    let is_cut = head.is_some();
+    let text = head.unwrap_or(text);
     let (mut tree, mut errors) = DeTable::parse_recoverable(text);
     let repaired = if errors.is_empty() { Repaired::default() } else { repair::repair(text, &errors) };
     if !repaired.is_untouched() {
@@ -32,11 +35,15 @@ pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
     let refused = converter.refused;
     let sound = syntax::report(text, &errors, &repaired, &root, diagnostics);
     tell(refused, diagnostics);
-    if sound { root } else { self::root(Vec::new()) }
+    if is_cut {
+        diagnostics.push(head::too_many(text.len()));
+        diagnostics.unread_keys();
+    }
+    if sound && !is_cut { root } else { self::root(Vec::new()) }
 }
 
 fn root(entries: Vec<(Key, Node)>) -> Node {
-    Node { place: Place { source: 0, start: 0, end: 0 }, value: NodeValue::Table(entries) }
+    Node { place: Place { source: 0, start: 0, end: 0 }, value: NodeValue::Table(entries.into()) }
 }
 
 /// The tree of the start of a text that has errors, as far as there is one.
@@ -108,7 +115,7 @@ impl Converter<'_> {
             DeValue::Boolean(flag) => NodeValue::Boolean(*flag),
             DeValue::Datetime(moment) => NodeValue::Datetime(moment.to_string()),
             DeValue::Array(items) => NodeValue::Array(items.iter().map(|item| self.node(item, depth + 1)).collect()),
-            DeValue::Table(table) => NodeValue::Table(self.table(table, depth)),
+            DeValue::Table(table) => NodeValue::Table(self.table(table, depth).into()),
         };
         Node { place, value }
     }

@@ -11,7 +11,7 @@ use toml::de::Error;
 use crate::diagnostic::{Diagnostic, Diagnostics, MOST_SHOWN, codes};
 
 use super::repair::{self, Finding, Repaired};
-use super::{Node, Place, teach};
+use super::{Node, Place, head, teach};
 
 /// How many errors get words of their own: those behind are never shown.
 const TAUGHT: usize = MOST_SHOWN;
@@ -68,7 +68,8 @@ pub(super) fn report(
     root: &Node,
     diagnostics: &mut Diagnostics,
 ) -> bool {
-    let mistakes = without_echoes(text, collect(text, errors, repaired));
+    let first = first(errors);
+    let mistakes = without_echoes(text, collect(text, &first, repaired));
     let headers = teach::Headers::of(text);
     for (position, mistake) in mistakes.iter().enumerate() {
         diagnostics.push(match (&mistake.what, position < TAUGHT) {
@@ -90,7 +91,11 @@ pub(super) fn report(
         }
         loses_keys(&text[line.start..at], mistake)
     };
-    if !sound || mistakes.iter().any(&mut loses) {
+    let is_cut = first.len() < errors.len();
+    if let Some(last) = mistakes.last().filter(|_| is_cut) {
+        diagnostics.push(head::too_many(last.span.end));
+    }
+    if !sound || is_cut || mistakes.iter().any(&mut loses) {
         diagnostics.unread_keys();
     }
     sound
@@ -137,7 +142,17 @@ fn loses_keys(before: &str, mistake: &Mistake) -> bool {
     }
 }
 
-fn collect(text: &str, errors: &[Error], repaired: &Repaired) -> Vec<Mistake> {
+/// The first of many errors, in the order of the text.
+fn first(errors: &[Error]) -> Vec<&Error> {
+    let mut first: Vec<&Error> = errors.iter().collect();
+    if first.len() > head::MOST {
+        first.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        first.truncate(head::MOST);
+    }
+    first
+}
+
+fn collect(text: &str, errors: &[&Error], repaired: &Repaired) -> Vec<Mistake> {
     let found = repaired.findings.iter().map(|finding| match *finding {
         Finding::Bracket(at) => Mistake { span: at..at + 1, what: What::Bracket },
         Finding::Header(at) => Mistake { span: at..at, what: What::Header },

@@ -366,7 +366,7 @@ proptest! {
     fn merging_twice_is_merging_once(below in 0usize..4, above in 0usize..4) {
         let tables = ["x = 1\n", "x.y = 2\n", "z = 'a'\nx.y = { w = 1 }\n", "[x.y]\nw = 2\n[v]\n"];
         let entries = |text: &str| match read(text).0.root.value {
-            NodeValue::Table(entries) => entries,
+            NodeValue::Table(table) => table.into_entries(),
             _ => unreachable!(),
         };
         let mut once = entries(tables[below]);

@@ -1,6 +1,6 @@
 //! The family's contract, and what each kind takes out of a reply.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn compile(kind: &str, value: &Value) -> Result<Arc<dyn Extractor>, Vec<Code>> {
 }
 
 fn compile_with(kind: &str, value: &Value, attr: Option<&str>) -> Result<Arc<dyn Extractor>, Vec<Code>> {
-    let scope = Scope { row: RowScope::Open, vars: BTreeMap::new(), secrets: vec!["token".to_owned()], reply: true };
+    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: vec!["token".to_owned()], reply: true };
     let (document, mut diagnostics) = (document(), Diagnostics::default());
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };
     let row = KINDS.iter().find(|row| row.name == kind).unwrap();

@@ -87,6 +87,11 @@ fn comments<'t>(text: &'t str, events: &[Event]) -> Vec<&'t str> {
     all.map(|event| slice(text, event).trim_end()).collect()
 }
 
+/// The comments of a text without errors, in their order.
+pub(crate) fn comments_of(text: &str) -> Vec<&str> {
+    comments(text, &events(text))
+}
+
 fn slice<'t>(text: &'t str, event: &Event) -> &'t str {
     let span = event.span();
     text.get(span.start()..span.end()).unwrap_or_default()

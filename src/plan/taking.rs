@@ -87,7 +87,7 @@ mod tests {
     use crate::template::{RowScope, Scope, Spot, Template};
 
     fn template(source: &str) -> Template {
-        let scope = Scope { row: RowScope::Open, vars: [].into(), secrets: Vec::new(), reply: false };
+        let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false };
         Template::compile(source, Spot::Text, &scope).unwrap()
     }
 

@@ -72,6 +72,14 @@ pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Readin
     }
 }
 
+/// Checks the shape of a file that was read alone, with its profiles taken out: what is missing may stand in a file that
+/// it includes, or that includes it.
+pub(crate) fn check_alone(document: &Document, diagnostics: &mut Diagnostics) {
+    plain::hide(document, diagnostics);
+    shape::check_part(document, diagnostics);
+    check_profiles(document, &document.profiles, diagnostics);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use super::path::{Found, Plain, written};
 use super::scan::{Piece, Tag, pieces};
 use super::token::{Token, tokens};
 use super::url::{self, Part};
-use super::values::{Members, Uses, table};
+use super::values::{Members, Uses};
 use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind, blocks, concat, engine, render};
 
 /// The way out of a constant that fails.
@@ -159,14 +159,19 @@ impl Builder<'_> {
             Some(Segment::Slot(_)) | None => self.compiled.segments.push(Segment::Literal(text.to_owned())),
         }
         self.place = match (self.place, self.compiled.segments.as_slice()) {
-            // Nothing varies yet: the part follows from all of the text.
-            (Place::Url(_), [Segment::Literal(before)]) => Place::Url(url::part_at_end(before)),
+            // Nothing varies yet: the part follows from all of the text, until its beginning has told what it is.
+            (Place::Url(part), [Segment::Literal(before)]) if !url::is_settled(part, before.len() - text.len()) => {
+                Place::Url(url::part_at_end(before))
+            }
             (Place::Url(part), _) => Place::Url(url::advance(part, text)),
             (place @ (Place::Plain | Place::Name | Place::Unknown), _) => place,
         };
     }
 
     fn expression(&mut self, tag: &Tag) {
+        if self.names.is_full() {
+            return;
+        }
         let words = tokens(self.source, tag.inner.clone());
         let mut uses = Uses::default();
         let errors = self.names.errors.len();
@@ -309,7 +314,7 @@ impl Builder<'_> {
     }
 
     fn vars(&self, uses: &Uses) -> Option<minijinja::Value> {
-        uses.vars.then(|| table(self.names.scope.vars.iter()))
+        uses.vars.then(|| self.names.scope.vars.table())
     }
 
     fn note(&mut self, uses: &Uses) {

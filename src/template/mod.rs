@@ -20,11 +20,11 @@ mod scan;
 mod token;
 mod url;
 mod values;
+mod vars;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub(crate) use file::Piece;
 pub use path::Lacking;
 pub(crate) use path::written;
 pub(crate) use url::RESERVED;
+pub use vars::Vars;
 
 /// The place a template stands in, which decides how its values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub struct Scope {
     /// What is known of `row`.
     pub row: RowScope,
     /// `vars`, constant.
-    pub vars: BTreeMap<String, Value>,
+    pub vars: Vars,
     /// Names under `secrets`.
     pub secrets: Vec<String>,
     /// Whether `json`, `text`, `headers`, `status`, `meta` may be used.

@@ -28,6 +28,9 @@ pub(super) const LOANED: [&str; 2] = ["rows", "item"];
 pub(super) const ROOTS: [&str; 10] =
     ["row", "rows", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
 
+/// Most errors of one template; of a text with more the rest is not looked at.
+const MOST_ERRORS: usize = 100;
+
 /// A checker of one template.
 pub(super) struct Names<'t> {
     /// What may be used.
@@ -50,8 +53,16 @@ struct Steps {
 }
 
 impl Names<'_> {
+    /// Whether there are so many errors that nobody reads more.
+    pub fn is_full(&self) -> bool {
+        self.errors.len() >= MOST_ERRORS
+    }
+
     /// Checks the words of one tag and notes what they use.
     pub fn check(&mut self, words: &[Token<'_>], uses: &mut Uses) {
+        if self.is_full() {
+            return;
+        }
         let mut known_until = 0;
         for (at, word) in words.iter().enumerate() {
             let Kind::Name(name) = word.kind else { continue };

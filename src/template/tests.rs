@@ -89,7 +89,7 @@ pub(super) fn scope(row: &Row) -> Scope {
         Fields::Object(_) | Fields::Integer(_) => RowScope::Open,
         Fields::Rows(_) => RowScope::Rows,
     };
-    Scope { row, vars: vars(), secrets: vec!["token".to_owned()], reply: true }
+    Scope { row, vars: vars().into(), secrets: vec!["token".to_owned()], reply: true }
 }
 
 #[test]

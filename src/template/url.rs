@@ -54,6 +54,16 @@ pub(super) fn part_at_end(text: &str) -> Part {
     if unfinished && !has_no_host { Part::Scheme } else { advance(Part::Path, rest) }
 }
 
+/// Whether nothing behind `before` bytes that end in a part can make them belong to another one: `demo:` and `demo:/` may
+/// still become `demo://host`.
+pub(super) fn is_settled(part: Part, before: usize) -> bool {
+    match part {
+        Part::Start | Part::Scheme => false,
+        Part::Path => before > "demo:/".len(),
+        Part::Authority | Part::Query | Part::Fragment => true,
+    }
+}
+
 /// The part that the end of `text` belongs to, when it begins in `part`.
 pub(super) fn advance(part: Part, text: &str) -> Part {
     match part {

@@ -22,6 +22,19 @@ fn filled(start: &str, part: &str, end: &str) -> String {
     format!("{start}{}{end}", part.repeat(count))
 }
 
+/// As many parts, each with its number, up to the largest file.
+fn numbered(start: &str, part: impl Fn(usize) -> String, end: &str) -> String {
+    let mut text = start.to_owned();
+    for number in 0.. {
+        let part = part(number);
+        if text.len() + part.len() + end.len() > LARGEST {
+            break;
+        }
+        text.push_str(&part);
+    }
+    text + end
+}
+
 fn nested() -> Vec<(&'static str, String)> {
     vec![
         ("lists", filled("a = ", "[", "")),
@@ -31,6 +44,8 @@ fn nested() -> Vec<(&'static str, String)> {
         ("a key of dots", filled("a", ".a", " = 1")),
         ("a header of dots", filled("[a", ".a", "]")),
         ("a template of braces", filled("[endpoints.a]\nurl = \"", "{{", "\"")),
+        ("a template of constants", filled("[endpoints.a]\nurl = \"demo:/", "{{1}}", "\"")),
+        ("a template of names", filled("[endpoints.a]\nurl = \"demo:/", "{{a}}", "\"")),
         ("a template of brackets", filled("[endpoints.a]\nurl = \"{{ ", "(", " }}\"")),
         ("a JSONPath of brackets", filled(&format!("{JOB}columns.a = \"$"), "[?@", "\"")),
         ("a jq program of brackets", filled(&format!("{JOB}columns.a = {{ jq = \""), "[", "\" }")),
@@ -45,7 +60,85 @@ fn many() -> Vec<(&'static str, String)> {
         ("open lists", filled("", "a=[\n", "")),
         ("lines that end with a carriage return alone", filled("", "a=1\r", "")),
         ("errors in one line", filled("a = \"", "\\q", "\"")),
+        ("lines of an equals sign", filled("", "=\n", "")),
+        ("a key twice", filled("", "a=1\n", "")),
+        ("headers that are never closed", filled("", "[a\n", "")),
     ]
+}
+
+/// What is compared with what else is there.
+fn wide() -> Vec<(&'static str, String)> {
+    let names = |number: usize| format!("'n{number}',");
+    let table = |name: &'static str| move |number: usize| format!("[{name}.n{number}]\n");
+    vec![
+        ("names to keep", numbered(&format!("{JOB}keep = ["), names, "]")),
+        ("one name to keep", filled(&format!("{JOB}keep = ["), "'a',", "]")),
+        ("missing limits", numbered(&format!("{JOB}limit = ["), names, "]")),
+        ("one missing limit", filled(&format!("{JOB}limit = ["), "'a',", "]")),
+        ("unknown keys", numbered(JOB, |number| format!("n{number} = 1\n"), "")),
+        ("unknown keys that are nearly known", numbered(JOB, |number| format!("limit{number} = 1\n"), "")),
+        (
+            "unknown keys of an input",
+            numbered("[endpoints.a]\nurl = \"demo:/\"\ninput = {", |n| format!("n{n}=1,"), "}"),
+        ),
+        ("values of a wrong type", numbered("[limits]\n", |number| format!("n{number}='://a:b@'\n"), "")),
+        (
+            "limits that lack their rate",
+            numbered(&format!("{JOB}[limits]\n"), |number| format!("n{number}={{}}\n"), ""),
+        ),
+        ("a wide profile", numbered(&format!("{JOB}[profiles.a]\n"), |number| format!("n{number} = 1\n"), "")),
+        ("headers", numbered(&format!("{JOB}[endpoints.a.headers]\n"), |number| format!("n{number} = 1\n"), "")),
+        ("columns", numbered(&format!("{JOB}[endpoints.a.columns]\n"), |number| format!("n{number} = '$.a'\n"), "")),
+        ("variables", numbered(&format!("{JOB}[vars]\n"), |number| format!("n{number} = 1\n"), "")),
+        ("secrets", numbered(&format!("{JOB}[secrets]\n"), |number| format!("n{number}.env = 'A'\n"), "")),
+        ("empty endpoints", numbered("", table("endpoints"), "")),
+        ("a chain of endpoints", numbered(JOB, linked, "")),
+        ("sinks", numbered(JOB, |number| format!("[sinks.n{number}]\npath = 'out/{number}.csv'\n"), "")),
+        ("columns that are handed on", handed_on()),
+        ("headers that compute with large variables", computed()),
+        ("settings for many endpoints", flowing()),
+        ("a name twice, far down", twice_far_down()),
+    ]
+}
+
+/// An endpoint that reads the one before it.
+fn linked(number: usize) -> String {
+    let before = number.checked_sub(1).map_or("a".to_owned(), |before| format!("n{before}"));
+    format!("[endpoints.n{number}]\nurl = 'demo:/'\ninput.endpoint = '{before}'\ncolumns.c{number} = '$.a'\n")
+}
+
+/// Half of a file of variables, and half of templates that compute with one of them.
+fn computed() -> String {
+    let items = "1,".repeat(LARGEST / 5);
+    numbered(
+        &format!("{JOB}[vars]\na = [{items}]\nb = 1\n[endpoints.a.headers]\n"),
+        |n| format!("n{n}='{{{{vars.b ~ row.value}}}}'\n"),
+        "",
+    )
+}
+
+/// Half of a file of settings that flow to all endpoints of the other half.
+fn flowing() -> String {
+    let methods = "'GET',".repeat(LARGEST / 12);
+    numbered(
+        &format!("retry.methods = [{methods}]\n"),
+        |n| format!("[endpoints.n{n}]\nurl='demo:/'\ninput.range={{from=1,to=3}}\n"),
+        "",
+    )
+}
+
+/// Names that stand twice at the end of a file.
+fn twice_far_down() -> String {
+    let first = |number: usize| format!("[n{number}]\na = 1\n");
+    let most = LARGEST / 20;
+    (0..most).chain(0..500).map(first).collect()
+}
+
+/// Half of a file of columns, and five hundred endpoints that read them.
+fn handed_on() -> String {
+    let columns: String = (0..LARGEST / 40).map(|number| format!("n{number} = '$.a'\n")).collect();
+    let reader = |number| format!("[endpoints.r{number}]\nurl = 'demo:/'\ninput.endpoint = 'a'\n");
+    format!("{JOB}[endpoints.a.columns]\n{columns}{}", (0..500).map(reader).collect::<String>())
 }
 
 #[test]
@@ -56,6 +149,11 @@ fn deep_files_are_refused_with_words() {
 #[test]
 fn long_files_are_answered_with_words() {
     many().iter().for_each(|(name, text)| checked(name, text));
+}
+
+#[test]
+fn wide_files_are_answered_with_words() {
+    wide().iter().for_each(|(name, text)| checked(name, text));
 }
 
 #[allow(clippy::print_stderr, reason = "the time is for who reads the output of the test")]

@@ -6,12 +6,11 @@
 use std::fs;
 use std::path::Path;
 
-use paceline::compile::{Options, compile};
-use paceline::diagnostic::{Diagnostics, Format, render};
-use paceline::document::{Document, Overlays};
-use paceline::format::format;
-
 use crate::support::dice::Dice;
+
+mod always;
+
+use always::{loaded, stays_formatted};
 
 /// How many files are made.
 const FILES: usize = 1_500;
@@ -52,7 +51,8 @@ fn random_files_are_answered_and_formatted_once() {
     let mut formatted = 0;
     for _ in 0..FILES {
         let text = spoilt(&texts, &mut dice);
-        loaded(&text);
+        // Beside the inputs that our jobs name.
+        loaded(Path::new("jobs/spoilt.toml"), &text);
         formatted += usize::from(stays_formatted(&text));
     }
     assert!(formatted > FILES / 100, "only {formatted} of {FILES} files could be formatted");
@@ -71,25 +71,4 @@ fn spoilt(texts: &[String], dice: &mut Dice) -> String {
         }
     }
     text.into_iter().collect()
-}
-
-fn loaded(text: &str) {
-    let mut diagnostics = Diagnostics::default();
-    let overlays = Overlays::default();
-    let document =
-        Document::parse(Path::new("jobs/spoilt.toml"), text.to_owned(), &overlays, &mut diagnostics).unwrap();
-    let plan = compile(&document, &Options::default(), &mut diagnostics);
-    assert_eq!(plan.is_some(), !diagnostics.has_errors(), "a plan or errors:\n{text}");
-    let said = render(&diagnostics, Some(&document), Format::Human, false);
-    assert!(plan.is_some() || said.contains("error["), "no words for\n{text}");
-}
-
-/// Whether it could be formatted.
-fn stays_formatted(text: &str) -> bool {
-    let Ok(once) = format(text) else {
-        assert!(format(text).is_err_and(|error| error == paceline::format::FormatError::Syntax), "{text}");
-        return false;
-    };
-    assert_eq!(format(&once.text).unwrap().text, once.text, "of\n{text}");
-    true
 }

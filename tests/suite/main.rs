@@ -60,6 +60,7 @@ mod limits;
 mod loader;
 /// Many rows, little memory.
 mod memory;
+mod migrate;
 /// Every job with a slip in it, and where the word about it stands.
 mod mutations;
 /// The way of somebody new: init, check, plan, run, a mistake and its mending.

@@ -12,6 +12,7 @@ mod fmt;
 mod init;
 mod kinds;
 mod man;
+mod migrate;
 mod plan;
 mod run;
 mod runs;
@@ -31,6 +32,7 @@ pub use fmt::FmtArgs;
 pub use init::InitArgs;
 pub use kinds::KindsArgs;
 pub use man::ManArgs;
+pub use migrate::MigrateArgs;
 pub use plan::{PlanArgs, ROWS};
 pub use run::RunArgs;
 pub use runs::RunsArgs;
@@ -87,6 +89,9 @@ pub enum Command {
     /// Formats job files, comments and all
     #[command(after_help = fmt::EXAMPLES)]
     Fmt(FmtArgs),
+    /// Brings job files to the present version of the language
+    #[command(after_help = migrate::EXAMPLES)]
+    Migrate(MigrateArgs),
     /// Writes a new job: from nothing, a curl command or a CSV file
     #[command(after_help = init::EXAMPLES)]
     Init(InitArgs),

@@ -2,6 +2,7 @@
 
 mod taking;
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 
 use super::{Site, names, sinks};
@@ -33,8 +34,8 @@ pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     let lists = spec.endpoints.0.iter().filter_map(|(_, endpoint)| endpoint.limit.clone());
     let sinks = spec.sinks.iter().flat_map(|sinks| &sinks.0).filter_map(|(_, sink)| sinks::limit(sink));
     let lists: Vec<ListSpec<String>> = lists.chain(sinks).collect();
-    let used = |name: &String| lists.iter().any(|list| list.0.contains(name));
-    for (name, _) in spec.limits.iter().flat_map(|limits| &limits.0).filter(|(name, _)| !used(name)) {
+    let used: HashSet<&String> = lists.iter().flat_map(|list| &list.0).collect();
+    for (name, _) in spec.limits.iter().flat_map(|limits| &limits.0).filter(|(name, _)| !used.contains(name)) {
         let message = format!("no endpoint takes from the limit `{name}`");
         let help = format!("write `limit = \"{name}\"` at an endpoint, or take the limit out");
         site.warning(codes::NO_EFFECT, &KeyPath::of(["limits", name.as_str()]), message, help);
@@ -129,17 +130,9 @@ fn own(
 fn named(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, buckets: &[LimitPlan]) -> Vec<usize> {
     let wanted = spec.limit.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
     names::twice(site, &path.key("limit"), wanted);
-    let mut positions = Vec::new();
-    for (index, name) in wanted.iter().enumerate() {
-        let place = names::item(site, &path.key("limit"), index);
-        match buckets.iter().position(|bucket| bucket.name == *name) {
-            Some(position) if positions.contains(&position) => {}
-            Some(position) => positions.push(position),
-            None => {
-                let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
-                names::unknown(site, &place, "limit", name, &known, &["limits"]);
-            }
-        }
+    if wanted.is_empty() {
+        return Vec::new();
     }
-    positions
+    let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+    names::positions(site, &path.key("limit"), wanted, ("limit", "limits"), &known)
 }

@@ -35,8 +35,9 @@ pub(super) fn string(text: &str, span: &Range<usize>, message: &str, root: &Node
     if let Some(empty) = ending_at(root, span.start).filter(Range::is_empty) {
         // Between braces, a key without a value is read as a key and a string that never begins.
         let before = text[..empty.start].trim_end();
-        let start = before.rfind(|c: char| c.is_whitespace() || "{,".contains(c)).map_or(0, |at| at + 1);
-        let key = shorten(&before[start..]);
+        let key = before.rsplit(|c: char| c.is_whitespace() || "{,".contains(c)).next().unwrap_or(before);
+        let start = before.len() - key.len();
+        let key = shorten(key);
         let help = format!("write `{key} = ...`; a list stands between `[` and `]`");
         return Some(Lesson::new(start..before.len(), format!("`{key}` has no value"), "", help));
     }

@@ -1,6 +1,5 @@
 //! Which files a row may name.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -13,7 +12,7 @@ use crate::secret::Secrets;
 use crate::template::{RowScope, Scope, Spot};
 
 fn plan(path: &str, folder: &Path) -> FilePlan {
-    let scope = Scope { row: RowScope::Open, vars: BTreeMap::new(), secrets: Vec::new(), reply: false };
+    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false };
     FilePlan::new(Template::compile(path, Spot::Text, &scope).unwrap(), folder)
 }
 

@@ -1,6 +1,6 @@
 //! What is selected against the plain way over a list, from every position.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn kind(name: &str, value: &Value) -> Arc<dyn SourcePlan> {
 }
 
 fn holds(text: &str) -> Option<Condition> {
-    let scope = Scope { row: RowScope::Open, vars: BTreeMap::new(), secrets: Vec::new(), reply: false };
+    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false };
     Some(Condition::compile(text, &scope).unwrap())
 }
 

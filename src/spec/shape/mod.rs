@@ -25,6 +25,13 @@ pub fn check(document: &Document, root: &Node, diagnostics: &mut Diagnostics) ->
     run(document, diagnostics, partial, |walker| walker.value(&view, root, &Spot::root(root)))
 }
 
+/// Checks a part of a job, where nothing is called missing.
+pub fn check_part(document: &Document, diagnostics: &mut Diagnostics) {
+    let view = View::new(schema(), schema());
+    let root = &document.root;
+    run(document, diagnostics, true, |walker| walker.value(&view, root, &Spot::root(root)));
+}
+
 /// Checks the tables of all profiles, each of them a partial job. What was said of the same place
 /// before (a profile that lies over the file) is not said again.
 pub fn check_profiles(document: &Document, profiles: &[(Key, Node)], diagnostics: &mut Diagnostics) {
@@ -47,14 +54,9 @@ fn run(
     let mut walker = Walker { document, told: diagnostics, found: Vec::new(), wrong: Vec::new(), partial };
     walk(&mut walker);
     let Walker { found, wrong, .. } = walker;
-    let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.place);
-    let before = diagnostics.list().len();
-    for diagnostic in found {
-        let same = |known: &Diagnostic| known.code == diagnostic.code && place(known) == place(&diagnostic);
-        if diagnostic.primary.is_none() || !diagnostics.list()[..before].iter().any(same) {
-            diagnostics.push(diagnostic);
-        }
-    }
+    let is_new = |one: &Diagnostic| one.primary.as_ref().is_none_or(|label| !diagnostics.has(one.code, label.place));
+    let new: Vec<Diagnostic> = found.into_iter().filter(is_new).collect();
+    new.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     wrong
 }
 

@@ -5,15 +5,13 @@ use serde_json::Value;
 use super::example::{addition, example};
 use super::view::View;
 use super::{Spot, Walker};
-use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::diagnostic::{ADVISED, Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node};
 use crate::spec::kind::EXACTLY_ONE;
 
-/// How many errors get a help that has to be looked for: far more than are ever shown.
-const ADVISED: usize = 1_000;
-
 impl Walker<'_> {
     pub(super) fn table(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
+        let before = self.wrong.len();
         for (key, node) in entries {
             let below = Spot { path: spot.path.key(key.name.as_str()), key: key.place };
             let known = view.properties().find(|(name, _)| *name == key.name).map(|(_, schema)| schema);
@@ -38,13 +36,13 @@ impl Walker<'_> {
         } else if view.texts("required").iter().any(|name| entries.iter().all(|(key, _)| key.name != *name)) {
             self.wrong.push(spot.path.clone());
         }
-        self.unusable(view, spot);
+        self.unusable(view, spot, before);
     }
 
-    /// A table whose required key or kind is wrong can't be read at all.
-    fn unusable(&mut self, view: &View<'_>, spot: &Spot) {
+    /// A table whose required key or kind is wrong can't be read at all. What is wrong below it was found since `before`.
+    fn unusable(&mut self, view: &View<'_>, spot: &Spot, before: usize) {
         let mut needed = view.texts("required").into_iter().chain(view.texts(EXACTLY_ONE));
-        if needed.any(|name| self.wrong.contains(&spot.path.key(name))) {
+        if needed.any(|name| self.wrong[before..].contains(&spot.path.key(name))) {
             self.wrong.push(spot.path.clone());
         }
     }

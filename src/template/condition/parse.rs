@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::compile::Formula;
 use super::super::names::{Names, PlainPath};
 use super::super::token::{Kind, Token, tokens};
-use super::super::values::{Members, Uses, table};
+use super::super::values::{Members, Uses};
 use super::super::{Scope, Spot, TemplateError, TemplateErrorKind, concat, engine};
 use super::{Comparison, Computed, Node, Operator, signs};
 use crate::diagnostic::did_you_mean;
@@ -252,7 +252,7 @@ impl Parser<'_> {
             wrong(span(words), TemplateErrorKind::Syntax, format!("this does not parse: {what}"), help)
         })?;
         let uses = self.uses(words);
-        let vars = uses.vars.then(|| table(self.names.scope.vars.iter()));
+        let vars = uses.vars.then(|| self.names.scope.vars.table());
         let forgives = (1..words.len()).any(|at| {
             let is_filter = words[at - 1].is_sign("|") && (words[at].is_name("default") || words[at].is_name("d"));
             is_filter || words[at].is_name("is")

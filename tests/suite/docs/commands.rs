@@ -10,9 +10,6 @@ use paceline::cli::args::command;
 use super::{markdown, read, root};
 use crate::readme::blocks;
 
-/// Commands that documents name and that are still to come; one that is there must leave this list.
-const COMING: &[&str] = &["migrate"];
-
 /// What a line calls paceline with; `None` where it does not.
 fn words(line: &str) -> Option<Vec<String>> {
     let line = line.trim().trim_start_matches("$ ").trim_start_matches("- ").trim_start_matches("run: ");
@@ -42,20 +39,10 @@ fn every_command_that_is_shown_is_known() {
     let calls = calls();
     assert!(calls.len() > 30, "only {} commands are shown", calls.len());
     for (file, words) in calls {
-        if words.first().is_some_and(|name| COMING.contains(&name.as_str())) {
-            continue;
-        }
         let parsed = command().try_get_matches_from([&["paceline".to_owned()], &words[..]].concat());
         let told =
             parsed.err().filter(|error| !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion));
         assert!(told.is_none(), "{}: paceline {}\n{}", file.display(), words.join(" "), told.unwrap());
-    }
-}
-
-#[test]
-fn what_is_still_to_come_is_not_there() {
-    for name in COMING {
-        assert!(command().find_subcommand(name).is_none(), "`paceline {name}` is there: take it from COMING");
     }
 }
 

@@ -1,0 +1,109 @@
+//! `paceline migrate`: job files of older versions of the language. One that can't be brought to the present version is
+//! told why, and left alone.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::args::MigrateArgs;
+use super::exit::Exit;
+use super::print::Printer;
+use super::rewrite::Rewrite;
+use crate::diagnostic::{self, Diagnostics, Format};
+use crate::document::Document;
+use crate::migrate::{self, CURRENT, Migrated, STEPS, Told};
+
+/// Migrates all files; one that can't be migrated does not keep the others from it.
+pub fn migrate(args: &MigrateArgs, print: &mut Printer) -> Exit {
+    let exits = args.jobs.iter().map(|path| one(path, args, print));
+    exits.fold(Exit::Fine, Exit::worse)
+}
+
+fn one(path: &Path, args: &MigrateArgs, print: &mut Printer) -> Exit {
+    let mut diagnostics = Diagnostics::default();
+    let document = Document::read_alone(path, &mut diagnostics);
+    let Some(document) = document.as_ref().filter(|_| !diagnostics.has_errors()) else {
+        return refuse(&diagnostics, document.as_ref(), args, print);
+    };
+    match migrate::migrate(document, STEPS) {
+        Err(refused) => refuse(&refused.diagnostics, Some(&refused.document), args, print),
+        Ok(None) => {
+            if !args.speech.quiet {
+                print.out(&current(path, args.speech.output));
+            }
+            Exit::Fine
+        }
+        Ok(Some(migrated)) => finish(path, &document.sources[0].text, &migrated, args, print),
+    }
+}
+
+fn refuse(diagnostics: &Diagnostics, document: Option<&Document>, args: &MigrateArgs, print: &mut Printer) -> Exit {
+    let color = print.color_err();
+    print.err(&diagnostic::render(diagnostics, document, args.speech.output, color));
+    Exit::Usage
+}
+
+fn current(path: &Path, output: Format) -> String {
+    let shown = path.display();
+    match output {
+        Format::Human | Format::Github => format!("nothing to do: {shown} is version {CURRENT} already"),
+        Format::Json => json!({ "file": shown.to_string(), "changed": false, "version": CURRENT }).to_string(),
+    }
+}
+
+fn finish(path: &Path, before: &str, migrated: &Migrated, args: &MigrateArgs, print: &mut Printer) -> Exit {
+    if !args.speech.quiet {
+        print.out(&report(path, migrated, args.speech.output));
+    }
+    let rewrite = Rewrite { path, before, after: &migrated.text, done: "migrated" };
+    if args.check { rewrite.check(args.speech.output, print) } else { rewrite.write(args.speech, print) }
+}
+
+/// Which keys change, and why.
+fn report(path: &Path, migrated: &Migrated, output: Format) -> String {
+    let shown = path.display().to_string();
+    if output == Format::Json {
+        let changes = migrated.changes.iter().map(object).collect::<Vec<_>>();
+        return json!({ "file": shown, "from": migrated.from, "to": CURRENT, "changes": changes }).to_string();
+    }
+    let start = format!("{shown}: version {} to {CURRENT}", migrated.from);
+    let lines = migrated.changes.iter().map(|told| format!("  {shown}{}", words(told)));
+    std::iter::once(start).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn words(Told { change, line, what }: &Told) -> String {
+    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+    let to = change.to.as_ref().map_or("taken out".to_owned(), |to| format!("now `{to}`"));
+    format!("{line}: `{}`: {to} ({what})", change.from)
+}
+
+fn object(Told { change, line, what }: &Told) -> serde_json::Value {
+    let to = change.to.as_ref().map(ToString::to_string);
+    json!({ "line": line, "from": change.from.to_string(), "to": to, "why": what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::KeyPath;
+    use crate::migrate::Change;
+
+    #[test]
+    fn changes_are_shown_with_their_lines() {
+        let told = |line, to: Option<&str>| Told {
+            change: Change { from: KeyPath::of(["retry", "tries"]), to: to.map(|to| KeyPath::of(["retry", to])) },
+            line,
+            what: "why",
+        };
+        let changes = vec![told(Some(3), Some("attempts")), told(None, None)];
+        let migrated = Migrated { from: 0, text: String::new(), changes };
+        let text = report(Path::new("job.toml"), &migrated, Format::Human);
+        let wanted = "job.toml: version 0 to 1\n  job.toml:3: `retry.tries`: now `retry.attempts` (why)\n  \
+                      job.toml: `retry.tries`: taken out (why)";
+        assert_eq!(text, wanted);
+        let json: serde_json::Value =
+            serde_json::from_str(&report(Path::new("job.toml"), &migrated, Format::Json)).unwrap();
+        assert_eq!(json["changes"][0], json!({"line": 3, "from": "retry.tries", "to": "retry.attempts", "why": "why"}));
+        assert_eq!(json["changes"][1]["to"], serde_json::Value::Null);
+    }
+}

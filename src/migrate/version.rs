@@ -1,0 +1,92 @@
+//! The `version` of a file: which it has, which steps lead from there, and how the new one is written.
+//!
+//! Must never move a comment away from what it stands above.
+
+use toml_edit::{DocumentMut, Item, Table, Value};
+
+use super::{CURRENT, Step};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::document::{Document, KeyPath, NodeValue};
+
+/// The key.
+const KEY: &str = "version";
+
+/// The version of a file that says none.
+const UNSAID: i64 = 1;
+
+/// The version of a file, or what is wrong with it.
+pub(super) fn of(document: &Document) -> Result<i64, Diagnostic> {
+    let Some(node) = document.get(&KeyPath::of([KEY])) else { return Ok(UNSAID) };
+    match node.value {
+        NodeValue::Integer(version) => Ok(version),
+        _ => {
+            let message = format!("`{KEY}`: expected an integer, found {}", node.value.kind());
+            let help = format!("write the version of the job language, such as `{KEY} = {CURRENT}`");
+            Err(Diagnostic::error(codes::WRONG_TYPE, message).at(node.place, "").help(help))
+        }
+    }
+}
+
+/// The steps from a version to the present one; `None` if there is no way.
+pub(super) fn way(from: i64, steps: &[Step]) -> Option<Vec<Step>> {
+    let (mut version, mut way) = (from, Vec::new());
+    while version < CURRENT {
+        let step = steps.iter().find(|step| step.from == version && step.to > version)?;
+        way.push(*step);
+        version = step.to;
+    }
+    (version == CURRENT).then_some(way)
+}
+
+/// What is said of a version that nothing leads from.
+pub(super) fn no_way(document: &Document, version: i64) -> Diagnostic {
+    let (message, help) = if version > CURRENT {
+        let message = format!("this file is of version {version}, and this paceline knows version {CURRENT} at most");
+        (message, "install a newer paceline".to_owned())
+    } else {
+        let help = format!("write `{KEY} = {CURRENT}`, or take the line out");
+        (format!("there never was a version {version} of the job language"), help)
+    };
+    let place = document.place(&KeyPath::of([KEY]));
+    Diagnostic::error(codes::BAD_VALUE, message).at(place, "").help(help)
+}
+
+/// The text of a document that says the present version.
+pub(super) fn written(mut document: DocumentMut) -> String {
+    if let Some(value) = document.get_mut(KEY).and_then(Item::as_value_mut) {
+        let decor = value.decor().clone();
+        *value = Value::from(CURRENT);
+        *value.decor_mut() = decor;
+        return document.to_string();
+    }
+    let is_pair = |item: &Item| item.is_value() || item.as_table().is_some_and(Table::is_dotted);
+    if document.iter().any(|(_, item)| is_pair(item)) {
+        document.insert(KEY, toml_edit::value(CURRENT));
+        return document.to_string();
+    }
+    above_tables(&document.to_string())
+}
+
+/// Puts the version above the first table, behind what the comment at the top says of the whole file.
+fn above_tables(text: &str) -> String {
+    let lines = || text.split_inclusive('\n');
+    let length = |lines: &mut dyn Iterator<Item = &str>| lines.map(str::len).sum::<usize>();
+    let block = length(&mut lines().take_while(|line| line.starts_with('#')));
+    // Of a comment right above a table, what is for tools alone: `#:schema ...`, `#!/usr/bin/env ...`.
+    let is_own = text[block..].starts_with('\n');
+    let for_tools = length(&mut lines().take_while(|line| line.starts_with("#:") || line.starts_with("#!")));
+    let (above, below) = text.split_at(if is_own { block } else { for_tools });
+    let gap = if below.is_empty() || below.starts_with('\n') { "" } else { "\n" };
+    format!("{above}{KEY} = {CURRENT}\n{gap}{below}")
+}
+
+/// Changes a text as one without a byte order mark and with line feeds alone, as the editor wants it, and gives it back
+/// its own.
+pub(super) fn in_line_feeds(text: &str, change: impl FnOnce(&str) -> Option<String>) -> Option<String> {
+    let mark = if text.starts_with('\u{feff}') { "\u{feff}" } else { "" };
+    let body = &text[mark.len()..];
+    let returns = body.matches("\r\n").count();
+    let is_crlf = returns > 0 && returns == body.matches('\n').count();
+    let changed = if is_crlf { change(&body.replace("\r\n", "\n")) } else { change(body) }?;
+    Some(format!("{mark}{}", if is_crlf { changed.replace('\n', "\r\n") } else { changed }))
+}

@@ -1,0 +1,66 @@
+//! `paceline migrate`, from outside: what it says of files of each version. What steps do is tested beside them, with
+//! made-up versions: there has been one version so far.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::cli::{Said, paceline, said};
+
+const PRESENT: &str = "version = 1 # kept\n";
+const NEWER: &str = "version = 2\n";
+const NEVER: &str = "# why\nversion = 0\n";
+const BROKEN: &str = "version = \n";
+
+/// Migrates files of all kinds, and looks that none of them was touched.
+fn migrate(words: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [("present.toml", PRESENT), ("newer.toml", NEWER), ("never.toml", NEVER), ("broken.toml", BROKEN)];
+    files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    let done = said(paceline(&[&["migrate"][..], words].concat()).current_dir(folder.path()));
+    for (name, text) in files {
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), text, "{name}");
+    }
+    done
+}
+
+#[test]
+fn a_file_of_the_present_version_is_left_alone() {
+    let done = migrate(&["present.toml"]);
+    let words = "nothing to do: present.toml is version 1 already\n";
+    assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(0), words, ""));
+    let quiet = migrate(&["--check", "--quiet", "present.toml"]);
+    assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (Some(0), "", ""));
+    let json: Value = serde_json::from_str(&migrate(&["present.toml", "--output", "json"]).out).unwrap();
+    assert_eq!((&json["changed"], &json["version"]), (&Value::Bool(false), &Value::from(1)));
+}
+
+#[test]
+fn versions_that_nothing_leads_from_are_told_at_their_place_and_the_others_are_looked_at() {
+    let done = migrate(&["newer.toml", "never.toml", "broken.toml", "present.toml"]);
+    assert_eq!(done.code, Some(2));
+    for part in [
+        "this file is of version 2, and this paceline knows version 1 at most",
+        "newer.toml:1:11",
+        "help: install a newer paceline",
+        "there never was a version 0 of the job language",
+        "never.toml:2:11",
+        "help: write `version = 1`, or take the line out",
+        "broken.toml:1:",
+    ] {
+        assert!(done.err.contains(part), "{part} is missing:\n{}", done.err);
+    }
+    assert_eq!(done.out, "nothing to do: present.toml is version 1 already\n");
+}
+
+#[test]
+fn our_own_jobs_are_of_the_present_version() {
+    let files = crate::jobs::job_files();
+    assert!(files.len() > 30, "{}", files.len());
+    let paths: Vec<String> = files.iter().map(|file| format!("jobs/{file}")).collect();
+    let words: Vec<&str> = ["migrate", "--check"].into_iter().chain(paths.iter().map(String::as_str)).collect();
+    let done = said(&mut paceline(&words));
+    assert_eq!((done.code, done.out.lines().count()), (Some(0), paths.len()), "{}", done.err);
+}
