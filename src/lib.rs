@@ -28,6 +28,7 @@ pub mod hints;
 pub mod init;
 pub mod journal;
 pub mod limit;
+pub mod openapi;
 pub mod paginate;
 pub mod plan;
 mod postgres;

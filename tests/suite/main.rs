@@ -73,6 +73,8 @@ mod nginx_tls;
 /// Objects in buckets: every record once.
 #[cfg(feature = "s3")]
 mod objects;
+/// Jobs made of OpenAPI documents.
+mod openapi;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Lists walked from page to page.
