@@ -29,6 +29,7 @@ pub mod init;
 pub mod journal;
 pub mod limit;
 pub mod migrate;
+pub mod openapi;
 pub mod paginate;
 pub mod plan;
 mod postgres;

@@ -29,7 +29,7 @@ pub(crate) use fields::secret_template;
 use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::retry::{Failure, RetryPlan};
-use crate::secret::{Masker, Secrets};
+use crate::secret::{Masker, Secret, Secrets};
 use crate::template::{Context, RenderError, Scope, Template};
 use crate::transport::{BoxFuture, Gate, RequestBody, Signer, TimeoutPlan, Transport};
 
@@ -62,6 +62,34 @@ pub trait AuthPlan: Debug + Send + Sync {
     fn open(&self, _opening: &Opening<'_>) -> Result<Option<Arc<dyn Auth>>, String> {
         Ok(None)
     }
+
+    /// How somebody else does what [`AuthPlan::open`] is for; `None`: there is nothing to do.
+    ///
+    /// # Errors
+    /// As those of [`AuthPlan::open`].
+    fn by_hand(&self, _opening: &Opening<'_>) -> Result<Option<ByHand>, String> {
+        Ok(None)
+    }
+}
+
+/// What is to be done for a request that can't be proved before it leaves.
+#[derive(Debug)]
+pub enum ByHand {
+    /// This request is sent; `access_token` of its reply is the bearer token.
+    Token(Box<Request<RequestBody>>),
+    /// The request is signed as AWS wants it.
+    Signature {
+        /// The region.
+        region: String,
+        /// The service by its signing name.
+        service: String,
+        /// Id of the access key.
+        access_key: String,
+        /// The secret access key.
+        secret_key: Secret,
+        /// Of temporary credentials.
+        session_token: Option<Secret>,
+    },
 }
 
 /// What an auth is opened with.

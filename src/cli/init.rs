@@ -15,11 +15,15 @@ use crate::curl;
 use crate::diagnostic::{Diagnostics, Format};
 use crate::document::{Document, Overlays};
 use crate::init::{Draft, Input, toml};
+use crate::openapi::{Api, Listed, NotTaken, Operation};
 use crate::source::Columns;
 use crate::spec::schema_text;
 
 /// Most bytes of a command.
 const LONGEST_COMMAND: u64 = 1 << 20;
+
+/// Most bytes of an OpenAPI document; those of the largest clouds have about 40 MB.
+const LONGEST_DOCUMENT: u64 = 64 << 20;
 
 /// Writes a job.
 pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
@@ -41,14 +45,21 @@ pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
 }
 
 fn draft(args: &InitArgs, print: &mut Printer) -> Result<Draft, String> {
+    if let (Some(operation), None) = (&args.operation, &args.from_openapi) {
+        return Err(format!("--operation {operation}: of which document? name it with --from-openapi FILE"));
+    }
     let mut draft = Draft { base: elsewhere(&args.job)?, ..Draft::default() };
     if let Some(command) = &args.from_curl {
-        let command = if command == "-" { standard_input()? } else { command.clone() };
+        let command = if command == "-" { standard_input(LONGEST_COMMAND)? } else { command.clone() };
         draft.send(&curl::read(&command).map_err(|why| format!("--from-curl: {why}"))?);
     }
+    if let Some(path) = &args.from_openapi {
+        draft.call(&operation(path, args.operation.as_deref(), print)?);
+    }
     if let Some(path) = &args.from_csv {
-        let columns = header(path)?;
-        draft.rows_of(&path.display().to_string(), columns, args.from_curl.is_none());
+        let columns = header(path).map_err(|why| format!("--from-csv {}: {why}", path.display()))?;
+        let asks = args.from_curl.is_none() && args.from_openapi.is_none();
+        draft.rows_of(&path.display().to_string(), columns, asks);
     }
     if !args.says_what() && io::stdin().is_terminal() {
         guide(&mut draft, &mut io::stdin().lock(), &mut |question| print.err(question))?;
@@ -66,7 +77,7 @@ fn said(args: &InitArgs, draft: &mut Draft) {
         draft.method = method.to_uppercase();
     }
     if let Some(input) = &args.input {
-        draft.input = Input::File(input.clone());
+        draft.rows_in(input, columns(&args.job, input));
     }
     if let Some(sink) = &args.sink {
         draft.output.clone_from(sink);
@@ -98,14 +109,54 @@ fn guide(draft: &mut Draft, answers: &mut dyn BufRead, ask: &mut dyn FnMut(&str)
     Ok(())
 }
 
-fn standard_input() -> Result<String, String> {
-    let mut command = String::new();
+fn standard_input(most: u64) -> Result<String, String> {
+    let mut text = String::new();
     io::stdin()
         .lock()
-        .take(LONGEST_COMMAND)
-        .read_to_string(&mut command)
-        .map_err(|error| format!("can't read the command from standard input: {error}"))?;
-    Ok(command)
+        .take(most)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("can't read standard input: {error}"))?;
+    Ok(text)
+}
+
+/// An operation of the document in a file. Without one, those that there are are listed.
+fn operation(path: &Path, named: Option<&str>, print: &mut Printer) -> Result<Operation, String> {
+    let wrong = |why: String| format!("--from-openapi {}: {why}", path.display());
+    let api = Api::read(&document(path).map_err(wrong)?).map_err(wrong)?;
+    api.operation(named).map_err(|NotTaken { message, known }| {
+        let wide = known.iter().map(|listed| listed.place().chars().count()).max().unwrap_or_default().min(50);
+        known.iter().for_each(|listed| print.out(&shown(listed, wide)));
+        wrong(message)
+    })
+}
+
+/// An operation on a line: what names it, and what it does.
+fn shown(listed: &Listed, wide: usize) -> String {
+    let (id, summary) = (listed.id.as_deref().unwrap_or("-"), listed.summary.as_deref().unwrap_or_default());
+    let line = format!("{:wide$}  {id}  {summary}", listed.place());
+    let plain: String = line.trim_end().chars().filter(|c| !c.is_control()).collect();
+    plain + "\n"
+}
+
+fn document(path: &Path) -> Result<String, String> {
+    if path == Path::new("-") {
+        return standard_input(LONGEST_DOCUMENT);
+    }
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| format!("can't be read: {error}"))?;
+    let read = file.take(LONGEST_DOCUMENT + 1).read_to_string(&mut text);
+    let bytes = read.map_err(|error| format!("can't be read: {error}"))?;
+    if bytes as u64 > LONGEST_DOCUMENT {
+        return Err("it has more than 64 MiB; give the part of it that holds the operation".to_owned());
+    }
+    Ok(text)
+}
+
+/// The columns of an input, relative to the job, as far as its header tells them now.
+fn columns(job: &Path, input: &str) -> Vec<String> {
+    let file = job.parent().unwrap_or(Path::new("")).join(input);
+    let has_header = ["csv", "tsv"].iter().any(|ending| file.extension().is_some_and(|found| found == *ending));
+    if has_header { header(&file).unwrap_or_default() } else { Vec::new() }
 }
 
 /// Where relative paths of a command start from, if the job lies elsewhere.
@@ -127,8 +178,7 @@ fn header(path: &Path) -> Result<Vec<String>, String> {
     let plan = Document::parse(Path::new("probe.toml"), job, &Overlays::default(), &mut diagnostics)
         .and_then(|document| compile(&document, &Options::default(), &mut diagnostics));
     let wrong = |diagnostics: &Diagnostics| {
-        let why = diagnostics.list().first().map_or("it can't be read", |diagnostic| diagnostic.message.as_str());
-        format!("--from-csv {}: {why}", path.display())
+        diagnostics.list().first().map_or("it can't be read", |diagnostic| diagnostic.message.as_str()).to_owned()
     };
     let plan = plan.filter(|_| !diagnostics.has_errors()).ok_or_else(|| wrong(&diagnostics))?;
     match plan.endpoints.first().map(|endpoint| endpoint.source.columns()) {

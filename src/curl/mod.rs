@@ -31,6 +31,8 @@ pub struct CurlRequest {
     pub basic: Option<(Text, Text)>,
     /// `--oauth2-bearer`.
     pub bearer: Option<Text>,
+    /// Region and service of `--aws-sigv4`, for the keys that `-u` gives.
+    pub signed: Option<(Text, Text)>,
     /// Keys of a job that flags stand for, with their values in TOML.
     pub settings: Vec<(&'static str, String)>,
     /// Where the reply is saved (`-o`, `-O`).

@@ -43,6 +43,7 @@ struct Reader {
     head: bool,
     globoff: bool,
     remote_name: bool,
+    signature: Option<String>,
     removed: Vec<String>,
 }
 
@@ -79,6 +80,7 @@ impl Reader {
             Flag::Output if value != "/dev/null" && value != "-" => self.request.save = Some(value.to_owned()),
             Flag::User => self.request.basic = Some(user(value)),
             Flag::Bearer => self.request.bearer = Some(value.to_owned()),
+            Flag::Signature => self.signature = Some(value.to_owned()),
             Flag::Output | Flag::Ignored => {}
             _ => self.key(given)?,
         }
@@ -197,6 +199,12 @@ impl Reader {
         self.finish_method(has_data);
         self.finish_url()?;
         self.finish_body()?;
+        if let Some(signature) = self.signature.take() {
+            self.request.signed = Some(scope(&signature, &self.request.url)?);
+            if self.request.basic.is_none() {
+                return Err("--aws-sigv4 signs with keys: give them as -u ACCESS_KEY:SECRET_KEY".to_owned());
+            }
+        }
         if !self.cookies.is_empty() {
             let cookies = self.cookies.join("; ");
             self.request.headers.push(("cookie".to_owned(), cookies));
@@ -299,6 +307,31 @@ impl Reader {
 fn user(value: &str) -> (Text, Text) {
     let (user, password) = value.split_once(':').unwrap_or((value, ""));
     (user.to_owned(), password.to_owned())
+}
+
+/// Region and service of `provider1[:provider2[:region[:service]]]`; curl takes what is missing from the host.
+fn scope(signature: &str, url: &str) -> Result<(Text, Text), String> {
+    let mut given = signature.split(':');
+    let provider = given.next().unwrap_or_default();
+    if !provider.eq_ignore_ascii_case("aws") {
+        return Err(format!(
+            "--aws-sigv4 {signature}: a job signs as AWS wants it, aws:amz:REGION:SERVICE, and no other"
+        ));
+    }
+    let (_, region, service) = (given.next(), given.next(), given.next());
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let mut labels = host.split(['/', '?', ':']).next().unwrap_or_default().split('.');
+    let mut of_host = |given: Option<&str>| {
+        let label = labels.next();
+        given.filter(|given| !given.is_empty()).or(label).map(str::to_owned)
+    };
+    let service = of_host(service);
+    let region = of_host(region);
+    region.zip(service).ok_or_else(|| {
+        format!(
+            "--aws-sigv4 {signature}: neither it nor the host says region and service; write aws:amz:REGION:SERVICE"
+        )
+    })
 }
 
 /// What a URL may not hold is escaped; curl sends it raw, and servers read both alike.

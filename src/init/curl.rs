@@ -70,8 +70,35 @@ impl Draft {
         text
     }
 
+    /// Keys that sign; what the signature says in headers by itself is taken out.
+    fn signed(
+        &mut self,
+        (region, service): &(String, String),
+        keys: &(String, String),
+        headers: &mut Vec<(String, String)>,
+    ) {
+        let mut pairs = Vec::new();
+        let (access, secret) = keys;
+        for (name, value) in [("region", region), ("service", service)] {
+            pairs.push((name.to_owned(), toml::text(&self.template(value))));
+        }
+        for (name, value) in [("access-key", access), ("secret-key", secret)] {
+            let value = self.valued(name, value);
+            pairs.push((name.to_owned(), toml::text(&value)));
+        }
+        if let Some(at) = headers.iter().position(|(name, _)| name == "x-amz-security-token") {
+            let value = self.valued("session-token", &headers.remove(at).1);
+            pairs.push(("session-token".to_owned(), toml::text(&value)));
+        }
+        headers.retain(|(name, _)| !["authorization", "x-amz-date", "x-amz-content-sha256"].contains(&name.as_str()));
+        self.key("auth.aws-sigv4", toml::table(&pairs));
+    }
+
     /// What proves who asks, as `auth`; its headers are taken out.
     fn proof(&mut self, request: &CurlRequest, headers: &mut Vec<(String, String)>) {
+        if let (Some(scope), Some(keys)) = (&request.signed, &request.basic) {
+            return self.signed(scope, keys, headers);
+        }
         let at = headers.iter().position(|(name, _)| name == "authorization");
         let header = at.map(|at| headers.remove(at).1);
         let words = header.as_deref().and_then(|header| header.split_once(' '));

@@ -3,8 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{sensitive, toml};
-use crate::curl::{Reference, parts};
+use super::rows::META;
+use super::toml;
+use crate::format::format;
+
+/// Methods that do the same once and twice (RFC 9110, section 9.2.2).
+const REPEATABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 
 /// Where the rows of a new job come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub enum Input {
 pub struct Draft {
     /// The job's name; `None`: the file's stem.
     pub name: Option<String>,
+    /// What the job is for.
+    pub description: Option<String>,
     /// The endpoint's name.
     pub endpoint: String,
     /// The method.
@@ -30,6 +36,8 @@ pub struct Draft {
     pub rate: Option<String>,
     /// Further keys of the endpoint and their values, with a comment where one helps.
     pub keys: Vec<(String, String, Option<String>)>,
+    /// Comments below those keys.
+    pub hints: Vec<String>,
     /// Where rows come from.
     pub input: Input,
     /// Columns of the input, to be told in a comment.
@@ -51,11 +59,13 @@ impl Default for Draft {
         let taken = |key: &str, path: &str| (format!("columns.{key}"), toml::text(path), None);
         Self {
             name: None,
+            description: None,
             endpoint: "products".to_owned(),
             method: "GET".to_owned(),
             url: "demo:/products/{{ row.sku }}".to_owned(),
             rate: None,
             keys: vec![taken("name", "$.name"), taken("price", "$.price")],
+            hints: Vec::new(),
             input: Input::Rows("[{ sku = \"LMP-1001\" }, { sku = \"MUG-1002\" }, { sku = \"BAG-1003\" }]".to_owned()),
             columns: Vec::new(),
             output: "out/records.csv".to_owned(),
@@ -72,6 +82,7 @@ impl Draft {
     pub fn ask(&mut self, url: &str) {
         url.clone_into(&mut self.url);
         self.keys.clear();
+        self.hints.clear();
         self.endpoint = endpoint_name(url);
     }
 
@@ -98,16 +109,47 @@ impl Draft {
             self.ask(&format!("https://api.example.com/items/{key}"));
             self.notes.push("write the URL of the API in the place of https://api.example.com".to_owned());
         }
+        self.rows_in(&self.path(path), columns);
+    }
+
+    /// Takes rows from a file as the job names it, with these columns as far as they are known.
+    pub fn rows_in(&mut self, path: &str, columns: Vec<String>) {
         // Each row's reply needs a file of its own.
-        if let Some(key) = key_column(&columns) {
-            let path = toml::text(&format!("replies/{}", column_template(key)));
-            self.keys
-                .iter_mut()
-                .filter(|(name, ..)| name == "save.path")
-                .for_each(|(_, value, _)| value.clone_from(&path));
+        let saves = |(key, ..): &(String, String, Option<String>)| key == "save.path";
+        match key_column(&columns) {
+            Some(key) => {
+                let path = toml::text(&format!("replies/{}", column_template(key)));
+                self.keys.iter_mut().filter(|key| saves(key)).for_each(|(_, value, _)| value.clone_from(&path));
+            }
+            None if self.keys.iter().any(saves) => {
+                self.keys.retain(|key| !saves(key));
+                self.hints.push(
+                    "save.path = \"replies/{{ row.NAME }}\"  # keeps replies as files; NAME is a column that tells rows apart"
+                        .to_owned(),
+                );
+            }
+            None => {}
         }
-        self.input = Input::File(self.path(path));
+        self.apart(&columns);
+        self.input = Input::File(path.to_owned());
         self.columns = columns;
+    }
+
+    /// Columns of the record that have the name of one of the input get out of its way.
+    fn apart(&mut self, columns: &[String]) {
+        for column in columns {
+            let key = format!("columns.{}", toml::key(column));
+            let other = format!("columns.{}", toml::key(&format!("reply_{column}")));
+            self.keys.iter_mut().filter(|(known, ..)| *known == key).for_each(|(known, ..)| known.clone_from(&other));
+        }
+        let is_of_input = |name: &str| columns.iter().any(|column| column == name);
+        if META.iter().any(|name| is_of_input(name)) {
+            let has_body = !self.keys.iter().any(|(key, ..)| key.starts_with("columns.") || key == "save.path");
+            let others = META.iter().filter(|name| !is_of_input(name) && (has_body || **name != "body"));
+            let others: Vec<String> = others.map(|name| toml::text(name)).collect();
+            let comment = Some("without those that the input has".to_owned());
+            self.keys.push(("meta".to_owned(), toml::list(&others), comment));
+        }
     }
 
     /// One row that stands for those to come.
@@ -120,46 +162,6 @@ impl Draft {
         self.keys.push((key.into(), value.into(), None));
     }
 
-    /// The template of a secret whose value must not stand in the job.
-    pub(super) fn secret(&mut self, hint: &str) -> String {
-        let name = sensitive::name(hint);
-        let variable = format!("API_{}", name.to_uppercase());
-        self.named_secret(name, variable)
-    }
-
-    fn named_secret(&mut self, name: String, variable: String) -> String {
-        if !self.secrets.iter().any(|(_, known)| *known == variable) {
-            self.secrets.push((name, variable.clone()));
-        }
-        let name = self.secrets.iter().find(|(_, known)| *known == variable).map_or("", |(name, _)| name);
-        format!("{{{{ secrets.{name} }}}}")
-    }
-
-    /// A text of a command as a template: its variables are secrets, and its braces are what they are.
-    pub(super) fn template(&mut self, text: &str) -> String {
-        let mut template = String::new();
-        for part in parts(text) {
-            match part {
-                Reference::Literal(text) => template += &literal(text),
-                Reference::Variable(name) => {
-                    template += &self.named_secret(sensitive::name(name), name.to_owned());
-                }
-            }
-        }
-        template
-    }
-
-    /// A value that is kept out of the job if its name is that of a secret.
-    pub(super) fn valued(&mut self, name: &str, text: &str) -> String {
-        // What stands beside a variable may be a part of the secret.
-        let is_named = parts(text).iter().all(|part| matches!(part, Reference::Variable(_)));
-        if sensitive::is_sensitive(name) && !text.is_empty() && !is_named {
-            self.secret(name)
-        } else {
-            self.template(text)
-        }
-    }
-
     /// A path of a command as the job names it.
     pub(super) fn path(&self, path: &str) -> String {
         match &self.base {
@@ -168,9 +170,14 @@ impl Draft {
         }
     }
 
-    /// The job as text, for the file at `path`.
+    /// The job as text, for the file at `path`, in the style of `fmt`.
     #[must_use]
     pub fn text(&self, path: &Path) -> String {
+        let text = self.raw(path);
+        format(&text).map_or(text, |formatted| formatted.text)
+    }
+
+    fn raw(&self, path: &Path) -> String {
         let file = path.display();
         let mut text = format!("#:schema {}\n", self.schema);
         text += "# The line above lets editors with Taplo or Tombi complete and check this file.\n";
@@ -179,9 +186,12 @@ impl Draft {
             let _ = writeln!(text, "# Note: {note}.");
         }
         text.push('\n');
-        if let Some(name) = &self.name {
-            let _ = writeln!(text, "name = {}\n", toml::text(name));
+        for (key, value) in [("name", &self.name), ("description", &self.description)] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{key} = {}", toml::text(value));
+            }
         }
+        text.push('\n');
         self.write_secrets(&mut text);
         self.write_endpoint(&mut text);
         let _ = writeln!(
@@ -226,8 +236,29 @@ impl Draft {
         if !self.keys.iter().any(|(key, ..)| key.starts_with("columns.")) {
             text.push_str("# columns.price = \"$.price\"  # values of the reply that go into the record (JSONPath)\n");
         }
+        for hint in &self.hints {
+            let _ = writeln!(text, "# {hint}");
+        }
+        if self.leaves_repeating_open() {
+            let _ = writeln!(
+                text,
+                "retry.unknown = \"fail\"  # a {} is not sent again when its answer is lost; idempotency-key = true lets it be, where the server knows such keys",
+                self.method
+            );
+        }
         self.write_input(text);
         text.push('\n');
+    }
+
+    /// Whether the job would not say what happens to a request that may have been heard.
+    fn leaves_repeating_open(&self) -> bool {
+        let is_decided = |(key, value, _): &(String, String, Option<String>)| {
+            ["retry.unknown", "retry.methods", "idempotency-key"].contains(&key.as_str())
+                || (key == "retry.attempts" && value == "1")
+        };
+        !REPEATABLE.contains(&self.method.as_str())
+            && !self.url.starts_with("demo:")
+            && !self.keys.iter().any(is_decided)
     }
 
     fn write_input(&self, text: &mut String) {
@@ -278,7 +309,7 @@ pub(super) fn column_template(column: &str) -> String {
 }
 
 /// A text that is no template, as a template.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     text.replace("{{", "{\u{0}").replace("{%", "{{ '{%' }}").replace("{#", "{{ '{#' }}").replace("{\u{0}", "{{ '{{' }}")
 }
 

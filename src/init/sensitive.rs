@@ -25,8 +25,14 @@ const PARTS: &[&str] = &[
 ];
 
 /// Pairs of parts that do so together.
-const PAIRS: &[(&str, &str)] =
-    &[("api", "key"), ("access", "key"), ("private", "key"), ("subscription", "key"), ("auth", "key")];
+const PAIRS: &[(&str, &str)] = &[
+    ("api", "key"),
+    ("access", "key"),
+    ("private", "key"),
+    ("secret", "key"),
+    ("subscription", "key"),
+    ("auth", "key"),
+];
 
 /// Whether a header, parameter, field or member of this name holds a secret.
 pub(super) fn is_sensitive(name: &str) -> bool {

@@ -8,8 +8,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::httpbin;
-use crate::support::Job;
 use crate::support::peers::find;
+use crate::support::{Answer, Job, Oracle};
 
 const COMMANDS: &str = include_str!("../curl/commands.txt");
 
@@ -164,4 +164,71 @@ fn what_a_job_can_not_do_is_said_with_the_way_out() {
         let said = refused(command);
         assert!(said.contains(words), "{command}: {said}");
     }
+}
+
+const OAUTH: &str = r#"
+[secrets]
+client.env = "CLIENT"
+
+[endpoints.item]
+url = "ORACLE/items/{{ row.id }}"
+input.values = [{ id = 7 }]
+auth.oauth2 = { token-url = "ORACLE/token", client-id = "me", client-secret = "{{ secrets.client }}", scope = "read" }
+"#;
+
+#[test]
+fn a_token_is_fetched_by_the_command_before() {
+    let Some(_) = find("curl") else { return };
+    let oracle = Oracle::start(|request| match request.path.as_str() {
+        "/token" => Answer::json(&json!({ "token_type": "bearer", "access_token": "t-9", "expires_in": 60 })),
+        _ => Answer::json(&json!({ "id": 7 })),
+    });
+    let job = Job::at(&oracle.url(), OAUTH);
+    let plan = job.command(&["plan", "job.toml", "--curl"]).expect_code(0).stdout;
+    let done = Command::new("bash").args(["-c", &plan]).env("CLIENT", "cl-13nt").output().expect("bash");
+    let said = String::from_utf8_lossy(&done.stderr);
+    let asked = oracle.requests();
+    assert_eq!(asked.len(), 2, "{plan}\n{said}");
+    assert_eq!(asked[0].header("authorization"), Some("Basic bWU6Y2wtMTNudA=="), "{plan}");
+    assert_eq!(asked[0].body, b"grant_type=client_credentials&scope=read");
+    assert_eq!((asked[1].path.as_str(), asked[1].header("authorization")), ("/items/7", Some("Bearer t-9")), "{plan}");
+}
+
+const SIGNED: &str = r#"
+[secrets]
+access.env = "ACCESS"
+secret.env = "SECRET"
+user.env = "PROXY_USER"
+password.env = "PROXY_PASSWORD"
+
+[client]
+proxy = "http://{{ secrets.user }}:{{ secrets.password }}@proxy.example.com:3128"
+tls.min-version = "1.3"
+
+[endpoints.item]
+url = "https://api.example.com/items/{{ row.id }}"
+input.values = [{ id = 7 }]
+auth.aws-sigv4 = { region = "eu-west-1", service = "execute-api", access-key = "{{ secrets.access }}", secret-key = "{{ secrets.secret }}" }
+
+[endpoints.plain]
+url = "http://api.example.com/items/{{ row.id }}"
+input.values = [{ id = 8 }]
+client.proxy = "none"
+"#;
+
+#[test]
+fn signatures_and_proxies_are_flags_of_curl() {
+    let plan = Job::new(SIGNED).command(&["plan", "job.toml", "--curl"]).expect_code(0).stdout;
+    let (signed, plain) = plan.split_once("# plain, row 1").expect("two endpoints");
+    for line in [
+        "--aws-sigv4 aws:amz:eu-west-1:execute-api",
+        "--user \"${ACCESS}\":\"${SECRET}\"",
+        "--proxy http://\"${PROXY_USER}\":\"${PROXY_PASSWORD}\"@proxy.example.com:3128",
+        "--noproxy ''",
+        "--tlsv1.3",
+    ] {
+        assert!(signed.contains(line), "{line} is missing:\n{signed}");
+    }
+    assert!(!signed.contains("authorization") && plain.contains("--noproxy '*'"), "{plan}");
+    assert!(!plain.contains("--tlsv1.3") && !plain.contains("--aws-sigv4"), "{plain}");
 }

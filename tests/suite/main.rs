@@ -76,6 +76,8 @@ mod nginx_tls;
 mod objects;
 /// What servers say when a check asks them, and what that leaves undone.
 mod online;
+/// Jobs made of OpenAPI documents.
+mod openapi;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Lists walked from page to page.

@@ -36,7 +36,12 @@ fn a_job_is_never_written_over_unasked() {
 
 #[test]
 fn whatever_is_said_the_job_passes_check() {
-    let job = Job::new("").with("p.csv", "name;Unit price;product_id\na;1;7\n").with("q.csv", "a b,c\n1,2\n");
+    let job = Job::new("")
+        .with("p.csv", "name;Unit price;product_id\na;1;7\n")
+        .with("q.csv", "a b,c\n1,2\n")
+        .with("s.csv", "id,name,status,error\n1,a,b,c\n")
+        .with("pets.json", include_str!("../openapi/swagger.json"))
+        .with("r.jsonl", "{\"id\": 1}\n{\"id\": 2}\n");
     for flags in [
         vec!["--url", "https://a.example/{{ row.x }}/{{ row.y }}", "--rate", "10/s", "--name", "n"],
         vec!["--from-csv", "p.csv"],
@@ -45,10 +50,19 @@ fn whatever_is_said_the_job_passes_check() {
         vec!["--from-curl", "curl https://a.example/ -o reply.html"],
         vec!["--from-curl", "curl https://a.example/ -o reply.html", "--from-csv", "p.csv"],
         vec!["--input", "p.csv", "--url", "https://a.example/{{ row.product_id }}"],
+        vec!["--from-curl", "curl https://a.example/ -o reply.html", "--input", "p.csv"],
+        vec!["--from-curl", "curl https://a.example/ -o reply.html", "--input", "r.jsonl"],
+        vec!["--from-curl", "curl https://a.example/ -d a=1 -u me:you"],
+        vec!["--from-curl", "curl https://a.example/ -X PATCH --json '{\"a\": 1}' --retry 3"],
+        vec!["--from-curl", "curl https://a.example/ --aws-sigv4 aws:amz:eu-west-1:s3 -u me:you"],
+        vec!["--url", "https://a.example/{{ row.x }}", "--method", "post"],
+        vec!["--from-csv", "s.csv"],
+        vec!["--from-openapi", "pets.json", "--operation", "listPets", "--from-csv", "s.csv"],
     ] {
         let made = job.command(&[vec!["init", "new.toml", "--force"], flags.clone()].concat()).expect_code(0);
-        job.command(&["check", "new.toml"]).expect_code(0);
-        assert!(!made.stderr.contains("error"), "{flags:?}: {}", made.stderr);
+        let check = job.command(&["check", "new.toml"]).expect_code(0);
+        assert_eq!((made.stderr.as_str(), check.stderr.as_str()), ("", ""), "{flags:?}\n{}", job.read("new.toml"));
+        job.command(&["fmt", "--check", "new.toml"]).expect_code(0);
     }
     job.command(&["init", "new.toml", "--force", "--from-csv", "p.csv"]).expect_code(0);
     let text = job.read("new.toml");

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 
 use super::fields::{Fields, without_row};
-use super::{Auth, AuthKind, AuthPlan, Opening, Owned, fixed};
+use super::{Auth, AuthKind, AuthPlan, ByHand, Opening, Owned, fixed};
 use crate::clock;
 use crate::compile::Site;
 use crate::diagnostic::codes;
@@ -134,18 +134,28 @@ impl AuthPlan for SigV4 {
     }
 
     fn open(&self, opening: &Opening<'_>) -> Result<Option<Arc<dyn Auth>>, String> {
+        Ok(Some(Arc::new(Live(Arc::new(self.signing(opening)?)))))
+    }
+
+    fn by_hand(&self, opening: &Opening<'_>) -> Result<Option<ByHand>, String> {
+        let Signing { region, service, access_key, secret_key, session_token } = self.signing(opening)?;
+        Ok(Some(ByHand::Signature { region, service, access_key, secret_key, session_token }))
+    }
+}
+
+impl SigV4 {
+    fn signing(&self, opening: &Opening<'_>) -> Result<Signing, String> {
         let text = |template: &Template, what: &str| {
             fixed(template, what, opening.secrets).map_err(|words| format!("auth.aws-sigv4: {words}"))
         };
         let session_token = self.session_token.as_ref().map(|token| text(token, "session-token")).transpose()?;
-        let signing = Signing {
+        Ok(Signing {
             region: text(&self.region, "region")?,
             service: text(&self.service, "service")?,
             access_key: text(&self.access_key, "access-key")?,
             secret_key: Secret::new(text(&self.secret_key, "secret-key")?),
             session_token: session_token.map(Secret::new),
-        };
-        Ok(Some(Arc::new(Live(Arc::new(signing)))))
+        })
     }
 }
 

@@ -20,7 +20,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::fields::{Fields, without_row};
-use super::{Auth, AuthKind, AuthPlan, Opening, authorization, fixed};
+use super::{Auth, AuthKind, AuthPlan, ByHand, Opening, authorization, fixed};
 use crate::compile::Site;
 use crate::document::KeyPath;
 use crate::plan::request::DEMO;
@@ -131,6 +131,11 @@ impl AuthPlan for OAuth2 {
     fn open(&self, opening: &Opening<'_>) -> Result<Option<Arc<dyn Auth>>, String> {
         let request = self.request(opening).map_err(|words| format!("auth.oauth2: {words}"))?;
         Ok(Some(Arc::new(Client::new(request, opening.masker.clone()))))
+    }
+
+    fn by_hand(&self, opening: &Opening<'_>) -> Result<Option<ByHand>, String> {
+        let request = self.request(opening).map_err(|words| format!("auth.oauth2: {words}"))?;
+        Ok(Some(ByHand::Token(Box::new(request))))
     }
 }
 

@@ -12,6 +12,8 @@ Examples:
   paceline init prices.toml --from-csv products.csv
   paceline init ping.toml --from-curl 'curl https://api.example.com/ping -H \"Authorization: Bearer $TOKEN\"'
   pbpaste | paceline init --from-curl -
+  paceline init pets.toml --from-openapi openapi.yaml --operation getPetById
+  paceline init pets.toml --from-openapi openapi.yaml --operation 'GET /pets/{petId}'
 
 Secrets in a command (tokens, passwords, cookies) become names of environment variables; their values
 are written nowhere. A file that is there is left alone unless --force is given.";
@@ -43,6 +45,12 @@ pub struct InitArgs {
     /// Sends what this curl command sends; - reads it from standard input
     #[arg(long, value_name = "COMMAND", env = "PACELINE_FROM_CURL", allow_hyphen_values = true)]
     pub from_curl: Option<String>,
+    /// Asks an operation of this OpenAPI document (3.0, 3.1, Swagger 2.0; JSON or YAML); - reads it from standard input
+    #[arg(long, value_name = "FILE", env = "PACELINE_FROM_OPENAPI", conflicts_with = "from_curl")]
+    pub from_openapi: Option<PathBuf>,
+    /// The operation, by its id or as 'METHOD /path'; without it those that there are are listed
+    #[arg(long, value_name = "OPERATION", env = "PACELINE_OPERATION")]
+    pub operation: Option<String>,
     /// Takes rows from this CSV file and names its columns
     #[arg(long, value_name = "FILE", env = "PACELINE_FROM_CSV")]
     pub from_csv: Option<PathBuf>,
@@ -56,6 +64,6 @@ impl InitArgs {
     #[must_use]
     pub fn says_what(&self) -> bool {
         let texts = [&self.url, &self.method, &self.input, &self.sink, &self.rate, &self.from_curl, &self.name];
-        self.from_csv.is_some() || texts.iter().any(|text| text.is_some())
+        self.from_csv.is_some() || self.from_openapi.is_some() || texts.iter().any(|text| text.is_some())
     }
 }

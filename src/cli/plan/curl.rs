@@ -1,6 +1,8 @@
 //! Requests of a plan as curl commands that send the same. A secret is the name of what holds it, never its value:
 //! no secret is read.
 
+mod proof;
+
 use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use super::super::exit::Exit;
 use super::super::print::Printer;
+use crate::auth::ByHand;
 use crate::curl::{Command, Word};
 use crate::diagnostic::Format;
 use crate::plan::request::{Contents, Data, Part, RequestPlan};
@@ -20,7 +23,7 @@ use crate::retry::Failure;
 use crate::secret::{MASK, Origin, Secret, SecretPlan, Secrets};
 use crate::source::{Read, SourceError};
 use crate::template::Context;
-use crate::transport::{ClientPlan, HttpVersion, RequestBody, socket};
+use crate::transport::{ClientPlan, HttpVersion, RequestBody, TlsVersion, socket};
 
 /// Where the API behind `demo:` is for a command.
 const DEMO: &str = "http://127.0.0.1:8080";
@@ -79,6 +82,10 @@ fn gather(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Asked>,
     let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?;
     let marks = Marks { plans: &plan.secrets };
     let secrets = marks.secrets();
+    let hand = marks
+        .by_hand(endpoint, &secrets)
+        .map_err(|why| SourceError::new(format!("endpoints.{}: {why}", endpoint.name)))?;
+    let sender = Sender { endpoint, secrets: &secrets, hand: hand.as_ref() };
     let mut source = endpoint.source.open()?;
     let mut asked = Vec::new();
     for _ in 0..rows {
@@ -89,18 +96,28 @@ fn gather(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Asked>,
                 let context = Context { row: Some(&row), secrets: &secrets, reply: None };
                 let request = requests.build(&context).and_then(|request| Ok((request, requests.contents(&context)?)));
                 request
-                    .map(|(request, contents)| marks.command(endpoint, &request, contents))
+                    .map(|(request, contents)| marks.command(sender, &request, contents))
                     .map_err(|failure| failure.message)
             }
             Read::Bad { reason, .. } | Read::Skipped { reason, .. } => Err(reason),
         };
         let (command, notes) = match command {
-            Ok((command, notes)) => (Some(command.text()), notes),
+            Ok((command, notes)) => (Some(command), notes),
             Err(error) => (None, vec![format!("fails: {error}")]),
         };
         asked.push(Asked { endpoint: endpoint.name.clone(), row, command, notes });
     }
     Ok(asked)
+}
+
+/// Who sends a command's request.
+#[derive(Debug, Clone, Copy)]
+struct Sender<'p> {
+    endpoint: &'p EndpointPlan,
+    /// Marks in their place.
+    secrets: &'p Secrets,
+    /// What proves who asks, where the request itself does not.
+    hand: Option<&'p ByHand>,
 }
 
 /// What stands for secrets while requests are built: texts that no escape changes and that no job has.
@@ -144,18 +161,32 @@ impl<'p> Marks<'p> {
         word.text(rest)
     }
 
-    fn command(
-        self,
-        endpoint: &EndpointPlan,
-        request: &Request<RequestBody>,
-        contents: Contents,
-    ) -> (Command, Vec<String>) {
+    /// The command of a row's request, and what to know before it is run.
+    fn command(self, sender: Sender<'_>, request: &Request<RequestBody>, contents: Contents) -> (String, Vec<String>) {
         let mut notes = Vec::new();
+        let mut command = self.basis(sender, request, &contents, &mut notes);
+        if let Some(key) = &sender.endpoint.idempotency {
+            let value = if key.quoted { "\"key of run and row\"" } else { "key of run and row" };
+            command.set("--header", Word::of(&format!("{}: {value}", key.header)));
+            notes.push(format!("a run makes a key for each row in the place of that in {}", key.header));
+        }
+        let before = sender.hand.map(|hand| self.prove(sender, hand, &mut command, &mut notes)).unwrap_or_default();
+        self.body(contents, &mut command, &mut notes);
+        (before + &command.text(), notes)
+    }
+
+    /// URL, method, connection and headers.
+    fn basis(
+        self,
+        sender: Sender<'_>,
+        request: &Request<RequestBody>,
+        contents: &Contents,
+        notes: &mut Vec<String>,
+    ) -> Command {
         let url = socket::written(request.uri());
         if url.starts_with(DEMO) {
             notes.push("the API of demo: URLs, started with `paceline demo --port 8080`".to_owned());
-        }
-        if self.first(&url).is_some() {
+        } else if self.first(&url).is_some() {
             notes.push("a secret in the URL must be percent-encoded".to_owned());
         }
         let mut command = Command::new(self.word(&url));
@@ -165,25 +196,16 @@ impl<'p> Marks<'p> {
         if url.contains("/.") {
             command.flag("--path-as-is");
         }
-        method(request.method(), &contents, &mut command);
-        connection(&endpoint.client, request.uri(), &mut command);
-        self.headers(request, &contents, &mut command, &mut notes);
-        if let Some(key) = &endpoint.idempotency {
-            let value = if key.quoted { "\"key of run and row\"" } else { "key of run and row" };
-            command.set("--header", Word::of(&format!("{}: {value}", key.header)));
-            notes.push(format!("a run makes a key for each row in the place of that in {}", key.header));
+        method(request.method(), contents, &mut command);
+        connection(&sender.endpoint.client, request.uri(), &mut command);
+        if !url.starts_with(DEMO) {
+            self.proxy(sender, &mut command, notes);
         }
-        self.body(contents, &mut command, &mut notes);
-        (command, notes)
+        self.headers(request, contents, &mut command);
+        command
     }
 
-    fn headers(
-        self,
-        request: &Request<RequestBody>,
-        contents: &Contents,
-        command: &mut Command,
-        notes: &mut Vec<String>,
-    ) {
+    fn headers(self, request: &Request<RequestBody>, contents: &Contents, command: &mut Command) {
         let is_form = matches!(contents, Contents::Parts(_));
         for (name, value) in request.headers() {
             // curl writes the boundary of its own parts.
@@ -197,8 +219,9 @@ impl<'p> Marks<'p> {
                 command.set("--user", self.word(&user));
                 continue;
             }
+            // Of what proves it, which is told apart.
             if value.is_sensitive() && text.contains(MASK) {
-                notes.push(format!("{name} is fetched or signed when a request leaves: put it in the place of {MASK}"));
+                continue;
             }
             let line = if text.is_empty() { format!("{name};") } else { format!("{name}: {text}") };
             command.set("--header", self.word(&line));
@@ -278,6 +301,9 @@ fn connection(client: &ClientPlan, url: &Uri, command: &mut Command) {
         HttpVersion::Auto => {}
         HttpVersion::One => command.flag("--http1.1"),
         HttpVersion::Two => command.flag("--http2-prior-knowledge"),
+    }
+    if client.tls.min_version == TlsVersion::V13 && url.scheme() == Some(&Scheme::HTTPS) {
+        command.flag("--tlsv1.3");
     }
     if !client.tls.verify {
         command.flag("--insecure");

@@ -1,0 +1,138 @@
+//! Documents as they are written, and what is taken of them.
+
+use serde_json::json;
+
+use super::*;
+
+fn sample(name: &str) -> Api {
+    let path = format!("{}/tests/openapi/{name}", env!("CARGO_MANIFEST_DIR"));
+    Api::read(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn taken(file: &str, operation: &str) -> Operation {
+    sample(file).operation(Some(operation)).unwrap()
+}
+
+#[test]
+fn an_operation_is_found_by_its_id_or_its_place() {
+    let by_id = taken("petstore.yaml", "getPetById");
+    assert_eq!(by_id, taken("petstore.yaml", "GET /pet/{petId}"));
+    assert_eq!(by_id, taken("petstore.yaml", "get  /pet/{petId}"));
+    assert_eq!((by_id.method.as_str(), by_id.server.as_str()), ("GET", "https://petstore3.swagger.io/api/v3"));
+    assert_eq!(by_id.summary.as_deref(), Some("Find pet by ID"));
+    assert_eq!(by_id.security, [Scheme::Key { name: "api_key".to_owned(), place: Place::Header }]);
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_was_meant() {
+    let refused = |named| sample("petstore.yaml").operation(named).unwrap_err();
+    assert!(refused(Some("getPetByID2")).message.contains("did you mean `getPetById`?"));
+    assert!(refused(Some("GET /pets/{petId}")).message.contains("did you mean `GET /pet/{petId}`?"));
+    let none = refused(None);
+    assert!(none.message.contains("--operation ID"), "{}", none.message);
+    assert_eq!(none.known.len(), 10);
+    assert_eq!(none.known[2].place(), "GET /pet/findByStatus");
+}
+
+#[test]
+fn the_only_operation_need_not_be_named() {
+    let api = Api::read("openapi: 3.0.0\npaths:\n  /a:\n    get: {}\n").unwrap();
+    assert_eq!(api.operation(None).unwrap().path, "/a");
+}
+
+#[test]
+fn what_is_no_document_is_refused_in_words() {
+    for (text, words) in [
+        ("{\"openapi\": \"3.0.0\",}", "it is no JSON"),
+        ("a: [", "it is no YAML"),
+        ("a: 1", "no `paths`"),
+        ("paths: {}", "neither `openapi` nor `swagger`"),
+    ] {
+        let why = Api::read(text).unwrap_err();
+        assert!(why.contains(words), "{text}: {why}");
+    }
+    let grpc = "openapi: 3.0.0\nservers: [{url: 'ws://h/'}]\npaths: {/a: {get: {}}}";
+    let why = Api::read(grpc).unwrap().operation(None).unwrap_err().message;
+    assert!(why.contains("only http:// and https://"), "{why}");
+}
+
+#[test]
+fn parts_and_alternatives_are_put_together() {
+    let gist = taken("hub.json", "gists/update").reply.unwrap();
+    let names: Vec<&str> = gist.shape.members().iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(
+        (gist.media.as_str(), names.as_slice()),
+        ("application/vnd.hub.v3+json", &["id", "url", "public", "forks"][..])
+    );
+    let issue = taken("hub.json", "issues/create");
+    let body = issue.body.unwrap();
+    let kinds: Vec<&Kind> = body.shape.members().iter().map(|member| &member.shape.kind).collect();
+    assert!(matches!(kinds[..], [Kind::Text, Kind::Text, Kind::Integer, Kind::List(_)]), "{kinds:?}");
+    assert_eq!(body.shape.members()[0].shape.sample, Some(json!("Found a bug")));
+    assert_eq!(issue.parameters[0].shape.sample, Some(json!("octo-org")));
+}
+
+#[test]
+fn a_schema_within_itself_is_anything() {
+    let circle = taken("odd.yaml", "POST /circle").body.unwrap().shape;
+    let kinds: Vec<(&str, &Kind)> =
+        circle.members().iter().map(|member| (member.name.as_str(), &member.shape.kind)).collect();
+    assert_eq!(kinds[1], ("self", &Kind::Any));
+    assert!(matches!(kinds[2], ("others", Kind::List(item)) if item.kind == Kind::Any), "{kinds:?}");
+}
+
+#[test]
+fn schemas_that_multiply_are_bounded() {
+    let all: String = (0..40)
+        .map(|at| format!("    s{at}: {{allOf: [{{$ref: '#/components/schemas/s{}'}}, {{properties: {{a: {{$ref: '#/components/schemas/s{}'}}, b: {{$ref: '#/components/schemas/s{}'}}}}}}]}}\n", at + 1, at + 1, at + 2))
+        .collect();
+    let text = format!(
+        "openapi: 3.0.0\npaths:\n  /a:\n    get: {{responses: {{'200': {{content: {{application/json: {{schema: {{$ref: '#/components/schemas/s0'}}}}}}}}}}}}\ncomponents:\n  schemas:\n{all}"
+    );
+    let reply = Api::read(&text).unwrap().operation(None).unwrap().reply.unwrap();
+    assert_eq!(reply.shape.members().len(), 2);
+}
+
+#[test]
+fn references_that_lead_away_are_said() {
+    let events = taken("hub.json", "activity/list-events");
+    assert!(events.notes[0].contains("https://elsewhere.example/parameters.json#/since"), "{:?}", events.notes);
+    assert_eq!(events.parameters.len(), 1);
+}
+
+#[test]
+fn the_older_kind_says_the_same_in_other_words() {
+    let pet = taken("swagger.json", "getPetById");
+    assert_eq!(pet.server, "https://petstore.swagger.io/v2");
+    assert_eq!(pet.parameters[0].shape.kind, Kind::Integer);
+    let reply = pet.reply.unwrap();
+    assert_eq!((reply.media.as_str(), reply.has_others, reply.shape.members().len()), ("application/json", true, 3));
+    let form = taken("swagger.json", "updatePetWithForm");
+    assert_eq!(form.body.map(|body| body.media).as_deref(), Some("application/x-www-form-urlencoded"));
+    let token_url = "https://petstore.swagger.io/oauth/token".to_owned();
+    assert_eq!(form.security, [Scheme::ClientCredentials { token_url, scopes: vec!["write:pets".to_owned()] }]);
+    let upload = taken("swagger.json", "uploadFile").body.unwrap();
+    assert_eq!((upload.media.as_str(), &upload.shape.members()[1].shape.kind), ("multipart/form-data", &Kind::File));
+    assert!(upload.shape.members()[1].required && !upload.shape.members()[0].required);
+}
+
+#[test]
+fn ways_to_prove_who_asks() {
+    let pets = taken("petstore.yaml", "deletePet");
+    assert_eq!(pets.security, [Scheme::Bearer]);
+    assert!(pets.notes[0].contains("a person who logs in"), "{:?}", pets.notes);
+    let machines = taken("odd.yaml", "listMachines").security;
+    let [Scheme::ClientCredentials { token_url, scopes }] = machines.as_slice() else { panic!("{machines:?}") };
+    assert_eq!(
+        (token_url.as_str(), scopes.join(" ").as_str()),
+        ("https://eu.odd.example:8443/oauth/token", "read write")
+    );
+    assert_eq!(taken("odd.yaml", "POST /circle").security.len(), 2);
+    // Nobody must prove anything there.
+    assert_eq!(taken("odd.yaml", "report").notes, Vec::<String>::new());
+    assert!(
+        taken("odd.yaml", "words").notes[0].contains("`signed` is not known"),
+        "{:?}",
+        taken("odd.yaml", "words").notes
+    );
+}
