@@ -91,7 +91,11 @@ fn guide(draft: &mut Draft, answers: &mut dyn BufRead, ask: &mut dyn FnMut(&str)
     let mut answer = |question: &str, default: &str| {
         ask(&format!("{question} [{default}]"));
         let mut line = String::new();
-        answers.read_line(&mut line).map_err(|error| format!("can't read the answer: {error}"))?;
+        let read = answers.read_line(&mut line).map_err(|error| format!("can't read the answer: {error}"))?;
+        if read == 0 {
+            // Ctrl-D is no answer, and no yes to what stands in brackets.
+            return Err("no answer, so nothing is written; `paceline init FILE --url URL` asks nothing".to_owned());
+        }
         Ok::<_, String>(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
     };
     if let Some(url) = answer("Which URL? {{ row.NAME }} is a column of the input", &draft.url)? {
@@ -269,8 +273,16 @@ mod tests {
         assert_eq!(draft.input, Input::Rows("[{ sku = 1 }]".to_owned()));
         assert_eq!((draft.output.as_str(), asked.len()), ("out/x.jsonl", 4));
         let mut draft = Draft::default();
-        guide(&mut draft, &mut &b""[..], &mut |_| {}).unwrap();
+        guide(&mut draft, &mut &b"\n\n\n\n"[..], &mut |_| {}).unwrap();
         assert_eq!(draft.url, Draft::default().url);
+    }
+
+    #[test]
+    fn the_end_of_the_answers_is_not_an_empty_one() {
+        for answers in [&b""[..], b"https://h/\npost\n"] {
+            let refused = guide(&mut Draft::default(), &mut &*answers, &mut |_| {}).unwrap_err();
+            assert!(refused.contains("nothing is written"), "{refused}");
+        }
     }
 
     #[test]
