@@ -175,7 +175,7 @@ fn elsewhere(job: &Path) -> Result<Option<PathBuf>, String> {
 /// The header of a CSV file, as a job reads it.
 fn header(path: &Path) -> Result<Vec<String>, String> {
     let job = format!(
-        "[endpoints.probe]\nurl = \"http://localhost/\"\ninput.csv.path = {}\n",
+        "[endpoints.probe]\nurl = \"http://localhost/\"\nmeta = []\ninput.csv.path = {}\n",
         toml::text(&path.display().to_string())
     );
     let mut diagnostics = Diagnostics::default();

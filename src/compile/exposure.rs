@@ -19,7 +19,7 @@ pub fn check(site: &mut Site<'_>, plan: &EndpointPlan) {
         Diagnostic::error(codes::SECRET_EXPOSED, "the host comes from the rows, and a secret would be sent to it")
             .at(place, "any row could name any host")
             .also(other, "the secret")
-            .help("write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ row.path }}\""),
+            .help("write the host into the URL, or into [vars], and end it with a /, such as \"https://api.example.com/{{ row.path }}\""),
     );
 }
 

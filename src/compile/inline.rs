@@ -2,10 +2,10 @@
 //!
 //! Must never show one: neither its line nor a part of it.
 
-use super::Site;
+use super::{Site, url};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, NodeValue, Step};
-use crate::spec::leak::{self, Leak, What};
+use crate::spec::leak::{self, Leak, URL, What};
 
 /// What to do about a value that others may have read.
 const ISSUED: &str = "a value that was committed is known: change it where it was issued";
@@ -43,8 +43,12 @@ fn mend(site: &Site<'_>, leak: &Leak) -> String {
     let declare = format!("keep it out of the file: declare `{name}.env = \"{variable}\"` under `[secrets]`");
     let is_variable = leak.path.0.iter().any(|step| *step == Step::Key("vars".to_owned()));
     if is_variable {
+        if leak.what == What::Like(URL) {
+            return url::KEEP_OUT.to_owned();
+        }
         let used = crate::template::written("vars", key);
-        return format!("{declare} and write `{{{{ secrets.{name} }}}}` in the place of `{{{{ {used} }}}}`");
+        let write = format!("write `{{{{ secrets.{name} }}}}` in the place of `{{{{ {used} }}}}`");
+        return format!("{declare} and {write}, and take the variable out");
     }
     let scheme = scheme(site, &leak.path);
     format!("{declare} and write `{scheme}{{{{ secrets.{name} }}}}` in its place")

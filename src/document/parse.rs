@@ -18,14 +18,15 @@ const DEEPEST: usize = 100;
 /// Parses the text of the job file, source 0. What could not be read is missing from the tree.
 pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
     if let Some(diagnostic) = teach::other_language(text) {
-        diagnostics.push(diagnostic);
-        diagnostics.unread_keys();
-        return root(Vec::new());
+        return nothing(diagnostic, diagnostics);
     }
     let head = head::of(text);
     let is_cut = head.is_some();
     let text = head.unwrap_or(text);
     let (mut tree, mut errors) = DeTable::parse_recoverable(text);
+    if let Some(diagnostic) = (!errors.is_empty()).then(|| teach::conflict(text)).flatten() {
+        return nothing(diagnostic, diagnostics);
+    }
     let repaired = if errors.is_empty() { Repaired::default() } else { repair::repair(text, &errors) };
     if !repaired.is_untouched() {
         (tree, errors) = DeTable::parse_recoverable(&repaired.text);
@@ -40,6 +41,13 @@ pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
         diagnostics.unread_keys();
     }
     if sound && !is_cut { root } else { self::root(Vec::new()) }
+}
+
+/// The tree of a text that is told of in one error.
+fn nothing(diagnostic: Diagnostic, diagnostics: &mut Diagnostics) -> Node {
+    diagnostics.push(diagnostic);
+    diagnostics.unread_keys();
+    root(Vec::new())
 }
 
 fn root(entries: Vec<(Key, Node)>) -> Node {

@@ -27,6 +27,9 @@ pub(crate) enum What {
     Like(&'static str),
 }
 
+/// Of a URL the secret is a part, and the rest is no secret.
+pub(crate) const URL: &str = "a URL with a password";
+
 /// What a text stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Around {
@@ -129,7 +132,7 @@ fn look(name: &str, text: &str, around: Around, path: &KeyPath) -> Option<What> 
     // An access key is a name, and may stand; what belongs to it may not.
     let issued = shape::issued(text).filter(|_| name != "access-key");
     let password = password_of(text).filter(|_| is_in(path, "vars") || is_in(path, "profiles"));
-    let url = password.filter(|password| shape::is_literal(password)).map(|_| "a URL with a password");
+    let url = password.filter(|password| shape::is_literal(password)).map(|_| URL);
     let told = shape::is_told_by_name(name, text).then_some("a secret");
     issued.or(url).or(told).map(What::Like)
 }
