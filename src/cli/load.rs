@@ -5,9 +5,9 @@ use std::path::Path;
 use super::args::{JobArgs, OutputArgs};
 use super::exit::Exit;
 use super::print::Printer;
-use crate::compile::compile;
+use crate::compile::{Options, compile};
 use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, Severity};
-use crate::document::Document;
+use crate::document::{Document, Overlays};
 use crate::plan::Plan;
 
 /// A job file as far as it could be read.
@@ -28,6 +28,16 @@ impl Reading {
         let mut diagnostics = Diagnostics::default();
         let document = Document::read(path, &file.overlays(), &mut diagnostics);
         let plan = document.as_ref().and_then(|document| compile(document, &file.options(), &mut diagnostics));
+        let plan = plan.filter(|_| !diagnostics.has_errors());
+        Self { document, plan, diagnostics }
+    }
+
+    /// Compiles a text as if it stood in a file, with nothing laid over it.
+    #[must_use]
+    pub fn of_text(path: &Path, text: String) -> Self {
+        let mut diagnostics = Diagnostics::default();
+        let document = Document::parse(path, text, &Overlays::default(), &mut diagnostics);
+        let plan = document.as_ref().and_then(|document| compile(document, &Options::default(), &mut diagnostics));
         let plan = plan.filter(|_| !diagnostics.has_errors());
         Self { document, plan, diagnostics }
     }

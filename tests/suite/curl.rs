@@ -160,10 +160,37 @@ fn what_a_job_can_not_do_is_said_with_the_way_out() {
         ("curl http://a/ -d @-", "write it into a file"),
         ("curl http://a/ -H \"x: $(date)\"", "put its output into a variable"),
         ("curl http://a/{1,2}", "add -g"),
+        ("curl http://a/\ncurl http://b/", "one at a time"),
+        ("curl http://a/ --resolve a:80:1.1.1.1 --resolve a:81:1.1.1.2", "one for a host"),
+        ("curl http://a/ --max-time=3", "a space in the place of the ="),
+        ("curl http://a/ -H \"$HEADER\"", "the name without a variable"),
+        ("curl https://a/ --unix-socket /run/x.sock", "plain HTTP"),
     ] {
         let said = refused(command);
         assert!(said.contains(words), "{command}: {said}");
     }
+}
+
+/// Whatever a command holds of it, nobody reads it: in the clear, and as `Authorization: Basic` has it.
+const HIDDEN: [&str; 2] = ["hunter2", "aHVudG"];
+
+#[test]
+fn a_secret_of_a_command_is_written_and_printed_nowhere() {
+    let commands = include_str!("../curl/secrets.txt").split("\n\n").skip(1).map(str::trim);
+    let mut wrong = Vec::new();
+    for command in commands.filter(|command| !command.is_empty()) {
+        let job = Job::new("");
+        let done = job.command(&["init", "new.toml", "--from-curl", command]);
+        let is_written = job.path("new.toml").exists();
+        let text = if is_written { job.read("new.toml") } else { String::new() };
+        let all = format!("{text}\n{}\n{}", done.stdout, done.stderr);
+        let is_told = HIDDEN.iter().any(|hidden| all.contains(hidden));
+        let is_fine = if is_written { done.code == Some(0) } else { done.code == Some(2) };
+        if is_told || !is_fine {
+            wrong.push(format!("{command}\n{all}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of them:\n\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
 const OAUTH: &str = r#"
