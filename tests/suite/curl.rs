@@ -221,6 +221,56 @@ fn a_token_is_fetched_by_the_command_before() {
     assert_eq!((asked[1].path.as_str(), asked[1].header("authorization")), ("/items/7", Some("Bearer t-9")), "{plan}");
 }
 
+const FIRSTS: &str = r#"
+[endpoints.list]
+url = "ORACLE/list"
+query.q = "a b"
+input.values = [{ id = 7 }]
+paginate.page-number = { param = "page", total-pages = "$.pages" }
+
+[endpoints.bulk]
+method = "POST"
+url = "ORACLE/bulk"
+json = { items = "{{ rows }}" }
+input.values = [{ id = 1 }, { id = 2 }, { id = "3'" }]
+chunk = 2
+
+[endpoints.moved]
+url = "ORACLE/old/{{ row.id }}"
+input.values = [{ id = 7 }]
+
+[endpoints.kept]
+url = "ORACLE/old/{{ row.id }}"
+input.values = [{ id = 8 }]
+client.redirects = 0
+expect.status = [302]
+"#;
+
+#[test]
+fn pages_chunks_and_redirects_are_asked_for_as_a_run_does() {
+    let Some(_) = find("curl") else { return };
+    let oracle = Oracle::start(|request| match request.path.as_str() {
+        path if path.starts_with("/old/") => Answer::status(302).header("location", "/new"),
+        _ => Answer::json(&json!({ "pages": 1 })),
+    });
+    let job = Job::at(&oracle.url(), FIRSTS);
+    let asked = |count: usize| {
+        let mut asked: Vec<(String, Vec<u8>)> = oracle.requests()[count..]
+            .iter()
+            .map(|request| (format!("{} {}?{}", request.method, request.path, request.query), request.body.clone()))
+            .collect();
+        asked.sort();
+        asked
+    };
+    job.command(&["run", "job.toml"]).expect_code(0);
+    let by_the_run = asked(0);
+    assert_eq!(by_the_run.len(), 6, "{by_the_run:?}");
+    let plan = job.command(&["plan", "job.toml", "--curl", "--rows", "9"]).expect_code(0).stdout;
+    let done = Command::new("bash").args(["-c", &plan]).output().expect("bash");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(asked(by_the_run.len()), by_the_run, "{plan}");
+}
+
 const SIGNED: &str = r#"
 [secrets]
 access.env = "ACCESS"
