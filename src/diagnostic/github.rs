@@ -91,6 +91,21 @@ fn properties(diagnostic: &Diagnostic, document: Option<&Document>) -> Vec<(&'st
 }
 
 fn escaped(text: &str, is_property: bool) -> String {
+    let text: String = text.chars().map(printed).collect();
     let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     if is_property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
+}
+
+/// A character that a log can bear: a key may hold any, and logs are read on terminals.
+fn printed(c: char) -> char {
+    const OF_DIRECTION: [char; 12] = [
+        '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}',
+        '\u{2067}', '\u{2068}', '\u{2069}',
+    ];
+    match c {
+        '\n' | '\r' | '\t' => c,
+        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        _ if c.is_control() || OF_DIRECTION.contains(&c) => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    }
 }

@@ -139,6 +139,9 @@ fn control_characters_of_the_file_never_reach_the_terminal() {
             .help("not \u{1b}]0;title\u{7}")],
     );
     assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+    let key = Diagnostic::error(codes::UNKNOWN_KEY, "unknown key `\u{1b}[31m\u{202e}`\u{9b}").help("a\u{7}b%\r\nc");
+    let text = render(&collect([key]), Some(&document), Format::Github, false);
+    assert!(text.contains("`␛[31m\u{fffd}`\u{fffd}") && text.ends_with("help: a␇b%25%0D%0Ac\n"), "{text:?}");
 }
 
 #[test]

@@ -13,12 +13,12 @@ Examples:
   paceline failed jobs/prices.toml --endpoint price
   paceline failed jobs/prices.toml --reasons | column -ts,
 
-Rows stand as they were in the input, in its order and under its columns, as CSV with commas, whatever --output
-says. CSV has no types: of an input that has them (JSON, Parquet, a database) numbers come back as text, null as
-nothing, and a list or an object as its JSON. Rows that bring columns of their own have the columns of all of them.
+Rows stand as they were in the input, in its order and under its columns, as CSV with commas, whatever --output \
+says. CSV has no types: of an input that has them (JSON, Parquet, a database) numbers come back as text, null as \
+nothing, and a list or an object as its JSON. Rows that bring columns of their own have the columns of all of them. \
 A row of the input that could not be read is in --reasons alone: fed back it would be another row.
 
-The input is read again, and must be as it was. --reasons says after how many attempts a row failed, of which kind
+The input is read again, and must be as it was. --reasons says after how many attempts a row failed, of which kind \
 and why; the kind `unknown` means that the run was cut off while its request was on the wire.";
 
 /// Arguments of `failed`.

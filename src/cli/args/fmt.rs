@@ -13,8 +13,8 @@ Examples:
   paceline fmt --check jobs/*.toml              in CI: a diff, and exit code 1, if a file would change
   paceline fmt - < draft.toml > job.toml
 
-Only spaces, line ends and quotes change: comments, and the order of keys, stay. Spaces before `=`
-stay where they line it up with another `=` of the group. A file with a syntax error is left as it is,
+Only spaces, line ends and quotes change: comments, and the order of keys, stay. Spaces before `=` \
+stay where they line it up with another `=` of the group. A file with a syntax error is left as it is, \
 with exit code 2.";
 
 /// Arguments of `fmt`.

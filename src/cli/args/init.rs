@@ -15,7 +15,7 @@ Examples:
   paceline init pets.toml --from-openapi openapi.yaml --operation getPetById
   paceline init pets.toml --from-openapi openapi.yaml --operation 'GET /pets/{petId}'
 
-Secrets in a command (tokens, passwords, cookies) become names of environment variables; their values
+Secrets in a command (tokens, passwords, cookies) become names of environment variables; their values \
 are written nowhere. A file that is there is left alone unless --force is given.";
 
 /// Arguments of `init`.

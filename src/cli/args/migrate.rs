@@ -12,8 +12,8 @@ Examples:
   paceline migrate jobs/*.toml
   paceline migrate --check jobs/*.toml          in CI: what would change, and exit code 1, if a file is old
 
-Only what has another name or another form in the present version changes: comments, and the order of
-keys, stay. A file that can't be brought there is left as it is, with exit code 2. Files that a job
+Only what has another name or another form in the present version changes: comments, and the order of \
+keys, stay. A file that can't be brought there is left as it is, with exit code 2. Files that a job \
 includes are migrated by their own names.";
 
 /// Arguments of `migrate`.

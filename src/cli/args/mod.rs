@@ -55,7 +55,7 @@ Examples:
   paceline run jobs/prices.toml        send it; again after a stop, to go on
   paceline demo                        an API to play with
 
-Every flag can be set as PACELINE_NAME in the environment; PACELINE_VAR_NAME sets one variable of
+Every flag can be set as PACELINE_NAME in the environment; PACELINE_VAR_NAME sets one variable of \
 [vars]. `paceline help COMMAND` says more about a command.";
 
 /// The command line.
@@ -139,6 +139,24 @@ mod tests {
                 assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(twin.as_str()), "{}", command.get_name());
                 assert!(arg.get_help().is_some(), "--{long} says nothing about itself");
             }
+        }
+    }
+
+    /// A line that is broken by hand is broken again where a terminal is narrower.
+    #[test]
+    fn paragraphs_of_the_help_are_one_line_each() {
+        let told = |command: &clap::Command| {
+            let helps = [command.get_after_help(), command.get_after_long_help(), command.get_long_about()];
+            helps.into_iter().flatten().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let command = command();
+        let texts: Vec<String> = command.get_subcommands().chain([&command]).flat_map(told).collect();
+        assert!(texts.len() > 12, "only {} texts", texts.len());
+        for text in texts {
+            let lines: Vec<&str> = text.lines().collect();
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+            let broken = lines.windows(2).find(|pair| is_prose(pair[0]) && is_prose(pair[1]));
+            assert_eq!(broken, None, "{text}");
         }
     }
 

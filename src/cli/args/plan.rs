@@ -15,7 +15,7 @@ Examples:
   paceline plan jobs/prices.toml --curl
   paceline plan jobs/prices.toml --output json | jq '.endpoints[].requests'
 
-Nothing is sent and no secret is read: secrets show as ***. With --diff, pace and patience
+Nothing is sent and no secret is read: secrets show as ***. With --diff, pace and patience \
 (rates, retries, timeouts) are not compared: a run keeps no note of them.";
 
 /// Arguments of `plan`.

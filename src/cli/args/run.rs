@@ -16,7 +16,7 @@ Examples:
   paceline run jobs/prices.toml --set retry.attempts=2
   paceline run jobs/prices.toml --failed                      again what failed
 
-The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what
+The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.";
 
 /// Arguments of `run`.

@@ -12,7 +12,7 @@ Examples:
   paceline runs                                               all jobs of the state folder ./.paceline
   paceline runs jobs/prices.toml --output json | jq '.jobs[].runs[].rows'
 
-The latest run is `complete` or `resumable`; one that was left for a new run before its end is `stopped`. The 20
+The latest run is `complete` or `resumable`; one that was left for a new run before its end is `stopped`. The 20 \
 runs before it are kept for 90 days.";
 
 /// Arguments of `runs`.

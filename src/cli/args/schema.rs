@@ -8,7 +8,7 @@ Examples:
   paceline schema > job.schema.json
   paceline schema --markdown > reference.md                  every key, to read
 
-Put `#:schema job.schema.json` on the first line of a job file: editors with Taplo or Tombi then
+Put `#:schema job.schema.json` on the first line of a job file: editors with Taplo or Tombi then \
 complete and check it.";
 
 /// Arguments of `schema`.
