@@ -51,6 +51,11 @@ impl Environment {
             Some(FromFile { path, file, variable })
         })
     }
+
+    /// The files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
+    }
 }
 
 impl fmt::Debug for Environment {

@@ -22,6 +22,7 @@ mod disk;
 pub mod document;
 pub mod environment;
 pub mod event;
+mod expression;
 pub mod extract;
 pub mod format;
 pub mod hints;

@@ -122,6 +122,13 @@ impl Row {
         }
     }
 
+    /// A row that holds the rows of a chunk, with ordinal and line of the first.
+    #[must_use]
+    pub fn chunk(rows: Vec<Arc<Self>>) -> Self {
+        let (ordinal, line) = rows.first().map_or((0, 0), |row| (row.ordinal, row.line));
+        Self { ordinal, line, fields: Fields::Rows(rows.into()) }
+    }
+
     /// The rows of a chunk; of any other row itself alone.
     #[must_use]
     pub fn members(self: &Arc<Self>) -> &[Arc<Self>] {

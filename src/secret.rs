@@ -135,19 +135,38 @@ pub fn unset_words(unset: &[Unset]) -> String {
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     values: Vec<(String, Secret)>,
+    /// What stands for what an expression computes of secrets that are not there.
+    computed: Option<Computed>,
 }
+
+/// What stands for what an expression, as it is written, computes of secrets; `None`: what comes out of it.
+pub type Computed = fn(&str) -> Option<String>;
 
 impl Secrets {
     /// Secrets with these names and values.
     #[must_use]
     pub fn new(values: Vec<(String, Secret)>) -> Self {
-        Self { values }
+        Self { values, computed: None }
+    }
+
+    /// With something else in the place of what expressions compute of secrets: a filter over what stands for a secret
+    /// says nothing of the secret.
+    #[must_use]
+    pub fn computed(self, computed: Computed) -> Self {
+        Self { computed: Some(computed), ..self }
+    }
+
+    /// What stands for what this expression over secrets computes; `None`: that itself.
+    #[must_use]
+    pub fn stand_in(&self, expression: &str) -> Option<String> {
+        self.computed.and_then(|computed| computed(expression))
     }
 
     /// Every planned secret as `***`, for plans that are shown and never sent.
     #[must_use]
     pub fn masked(plans: &[SecretPlan]) -> Self {
-        Self { values: plans.iter().map(|plan| (plan.name.clone(), Secret::new(MASK.to_owned()))).collect() }
+        let masked = plans.iter().map(|plan| (plan.name.clone(), Secret::new(MASK.to_owned())));
+        Self::new(masked.collect()).computed(|expression| (!is_joined(expression)).then(|| MASK.to_owned()))
     }
 
     /// Reads every secret. All that are missing are reported at once.
@@ -163,7 +182,7 @@ impl Secrets {
                 Err(message) => missing.push(Unset { name: plan.name.clone(), message }),
             }
         }
-        if missing.is_empty() { Ok(Self { values }) } else { Err(missing) }
+        if missing.is_empty() { Ok(Self::new(values)) } else { Err(missing) }
     }
 
     /// The value of a secret.
@@ -184,6 +203,26 @@ impl Secrets {
     }
 }
 
+/// Whether an expression does no more than put names and texts in quotes together: `'Bearer ' ~ secrets.token`.
+#[must_use]
+pub fn is_joined(expression: &str) -> bool {
+    let mut bare = String::new();
+    let mut letters = expression.chars();
+    while let Some(letter) = letters.next() {
+        if !matches!(letter, '"' | '\'') {
+            bare.push(letter);
+            continue;
+        }
+        while let Some(quoted) = letters.next().filter(|quoted| *quoted != letter) {
+            if quoted == '\\' {
+                letters.next();
+            }
+        }
+    }
+    let is_name = |part: &str| part.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    bare.split('~').all(is_name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +232,20 @@ mod tests {
         let secrets = Secrets::new(vec![("token".to_owned(), Secret::new("hunter2".to_owned()))]);
         let shown = format!("{secrets:?} {:?} {}", secrets.maskers().0, secrets.get("token").unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn what_only_joins_is_told_from_what_computes() {
+        for joins in
+            ["secrets.a", "'Bearer ' ~ secrets.a", "secrets.user ~ ':' ~ secrets.pass", r#""|\"(" ~ secrets.a"#]
+        {
+            assert!(is_joined(joins), "{joins}");
+        }
+        for computes in
+            ["secrets.a | upper", "secrets.a[1:]", "secrets.a if row.x", "'a' if secrets.a == 'b'", "(secrets.a)"]
+        {
+            assert!(!is_joined(computes), "{computes}");
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::args::{CheckArgs, JobArgs, Online};
+use super::args::{CheckArgs, Online};
 use super::exit::Exit;
-use super::load::Reading;
+use super::load::{Reading, STDIN, without_secrets};
 use super::online;
 use super::print::Printer;
 use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
@@ -25,9 +25,16 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         return Exit::Usage;
     }
     let mut exit = Exit::Fine;
-    let file = without_secrets(args, print);
+    if args.jobs.iter().filter(|path| path.as_path() == Path::new(STDIN)).count() > 1 {
+        print.error(args.speech.output, "standard input can be read only once: give `-` once");
+        return Exit::Usage;
+    }
+    let file = if args.no_secrets { without_secrets(&args.file, args.speech, print) } else { args.file.clone() };
     for path in &args.jobs {
-        let mut reading = Reading::of(path, &file);
+        let mut reading = match path.to_str() {
+            Some(STDIN) => Reading::of_standard_input(&file),
+            _ => Reading::of(path, &file),
+        };
         let size = reading.plan.as_ref().map(|plan| Size::of(plan, &mut reading.diagnostics));
         let samples = sampled(args, &mut reading);
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
@@ -68,19 +75,6 @@ fn sampled(args: &CheckArgs, reading: &mut Reading) -> Vec<Judgement> {
         (Some(document), Some(plan)) => samples::judged(&args.sample, (document, plan), &mut reading.diagnostics),
         (_, _) => Vec::new(),
     }
-}
-
-/// How the files are to be read: a check reads no secret of a job, so that only env files are to be passed over.
-fn without_secrets(args: &CheckArgs, print: &mut Printer) -> JobArgs {
-    let mut file = args.file.clone();
-    if args.no_secrets {
-        let passed = std::mem::take(&mut file.env_file);
-        for path in passed.iter().filter(|_| !args.speech.quiet) {
-            let message = format!("--no-secrets: {} is not read, nor variables of it", path.display());
-            print.note(args.speech.output, &message);
-        }
-    }
-    file
 }
 
 /// For people, what is wrong goes to standard error and what is right to standard output; programs

@@ -1,8 +1,9 @@
 //! `paceline demo`: the API behind `demo:` URLs, alone, until Ctrl-C.
 
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::DemoArgs;
+use super::args::{DemoArgs, TextArgs};
 use super::exit::Exit;
 use super::print::Printer;
 use crate::demo::{Demo, DemoPlan, routes};
@@ -18,7 +19,7 @@ pub fn demo(args: DemoArgs, print: &mut Printer) -> Exit {
     match served {
         Ok(()) => Exit::Fine,
         Err(message) => {
-            print.error(Format::Human, &message);
+            print.error(args.speech.output, &message);
             Exit::Broken
         }
     }
@@ -33,12 +34,26 @@ async fn serve(args: DemoArgs, print: &mut Printer) -> Result<(), String> {
     // Whoever sees the address may end the demo at once, so that it listens for signals before it says it.
     let listen = |kind| signal(kind).map_err(|error| format!("can't wait for Ctrl-C: {error}"));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    print.out(&welcome(&demo.address().to_string(), routes()));
+    print.out(&told(&demo.address().to_string(), args.speech));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// The address alone where it is to be quiet.
+fn told(address: &str, speech: TextArgs) -> String {
+    let listed = if speech.quiet { &[] } else { routes() };
+    let route = |(method, path, doc): &(&str, &str, &str)| json!({ "method": method, "path": path, "doc": doc });
+    match (speech.output, speech.quiet) {
+        (Format::Json, _) => {
+            let routes = listed.iter().map(route).collect::<Vec<_>>();
+            json!({ "url": format!("http://{address}"), "routes": routes }).to_string()
+        }
+        (Format::Human | Format::Github, true) => format!("http://{address}\n"),
+        (Format::Human | Format::Github, false) => welcome(address, listed),
+    }
 }
 
 fn welcome(address: &str, routes: &[(&str, &str, &str)]) -> String {
@@ -54,6 +69,15 @@ fn welcome(address: &str, routes: &[(&str, &str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_get_the_address_and_the_quiet_nothing_else() {
+        let told = |output, quiet| told("127.0.0.1:1", TextArgs { output, quiet, ..TextArgs::default() });
+        assert_eq!(told(Format::Human, true), "http://127.0.0.1:1\n");
+        let json: serde_json::Value = serde_json::from_str(&told(Format::Json, false)).unwrap();
+        assert_eq!(json["url"], "http://127.0.0.1:1");
+        assert_eq!(json["routes"].as_array().unwrap().len(), routes().len());
+    }
 
     #[test]
     fn the_welcome_begins_with_the_base_url() {

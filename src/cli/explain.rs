@@ -11,18 +11,18 @@ use crate::diagnostic::explain::{Explanation, find, heading};
 /// Prints the explanation of a code, or the list of all.
 pub fn explain(args: &ExplainArgs, print: &mut Printer) -> Exit {
     let Some(word) = &args.code else {
-        print.out(&list(args.output));
+        print.out(&list(args.speech.output));
         return Exit::Fine;
     };
     match find(word) {
         Ok(entry) => {
-            print.out(&one(&Explanation::of(entry), args.output));
+            print.out(&one(&Explanation::of(entry), args.speech.output));
             Exit::Fine
         }
         Err(nearest) => {
             let meant = nearest.map_or_else(String::new, |code| format!("did you mean {code}? "));
             let message = format!("there is no code `{word}`: {meant}`paceline explain` lists all");
-            print.error(args.output, &message);
+            print.error(args.speech.output, &message);
             Exit::Usage
         }
     }

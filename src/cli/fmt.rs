@@ -1,21 +1,15 @@
 //! `paceline fmt`: job files in one style. A file that can't be read is told as `check` tells it, and left alone.
 
-use std::io::{self, Read};
 use std::path::Path;
 
 use super::args::FmtArgs;
 use super::exit::Exit;
+use super::load::{STDIN, standard_input};
 use super::print::Printer;
 use super::rewrite::Rewrite;
-use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, codes};
+use crate::diagnostic::{self, Diagnostics, Format};
 use crate::document::Document;
 use crate::format::{self, Formatted};
-
-/// The name of standard input.
-const STDIN: &str = "-";
-
-/// Most bytes of standard input: as of a file, and one more to see that there are too many.
-const MOST: u64 = (1 << 20) + 1;
 
 /// Formats all files; one that can't be formatted does not keep the others from it.
 pub fn fmt(args: &FmtArgs, print: &mut Printer) -> Exit {
@@ -52,16 +46,13 @@ fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Document> {
     if path != Path::new(STDIN) {
         return Document::read_alone(path, diagnostics);
     }
-    let mut text = String::new();
-    let refusal = match io::stdin().lock().take(MOST).read_to_string(&mut text) {
-        Ok(_) if (text.len() as u64) < MOST => return Some(Document::alone(path, text, diagnostics)),
-        Ok(_) => Diagnostic::error(codes::UNREADABLE, "standard input is larger than 1 MiB")
-            .help("a job file is small: put rows into a CSV or JSON lines file and name it as the `input`"),
-        Err(error) => Diagnostic::error(codes::UNREADABLE, format!("standard input can't be read: {error}"))
-            .help("give it a job file as UTF-8 text, such as `paceline fmt - < job.toml`"),
-    };
-    diagnostics.push(refusal);
-    None
+    match standard_input() {
+        Ok(text) => Some(Document::alone(path, text, diagnostics)),
+        Err(refusal) => {
+            diagnostics.push(*refusal);
+            None
+        }
+    }
 }
 
 fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Printer) {

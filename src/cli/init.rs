@@ -2,22 +2,24 @@
 //!
 //! Must never write over a job unasked, nor write a secret's value.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
+mod guide;
+mod write;
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::args::{InitArgs, JobArgs};
+use super::args::InitArgs;
 use super::exit::Exit;
 use super::load::Reading;
 use super::print::Printer;
 use crate::compile::{Options, compile};
 use crate::curl;
-use crate::diagnostic::{Diagnostics, Format};
+use crate::diagnostic::{Diagnostics, Format, Severity, codes};
 use crate::document::{Document, Overlays};
-use crate::init::{Draft, Input, toml};
+use crate::init::{Base, Draft, shell_path, toml};
 use crate::openapi::{Api, Listed, NotTaken, Operation};
 use crate::source::Columns;
-use crate::spec::schema_text;
 
 /// Most bytes of a command.
 const LONGEST_COMMAND: u64 = 1 << 20;
@@ -27,21 +29,46 @@ const LONGEST_DOCUMENT: u64 = 64 << 20;
 
 /// Writes a job.
 pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
-    if args.job.exists() && !args.force {
+    // A link is there too that leads nowhere.
+    if fs::symlink_metadata(&args.job).is_ok() && !args.force {
         print.error(
             Format::Human,
             &format!("{} is there already; name another file, or write over it with --force", args.job.display()),
         );
         return Exit::Usage;
     }
-    let draft = draft(args, print);
-    match draft.and_then(|draft| write(args, &draft).map(|()| draft)) {
-        Ok(draft) => tell(args, &draft, print),
+    // Paths of the job start from its folder, which has to be there.
+    let done = write::Folders::make(&args.job).and_then(|folders| made(args, print).inspect_err(|_| folders.unmake()));
+    match done {
+        Ok(exit) => exit,
         Err(message) => {
             print.error(Format::Human, &message);
             Exit::Usage
         }
     }
+}
+
+/// Everything or nothing: a job that would not pass is not written.
+fn made(args: &InitArgs, print: &mut Printer) -> Result<Exit, String> {
+    let draft = draft(args, print)?;
+    let text = draft.text(&args.job);
+    let reading = Reading::of_text(&args.job, text.clone());
+    let told = reading.text(Format::Human, print.color_err(), false);
+    let has_secret = reading.diagnostics.list().iter().any(|told| told.code == codes::SECRET_IN_FILE);
+    if reading.plan.is_none() || has_secret {
+        print.err(&told);
+        let way_out = match has_secret {
+            true => {
+                "put the secret into a variable of the environment, and write \"$NAME\" in its place in a command, {{ secrets.NAME }} in the job"
+            }
+            false => "mend what it was made of",
+        };
+        return Err(format!("nothing was written: the job would be as shown; {way_out}"));
+    }
+    write::write(&args.job, args.force, &text, &draft)?;
+    print.err(&told);
+    tell(args, &draft, print);
+    Ok(Exit::Fine)
 }
 
 fn draft(args: &InitArgs, print: &mut Printer) -> Result<Draft, String> {
@@ -58,14 +85,28 @@ fn draft(args: &InitArgs, print: &mut Printer) -> Result<Draft, String> {
     }
     if let Some(path) = &args.from_csv {
         let columns = header(path).map_err(|why| format!("--from-csv {}: {why}", path.display()))?;
-        let asks = args.from_curl.is_none() && args.from_openapi.is_none();
+        let asks = args.from_curl.is_none() && args.from_openapi.is_none() && args.url.is_none();
         draft.rows_of(&path.display().to_string(), columns, asks);
     }
     if !args.says_what() && io::stdin().is_terminal() {
-        guide(&mut draft, &mut io::stdin().lock(), &mut |question| print.err(question))?;
+        let wrong = |draft: &Draft| why_not(&args.job, draft);
+        let file = |draft: &mut Draft, path: &str| draft.rows_in(path, columns(&args.job, path));
+        guide::guide(&mut draft, &mut io::stdin().lock(), &mut |text| print.err(text), &wrong, &file)?;
     }
     said(args, &mut draft);
+    draft.note_idle_rows();
     Ok(draft)
+}
+
+/// What is wrong with the job as it is now, in a sentence.
+fn why_not(job: &Path, draft: &Draft) -> Option<String> {
+    let reading = Reading::of_text(job, draft.text(job));
+    let first = reading
+        .diagnostics
+        .list()
+        .iter()
+        .find(|told| told.severity == Severity::Error || told.code == codes::SECRET_IN_FILE)?;
+    Some(first.help.first().map_or_else(|| first.message.clone(), |help| format!("{}; {help}", first.message)))
 }
 
 /// What flags say stands over everything else.
@@ -82,45 +123,19 @@ fn said(args: &InitArgs, draft: &mut Draft) {
     if let Some(sink) = &args.sink {
         draft.output.clone_from(sink);
     }
-    draft.rate.clone_from(&args.rate);
+    if args.rate.is_some() {
+        draft.rate.clone_from(&args.rate);
+    }
     draft.name.clone_from(&args.name);
-}
-
-/// Asks for what a job needs; an empty answer takes what stands in brackets.
-fn guide(draft: &mut Draft, answers: &mut dyn BufRead, ask: &mut dyn FnMut(&str)) -> Result<(), String> {
-    let mut answer = |question: &str, default: &str| {
-        ask(&format!("{question} [{default}]"));
-        let mut line = String::new();
-        let read = answers.read_line(&mut line).map_err(|error| format!("can't read the answer: {error}"))?;
-        if read == 0 {
-            // Ctrl-D is no answer, and no yes to what stands in brackets.
-            return Err("no answer, so nothing is written; `paceline init FILE --url URL` asks nothing".to_owned());
-        }
-        Ok::<_, String>(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
-    };
-    if let Some(url) = answer("Which URL? {{ row.NAME }} is a column of the input", &draft.url)? {
-        draft.turn_to(&url);
-    }
-    if let Some(method) = answer("Which method?", &draft.method)? {
-        draft.method = method.to_uppercase();
-    }
-    if let Some(input) = answer("Which file holds the rows? (.csv, .jsonl, .parquet)", "rows in the job")? {
-        draft.input = Input::File(input);
-    }
-    if let Some(output) = answer("Where do records go?", &draft.output)? {
-        draft.output = output;
-    }
-    Ok(())
 }
 
 fn standard_input(most: u64) -> Result<String, String> {
     let mut text = String::new();
-    io::stdin()
-        .lock()
-        .take(most)
-        .read_to_string(&mut text)
-        .map_err(|error| format!("can't read standard input: {error}"))?;
-    Ok(text)
+    let read = io::stdin().lock().take(most + 1).read_to_string(&mut text);
+    match read.map_err(|error| format!("can't read standard input: {error}"))? {
+        bytes if bytes as u64 > most => Err(format!("standard input has more than {} MiB", most >> 20)),
+        _ => Ok(text),
+    }
 }
 
 /// An operation of the document in a file. Without one, those that there are are listed.
@@ -164,17 +179,29 @@ fn columns(job: &Path, input: &str) -> Vec<String> {
 }
 
 /// Where relative paths of a command start from, if the job lies elsewhere.
-fn elsewhere(job: &Path) -> Result<Option<PathBuf>, String> {
-    match job.parent() {
-        None => Ok(None),
-        Some(folder) if folder.as_os_str().is_empty() || folder == Path::new(".") => Ok(None),
-        Some(_) => std::env::current_dir().map(Some).map_err(|error| format!("can't tell the current folder: {error}")),
+fn elsewhere(job: &Path) -> Result<Option<Base>, String> {
+    let Some(folder) = job.parent() else { return Ok(None) };
+    let current = std::env::current_dir().and_then(|current| current.canonicalize());
+    let current = current.map_err(|error| format!("can't tell the current folder: {error}"))?;
+    let folder = from_root(&current.join(folder));
+    Ok((folder != current).then_some(Base { folder, current }))
+}
+
+/// A path without links as far as there is something, so that `..` leads back.
+fn from_root(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => from_root(parent).join(name),
+        _ => path.to_path_buf(),
     }
 }
 
 /// The header of a CSV file, as a job reads it.
 fn header(path: &Path) -> Result<Vec<String>, String> {
     let job = format!(
+        // A column may have the name of a meta column.
         "[endpoints.probe]\nurl = \"http://localhost/\"\nmeta = []\ninput.csv.path = {}\n",
         toml::text(&path.display().to_string())
     );
@@ -191,57 +218,9 @@ fn header(path: &Path) -> Result<Vec<String>, String> {
     }
 }
 
-fn write(args: &InitArgs, draft: &Draft) -> Result<(), String> {
-    let failed = |path: &Path, error: io::Error| format!("can't write {}: {error}", path.display());
-    let folder = args.job.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    let text = draft.text(&args.job);
-    let mut options = OpenOptions::new();
-    options.write(true).truncate(args.force).create(true);
-    // Another program may have made it since it was looked for.
-    options.create_new(!args.force);
-    let file = options.open(&args.job).and_then(|mut file| file.write_all(text.as_bytes()));
-    file.map_err(|error| failed(&args.job, error))?;
-    let schema = folder.join(&draft.schema);
-    // A file of that name that is no schema of jobs is somebody else's.
-    let is_ours = fs::read_to_string(&schema).map_or(true, |text| text.contains("\"title\": \"paceline job\""));
-    if is_ours {
-        fs::write(&schema, schema_text()).map_err(|error| failed(&schema, error))?;
-    }
-    let ignore = folder.join(".gitignore");
-    add_lines(&ignore, &ignored(&draft.output)).map_err(|error| failed(&ignore, error))
-}
-
-/// What git is to ignore: the journal, and the folder or file that records go to.
-fn ignored(output: &str) -> Vec<String> {
-    let mut lines = vec![".paceline/".to_owned()];
-    let plain = output.strip_prefix("./").unwrap_or(output);
-    if !plain.starts_with('/') && !plain.starts_with("..") && !plain.contains("{{") {
-        lines.push(plain.split_once('/').map_or_else(|| format!("/{plain}"), |(folder, _)| format!("/{folder}/")));
-    }
-    lines
-}
-
-/// Adds the lines that are not there yet; whatever is there stays.
-fn add_lines(path: &Path, lines: &[String]) -> io::Result<()> {
-    let before = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
-    let missing: Vec<&String> =
-        lines.iter().filter(|line| !before.lines().any(|known| known.trim() == line.as_str())).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let mut more = if before.is_empty() || before.ends_with('\n') { String::new() } else { "\n".to_owned() };
-    missing.iter().for_each(|line| more += &format!("{line}\n"));
-    OpenOptions::new().create(true).append(true).open(path)?.write_all(more.as_bytes())
-}
-
-/// Says what to do next, and what is still to be mended.
-fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) -> Exit {
-    let file = args.job.display();
+/// Says what to do next.
+fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) {
+    let file = shell_path(&args.job);
     let mut text = format!("wrote {file}, {} for editors, and what git ignores\n", draft.schema);
     for note in &draft.notes {
         text += &format!("note: {note}\n");
@@ -253,43 +232,5 @@ fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) -> Exit {
     text += &format!(
         "\nNext:\n  paceline check {file}   is it right?\n  paceline plan {file}    what would be sent?\n  paceline run {file}     send it\n"
     );
-    let reading = Reading::of(&args.job, &JobArgs::default());
-    print.err(&reading.text(Format::Human, print.color_err(), false));
     print.out(&text);
-    if reading.plan.is_some() { Exit::Fine } else { Exit::Usage }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_make_the_job_and_empty_ones_take_the_default() {
-        let mut draft = Draft::default();
-        let mut asked = Vec::new();
-        let mut answers = &b"https://h/{{ row.sku }}\npost\n\nout/x.jsonl\n"[..];
-        guide(&mut draft, &mut answers, &mut |question| asked.push(question.to_owned())).unwrap();
-        assert_eq!((draft.url.as_str(), draft.method.as_str()), ("https://h/{{ row.sku }}", "POST"));
-        assert_eq!(draft.input, Input::Rows("[{ sku = 1 }]".to_owned()));
-        assert_eq!((draft.output.as_str(), asked.len()), ("out/x.jsonl", 4));
-        let mut draft = Draft::default();
-        guide(&mut draft, &mut &b"\n\n\n\n"[..], &mut |_| {}).unwrap();
-        assert_eq!(draft.url, Draft::default().url);
-    }
-
-    #[test]
-    fn the_end_of_the_answers_is_not_an_empty_one() {
-        for answers in [&b""[..], b"https://h/\npost\n"] {
-            let refused = guide(&mut Draft::default(), &mut &*answers, &mut |_| {}).unwrap_err();
-            assert!(refused.contains("nothing is written"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn git_ignores_what_lies_in_its_reach() {
-        assert_eq!(ignored("out/a.csv"), [".paceline/", "/out/"]);
-        assert_eq!(ignored("./a.csv"), [".paceline/", "/a.csv"]);
-        assert_eq!(ignored("/tmp/a.csv"), [".paceline/"]);
-        assert_eq!(ignored("../a.csv"), [".paceline/"]);
-    }
 }

@@ -32,7 +32,7 @@ struct Kind {
 /// Prints the list.
 pub fn kinds(args: KindsArgs, print: &mut Printer) -> Exit {
     let families = families();
-    let text = match args.output {
+    let text = match args.speech.output {
         Format::Human | Format::Github => families.iter().map(human).collect::<Vec<_>>().join("\n"),
         // A list of plain strings always serializes.
         Format::Json => serde_json::to_string_pretty(&families).unwrap_or_default(),

@@ -1,14 +1,21 @@
 //! From the path of a job file to a plan, and everything that is wrong with it to the reader.
 
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::args::{JobArgs, OutputArgs};
 use super::exit::Exit;
 use super::print::Printer;
-use crate::compile::compile;
-use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, Severity};
-use crate::document::Document;
+use crate::compile::{Options, compile};
+use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, Severity, codes};
+use crate::document::{Document, Overlays};
 use crate::plan::Plan;
+
+/// The name of standard input.
+pub const STDIN: &str = "-";
+
+/// Most bytes of standard input: as of a file, and one more to see that there are too many.
+const MOST: u64 = (1 << 20) + 1;
 
 /// A job file as far as it could be read.
 #[derive(Debug)]
@@ -27,7 +34,36 @@ impl Reading {
     pub fn of(path: &Path, file: &JobArgs) -> Self {
         let mut diagnostics = Diagnostics::default();
         let document = Document::read(path, &file.overlays(), &mut diagnostics);
+        Self::compiled(document, file, diagnostics)
+    }
+
+    /// As [`Reading::of`], of standard input: its paths are relative to where the program was started, and its name,
+    /// where it says none, is `stdin`.
+    #[must_use]
+    pub fn of_standard_input(file: &JobArgs) -> Self {
+        let mut diagnostics = Diagnostics::default();
+        let document = match standard_input() {
+            Ok(text) => Document::parse(Path::new("stdin"), text, &file.overlays(), &mut diagnostics),
+            Err(refusal) => {
+                diagnostics.push(*refusal);
+                None
+            }
+        };
+        Self::compiled(document, file, diagnostics)
+    }
+
+    fn compiled(document: Option<Document>, file: &JobArgs, mut diagnostics: Diagnostics) -> Self {
         let plan = document.as_ref().and_then(|document| compile(document, &file.options(), &mut diagnostics));
+        let plan = plan.filter(|_| !diagnostics.has_errors());
+        Self { document, plan, diagnostics }
+    }
+
+    /// Compiles a text as if it stood in a file, with nothing laid over it.
+    #[must_use]
+    pub fn of_text(path: &Path, text: String) -> Self {
+        let mut diagnostics = Diagnostics::default();
+        let document = Document::parse(path, text, &Overlays::default(), &mut diagnostics);
+        let plan = document.as_ref().and_then(|document| compile(document, &Options::default(), &mut diagnostics));
         let plan = plan.filter(|_| !diagnostics.has_errors());
         Self { document, plan, diagnostics }
     }
@@ -41,6 +77,31 @@ impl Reading {
         }
         diagnostic::render(&shown, self.document.as_ref(), format, color)
     }
+}
+
+/// The text of standard input, as long as a job may be.
+pub(super) fn standard_input() -> Result<String, Box<Diagnostic>> {
+    let mut text = String::new();
+    let refusal = match io::stdin().lock().take(MOST).read_to_string(&mut text) {
+        Ok(_) if (text.len() as u64) < MOST => return Ok(text),
+        Ok(_) => Diagnostic::error(codes::UNREADABLE, "standard input is larger than 1 MiB")
+            .help("a job file is small: put rows into a CSV or JSON lines file and name it as the `input`"),
+        Err(error) => Diagnostic::error(codes::UNREADABLE, format!("standard input can't be read: {error}"))
+            .help("give it a job file as UTF-8 text, such as `paceline check - < job.toml`"),
+    };
+    Err(Box::new(refusal))
+}
+
+/// How files are to be read where nothing that may hold a secret is: no job's secret is read in any case, so that only
+/// env files are to be passed over.
+pub fn without_secrets(file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> JobArgs {
+    let mut file = file.clone();
+    let passed = std::mem::take(&mut file.env_file);
+    for path in passed.iter().filter(|_| !speech.quiet) {
+        let message = format!("--no-secrets: {} is not read, nor variables of it", path.display());
+        print.note(speech.output, &message);
+    }
+    file
 }
 
 /// The plan of a job file; whatever is wrong with it is said on standard error.
@@ -75,7 +136,19 @@ impl JobText {
 /// # Errors
 /// [`Exit::Usage`] when there is no plan.
 pub fn read(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
-    let reading = Reading::of(path, file);
+    if path == Path::new(STDIN) {
+        let way = "name a file: a run goes on by it. `check -`, `plan -` and `fmt -` read standard input";
+        print.error(speech.output, &format!("the job can't come from standard input here; {way}"));
+        return Err(Exit::Usage);
+    }
+    told(Reading::of(path, file), speech, print)
+}
+
+/// The plan that was read; whatever is wrong with it is said.
+///
+/// # Errors
+/// [`Exit::Usage`] when there is no plan.
+pub fn told(reading: Reading, speech: OutputArgs, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
     if !reading.diagnostics.list().is_empty() {
         print.err(&reading.text(speech.output, print.color_err(), speech.quiet));
     }

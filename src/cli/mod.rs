@@ -117,9 +117,18 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         }
         Command::Init(args) => init::init(args, print),
         Command::Schema(args) => schema::schema(*args, print),
-        Command::Kinds(args) => kinds::kinds(*args, print),
-        Command::Explain(args) => explain::explain(args, print),
-        Command::Demo(args) => demo::demo(*args, print),
+        Command::Kinds(args) => {
+            print.set_color(args.speech.color);
+            kinds::kinds(*args, print)
+        }
+        Command::Explain(args) => {
+            print.set_color(args.speech.color);
+            explain::explain(args, print)
+        }
+        Command::Demo(args) => {
+            print.set_color(args.speech.color);
+            demo::demo(*args, print)
+        }
         Command::Completions(args) => completions::completions(*args, print),
         Command::Man(args) => man::man(args, print),
     }

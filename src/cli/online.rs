@@ -165,7 +165,8 @@ fn line(tried: &Tried) -> String {
         }
     };
     let record = record.map(|record| format!("\n           {record}")).unwrap_or_default();
-    format!("  {kind:<8} {}: {came}{record}", clean(&what))
+    // `demo:` has a colon of its own.
+    format!("  {kind:<8} {}: {came}{record}", clean(&what).trim_end_matches(':'))
 }
 
 fn named_what(what: &What) -> (&'static str, String) {

@@ -142,7 +142,7 @@ pub(super) fn field_text(value: &str) -> Result<Field, String> {
 
 fn named_field(value: &str) -> Result<(&str, &str), String> {
     let pair = value.split_once('=').filter(|(name, _)| !name.is_empty() && !name.contains(OPEN));
-    pair.ok_or_else(|| format!("-F {value}: write NAME=VALUE, NAME=@FILE or NAME=<FILE"))
+    pair.ok_or_else(|| "-F: write NAME=VALUE, NAME=@FILE or NAME=<FILE".to_owned())
 }
 
 /// A content, perhaps quoted, and the options behind it.
@@ -150,8 +150,7 @@ fn cut(text: &str) -> Result<(String, Vec<(String, String)>), String> {
     let (content, mut rest) = value(text)?;
     let mut options: Vec<(String, String)> = Vec::new();
     while let Some(more) = rest.strip_prefix(';') {
-        let (key, behind) =
-            more.split_once('=').ok_or_else(|| format!("-F: `;{more}` is no option: quote the text"))?;
+        let (key, behind) = more.split_once('=').ok_or("-F: what stands behind `;` is no option: quote the text")?;
         let (mut option, after) = value(behind)?;
         rest = after;
         // A media type has parameters of its own.
@@ -187,7 +186,7 @@ fn value(text: &str) -> Result<(String, &str), String> {
             c => value.push(c),
         }
     }
-    Err(format!("-F: a quote is not closed in {text}"))
+    Err("-F: a quote is not closed".to_owned())
 }
 
 /// A file that is sent as it is; standard input is none.

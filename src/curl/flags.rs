@@ -35,6 +35,16 @@ pub(super) enum Flag {
     Number(&'static str),
     /// One attempt more than retries.
     Retry,
+    RetryDelay,
+    /// Changes what no job can, in words.
+    Noted(&'static str),
+    Location,
+    PathAsIs,
+    Range,
+    Rate,
+    UnixSocket,
+    ProxyUser,
+    NoProxy,
     /// A key that is set by the flag alone, with its value.
     Fixed(&'static str, &'static str),
     Resolve,
@@ -87,7 +97,43 @@ const FLAGS: &[Row] = &[
     (NONE, "http1.1", false, Flag::Fixed("client.http", "\"1.1\"")),
     (NONE, "http2-prior-knowledge", false, Flag::Fixed("client.http", "\"2\"")),
     (NONE, "http2", false, Flag::Ignored),
-    ('L', "location", false, Flag::Ignored),
+    ('L', "location", false, Flag::Location),
+    (NONE, "location-trusted", false, Flag::Location),
+    (NONE, "retry-delay", true, Flag::RetryDelay),
+    (NONE, "retry-connrefused", false, Flag::Ignored),
+    (
+        NONE,
+        "retry-all-errors",
+        false,
+        Flag::Noted("--retry-all-errors: a job tries again what `retry.statuses` and `retry.errors` name"),
+    ),
+    (
+        NONE,
+        "retry-max-time",
+        true,
+        Flag::Noted("--retry-max-time is left out: `retry.attempts` bounds how often a job tries"),
+    ),
+    ('r', "range", true, Flag::Range),
+    (NONE, "rate", true, Flag::Rate),
+    (NONE, "unix-socket", true, Flag::UnixSocket),
+    ('U', "proxy-user", true, Flag::ProxyUser),
+    (NONE, "noproxy", true, Flag::NoProxy),
+    ('4', "ipv4", false, Flag::Noted("-4 is left out: a job connects by IPv4 or IPv6, whichever answers")),
+    ('6', "ipv6", false, Flag::Noted("-6 is left out: a job connects by IPv4 or IPv6, whichever answers")),
+    ('1', "tlsv1", false, Flag::Ignored),
+    (NONE, "tlsv1.2", false, Flag::Fixed("client.tls.min-version", "\"1.2\"")),
+    (NONE, "tlsv1.3", false, Flag::Fixed("client.tls.min-version", "\"1.3\"")),
+    (NONE, "keepalive-time", true, Flag::Ignored),
+    (NONE, "no-keepalive", false, Flag::Ignored),
+    (NONE, "tcp-nodelay", false, Flag::Ignored),
+    (NONE, "no-alpn", false, Flag::Ignored),
+    (NONE, "no-sessionid", false, Flag::Ignored),
+    (NONE, "create-dirs", false, Flag::Ignored),
+    (NONE, "fail-early", false, Flag::Ignored),
+    (NONE, "proto", true, Flag::Ignored),
+    (NONE, "proto-default", true, Flag::Ignored),
+    (NONE, "proto-redir", true, Flag::Ignored),
+    ('q', "disable", false, Flag::Ignored),
     ('s', "silent", false, Flag::Ignored),
     ('S', "show-error", false, Flag::Ignored),
     ('i', "include", false, Flag::Ignored),
@@ -99,7 +145,7 @@ const FLAGS: &[Row] = &[
     (NONE, "basic", false, Flag::Ignored),
     (NONE, "fail-with-body", false, Flag::Ignored),
     (NONE, "no-progress-meter", false, Flag::Ignored),
-    (NONE, "path-as-is", false, Flag::Ignored),
+    (NONE, "path-as-is", false, Flag::PathAsIs),
 ];
 
 /// A flag as it was given, with its value.
@@ -148,6 +194,15 @@ fn bundle(letters: &str, words: &mut std::slice::Iter<'_, String>, given: &mut V
 }
 
 fn unknown(flag: &str) -> String {
+    // Behind the name may stand what nobody should read.
+    let end = flag.find(|c: char| !(c.is_ascii_alphanumeric() || "-.#:".contains(c))).unwrap_or(flag.len());
+    if flag[end..].starts_with('=') {
+        return format!(
+            "{}=..: curl takes the value as a word of its own; write a space in the place of the =",
+            &flag[..end]
+        );
+    }
+    let flag = &flag[..end];
     let near = FLAGS.iter().map(|row| format!("--{}", row.1)).filter(|name| strsim::jaro_winkler(name, flag) > 0.92);
     match near.max_by(|a, b| strsim::jaro_winkler(a, flag).total_cmp(&strsim::jaro_winkler(b, flag))) {
         Some(near) if flag.starts_with("--") => format!("{flag} is not known; did you mean {near}?"),

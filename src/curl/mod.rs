@@ -4,7 +4,9 @@
 
 mod data;
 mod flags;
+mod keys;
 mod read;
+mod url;
 mod words;
 mod write;
 
@@ -27,14 +29,24 @@ pub struct CurlRequest {
     pub headers: Vec<(String, Text)>,
     /// The body.
     pub body: Body,
-    /// User and password (`-u`).
-    pub basic: Option<(Text, Text)>,
+    /// User and password (`-u`); without a password curl asks for it.
+    pub basic: Option<(Text, Option<Text>)>,
     /// `--oauth2-bearer`.
     pub bearer: Option<Text>,
     /// Region and service of `--aws-sigv4`, for the keys that `-u` gives.
     pub signed: Option<(Text, Text)>,
     /// Keys of a job that flags stand for, with their values in TOML.
     pub settings: Vec<(&'static str, String)>,
+    /// Whether redirects are followed (`-L`).
+    pub location: bool,
+    /// `-x`, as a URL without a user.
+    pub proxy: Option<Text>,
+    /// User and password for the proxy.
+    pub proxy_user: Option<(Text, Text)>,
+    /// `--rate`, as a job writes it.
+    pub rate: Option<String>,
+    /// Variables of the shell that the command names.
+    pub variables: Vec<String>,
     /// Where the reply is saved (`-o`, `-O`).
     pub save: Option<String>,
     /// Whether replies may be compressed.

@@ -3,7 +3,7 @@
 use super::CurlRequest;
 use super::data::{self, Body, Field, Piece};
 use super::flags::{self, Flag, Given};
-use super::words::{OPEN, Text, split};
+use super::words::{OPEN, Reference, Text, parts, split};
 
 /// Headers that belong to one connection: every client writes its own.
 const OWN: &[&str] = &["content-length", "transfer-encoding", "connection", "host", "expect", "te", "upgrade"];
@@ -15,34 +15,63 @@ const OWN: &[&str] = &["content-length", "transfer-encoding", "connection", "hos
 pub fn read(line: &str) -> Result<CurlRequest, String> {
     let words = split(line)?;
     let words = words.strip_prefix(&["$".to_owned()]).unwrap_or(&words);
-    let Some((program, words)) = words.split_first() else {
+    // What is set for the command alone is none of its words.
+    let assigned = words.iter().take_while(|word| is_assignment(word)).count();
+    let Some((program, words)) = words[assigned..].split_first() else {
         return Err("there is no command; give `curl ..`".to_owned());
     };
-    if program.rsplit('/').next() != Some("curl") {
-        return Err(format!("the command begins with {program:?}, not with `curl`"));
+    let name = program.rsplit(['/', '\\']).next().unwrap_or_default();
+    if name != "curl" && !name.eq_ignore_ascii_case("curl.exe") {
+        let is_name = name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let shown = if is_name { format!("`{name}`") } else { "something else".to_owned() };
+        return Err(format!("the command begins with {shown}, not with `curl`"));
     }
     let mut reader = Reader::default();
+    reader.request.variables = variables(words);
     for given in flags::parse(words)? {
         reader.take(&given)?;
     }
     reader.finish()
 }
 
+/// Whether a word is `NAME=value`, before a command.
+fn is_assignment(word: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    word.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
+
+fn variables(words: &[Text]) -> Vec<String> {
+    let named = words.iter().flat_map(|word| parts(word)).filter_map(|part| match part {
+        Reference::Variable(name) => Some(name.to_owned()),
+        Reference::Literal(_) => None,
+    });
+    named.collect()
+}
+
 #[derive(Default)]
-struct Reader {
-    request: CurlRequest,
-    url: Option<Text>,
-    url_query: Vec<Text>,
+pub(super) struct Reader {
+    pub(super) request: CurlRequest,
+    pub(super) url: Option<Text>,
+    pub(super) url_query: Vec<Text>,
     method: Option<String>,
-    pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Piece>,
     fields: Vec<Field>,
     cookies: Vec<Text>,
     upload: Option<String>,
     json: bool,
-    get: bool,
+    pub(super) get: bool,
     head: bool,
-    globoff: bool,
-    remote_name: bool,
+    pub(super) globoff: bool,
+    pub(super) path_as_is: bool,
+    pub(super) remote_name: bool,
+    pub(super) socket: Option<String>,
+    /// Hosts and addresses of `--resolve`.
+    pub(super) addresses: Vec<(String, String)>,
+    /// Milliseconds between attempts.
+    pub(super) retry_delay: Option<u64>,
     signature: Option<String>,
     removed: Vec<String>,
 }
@@ -60,10 +89,14 @@ impl Reader {
             Flag::Referer => self.unless_given("referer", value.trim_end_matches(";auto")),
             Flag::Cookie if value.contains('=') => self.cookies.push(value.to_owned()),
             Flag::Cookie => {
-                return Err(format!("-b {value} names a file of cookies; give the cookies: -b 'name=value'"));
+                return Err("-b names a file of cookies; give the cookies: -b 'name=value'".to_owned());
+            }
+            Flag::Url if self.url.is_some() && value == "curl" => {
+                return Err("a second command begins; give one at a time".to_owned());
             }
             Flag::Url if self.url.is_some() => {
-                return Err(format!("{value}: a second URL; an endpoint has one, so give a command for each"));
+                return Err("a second URL, or a value that is not in quotes; an endpoint has one URL, so give a command for each"
+                    .to_owned());
             }
             Flag::Url => self.url = Some(value.to_owned()),
             Flag::UrlQuery => self.url_query.push(match value.strip_prefix('+') {
@@ -71,6 +104,10 @@ impl Reader {
                 None => data::urlencode(value)?,
             }),
             Flag::Method => self.method = Some(value.to_owned()),
+            Flag::Location => self.request.location = true,
+            Flag::PathAsIs => self.path_as_is = true,
+            Flag::Range => self.unless_given("range", &format!("bytes={value}")),
+            Flag::Noted(note) => self.request.notes.push(note.to_owned()),
             Flag::Get => self.get = true,
             Flag::Head => self.head = true,
             Flag::GlobOff => self.globoff = true,
@@ -99,68 +136,15 @@ impl Reader {
         Ok(())
     }
 
-    /// Flags that are keys of a job.
-    fn key(&mut self, given: &Given) -> Result<(), String> {
-        let value = given.value.as_str();
-        let wrong = || format!("{} {value}: that is no number", given.name);
-        match given.flag {
-            Flag::Text(key) => self.setting(key, quoted(value)),
-            Flag::Number(key) => {
-                let number: u32 = value.parse().map_err(|_| wrong())?;
-                self.setting(key, number.to_string());
-            }
-            Flag::Retry => {
-                let number: u32 = value.parse().map_err(|_| wrong())?;
-                self.setting("retry.attempts", number.saturating_add(1).to_string());
-            }
-            Flag::Seconds(key) => {
-                let seconds: f64 = value.parse().ok().filter(|seconds| *seconds > 0.0).ok_or_else(wrong)?;
-                self.setting(key, format!("\"{}ms\"", (seconds * 1000.0).ceil()));
-            }
-            Flag::Fixed(key, value) => self.setting(key, value.to_owned()),
-            Flag::Certificate if value.contains(':') => {
-                return Err(
-                    "--cert FILE:PASSWORD: a job reads no encrypted keys; decrypt it, and give --cert FILE --key FILE"
-                        .to_owned(),
-                );
-            }
-            Flag::Certificate => self.setting("client.tls.cert", quoted(value)),
-            Flag::Proxy if value.contains('@') => {
-                return Err(
-                    "-x: the proxy has a password, which must not stand in a job; set HTTPS_PROXY in the environment"
-                        .to_owned(),
-                );
-            }
-            Flag::Proxy => {
-                let proxy = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-                self.setting("client.proxy", quoted(&proxy));
-            }
-            Flag::Resolve => {
-                let mut cut = value.splitn(3, ':');
-                let (Some(host), Some(port), Some(address)) = (cut.next(), cut.next(), cut.next()) else {
-                    return Err(format!("--resolve {value}: write HOST:PORT:ADDRESS"));
-                };
-                self.setting(
-                    "client.resolve",
-                    format!("{{ {} = {} }}", quoted(host), quoted(&format!("{address}:{port}"))),
-                );
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn setting(&mut self, key: &'static str, value: String) {
-        self.request.settings.retain(|(known, _)| *known != key);
-        self.request.settings.push((key, value));
-    }
-
     fn header(&mut self, line: &str) -> Result<(), String> {
         let (name, value, empty) = match (line.split_once(':'), line.strip_suffix(';')) {
             (Some((name, value)), _) => (name, value.trim(), false),
             (None, Some(name)) => (name, "", true),
-            (None, None) => return Err(format!("-H {line:?}: write 'Name: value'")),
+            (None, None) => return Err("-H: write 'Name: value', the name without a variable".to_owned()),
         };
+        if name.contains(OPEN) {
+            return Err("-H: the name of a header is a variable; write it out".to_owned());
+        }
         let name = name.trim().to_ascii_lowercase();
         if OWN.contains(&name.as_str()) {
             if name == "host" {
@@ -181,6 +165,11 @@ impl Reader {
         Ok(())
     }
 
+    pub(super) fn setting(&mut self, key: &'static str, value: String) {
+        self.request.settings.retain(|(known, _)| *known != key);
+        self.request.settings.push((key, value));
+    }
+
     /// A header unless it is given, or said to be left out.
     fn unless_given(&mut self, name: &str, value: &str) {
         let is_given = self.request.headers.iter().any(|(known, _)| known == name);
@@ -197,11 +186,12 @@ impl Reader {
             return Err("the command has bodies of several kinds (-d, -F, -T): keep one".to_owned());
         }
         self.finish_method(has_data);
+        self.finish_keys();
         self.finish_url()?;
         self.finish_body()?;
         if let Some(signature) = self.signature.take() {
             self.request.signed = Some(scope(&signature, &self.request.url)?);
-            if self.request.basic.is_none() {
+            if !self.request.basic.as_ref().is_some_and(|(_, secret)| secret.is_some()) {
                 return Err("--aws-sigv4 signs with keys: give them as -u ACCESS_KEY:SECRET_KEY".to_owned());
             }
         }
@@ -229,57 +219,13 @@ impl Reader {
             _ if !self.fields.is_empty() || (has_data && !self.get) => "POST".to_owned(),
             _ => "GET".to_owned(),
         };
-        self.request.method = method;
-    }
-
-    fn finish_url(&mut self) -> Result<(), String> {
-        let url = self.url.take().ok_or("the command has no URL")?;
-        let url = url.split('#').next().unwrap_or_default();
-        if !self.globoff && url.contains(['{', '}', '[', ']']) && !url.contains("://[") {
-            return Err("the URL holds {..} or [..], which curl makes several URLs of; keep one, or add -g if they are meant as they are".to_owned());
+        let large = method.to_uppercase();
+        if large != method {
+            self.request.notes.push(format!(
+                "the method is {large}, in capitals as servers know it; curl sends it as it was written"
+            ));
         }
-        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        if url.starts_with(OPEN) || !(url.starts_with("http://") || url.starts_with("https://")) {
-            return Err(format!("the URL {url} is neither http:// nor https://"));
-        }
-        let mut url = self.without_user(&url);
-        let from_data = if self.get { std::mem::take(&mut self.pieces) } else { Vec::new() };
-        let mut more = std::mem::take(&mut self.url_query);
-        if !from_data.is_empty() {
-            match data::join(from_data, "&")? {
-                Body::Text(text) => more.insert(0, text),
-                _ => return Err("-G with a file as it is: give its text".to_owned()),
-            }
-        }
-        for query in more {
-            url += if !url.contains('?') {
-                "?"
-            } else if url.ends_with(['?', '&']) {
-                ""
-            } else {
-                "&"
-            };
-            url += &query;
-        }
-        if self.remote_name && self.request.save.is_none() {
-            let path = url.split('?').next().unwrap_or_default();
-            let name =
-                path.splitn(4, '/').nth(3).and_then(|path| path.rsplit('/').next()).filter(|name| !name.is_empty());
-            self.request.save = Some(name.ok_or("-O: the URL ends in no name; give one with -o FILE")?.to_owned());
-        }
-        self.request.url = sendable(&url);
-        Ok(())
-    }
-
-    /// The URL without `user:password@`, which becomes that of `-u`.
-    fn without_user(&mut self, url: &str) -> Text {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let Some((who, host)) = rest[..end].rsplit_once('@') else { return url.to_owned() };
-        let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let (user, password) = user(who);
-        self.request.basic.get_or_insert((decode(&user), decode(&password)));
-        format!("{scheme}://{host}{}", &rest[end..])
+        self.request.method = large;
     }
 
     fn finish_body(&mut self) -> Result<(), String> {
@@ -304,9 +250,12 @@ impl Reader {
     }
 }
 
-fn user(value: &str) -> (Text, Text) {
-    let (user, password) = value.split_once(':').unwrap_or((value, ""));
-    (user.to_owned(), password.to_owned())
+/// `user:password`; without a colon curl asks for the password.
+fn user(value: &str) -> (Text, Option<Text>) {
+    match value.split_once(':') {
+        Some((user, password)) => (user.to_owned(), Some(password.to_owned())),
+        None => (value.to_owned(), None),
+    }
 }
 
 /// Region and service of `provider1[:provider2[:region[:service]]]`; curl takes what is missing from the host.
@@ -332,21 +281,4 @@ fn scope(signature: &str, url: &str) -> Result<(Text, Text), String> {
             "--aws-sigv4 {signature}: neither it nor the host says region and service; write aws:amz:REGION:SERVICE"
         )
     })
-}
-
-/// What a URL may not hold is escaped; curl sends it raw, and servers read both alike.
-fn sendable(url: &str) -> Text {
-    let escape = |c: char| match c {
-        OPEN | super::words::CLOSE => c.to_string(),
-        c if !c.is_ascii() || c.is_ascii_control() || " \"<>\\^`{|}".contains(c) => {
-            c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
-        }
-        c => c.to_string(),
-    };
-    url.chars().map(escape).collect()
-}
-
-/// A text as TOML writes it.
-pub(super) fn quoted(text: &str) -> String {
-    crate::init::toml::text(text)
 }

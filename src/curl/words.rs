@@ -88,6 +88,7 @@ impl Reader<'_> {
             '$' if self.rest.next_if_eq(&'\'').is_some() => self.ansi()?,
             '$' => self.variable()?,
             '`' => return Err(substitution("`")),
+            ';' if self.rest.clone().all(char::is_whitespace) => self.end(),
             '&' | '|' | ';' | '<' | '>' | '(' | ')' => {
                 return Err(format!(
                     "`{c}` outside of quotes ends the command for a shell; give the curl command alone, \

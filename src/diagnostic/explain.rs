@@ -65,7 +65,9 @@ pub fn find(word: &str) -> Result<&'static Entry, Option<&'static str>> {
     let digits = word.strip_prefix('P').unwrap_or(&word);
     let written = format!("P{digits:0>4}");
     let known = TABLE.iter().find(|entry| entry.code.0 == written);
-    known.ok_or_else(|| did_you_mean(&written, TABLE.iter().map(|entry| entry.code.0)))
+    // Of a digit or two every code is as near as any other.
+    let is_told = digits.len() > 2;
+    known.ok_or_else(|| did_you_mean(&written, TABLE.iter().map(|entry| entry.code.0)).filter(|_| is_told))
 }
 
 /// All explanations as a page of Markdown.

@@ -13,6 +13,7 @@ use super::{ExtractError, ExtractKind, Extractor, Need, Written};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
+use crate::expression::{self, Language};
 use crate::template::{Context, Scope};
 
 /// The row of [`KINDS`](super::KINDS).
@@ -55,6 +56,13 @@ struct Css {
 
 fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &Scope) -> Option<Arc<dyn Extractor>> {
     let source = written.text(site, path, "a CSS selector", HELP)?;
+    if let Some((message, range)) = expression::too_much(source, Language::Plain) {
+        let place = site.document.place_in_string(path, range);
+        let message = format!("the CSS selector can't be used: {message}");
+        site.diagnostics
+            .push(Diagnostic::error(codes::EXTRACT_SYNTAX, message).at(place, "").help("write a shorter one"));
+        return None;
+    }
     match Selector::parse(source) {
         Ok(selector) => {
             // HTML keeps names of attributes in lower case.

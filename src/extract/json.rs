@@ -12,10 +12,11 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::wanted::{Need, Step, walk};
-use super::{ExtractError, ExtractKind, Extractor, Written, bounds};
+use super::{ExtractError, ExtractKind, Extractor, Written};
 use crate::compile::Site;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
+use crate::expression::{self, Language};
 use crate::template::{Context, Scope};
 
 /// The row of [`KINDS`](super::KINDS).
@@ -59,7 +60,7 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &
 
 /// The path that stands at `path` of the job; reports why it is none, and warns of numbers that it can't compare exactly.
 pub(super) fn parse(site: &mut Site<'_>, path: &KeyPath, source: &str) -> Option<JsonPath> {
-    if let Some((message, range)) = bounds::too_much(source) {
+    if let Some((message, range)) = expression::too_much(source, Language::Plain) {
         let place = site.document.place_in_string(path, range);
         let diagnostic = Diagnostic::error(codes::EXTRACT_SYNTAX, format!("the JSONPath can't be used: {message}"));
         site.diagnostics.push(diagnostic.at(place, "").help("write a shorter path; `jq` columns can do the rest"));

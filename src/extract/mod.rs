@@ -2,7 +2,6 @@
 //!
 //! Expressions are compiled once; a value that is not there is null unless the column says otherwise.
 
-pub mod bounds;
 pub mod charset;
 mod convert;
 mod css;

@@ -157,3 +157,62 @@ fn what_is_wrong_is_said() {
     assert_eq!(compile("template", &json!("{{ nope }}")).unwrap_err(), [codes::TEMPLATE_NAME]);
     assert_eq!(compile("template", &json!("{{ secrets.token }}")).unwrap_err(), [codes::SECRET_EXPOSED]);
 }
+
+/// Expressions of each kind that nest with every repetition: kind, before, repeated, behind.
+const NESTING: [(&str, &str, &str, &str); 31] = [
+    ("json", "$", ".a", ""),
+    ("json", "$", "[0]", ""),
+    ("json", "$", "..a", ""),
+    ("json", "$[?@.a", " && @.a", "]"),
+    ("json", "$[?@.a", " || @.a", "]"),
+    ("json", "$[?", "!", "@.a]"),
+    ("json", "$[?", "!(", "@.a"),
+    ("json", "$", "[?@", ".a"),
+    ("json", "$[0", ",0", "]"),
+    ("jq", ".", ".a", ""),
+    ("jq", ".", " | .", ""),
+    ("jq", ".", ", .", ""),
+    ("jq", "1", " + 1", ""),
+    ("jq", "", "-", "1"),
+    ("jq", ".", " // .", ""),
+    ("jq", ".", " and .", ""),
+    ("jq", ".", "[0]", ""),
+    ("jq", ".", "[]", ""),
+    ("jq", ".a", "?", ""),
+    ("jq", "", "try ", "."),
+    ("jq", "", ". as $x | ", "."),
+    ("jq", "", "label $x | ", "."),
+    ("jq", "", "def f: ", "."),
+    ("jq", "", "def f: .; ", "."),
+    ("jq", ".", " |= .", ""),
+    ("jq", "", "if . then . else ", "."),
+    ("jq", "", "if . then 1 elif ", "."),
+    ("jq", "", "\"\\(", "1"),
+    ("jq", "", "reduce . as $x (", "."),
+    ("css", "a", " > a", ""),
+    ("css", "", ":not(", "a"),
+];
+
+#[test]
+fn what_nests_is_refused_or_evaluated_on_a_small_stack() {
+    let outcome = |kind: &'static str, source: String| {
+        let work = move || {
+            compile(kind, &source.into()).map(|extractor| {
+                // A program of jq is measured while it runs, and may take its ten million steps.
+                if kind != "jq" {
+                    drop(extract(&*extractor));
+                }
+            })
+        };
+        std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap()
+    };
+    let mut fine = 0;
+    for (kind, before, part, behind) in NESTING {
+        let written = |count: usize| format!("{before}{}{behind}", part.repeat(count));
+        assert_eq!(outcome(kind, written(100_000)), Err(vec![codes::EXTRACT_SYNTAX]), "{kind} {part}");
+        for count in [660, 1_990] {
+            fine += usize::from(outcome(kind, written(count)).is_ok());
+        }
+    }
+    assert!(fine > 12, "{fine}");
+}

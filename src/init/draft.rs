@@ -1,14 +1,9 @@
-//! A job that is being made, and its text.
+//! A job that is being made.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::rows::META;
-use super::toml;
-use crate::format::format;
-
-/// Methods that do the same once and twice (RFC 9110, section 9.2.2).
-const REPEATABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
+use super::{Secrets, toml};
 
 /// Where the rows of a new job come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +12,43 @@ pub enum Input {
     File(String),
     /// Rows in the job itself, as TOML.
     Rows(String),
+}
+
+/// Where a job lies that is made from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The folder of the job, from the root.
+    pub folder: PathBuf,
+    /// The folder that paths of a command start from, from the root.
+    pub current: PathBuf,
+}
+
+impl Base {
+    /// A path of a command, as the job names it: from its own folder, unless they share nothing but the root.
+    fn named(&self, path: &Path) -> PathBuf {
+        let whole = straight(&self.current.join(path));
+        let folder: Vec<Component<'_>> = self.folder.components().collect();
+        let parts: Vec<Component<'_>> = whole.components().collect();
+        let shared = folder.iter().zip(&parts).take_while(|(a, b)| a == b).count();
+        if path.is_absolute() || shared < 2 {
+            return whole;
+        }
+        let up = std::iter::repeat_n(Component::ParentDir, folder.len() - shared);
+        up.chain(parts[shared..].iter().copied()).collect()
+    }
+}
+
+/// A path without `.` and `..`.
+fn straight(path: &Path) -> PathBuf {
+    let mut straight = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(straight.pop()),
+            part => straight.push(part),
+        }
+    }
+    straight
 }
 
 /// A job that is being made: what its text will say, in TOML where the type is a text.
@@ -44,14 +76,14 @@ pub struct Draft {
     pub columns: Vec<String>,
     /// The file that records go to.
     pub output: String,
-    /// Names of secrets and of the variables that hold them.
-    pub secrets: Vec<(String, String)>,
+    /// Secrets that it reads.
+    pub secrets: Secrets,
     /// Comments at the top.
     pub notes: Vec<String>,
     /// The schema's place, for editors.
     pub schema: String,
     /// Where relative paths of a command start from; `None`: where the job lies.
-    pub base: Option<PathBuf>,
+    pub base: Option<Base>,
 }
 
 impl Default for Draft {
@@ -69,7 +101,7 @@ impl Default for Draft {
             input: Input::Rows("[{ sku = \"LMP-1001\" }, { sku = \"MUG-1002\" }, { sku = \"BAG-1003\" }]".to_owned()),
             columns: Vec::new(),
             output: "out/records.csv".to_owned(),
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
             notes: Vec::new(),
             schema: "job.schema.json".to_owned(),
             base: None,
@@ -162,119 +194,34 @@ impl Draft {
         self.keys.push((key.into(), value.into(), None));
     }
 
-    /// A path of a command as the job names it.
+    /// A path of a command as the job names it, as a template.
     pub(super) fn path(&self, path: &str) -> String {
-        match &self.base {
-            Some(base) => literal(&base.join(path).display().to_string()),
-            None => literal(path),
-        }
+        literal(&self.way(path))
     }
 
-    /// The job as text, for the file at `path`, in the style of `fmt`.
-    #[must_use]
-    pub fn text(&self, path: &Path) -> String {
-        let text = self.raw(path);
-        format(&text).map_or(text, |formatted| formatted.text)
+    /// A path of a command as the job names it.
+    pub(super) fn way(&self, path: &str) -> String {
+        self.base.as_ref().map_or_else(|| path.to_owned(), |base| base.named(Path::new(path)).display().to_string())
     }
 
-    fn raw(&self, path: &Path) -> String {
-        let file = path.display();
-        let mut text = format!("#:schema {}\n", self.schema);
-        text += "# The line above lets editors with Taplo or Tombi complete and check this file.\n";
-        let _ = writeln!(text, "# Next: `paceline check {file}`, `paceline plan {file}`, `paceline run {file}`.");
-        for note in &self.notes {
-            let _ = writeln!(text, "# Note: {note}.");
-        }
-        text.push('\n');
-        for (key, value) in [("name", &self.name), ("description", &self.description)] {
-            if let Some(value) = value {
-                let _ = writeln!(text, "{key} = {}", toml::text(value));
-            }
-        }
-        text.push('\n');
-        self.write_secrets(&mut text);
-        self.write_endpoint(&mut text);
-        let _ = writeln!(
-            text,
-            "# Where records go: .csv, .jsonl, .json, .parquet or .sqlite. Without a sink they go to standard output."
-        );
-        let _ = writeln!(text, "[sinks.out]\npath = {}", toml::text(&self.output));
-        text +=
-            "on-existing = \"replace\"  # what a new run does with the file of the run before; \"error\" keeps it\n";
-        text
-    }
-
-    fn write_secrets(&self, text: &mut String) {
-        if self.secrets.is_empty() {
+    /// Notes what is still to be done where rows come from a file and no request has anything of them.
+    pub fn note_idle_rows(&mut self) {
+        let Input::File(path) = &self.input else { return };
+        let is_of_request = |key: &str| {
+            ["url", "json", "form", "multipart", "body", "headers", "query", "auth"]
+                .iter()
+                .any(|begin| key.starts_with(begin))
+        };
+        let has_row = |text: &str| text.contains("row.") || text.contains("row[") || text.contains("rows");
+        let mut texts = self.keys.iter().filter(|(key, ..)| is_of_request(key)).map(|(_, value, _)| value.as_str());
+        if has_row(&self.url) || texts.any(has_row) {
             return;
         }
-        *text += "# Secrets are read from the environment when the job runs, and shown nowhere.\n[secrets]\n";
-        for (name, variable) in &self.secrets {
-            let _ = writeln!(text, "{}.env = {}  # export {variable}=...", toml::key(name), toml::text(variable));
-        }
-        text.push('\n');
-    }
-
-    fn write_endpoint(&self, text: &mut String) {
-        let _ = writeln!(text, "# One request for each row of the input; {{{{ row.NAME }}}} is its column NAME.");
-        let _ = writeln!(text, "[endpoints.{}]", toml::key(&self.endpoint));
-        if self.method != "GET" {
-            let _ = writeln!(text, "method = {}", toml::text(&self.method));
-        }
-        let _ = writeln!(text, "url = {}", toml::text(&self.url));
-        if let Some(rate) = &self.rate {
-            let _ = writeln!(text, "rate = {}", toml::text(rate));
-        } else {
-            text.push_str(
-                "# rate = \"10/s\"  # requests that may leave in a second; as fast as the server answers without it\n",
-            );
-        }
-        for (key, value, comment) in &self.keys {
-            let comment = comment.as_ref().map(|comment| format!("  # {comment}")).unwrap_or_default();
-            let _ = writeln!(text, "{key} = {value}{comment}");
-        }
-        if !self.keys.iter().any(|(key, ..)| key.starts_with("columns.")) {
-            text.push_str("# columns.price = \"$.price\"  # values of the reply that go into the record (JSONPath)\n");
-        }
-        for hint in &self.hints {
-            let _ = writeln!(text, "# {hint}");
-        }
-        if self.leaves_repeating_open() {
-            let _ = writeln!(
-                text,
-                "retry.unknown = \"fail\"  # a {} is not sent again when its answer is lost; idempotency-key = true lets it be, where the server knows such keys",
-                self.method
-            );
-        }
-        self.write_input(text);
-        text.push('\n');
-    }
-
-    /// Whether the job would not say what happens to a request that may have been heard.
-    fn leaves_repeating_open(&self) -> bool {
-        let is_decided = |(key, value, _): &(String, String, Option<String>)| {
-            ["retry.unknown", "retry.methods", "idempotency-key"].contains(&key.as_str())
-                || (key == "retry.attempts" && value == "1")
-        };
-        !REPEATABLE.contains(&self.method.as_str())
-            && !self.url.starts_with("demo:")
-            && !self.keys.iter().any(is_decided)
-    }
-
-    fn write_input(&self, text: &mut String) {
-        match &self.input {
-            Input::File(path) => {
-                let _ = writeln!(text, "input = {}", toml::text(path));
-                if !self.columns.is_empty() {
-                    let columns: Vec<String> = self.columns.iter().map(|column| column_template(column)).collect();
-                    let _ = writeln!(text, "# Its columns: {}", columns.join(", "));
-                }
-            }
-            Input::Rows(rows) => {
-                text.push_str("# Put rows here, or name a file that holds them: input = \"rows.csv\"\n");
-                let _ = writeln!(text, "input.values = {rows}");
-            }
-        }
+        let example =
+            self.columns.first().map_or_else(|| "{{ row.NAME }}".to_owned(), |column| column_template(column));
+        self.notes.push(format!(
+            "every row of {path} sends the same request; write {example} and the like where rows differ"
+        ));
     }
 }
 
@@ -289,16 +236,29 @@ fn key_column(columns: &[String]) -> Option<&str> {
     columns.iter().find(is_key).or(columns.first()).map(String::as_str)
 }
 
-/// Names after `row.` in a template, each once.
+/// Columns that a template names, each once.
 fn row_names(template: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for after in template.split("row.").skip(1) {
-        let name: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        if !name.is_empty() && !names.contains(&name) {
-            names.push(name);
+    for tag in template.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
+        for (at, _) in tag.match_indices("row") {
+            let is_whole = !tag[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+            let name = is_whole.then(|| column_of(&tag[at + "row".len()..])).flatten();
+            names.extend(name.filter(|name| !names.contains(name)));
         }
     }
     names
+}
+
+/// The column behind `row`: `.name` or `["a name"]`.
+fn column_of(rest: &str) -> Option<String> {
+    if let Some(rest) = rest.strip_prefix('.') {
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        return Some(name).filter(|name| !name.is_empty());
+    }
+    let rest = rest.strip_prefix('[')?.trim_start();
+    let quote = rest.chars().next().filter(|c| "\"'".contains(*c))?;
+    let name = rest[1..].split(quote).next()?;
+    (!name.is_empty() && !name.contains('\\')).then(|| name.to_owned())
 }
 
 /// How a template names a column.

@@ -5,15 +5,21 @@
 //! variable of the environment.
 
 mod curl;
+mod curl_body;
 mod draft;
 mod openapi;
 mod openapi_body;
 mod pages;
 mod rows;
+mod secrets;
 mod sensitive;
+mod spans;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod text;
 pub mod toml;
 
-pub use draft::{Draft, Input};
+pub use draft::{Base, Draft, Input};
+pub use secrets::Secrets;
+pub use text::shell_path;

@@ -1,26 +1,24 @@
-//! Texts of commands and documents as templates, with secrets taken out of them: by their names, and by their form.
+//! Texts of commands and documents as templates, with secrets taken out of them: by their names, by what stands beside
+//! them, by their form, and by what is known already.
 //!
 //! Must never let the value of a secret into a template.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::Draft;
 use super::draft::literal;
-use super::{Draft, sensitive};
+use super::spans::pairs::SCHEMES;
+use super::spans::{self, Coding, Span};
 use crate::curl::{Reference, parts};
 use crate::secret::shape;
 
-impl Draft {
-    /// The template of a secret whose value must not stand in the job.
-    pub(super) fn secret(&mut self, hint: &str) -> String {
-        let name = sensitive::name(hint);
-        let variable = format!("API_{}", name.to_uppercase());
-        self.named_secret(name, variable)
-    }
+/// What forms and URLs leave as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-    fn named_secret(&mut self, name: String, variable: String) -> String {
-        if !self.secrets.iter().any(|(_, known)| *known == variable) {
-            self.secrets.push((name, variable.clone()));
-        }
-        let name = self.secrets.iter().find(|(_, known)| *known == variable).map_or("", |(name, _)| name);
-        format!("{{{{ secrets.{name} }}}}")
+impl Draft {
+    /// The template of a secret that a document calls so.
+    pub(super) fn secret(&mut self, hint: &str) -> String {
+        self.secrets.called(hint)
     }
 
     /// A text of a command as a template: its variables are secrets, and its braces are what they are.
@@ -28,13 +26,21 @@ impl Draft {
         let mut template = String::new();
         for part in parts(text) {
             match part {
-                Reference::Literal(text) => self.without_tokens(text, &mut template),
-                Reference::Variable(name) => {
-                    template += &self.named_secret(sensitive::name(name), name.to_owned());
-                }
+                Reference::Literal(text) => self.without_known(text, &mut template),
+                Reference::Variable(name) => template += &self.secrets.of_variable(name),
             }
         }
         template
+    }
+
+    /// A text without what is known to be a secret from elsewhere.
+    fn without_known(&mut self, mut text: &str, template: &mut String) {
+        while let Some((before, secret, behind)) = self.secrets.known_in(text) {
+            self.without_tokens(before, template);
+            template.push_str(&secret);
+            text = behind;
+        }
+        self.without_tokens(text, template);
     }
 
     /// A text without the tokens in it that are known by their form.
@@ -46,7 +52,7 @@ impl Draft {
         let is_apart = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         let words: Vec<&str> = text.split_inclusive(is_apart).collect();
         if !words.iter().any(|word| shape::issued(word).is_some()) {
-            template.push_str(&self.another_secret("private-key"));
+            template.push_str(&self.secrets.of_value("private-key", text));
             return;
         }
         let mut plain = String::new();
@@ -56,36 +62,67 @@ impl Draft {
                 continue;
             }
             template.push_str(&literal(&std::mem::take(&mut plain)));
-            template.push_str(&self.another_secret("token"));
-            plain.push_str(word.strip_prefix(word.trim_end_matches(is_apart)).unwrap_or_default());
+            let token = word.trim_end_matches(is_apart);
+            template.push_str(&self.secrets.of_value("token", token));
+            plain.push_str(word.strip_prefix(token).unwrap_or_default());
         }
         template.push_str(&literal(&plain));
     }
 
-    /// The template of a secret that nothing else stands for.
-    fn another_secret(&mut self, hint: &str) -> String {
-        let is_taken = |name: &str| self.secrets.iter().any(|(known, _)| known == name);
-        let mut name = sensitive::name(hint);
-        let mut number = 1;
-        while is_taken(&name) {
-            number += 1;
-            name = sensitive::name(&format!("{hint}-{number}"));
-        }
-        self.secret(&name)
-    }
-
-    /// A value that is kept out of the job if its name is that of a secret.
+    /// A value that is kept out of the job if its name is that of a secret, and as far as it holds others.
     pub(super) fn valued(&mut self, name: &str, text: &str) -> String {
-        // What stands beside a variable may be a part of the secret.
-        let is_named = parts(text).iter().all(|part| matches!(part, Reference::Variable(_)));
-        if is_secret(name, text) && !text.is_empty() && !is_named { self.secret(name) } else { self.template(text) }
+        if !text.is_empty() && spans::is_kept(name, text) {
+            return self.secrets.of_value(name, text);
+        }
+        self.proving(text).unwrap_or_else(|| self.without_secrets(text, false))
     }
-}
 
-/// Whether a value of a command is a secret: by its name, or as `check` tells one.
-fn is_secret(name: &str, text: &str) -> bool {
-    sensitive::is_sensitive(name)
-        || shape::is_credential_header(name, text)
-        || shape::is_credential_parameter(name, text)
-        || shape::is_told_by_name(name, text)
+    /// A value such as `Bearer ..`, which proves who asks whatever it is called.
+    pub(super) fn proving(&mut self, text: &str) -> Option<String> {
+        let (scheme, token) = text.split_once(' ')?;
+        let token = token.trim();
+        let is_scheme = SCHEMES.contains(&scheme.to_ascii_lowercase().as_str());
+        let is_token = !token.contains(' ') && !scheme.eq_ignore_ascii_case("digest");
+        (is_scheme && is_token && spans::is_kept("token", token))
+            .then(|| format!("{} {}", literal(scheme), self.secrets.of_value("token", token)))
+    }
+
+    /// A text without the secrets that stand in it.
+    pub(super) fn without_secrets(&mut self, text: &str, is_form: bool) -> String {
+        let mut template = String::new();
+        let mut from = 0;
+        for Span { range, name, coding } in spans::find(text, is_form) {
+            // A piece of a mark would be no mark.
+            if range.start < from || !text.is_char_boundary(range.start) || !text.is_char_boundary(range.end) {
+                continue;
+            }
+            template += &self.template(&text[from..range.start]);
+            template += &self.coded(&name, &text[range.clone()], coding);
+            from = range.end;
+        }
+        template + &self.template(&text[from..])
+    }
+
+    /// The template of a secret as it is written where it stands; its value is what it is without escapes.
+    fn coded(&mut self, name: &str, written: &str, coding: Coding) -> String {
+        let (value, filter) = match coding {
+            Coding::Plain => (Some(written.to_owned()), ""),
+            Coding::Form => (spans::decoded(written), " | urlencode"),
+            Coding::Json => (serde_json::from_str(written).ok(), " | tojson"),
+        };
+        let Some(value) = value else { return self.secrets.of_value(name, written) };
+        let template = self.secrets.of_value(name, &value);
+        let is_plain = match coding {
+            Coding::Plain => true,
+            Coding::Form => utf8_percent_encode(&value, PLAIN).eq([written]),
+            Coding::Json => serde_json::to_string(&value).is_ok_and(|json| json.len() == value.len() + 2),
+        };
+        match (is_plain, coding) {
+            (true, Coding::Json) => format!("\"{template}\""),
+            (true, _) => template,
+            (false, _) => {
+                template.strip_suffix(" }}").map_or(template.clone(), |begin| format!("{begin}{filter} }}}}"))
+            }
+        }
+    }
 }

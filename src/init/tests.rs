@@ -84,3 +84,55 @@ fn a_request_that_must_not_be_repeated_says_what_happens() {
         assert!(!made(command).contains("retry.unknown"), "{command}");
     }
 }
+
+#[test]
+fn flags_are_keys_where_a_job_has_them() {
+    for (command, line) in [
+        ("curl http://h/a?b --unix-socket /run/x.sock", "url = \"unix:/run/x.sock:/a?b\""),
+        (
+            "curl https://h/ -x http://u:p%40ss@proxy:3128",
+            "client.proxy = \"http://{{ secrets.proxy_user }}:{{ secrets.proxy_password }}@proxy:3128\"",
+        ),
+        ("curl https://h/ --noproxy '*'", "client.proxy = \"none\""),
+        ("curl https://h/ -u me", "auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }"),
+        ("curl https://h/ -u key-1:", "auth.basic = { user = \"{{ secrets.user }}\", password = \"\" }"),
+        ("curl https://h/ --retry 2 --retry-delay 1.5", "retry.initial = \"1500ms\""),
+        ("curl https://h/ --rate 30/m", "rate = \"30/m\""),
+        ("curl https://h/ --max-redirs 3", "client.redirects = 0  # as curl without -L"),
+        ("curl -L https://h/ --max-redirs 3", "client.redirects = 3"),
+        (
+            "curl https://b/ --resolve a:1:1.1.1.1 --resolve +b:2:[::1],2.2.2.2",
+            "client.resolve = { a = \"1.1.1.1:1\", b = \"[::1]:2\" }",
+        ),
+        ("curl https://h/a//b/../c/./d?x=..", "url = \"https://h/a//c/d?x=..\""),
+        ("curl HTTPS://h/ -X get -4", "url = \"https://h/\""),
+        ("curl https://h/ -H \"Authorization: Token $MINE\"", "headers.authorization = \"Token {{ secrets.mine }}\""),
+    ] {
+        let text = made(command);
+        assert!(text.contains(line), "{command}\n{text}");
+    }
+    assert!(!made("curl -L https://h/").contains("redirects") && !made("curl https://h/ -m 0").contains("timeout"));
+    assert!(made("curl https://h/ -X get").contains("capitals"));
+    assert!(made("curl https://h/ -F a=1 -F b=2 -F a=3").contains("parts called a stand together"));
+    assert!(made("curl https://h/ -H 'X-A: 1' -H 'X-A: 2'").contains("x-a are sent in one line"));
+}
+
+#[test]
+fn a_value_is_one_secret_and_each_secret_has_one_value() {
+    let text = made(
+        "curl https://h/hush-hush-1 -u me:hush-hush-1 -H 'X-Token: hush-2' -H 'X-Auth: hush-3' -d '{\"token\": [\"hush-2\", \"hush-4\"]}'",
+    );
+    assert!(!text.contains("hush"), "{text}");
+    for line in [
+        "https://h/{{ secrets.password }}\"",
+        "headers.x-token = \"{{ secrets.token }}\"",
+        "token_2.env = \"API_TOKEN_2\"",
+        "x_auth.env = \"API_X_AUTH\"",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let text = made("curl https://h/ -H \"X-One: $TOKEN\" -H \"X-Two: $token\" -H 'Authorization: Bearer hush'");
+    for line in ["token.env = \"API_TOKEN\"", "token_2.env = \"TOKEN\"", "token_3.env = \"token\""] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}

@@ -58,7 +58,7 @@ pub fn json(value: &Value, name: &str, string: &mut dyn FnMut(&str, &str) -> Str
 }
 
 /// A number that comes out of TOML as it went in.
-fn plain_number(text: &str) -> Option<String> {
+pub(super) fn plain_number(text: &str) -> Option<String> {
     let is_integer = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
     let is_float = || {
         text.parse::<f64>()

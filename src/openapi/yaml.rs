@@ -28,7 +28,12 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 }
 
 fn broken(error: &ScanError) -> String {
-    format!("line {}, column {}: {}", error.marker().line(), error.marker().col() + 1, error.info())
+    // The parser's own bound, of what stands in brackets.
+    let what = match error.info() {
+        info if info.contains("recursion limit") => "it is nested too deep",
+        info => info,
+    };
+    format!("line {}, column {}: {what}", error.marker().line(), error.marker().col() + 1)
 }
 
 /// A list or a map that is open.

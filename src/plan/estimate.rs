@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{BatchPlan, Plan};
+use super::{BatchPlan, EndpointPlan, Plan};
 use crate::limit::{CostPlan, KeyPlan, LimitPlan};
 
 /// What holds an endpoint back.
@@ -26,7 +26,7 @@ pub enum Binding {
 /// An endpoint's share of the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Estimate {
-    /// Requests when nothing is tried again: one for each row.
+    /// Requests when nothing is tried again: one for each row, or for each chunk of rows.
     pub requests: u64,
     /// Batches; `None`: none are cut.
     pub batches: Option<u64>,
@@ -44,15 +44,27 @@ pub struct Estimate {
 pub fn estimate(plan: &Plan, rows: &[Option<u64>]) -> Vec<Option<Estimate>> {
     let mut taken = vec![0u64; plan.limits.len()];
     for (endpoint, rows) in plan.endpoints.iter().zip(rows) {
-        endpoint.limits.iter().for_each(|limit| taken[*limit] = taken[*limit].saturating_add(rows.unwrap_or(0)));
+        let requests = rows.map_or(0, |rows| requests(rows, chunk(endpoint), &endpoint.batch));
+        endpoint.limits.iter().for_each(|limit| taken[*limit] = taken[*limit].saturating_add(requests));
     }
-    let one = |(endpoint, rows): (&super::EndpointPlan, &Option<u64>)| {
+    let one = |(endpoint, rows): (&EndpointPlan, &Option<u64>)| {
         let of = |position: &usize| Bucket::of(plan, *position, &taken);
         let buckets: Vec<Bucket<'_>> = endpoint.limits.iter().filter_map(of).collect();
         let uncounted = endpoint.limits.iter().filter(|position| of(position).is_none()).copied().collect();
-        rows.map(|rows| Estimate { uncounted, ..of_endpoint(rows, &endpoint.batch, &buckets) })
+        rows.map(|rows| Estimate { uncounted, ..of_endpoint(rows, chunk(endpoint), &endpoint.batch, &buckets) })
     };
     plan.endpoints.iter().zip(rows).map(one).collect()
+}
+
+/// Rows in a request.
+fn chunk(endpoint: &EndpointPlan) -> u64 {
+    endpoint.chunk.as_ref().map_or(1, |chunk| chunk.size as u64)
+}
+
+/// Requests for so many rows: no chunk reaches beyond its batch.
+fn requests(rows: u64, chunk: u64, batch: &BatchPlan) -> u64 {
+    let size = batch.size.unwrap_or(u64::MAX);
+    (rows / size).saturating_mul(size.div_ceil(chunk)).saturating_add((rows % size).div_ceil(chunk))
 }
 
 /// A bucket an endpoint takes from.
@@ -85,11 +97,11 @@ impl<'p> Bucket<'p> {
     }
 }
 
-fn of_endpoint(requests: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> Estimate {
+fn of_endpoint(rows: u64, chunk: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> Estimate {
     let tokens = buckets.iter().flat_map(slowest).max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(wait, _)| *wait > 0.0);
-    let batches = batch.size.map(|size| requests.div_ceil(size));
+    let batches = batch.size.map(|size| rows.div_ceil(size));
     let pauses = pauses(batches.unwrap_or(0), batch);
-    let own = together(requests, batch, buckets);
+    let own = together(rows, chunk, batch, buckets);
     let token_wait = tokens.map_or(0.0, |(wait, _)| wait);
     let binding = match tokens {
         Some((wait, binding)) if wait >= pauses => Some(binding),
@@ -97,7 +109,7 @@ fn of_endpoint(requests: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> Esti
     };
     let shortest = own.max(token_wait).max(pauses);
     let shortest = Duration::try_from_secs_f64(shortest).unwrap_or(Duration::MAX);
-    Estimate { requests, batches, shortest, binding, uncounted: Vec::new() }
+    Estimate { requests: requests(rows, chunk, batch), batches, shortest, binding, uncounted: Vec::new() }
 }
 
 /// The slowest window of a bucket: the wait for the last of its tokens, in seconds.
@@ -122,8 +134,8 @@ fn pauses(batches: u64, batch: &BatchPlan) -> f64 {
 
 /// Tokens and pauses one after the other, in seconds: exact for batches that do not overlap, where a
 /// pause refills a bucket to its burst and no further.
-fn together(requests: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> f64 {
-    let Some(size) = batch.size.filter(|_| batch.in_flight == 1 && requests > 0) else { return 0.0 };
+fn together(rows: u64, chunk: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> f64 {
+    let Some(size) = batch.size.filter(|_| batch.in_flight == 1 && rows > 0) else { return 0.0 };
     // In requests instead of tokens.
     let window =
         |bucket: &Bucket<'_>, rate: f64| (rate / float(bucket.cost), float(bucket.burst()) / float(bucket.cost));
@@ -131,11 +143,11 @@ fn together(requests: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> f64 {
         buckets.iter().flat_map(|bucket| rates(bucket.plan).map(|rate| window(bucket, rate))).collect();
     let mut full: Vec<f64> = windows.iter().map(|(_, burst)| *burst).collect();
     let pause = batch.pause.as_secs_f64();
-    let (whole, rest) = (requests / size, requests % size);
+    let (whole, rest) = (rows / size, rows % size);
     let (mut elapsed, mut done) = (0.0, 0);
     while done < whole {
         let before = full.clone();
-        let step = send(size, &windows, &mut full) + pause;
+        let step = send(size.div_ceil(chunk), &windows, &mut full) + pause;
         refill(pause, &windows, &mut full);
         elapsed += step;
         done += 1;
@@ -145,7 +157,7 @@ fn together(requests: u64, batch: &BatchPlan, buckets: &[Bucket<'_>]) -> f64 {
             done = whole;
         }
     }
-    if rest == 0 { elapsed - pause } else { elapsed + send(rest, &windows, &mut full) }
+    if rest == 0 { elapsed - pause } else { elapsed + send(rest.div_ceil(chunk), &windows, &mut full) }
 }
 
 /// Sends `count` requests as fast as the windows let them; gives the seconds it took.

@@ -48,6 +48,8 @@ pub struct Plan {
     pub file: PathBuf,
     /// The files that it includes, in the order of reading.
     pub includes: Vec<PathBuf>,
+    /// The files of variables beneath the environment (`--env-file`).
+    pub env_files: Vec<PathBuf>,
     /// Folder that holds the journal and lock of this job.
     pub state: PathBuf,
     /// Secrets to read before the first request.

@@ -4,6 +4,7 @@
 //! Must never send anything, and never clean what can't be sent: such a row fails.
 
 mod body;
+mod first;
 pub mod media;
 mod multipart;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::clock::Instant;
-use crate::row::{Fields, Row};
+use crate::row::Row;
 
 use super::batch::BatchTicket;
 use super::chunk::Cut;
@@ -86,8 +86,7 @@ impl Call {
     #[must_use]
     pub fn chunk(rows: &[(u64, Arc<Row>)], ticket: Option<BatchTicket>) -> Self {
         let (sequences, rows): (Vec<u64>, Vec<Arc<Row>>) = rows.iter().cloned().unzip();
-        let (ordinal, line) = rows.first().map_or((0, 0), |row| (row.ordinal, row.line));
-        let row = Row { ordinal, line, fields: Fields::Rows(rows.into()) };
+        let row = Row::chunk(rows);
         let sequence = sequences.first().copied().unwrap_or_default();
         Self { sequences: Some(sequences.into()), ..Self::new(Arc::new(row), sequence, ticket) }
     }

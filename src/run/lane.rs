@@ -197,14 +197,8 @@ impl Lane {
     /// # Errors
     /// When the row gives no request that could be sent.
     pub fn build(&self, context: &Context<'_>, page: Option<&Page>) -> Result<Request<RequestBody>, Failure> {
-        let mut request = match (page, &self.plan().paginate) {
-            (Some(page), Some(plan)) => {
-                let carries = plan.request(&page.position);
-                let carries = carries.map_err(|words| Failure::unsent(FailureKind::Request, words))?;
-                self.request.page(context, &carries)?
-            }
-            (Some(_), None) | (None, _) => self.request.build(context)?,
-        };
+        let walk = page.and_then(|page| Some((self.plan().paginate.as_deref()?, &page.position)));
+        let mut request = self.request.at(context, walk)?;
         if let (Some(plan), Some(row)) = (&self.plan().idempotency, context.row) {
             let page = page.map_or(0, |page| page.number);
             let key = self.shared.keys.key(&self.plan().name, &plan.content, row.ordinals(), page);

@@ -65,6 +65,7 @@ use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::secret::Unset;
 
+pub(crate) use chunk::Cut;
 pub use keyed::Keyed;
 
 /// How a run is begun.

@@ -12,13 +12,17 @@ use super::names::{LOANED, Names, ROOTS};
 use super::scan::Piece;
 use super::token::{Kind, Token, is_keyword, tokens};
 use super::values::Uses;
-use super::{Spot, TemplateError, TemplateErrorKind, concat, engine};
+use super::{Spot, TemplateError, TemplateErrorKind, concat, engine, kept};
 
 /// Name under which the one template of an environment is stored.
 pub(super) const NAME: &str = "template";
 
 const BLOCKS: &[&str] =
     &["if", "elif", "else", "endif", "for", "endfor", "set", "endset", "with", "endwith", "filter", "endfilter"];
+
+/// Most blocks that may stand one inside of another. minijinja's parser bears more, but of `elif`, which to it stands
+/// inside of the `if` before it.
+const DEEPEST: usize = 64;
 
 /// A rest of a template, from its first block on.
 pub(super) struct Rest {
@@ -35,13 +39,14 @@ pub(super) fn compile(source: &str, start: usize, pieces: &[Piece<'_>], names: &
         check_block(words, names);
         declare(words, names);
     }
+    check_depth(&tags, names)?;
     check_closed(&tags, names)?;
     let mut environment = parse(source, start, names)?;
     let mut uses = Uses::default();
     let mut changes = concat::Insertions::new();
     for (is_block, words) in &tags {
         check_words(*is_block, words, names, &mut uses);
-        changes.extend(concat::insertions(words));
+        changes.extend(kept::insertions(*is_block, words));
     }
     check_outside(&environment, &tags, names);
     if !changes.is_empty() {
@@ -97,12 +102,48 @@ pub(super) fn syntax_error(error: &minijinja::Error, source: &str, range: Range<
     }
 }
 
+/// Reports blocks that stand too deep inside of others; `None` then.
+fn check_depth(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Option<()> {
+    // How many `elif` the open blocks have, and themselves.
+    let mut open: Vec<usize> = Vec::new();
+    let mut depth = 0;
+    for (_, words) in tags.iter().filter(|(is_block, _)| *is_block) {
+        let Some(Token { kind: Kind::Name(block), range }) = words.first() else { continue };
+        match (*block, open.last_mut()) {
+            ("elif", Some(last)) => (*last, depth) = (*last + 1, depth + 1),
+            ("if" | "for" | "with" | "filter", _) => {
+                open.push(1);
+                depth += 1;
+            }
+            ("set", _) if captures(words) => {
+                open.push(1);
+                depth += 1;
+            }
+            (block, _) if block.starts_with("end") => depth -= open.pop().unwrap_or(0),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            let message = format!("more than {DEEPEST} blocks stand one inside of another here");
+            let help =
+                "an `elif` stands inside of the `if` before it; a table in [vars] says by name what many of them say";
+            names.error(range, TemplateErrorKind::Syntax, message, Some(help.to_owned()));
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Whether a `set` takes what stands up to its end.
+fn captures(words: &[Token<'_>]) -> bool {
+    !words.iter().any(|word| word.is_sign("="))
+}
+
 /// Reports a block that is opened and never closed; `None` then.
 fn check_closed(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Option<()> {
     let mut open: Vec<(&str, &Range<usize>)> = Vec::new();
     for (_, words) in tags.iter().filter(|(is_block, _)| *is_block) {
         let Some(Token { kind: Kind::Name(block), range }) = words.first() else { continue };
-        let is_line = *block == "set" && words.iter().any(|word| word.is_sign("="));
+        let is_line = *block == "set" && !captures(words);
         match block.strip_prefix("end") {
             Some(closed) if open.last().is_some_and(|(last, _)| *last == closed) => drop(open.pop()),
             Some(closed) if BLOCKS.contains(block) => {
@@ -128,7 +169,7 @@ fn check_closed(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Optio
 
 fn check_block(words: &[Token<'_>], names: &mut Names<'_>) {
     let Some(Token { kind: Kind::Name(block), range }) = words.first() else { return };
-    let captures = *block == "filter" || (*block == "set" && !words.iter().any(|word| word.is_sign("=")));
+    let captures = *block == "filter" || (*block == "set" && captures(words));
     if !BLOCKS.contains(block) {
         let help = Some("there are if, for, set, with, filter and raw".to_owned());
         names.error(range, TemplateErrorKind::Syntax, format!("the job language has no block `{block}`"), help);
@@ -186,6 +227,9 @@ fn check_outside(environment: &Environment<'_>, tags: &[(bool, Vec<Token<'_>>)],
     let Ok(template) = environment.get_template(NAME) else { return };
     let undeclared: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
     for name in undeclared.intersection(&names.locals.clone()) {
+        if names.is_full() {
+            return;
+        }
         let last = tags.iter().flat_map(|(_, words)| words).rfind(|word| word.is_name(name));
         if let Some(word) = last {
             let message = format!("`{name}` has no value everywhere it is used");

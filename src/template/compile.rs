@@ -14,6 +14,10 @@ use super::token::{Token, tokens};
 use super::url::{self, Part};
 use super::values::{Members, Uses};
 use super::{RowScope, Scope, Spot, TemplateError, TemplateErrorKind, blocks, concat, engine, render};
+use crate::expression::{self, Language};
+
+/// Most tags that are said to be too large.
+const MOST_TOLD: usize = 20;
 
 /// The way out of a constant that fails.
 const SAME: &str = "mend it here: it is the same for every row";
@@ -104,6 +108,11 @@ pub(super) struct Tail {
 /// Compiles a template.
 pub(super) fn compile(source: &str, spot: Spot, scope: &Scope) -> Result<Compiled, Vec<TemplateError>> {
     let pieces = pieces(source).map_err(|error| vec![error])?;
+    let too_much: Vec<TemplateError> =
+        pieces.iter().filter_map(|piece| too_much(source, piece)).take(MOST_TOLD).collect();
+    if !too_much.is_empty() {
+        return Err(too_much);
+    }
     let names = Names { scope, spot, locals: std::collections::BTreeSet::new(), errors: Vec::new() };
     let place = match spot {
         Spot::Url => Place::Url(Part::Start),
@@ -125,6 +134,23 @@ pub(super) fn compile(source: &str, spot: Spot, scope: &Scope) -> Result<Compile
         builder.tail(tag.outer.clone(), &pieces[head..]);
     }
     builder.finish()
+}
+
+/// Says of a tag that it is more than can be parsed.
+fn too_much(source: &str, piece: &Piece<'_>) -> Option<TemplateError> {
+    let (Piece::Expression(tag) | Piece::Block(tag)) = piece else { return None };
+    too_large(source, tag.inner.clone(), "the template")
+}
+
+/// Says of an expression at `range` that it is more than can be parsed.
+pub(super) fn too_large(source: &str, range: Range<usize>, what: &str) -> Option<TemplateError> {
+    let (message, found) = expression::too_much(&source[range.clone()], Language::Plain)?;
+    Some(TemplateError {
+        range: range.start + found.start..range.start + found.end,
+        kind: TemplateErrorKind::Syntax,
+        message: format!("{what} can't be used: {message}"),
+        help: Some("write a shorter expression: lists of values can stand in [vars]".to_owned()),
+    })
 }
 
 impl Compiled {

@@ -7,10 +7,12 @@ use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::engine::{json, text};
+use super::kept;
 use super::url::encode;
 
 /// Puts the filters into an environment.
 pub(super) fn add(environment: &mut Environment<'_>) {
+    kept::add(environment);
     environment.add_filter("int", int);
     environment.add_filter("float", float);
     environment.add_filter("bool", bool);

@@ -13,6 +13,7 @@ mod engine;
 mod file;
 mod filters;
 mod json;
+mod kept;
 mod names;
 mod path;
 mod render;

@@ -65,7 +65,10 @@ pub(super) fn value(template: &Compiled, context: &Context<'_>) -> Result<Value,
 impl Slot {
     /// Whether the value is a secret of a plan that is shown and never sent; `***` then stands anywhere.
     fn is_masked(&self, text: &str) -> bool {
-        let is_secret = matches!(&self.value, SlotValue::Path(path) if matches!(path.root, Root::Secret(_)));
+        let is_secret = match &self.value {
+            SlotValue::Path(path) => matches!(path.root, Root::Secret(_)),
+            SlotValue::Formula(formula) => !formula.uses.secrets.is_empty(),
+        };
         is_secret && text == MASK
     }
 
@@ -149,12 +152,23 @@ impl Formula {
         Ok(value)
     }
 
+    /// What stands for what it computes of secrets that are not there.
+    fn stand_in(&self, source: &str, context: &Context<'_>) -> Option<String> {
+        if self.uses.secrets.is_empty() { None } else { context.secrets.stand_in(source) }
+    }
+
     fn text(&self, source: &str, context: &Context<'_>) -> Result<String, RenderError> {
+        if let Some(text) = self.stand_in(source, context) {
+            return Ok(text);
+        }
         let value = self.eval(source, context)?;
         engine::text(&value).map_err(|error| explain(&error, source, &self.uses, context))
     }
 
     fn value(&self, source: &str, context: &Context<'_>) -> Result<Value, RenderError> {
+        if let Some(text) = self.stand_in(source, context) {
+            return Ok(Value::String(text));
+        }
         let value = self.eval(source, context)?;
         engine::json(&value).map_err(|error| explain(&error, source, &self.uses, context))
     }
@@ -162,9 +176,15 @@ impl Formula {
 
 impl Tail {
     fn render(&self, context: &Context<'_>) -> Result<String, RenderError> {
+        const WRITTEN: &str = "{% … %}";
+        if !self.uses.secrets.is_empty()
+            && let Some(text) = context.secrets.stand_in(WRITTEN)
+        {
+            return Ok(text);
+        }
         let values = self.uses.context(self.vars.as_ref(), context)?;
         let rendered = self.environment.get_template(blocks::NAME).and_then(|template| template.render(values));
-        rendered.map_err(|error| explain(&error, "{% … %}", &self.uses, context))
+        rendered.map_err(|error| explain(&error, WRITTEN, &self.uses, context))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 
 mod agreement;
 mod checked;
+mod large;
 
 /// Everything a template may use, with a row of text.
 pub(super) struct World {

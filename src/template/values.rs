@@ -215,6 +215,16 @@ pub(super) fn table<'j>(members: impl Iterator<Item = (&'j String, &'j serde_jso
     table.into_value()
 }
 
+/// Members as one object, in this order; what has other keys than texts is minijinja's own.
+pub(super) fn ordered(members: Vec<(Value, Value)>) -> Value {
+    if members.iter().any(|(key, _)| key.as_str().is_none()) {
+        return Value::from_pairs(members);
+    }
+    let mut table = Table::default();
+    members.into_iter().for_each(|(key, member)| table.push(key.as_str().unwrap_or_default(), member));
+    table.into_value()
+}
+
 /// Up to so many members are searched one by one.
 const FEW: usize = 8;
 

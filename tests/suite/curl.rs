@@ -160,10 +160,37 @@ fn what_a_job_can_not_do_is_said_with_the_way_out() {
         ("curl http://a/ -d @-", "write it into a file"),
         ("curl http://a/ -H \"x: $(date)\"", "put its output into a variable"),
         ("curl http://a/{1,2}", "add -g"),
+        ("curl http://a/\ncurl http://b/", "one at a time"),
+        ("curl http://a/ --resolve a:80:1.1.1.1 --resolve a:81:1.1.1.2", "one for a host"),
+        ("curl http://a/ --max-time=3", "a space in the place of the ="),
+        ("curl http://a/ -H \"$HEADER\"", "the name without a variable"),
+        ("curl https://a/ --unix-socket /run/x.sock", "plain HTTP"),
     ] {
         let said = refused(command);
         assert!(said.contains(words), "{command}: {said}");
     }
+}
+
+/// Whatever a command holds of it, nobody reads it: in the clear, and as `Authorization: Basic` has it.
+const HIDDEN: [&str; 2] = ["hunter2", "aHVudG"];
+
+#[test]
+fn a_secret_of_a_command_is_written_and_printed_nowhere() {
+    let commands = include_str!("../curl/secrets.txt").split("\n\n").skip(1).map(str::trim);
+    let mut wrong = Vec::new();
+    for command in commands.filter(|command| !command.is_empty()) {
+        let job = Job::new("");
+        let done = job.command(&["init", "new.toml", "--from-curl", command]);
+        let is_written = job.path("new.toml").exists();
+        let text = if is_written { job.read("new.toml") } else { String::new() };
+        let all = format!("{text}\n{}\n{}", done.stdout, done.stderr);
+        let is_told = HIDDEN.iter().any(|hidden| all.contains(hidden));
+        let is_fine = if is_written { done.code == Some(0) } else { done.code == Some(2) };
+        if is_told || !is_fine {
+            wrong.push(format!("{command}\n{all}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of them:\n\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
 const OAUTH: &str = r#"
@@ -192,6 +219,56 @@ fn a_token_is_fetched_by_the_command_before() {
     assert_eq!(asked[0].header("authorization"), Some("Basic bWU6Y2wtMTNudA=="), "{plan}");
     assert_eq!(asked[0].body, b"grant_type=client_credentials&scope=read");
     assert_eq!((asked[1].path.as_str(), asked[1].header("authorization")), ("/items/7", Some("Bearer t-9")), "{plan}");
+}
+
+const FIRSTS: &str = r#"
+[endpoints.list]
+url = "ORACLE/list"
+query.q = "a b"
+input.values = [{ id = 7 }]
+paginate.page-number = { param = "page", total-pages = "$.pages" }
+
+[endpoints.bulk]
+method = "POST"
+url = "ORACLE/bulk"
+json = { items = "{{ rows }}" }
+input.values = [{ id = 1 }, { id = 2 }, { id = "3'" }]
+chunk = 2
+
+[endpoints.moved]
+url = "ORACLE/old/{{ row.id }}"
+input.values = [{ id = 7 }]
+
+[endpoints.kept]
+url = "ORACLE/old/{{ row.id }}"
+input.values = [{ id = 8 }]
+client.redirects = 0
+expect.status = [302]
+"#;
+
+#[test]
+fn pages_chunks_and_redirects_are_asked_for_as_a_run_does() {
+    let Some(_) = find("curl") else { return };
+    let oracle = Oracle::start(|request| match request.path.as_str() {
+        path if path.starts_with("/old/") => Answer::status(302).header("location", "/new"),
+        _ => Answer::json(&json!({ "pages": 1 })),
+    });
+    let job = Job::at(&oracle.url(), FIRSTS);
+    let asked = |count: usize| {
+        let mut asked: Vec<(String, Vec<u8>)> = oracle.requests()[count..]
+            .iter()
+            .map(|request| (format!("{} {}?{}", request.method, request.path, request.query), request.body.clone()))
+            .collect();
+        asked.sort();
+        asked
+    };
+    job.command(&["run", "job.toml"]).expect_code(0);
+    let by_the_run = asked(0);
+    assert_eq!(by_the_run.len(), 6, "{by_the_run:?}");
+    let plan = job.command(&["plan", "job.toml", "--curl", "--rows", "9"]).expect_code(0).stdout;
+    let done = Command::new("bash").args(["-c", &plan]).output().expect("bash");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(asked(by_the_run.len()), by_the_run, "{plan}");
 }
 
 const SIGNED: &str = r#"

@@ -126,6 +126,8 @@ fn explain_refuses_what_is_no_code() {
     let (code, out, err) = explain(&["P0499"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(err.contains("there is no code `P0499`: ") && err.contains("`paceline explain` lists all"), "{err}");
+    let (_, _, err) = explain(&["99", "--color", "never", "-q"]);
+    assert!(err.contains("there is no code `99`: `paceline explain`"), "{err}");
     let (_, _, err) = explain(&["widget"]);
     assert!(!err.contains("did you mean"), "{err}");
 }

@@ -1,5 +1,9 @@
 //! What lies around a job file, from outside: env files, variables of the environment, and what is said of them.
 
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::cli::{Said, paceline};
 use crate::support::output::jsonl_file;
 use crate::support::{Answer, Job, Oracle};
 
@@ -104,6 +108,40 @@ fn without_secrets_env_files_are_not_looked_at() {
     assert!(done.stderr.contains("gone.env") && done.stderr.contains("--no-secrets"), "{}", done.stderr);
     let quiet = job.command(&[&words[..], &["--no-secrets", "-q"]].concat()).expect_code(0);
     assert_eq!(quiet.stderr, "");
+    let words = ["plan", "job.toml", "--env-file", "gone.env"];
+    job.command(&words).expect_code(2);
+    let plan = job.command(&[&words[..], &["--no-secrets"]].concat()).expect_code(0);
+    assert!(plan.stderr.contains("gone.env is not read") && !plan.stdout.contains("gone.env"), "{}", plan.stderr);
+}
+
+/// What a command makes of a job that comes from standard input.
+fn piped(arguments: &[&str], text: &str) -> Said {
+    let mut child = paceline(arguments);
+    let child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = child.spawn().expect("the program");
+    // What is refused unread is a closed pipe.
+    let _ = child.stdin.take().expect("a pipe").write_all(text.as_bytes());
+    let output = child.wait_with_output().expect("its end");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn a_job_may_come_from_standard_input_where_nothing_is_left_of_it() {
+    const PIPED: &str = "[endpoints.e]\nurl = \"demo:/items/{{ row.i }}\"\ninput.values = [{ i = 7 }]\n";
+    let good = piped(&["check", "-"], PIPED);
+    assert_eq!((good.code, good.err.as_str()), (Some(0), ""));
+    assert!(good.out.starts_with("ok: - (1 endpoint, 1 row"), "{}", good.out);
+    let bad = piped(&["check", "-"], &PIPED.replace("url", "ulr"));
+    assert!(bad.code == Some(2) && bad.err.contains("stdin:2:1"), "{}", bad.err);
+    let plan = piped(&["plan", "-"], PIPED);
+    assert!(plan.code == Some(0) && plan.out.contains("GET demo:/items/7"), "{}{}", plan.out, plan.err);
+    for command in ["run", "failed", "runs"] {
+        let refused = piped(&[command, "-"], PIPED);
+        assert!(refused.code == Some(2) && refused.err.contains("name a file"), "{command}: {}", refused.err);
+    }
+    let twice = piped(&["check", "-", "-"], PIPED);
+    assert!(twice.code == Some(2) && twice.err.contains("only once"), "{}", twice.err);
 }
 
 #[test]

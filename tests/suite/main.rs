@@ -46,6 +46,8 @@ mod golden_jobs;
 mod hostile;
 /// Everything httpbin says back.
 mod httpbin;
+/// New jobs: what passes is written, and else nothing.
+mod init;
 /// Rows of every source, good and bad, and what becomes of them on the wire.
 mod inputs;
 /// Every job in `jobs/` runs and writes what the demo said.

@@ -205,6 +205,10 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
         let (folder, _) = written();
         match command.as_str() {
             "paceline check JOB..." => assert_eq!(done(&folder, &["check", "prices.toml"], 0).lines().count(), 1),
+            "paceline check JOB --sample reply.json" => a_reply_is_judged(&folder),
+            "paceline check JOB --online" => {
+                assert!(done(&folder, &["check", "prices.toml", "--online"], 0).contains("200"))
+            }
             "paceline plan JOB" => plan(&folder),
             "paceline run JOB" => _ = done(&folder, &["run", "prices.toml"], 0),
             "paceline run JOB --failed" => only_what_failed(&folder),
@@ -218,6 +222,7 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
             "paceline plan JOB --diff" => _ = done(&folder, &["plan", "prices.toml", "--diff"], 0),
             "paceline explain [CODE]" => assert!(done(&folder, &["explain", "P0103"], 0).contains("Mended:")),
             "paceline fmt JOB..." => _ = done(&folder, &["fmt", "--check", "prices.toml"], 0),
+            "paceline migrate JOB..." => _ = done(&folder, &["migrate", "--check", "prices.toml"], 0),
             "paceline man [DIR]" => assert!(done(&folder, &["man"], 0).contains(".TH paceline")),
             "paceline schema" => assert!(done(&folder, &["schema"], 0).contains("\"$schema\"")),
             "paceline kinds" => assert!(done(&folder, &["kinds"], 0).contains("jsonl")),
@@ -226,6 +231,16 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
             other => panic!("README.md shows `{other}`, and no test knows what it should do"),
         }
     }
+}
+
+fn a_reply_is_judged(folder: &TempDir) {
+    let judged = |reply: &str, code| {
+        fs::write(folder.path().join("reply.json"), reply).unwrap();
+        done(folder, &["check", "prices.toml", "--sample", "reply.json"], code)
+    };
+    let said = judged(r#"{"price": 2.5}"#, 0);
+    assert!(said.contains("price") && said.contains("2.5"), "{said}");
+    assert!(judged(r#"{"prize": 2.5}"#, 0).contains("prize"), "the name that is there is offered");
 }
 
 fn plan(folder: &TempDir) {

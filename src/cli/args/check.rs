@@ -34,7 +34,7 @@ pub enum Online {
 /// Arguments of `check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// The job files
+    /// The job files; - is standard input
     #[arg(value_name = "JOB", required = true)]
     pub jobs: Vec<PathBuf>,
     #[command(flatten)]

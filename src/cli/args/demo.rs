@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::TextArgs;
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   paceline demo --port 8080
@@ -18,4 +20,7 @@ pub struct DemoArgs {
     /// Seed of everything that looks random
     #[arg(long, value_name = "N", env = "PACELINE_SEED", default_value_t = 1)]
     pub seed: u64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: TextArgs,
 }

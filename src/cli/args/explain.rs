@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::diagnostic::Format;
+use super::TextArgs;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -17,7 +17,7 @@ pub struct ExplainArgs {
     /// The code of an error or warning; without one, all codes are listed
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
-    /// How it is written; github is as human
-    #[arg(long, value_enum, value_name = "FORMAT", env = "PACELINE_OUTPUT", default_value_t = Format::Human)]
-    pub output: Format,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: TextArgs,
 }

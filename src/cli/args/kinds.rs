@@ -2,12 +2,12 @@
 
 use clap::Args;
 
-use crate::diagnostic::Format;
+use super::TextArgs;
 
 /// Arguments of `kinds`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct KindsArgs {
-    /// How the list is written; github is as human
-    #[arg(long, value_enum, value_name = "FORMAT", env = "PACELINE_OUTPUT", default_value_t = Format::Human)]
-    pub output: Format,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: TextArgs,
 }

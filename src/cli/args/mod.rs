@@ -37,7 +37,7 @@ pub use plan::{PlanArgs, ROWS};
 pub use run::RunArgs;
 pub use runs::RunsArgs;
 pub use schema::SchemaArgs;
-pub use shared::{JobArgs, OutputArgs};
+pub use shared::{JobArgs, OutputArgs, TextArgs};
 
 const ABOUT: &str = "Runs batches of HTTP requests that a job file declares";
 

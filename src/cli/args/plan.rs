@@ -21,12 +21,15 @@ Nothing is sent and no secret is read: secrets show as ***. With --diff, pace an
 /// Arguments of `plan`.
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {
-    /// The job file
+    /// The job file; - is standard input
     #[arg(value_name = "JOB")]
     pub job: PathBuf,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub file: JobArgs,
+    /// Reads nothing that may hold a secret, such as an --env-file: for where there are no credentials
+    #[arg(long, env = "PACELINE_NO_SECRETS", value_parser = BoolishValueParser::new(), help_heading = "Job")]
+    pub no_secrets: bool,
     /// Renders the requests of the first N rows of each endpoint
     #[arg(long, value_name = "N", env = "PACELINE_ROWS", help_heading = "Output", default_value_t = ROWS)]
     pub rows: u64,

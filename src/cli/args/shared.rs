@@ -76,6 +76,21 @@ pub struct OutputArgs {
     pub verbose: u8,
 }
 
+/// Flags that say how a command speaks that has one thing to say.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct TextArgs {
+    /// How results and errors are written
+    #[arg(long, value_enum, value_name = "FORMAT", env = "PACELINE_OUTPUT", default_value_t = Format::Human)]
+    pub output: Format,
+    /// When to use colour; NO_COLOR and CLICOLOR_FORCE are obeyed
+    #[arg(long, value_enum, value_name = "WHEN", env = "PACELINE_COLOR", default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Shows errors and results alone
+    #[arg(short, long, env = "PACELINE_QUIET", value_parser = BoolishValueParser::new())]
+    pub quiet: bool,
+}
+
 /// How much `PACELINE_VERBOSE` asks for: a number, or yes and no.
 fn verbosity(text: &str) -> Result<u8, String> {
     match text.to_ascii_lowercase().as_str() {

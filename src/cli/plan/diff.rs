@@ -11,6 +11,7 @@ use crate::cli::print::Printer;
 use crate::diagnostic::Format;
 use crate::journal::{self, Recovered};
 use crate::plan::Plan;
+use crate::report::text::counted;
 use crate::run::resume::{self, Change};
 
 /// What differs.
@@ -22,6 +23,10 @@ struct Diff {
     /// The latest run; `None`: there is none yet.
     run: Option<LatestRun>,
     changes: Vec<Change>,
+    /// What a run does about the changes, in words; `None`: there are none.
+    next: Option<String>,
+    /// Rows taken of each input at most (`--limit`), of which a run keeps no note.
+    row_limit: Option<u64>,
 }
 
 /// The run that is compared with.
@@ -57,7 +62,9 @@ impl Diff {
             Some(latest) => resume::changes(&latest.opening.identity, &resume::identity(plan)?),
             None => Vec::new(),
         };
-        Ok(Self { version: 1, job: plan.name.clone(), run: recovered.as_ref().map(LatestRun::of), changes })
+        let run = recovered.as_ref().map(LatestRun::of);
+        let next = run.as_ref().filter(|_| !changes.is_empty()).map(LatestRun::next);
+        Ok(Self { version: 1, job: plan.name.clone(), run, changes, next, row_limit: plan.row_limit })
     }
 
     fn text(&self, format: Format) -> String {
@@ -69,6 +76,14 @@ impl Diff {
     }
 
     fn words(&self) -> String {
+        let limit = self.row_limit.map(|limit| {
+            let rows = counted(limit, "row");
+            format!("\n  --limit: at most {rows} of each input; not compared, as a run keeps no note of its limit")
+        });
+        self.compared() + &limit.unwrap_or_default()
+    }
+
+    fn compared(&self) -> String {
         let Some(LatestRun { run, started, complete }) = &self.run else {
             return format!("{}: no run yet to compare with", self.job);
         };
@@ -79,7 +94,7 @@ impl Diff {
         }
         let lines = self.changes.iter().map(|change| format!("  {}", human::change_line(change)));
         let title = format!("{}: changed since {run}", self.job);
-        std::iter::once(title).chain(lines).collect::<Vec<_>>().join("\n")
+        std::iter::once(title).chain(lines).chain(self.next.clone()).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -87,6 +102,14 @@ impl LatestRun {
     fn of(recovered: &Recovered) -> Self {
         let opening = &recovered.opening;
         Self { run: opening.run.clone(), started: opening.started.clone(), complete: recovered.last.complete }
+    }
+
+    /// What a run of a job that has changed since does about it.
+    fn next(&self) -> String {
+        match self.complete {
+            true => "the next run begins anew, with the job as it is now".to_owned(),
+            false => format!("a run would be refused: {}", human::REFUSED),
+        }
     }
 }
 
@@ -96,7 +119,8 @@ mod tests {
 
     fn diff(run: bool, changes: Vec<Change>) -> Diff {
         let run = run.then(|| LatestRun { run: "r7".into(), started: "2026-11-20T15:04:05Z".into(), complete: true });
-        Diff { version: 1, job: "prices".into(), run, changes }
+        let next = run.as_ref().filter(|_| !changes.is_empty()).map(LatestRun::next);
+        Diff { version: 1, job: "prices".into(), run, changes, next, row_limit: None }
     }
 
     #[test]
@@ -107,7 +131,20 @@ mod tests {
             "prices: nothing changed in what is sent and written since run r7 of 2026-11-20T15:04:05Z (complete)";
         assert_eq!(words(true, vec![]), expected);
         let changed = "prices: changed since run r7 of 2026-11-20T15:04:05Z (complete)\n  \
-                       endpoints.price.url: http://a -> http://b";
+                       endpoints.price.url: http://a -> http://b\n\
+                       the next run begins anew, with the job as it is now";
         assert_eq!(words(true, vec![super::super::resume::tests::change()]), changed);
+    }
+
+    #[test]
+    fn what_is_not_compared_and_what_a_run_does_is_said() {
+        let limited = Diff { row_limit: Some(1), ..diff(true, Vec::new()) }.words();
+        assert!(
+            limited.ends_with(
+                "\n  --limit: at most 1 row of each input; not compared, as a run keeps no note of its limit"
+            )
+        );
+        let latest = LatestRun { run: "r7".into(), started: String::new(), complete: false };
+        assert!(latest.next().contains("`run --accept-changes`") && latest.next().contains("`run --fresh`"));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::first::count;
 use super::preview::{Shown, hosts, origins, preview};
 use super::resume::Resume;
 use super::sinks::SinkFacts;
@@ -54,6 +55,9 @@ pub struct EndpointFacts {
     /// How the list of each row is walked; `None`: one request for each row. Requests are those of first pages.
     pub paginate: Option<PaginateFacts>,
     pub requests: Option<u64>,
+    /// How rows go out together; `None`: each alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<ChunkFacts>,
     /// With every retry that `retry.attempts` allows; what is sent again after a throttled reply or during an outage
     /// spends none of them and is not counted.
     pub most_requests: Option<u64>,
@@ -95,6 +99,15 @@ pub struct PaginateFacts {
     pub words: String,
     /// Pages of each row at most; `None`: only the server knows.
     pub max_pages: Option<u64>,
+}
+
+/// Rows that go out in one request.
+#[derive(Debug, Serialize)]
+pub struct ChunkFacts {
+    /// Rows in a request.
+    pub size: u64,
+    /// Whether the halves of a chunk that fails are tried.
+    pub split: bool,
 }
 
 /// Where replies are saved.
@@ -219,6 +232,7 @@ impl EndpointFacts {
                 max_pages: plan.max_pages(),
             }),
             requests: None,
+            chunk: endpoint.chunk.as_ref().map(|chunk| ChunkFacts { size: chunk.size as u64, split: chunk.split }),
             most_requests: None,
             batches: None,
             batch_size: endpoint.batch.size,
@@ -242,22 +256,26 @@ impl EndpointFacts {
         })
     }
 
+    /// Requests when every chunk that may be split is, down to single rows: a row less than twice as many as its rows.
+    fn at_worst(&self, requests: u64) -> u64 {
+        match (&self.chunk, self.rows) {
+            (Some(ChunkFacts { split: true, .. }), Some(rows)) => rows.saturating_mul(2).saturating_sub(requests),
+            (_, _) => requests,
+        }
+    }
+
     fn estimated(self, plan: &Plan, estimate: Estimate, attempts: u32) -> Self {
         let name = |position: &usize| plan.limits[*position].name.clone();
         Self {
             not_counted: estimate.uncounted.iter().map(name).collect(),
             requests: Some(estimate.requests),
-            most_requests: Some(estimate.requests.saturating_mul(u64::from(attempts))),
+            most_requests: Some(self.at_worst(estimate.requests).saturating_mul(u64::from(attempts))),
             batches: estimate.batches,
             shortest_seconds: Some(estimate.shortest.as_secs_f64()),
             bound_by: estimate.binding.map(|binding| bound_by(plan, binding)),
             ..self
         }
     }
-}
-
-fn count(plan: &Plan, endpoint: &EndpointPlan) -> Result<Option<u64>, SourceError> {
-    Ok(endpoint.source.count()?.map(|rows| plan.row_limit.map_or(rows, |limit| rows.min(limit))))
 }
 
 /// What an endpoint waits for, in words.

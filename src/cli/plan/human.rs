@@ -1,6 +1,6 @@
 //! The facts of a plan as text.
 
-use super::facts::{EndpointFacts, Facts, PaginateFacts, human_seconds};
+use super::facts::{ChunkFacts, EndpointFacts, Facts, PaginateFacts, human_seconds};
 use super::preview::{Shown, ShownPart, ShownRequest};
 use super::resume::{Action, Resume};
 use super::sinks::{SendsFacts, SinkFacts};
@@ -114,6 +114,9 @@ fn touches(touches: &Touches, page: &mut Page) {
 fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
     page.labelled(2, "input", &input(endpoint, row_limit));
     page.labelled(2, "requests", &requests(endpoint));
+    if let Some(chunk) = &endpoint.chunk {
+        page.labelled(2, "chunks", &chunks(chunk));
+    }
     if let Some(paginate) = &endpoint.paginate {
         page.labelled(2, "pages", &pages(paginate, endpoint.requests));
     }
@@ -166,8 +169,15 @@ fn requests(endpoint: &EndpointFacts) -> String {
             format!("{requests}, {most} at most with retries, throttling and outages aside; {flight}")
         }
         (Some(requests), _) => format!("{}; {flight}", thousands(requests)),
+        (None, _) if endpoint.chunk.is_some() => format!("one for each chunk of rows; {flight}"),
         (None, _) => format!("one for each row; {flight}"),
     }
+}
+
+fn chunks(chunk: &ChunkFacts) -> String {
+    let rows = counted(chunk.size, "row");
+    let split = if chunk.split { "; of one that fails both halves are tried, down to single rows" } else { "" };
+    format!("{rows} in a request{split}")
 }
 
 fn pages(paginate: &PaginateFacts, first: Option<u64>) -> String {
@@ -252,12 +262,20 @@ fn proxy(via: &Via) -> String {
 
 fn example(shown: &Shown, page: &mut Page) {
     if let Some(error) = &shown.error {
-        page.line(2, &format!("row {}: fails: {}", thousands(shown.row), clean(error)));
+        page.line(2, &format!("{}: fails: {}", row(shown.row, shown.rows), clean(error)));
     }
     if let Some(request) = &shown.request {
         let saved = shown.saved.as_ref().map(|path| format!(", saved as {}", clean(path))).unwrap_or_default();
-        page.line(2, &format!("row {}{saved}", thousands(shown.row)));
+        page.line(2, &format!("{}{saved}", row(shown.row, shown.rows)));
         request_lines(request, page);
+    }
+}
+
+/// The row of a request, and how many go out with it.
+pub(super) fn row(first: u64, rows: Option<u64>) -> String {
+    match rows.unwrap_or(1) {
+        0 | 1 => format!("row {}", thousands(first)),
+        rows => format!("row {} and {} more", thousands(first), thousands(rows - 1)),
     }
 }
 
@@ -336,6 +354,9 @@ fn resume(resume: &Resume, rows: Option<u64>, page: &mut Page) {
     for change in &resume.changes {
         page.labelled(0, "", &change_line(change));
     }
+    if resume.action == Action::Refuse && !resume.changes.is_empty() {
+        page.labelled(0, "", REFUSED);
+    }
     for held in &resume.held {
         page.labelled(0, "", &held.words);
     }
@@ -343,6 +364,9 @@ fn resume(resume: &Resume, rows: Option<u64>, page: &mut Page) {
         page.labelled(0, "", "that is longer than retry.max-wait: a run before its time stops at once");
     }
 }
+
+/// The ways on from a job that has changed, for a run that is not complete.
+pub(super) const REFUSED: &str = "`run --accept-changes` goes on with the job as it is now, `run --fresh` starts anew";
 
 pub(super) fn change_line(change: &Change) -> String {
     let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "nothing".to_owned(), clean);

@@ -5,6 +5,7 @@
 mod curl;
 mod diff;
 mod facts;
+pub(super) mod first;
 mod human;
 mod preview;
 pub(super) mod resume;
@@ -16,7 +17,7 @@ mod touches;
 use self::facts::Facts;
 use super::args::PlanArgs;
 use super::exit::Exit;
-use super::load::load;
+use super::load::{Reading, STDIN, load, told, without_secrets};
 use super::print::Printer;
 use crate::diagnostic::Format;
 use crate::plan::Plan;
@@ -24,7 +25,12 @@ use crate::run::RunOptions;
 
 /// Shows the plan of a job.
 pub fn plan(args: &PlanArgs, print: &mut Printer) -> Exit {
-    match load(&args.job, &args.file, args.speech, print) {
+    let file = if args.no_secrets { without_secrets(&args.file, args.speech, print) } else { args.file.clone() };
+    let loaded = match args.job.to_str() {
+        Some(STDIN) => told(Reading::of_standard_input(&file), args.speech, print).map(|(plan, _)| plan),
+        _ => load(&args.job, &file, args.speech, print),
+    };
+    match loaded {
         Ok(plan) if args.diff => diff::show(&plan, args.speech.output, print),
         Ok(plan) if args.curl => curl::show(&plan, args.rows, args.speech.output, print),
         Ok(plan) => show(&plan, RunOptions::default(), args.rows, args.speech.output, print),

@@ -1,4 +1,4 @@
-//! The first requests of an endpoint, rendered with masked secrets, and the hosts they go to.
+//! The first requests of an endpoint with masked secrets, as they are shown, and the hosts they go to.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use http::{HeaderValue, Request};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::first::{self, Ready, Unit};
 use crate::plan::request::{Contents, Data, Part, RequestPlan};
 use crate::plan::{EndpointPlan, IdempotencyPlan, Plan};
 use crate::retry::Failure;
 use crate::secret::{MASK, Secrets};
-use crate::source::{Read, SourceError};
-use crate::template::Context;
+use crate::source::SourceError;
 use crate::transport::{RequestBody, socket};
 
 /// Most characters of a body that are shown.
@@ -33,8 +33,11 @@ const DEMO_HOST: &str = "the demo API, on this machine";
 /// A row and the request it would become.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// One-based number of the row.
+    /// One-based number of the row; of a chunk that of its first.
     pub row: u64,
+    /// Rows in the request, where they go out in chunks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// The request; `None` when the row would fail without one.
     pub request: Option<ShownRequest>,
     /// The file its reply would be saved to, relative to the job file.
@@ -81,7 +84,7 @@ pub struct ShownPart {
     pub path: Option<String>,
 }
 
-/// Renders the requests of the first rows.
+/// Renders the requests that the first rows are part of.
 ///
 /// # Errors
 /// When the input can't be read.
@@ -93,43 +96,24 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
     // A plan is the same whenever it is asked for, boundaries too.
     let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(failed)?.drawing(|| 0);
     let secrets = Secrets::masked(&plan.secrets);
-    let mut source = endpoint.source.open()?;
-    let mut shown = Vec::new();
-    for _ in 0..rows {
-        let Some(read) = source.next()? else { break };
-        let number = read.ordinal() + 1;
-        let outcome = match read {
-            Read::Row(row) => {
-                let context = Context { row: Some(&row), secrets: &secrets, reply: None };
-                let request = takes(plan, endpoint, &context).and_then(|()| requests.build(&context));
-                let request = request.map_err(|failure| failure.message);
-                let contents = requests.contents(&context).map_err(|failure| failure.message);
-                let saved = endpoint.save.as_ref().map(|save| save.place(&context)).transpose();
-                request
-                    .and_then(|request| Ok((request, contents?, saved.map_err(|what| format!("save.path: {what}"))?)))
-            }
-            Read::Bad { reason, .. } | Read::Skipped { reason, .. } => Err(reason),
-        };
-        shown.push(match outcome {
-            Ok((request, contents, saved)) => Shown {
-                row: number,
-                request: Some(ShownRequest::of(&request, contents).with_key(endpoint.idempotency.as_ref())),
-                saved: saved.map(|path| path.as_str().to_owned()),
-                error: None,
-            },
-            Err(error) => Shown { row: number, request: None, saved: None, error: Some(error) },
-        });
-    }
-    Ok(shown)
+    let shown = |unit: &Unit| {
+        let ready = first::ready((plan, endpoint), &requests, unit, &secrets);
+        Shown::of(unit, ready, endpoint.idempotency.as_ref())
+    };
+    Ok(first::units(plan, endpoint, rows)?.iter().map(shown).collect())
 }
 
-/// Whether what a row takes from its limits is known: without that it fails.
-fn takes(plan: &Plan, endpoint: &EndpointPlan, context: &Context<'_>) -> Result<(), Failure> {
-    for limit in &endpoint.limits {
-        plan.limits[*limit].cost.of(context)?;
-        plan.limits[*limit].key.of(context)?;
+impl Shown {
+    fn of(unit: &Unit, ready: Result<Ready, String>, key: Option<&IdempotencyPlan>) -> Self {
+        let Unit { row, rows, .. } = *unit;
+        match ready {
+            Ok(Ready { request, contents, saved }) => {
+                let request = ShownRequest::of(&request, contents).with_key(key);
+                Self { row, rows, request: Some(request), saved, error: None }
+            }
+            Err(error) => Self { row, rows, request: None, saved: None, error: Some(error) },
+        }
     }
-    Ok(())
 }
 
 impl ShownRequest {
@@ -292,7 +276,7 @@ mod tests {
         assert_eq!(hosts("https://api.", false, &[]), (Vec::new(), true), "the rest of the host is in the row");
         let url = "https://api.b/x".to_owned();
         let request = ShownRequest { url, ..ShownRequest::default() };
-        let shown = Shown { row: 1, request: Some(request), saved: None, error: None };
+        let shown = Shown { row: 1, rows: None, request: Some(request), saved: None, error: None };
         assert_eq!(hosts("https://api.", false, &[shown.clone(), shown]), (vec!["api.b".to_owned()], true));
     }
 

@@ -119,7 +119,11 @@ fn describe(
     let (done, failed) = totals(&recovered.last.counts);
     let rows = counted(done, "row");
     let (action, words) = match decision {
-        Err(reason) => (Action::Refuse, format!("refused: {}", reason.lines().next().unwrap_or_default())),
+        // It is `run` that has the flag, and not `plan`.
+        Err(reason) => {
+            let reason = reason.lines().next().unwrap_or_default().replace("; --fresh", "; `run --fresh`");
+            (Action::Refuse, format!("refused: {reason}"))
+        }
         Ok(Decision::Again(_)) => {
             let sent = counted(failed.saturating_sub(unknown), "row");
             let left = if unknown > 0 { format!("; {} stay unknown", counted(unknown, "row")) } else { String::new() };
@@ -197,6 +201,9 @@ pub mod tests {
         assert_eq!(on.words, "run r7 is unfinished: a run goes on with it, 412 rows done");
         let refused = describe(Some(&unfinished), Err("it has changed".into()), vec![change()], plain, 0);
         assert_eq!((refused.action, refused.changes.len()), (Action::Refuse, 1));
+        let once = Err("run r7 can't go on: it reads standard input; --fresh starts anew".into());
+        let once = describe(Some(&unfinished), once, Vec::new(), plain, 0).words;
+        assert!(once.ends_with("; `run --fresh` starts anew"), "{once}");
     }
 
     #[test]

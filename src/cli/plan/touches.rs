@@ -39,7 +39,8 @@ impl Touches {
     /// Gathers everything; `facts` are those of the plan's endpoints.
     pub fn of(plan: &Plan, facts: &[EndpointFacts], secrets: &[SecretFacts]) -> Self {
         let mut touches = Self { secrets: secrets.to_vec(), ..Self::default() };
-        touches.reads.insert(plan.file.display().to_string());
+        let files = std::iter::once(&plan.file).chain(&plan.includes).chain(&plan.env_files);
+        touches.reads.extend(files.map(|file| file.display().to_string()));
         touches.writes.insert(folder(&plan.state, "state"));
         for (endpoint, facts) in plan.endpoints.iter().zip(facts) {
             touches.source(&*endpoint.source);
@@ -125,8 +126,13 @@ fn ported(origin: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::facts::Facts;
     use super::super::tests::facts;
     use super::*;
+    use crate::compile::{Options, compile};
+    use crate::diagnostic::Diagnostics;
+    use crate::document::{Document, Overlays};
+    use crate::run::RunOptions;
 
     fn set(texts: &[&str]) -> BTreeSet<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
@@ -142,6 +148,28 @@ mod tests {
             ("https://[::1]:8443", "https://[::1]:8443"),
         ] {
             assert_eq!(ported(origin), full);
+        }
+    }
+
+    #[test]
+    fn files_that_the_job_is_made_of_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        at("inner.toml", "[client]\nredirects = 0\n");
+        at("base.toml", "include = \"inner.toml\"\n");
+        let variables = at(".env", "KEY=of-nobody\n");
+        let job = "include = \"base.toml\"\n[endpoints.a]\nurl = \"https://a.example/\"\ninput.values = [{ i = 1 }]\n";
+        let overlays = Overlays { env_files: vec![variables], ..Overlays::default() };
+        let mut diagnostics = Diagnostics::default();
+        let document = Document::read(&at("job.toml", job), &overlays, &mut diagnostics).unwrap();
+        let plan = compile(&document, &Options::default(), &mut diagnostics).unwrap();
+        let facts = Facts::gather(&plan, RunOptions::default(), 1).unwrap();
+        for name in ["job.toml", "base.toml", "inner.toml", ".env"] {
+            let path = folder.path().join(name).display().to_string();
+            assert!(facts.touches.reads.contains(&path), "{name}: {:?}", facts.touches.reads);
         }
     }
 

@@ -30,6 +30,9 @@ fn a_code_is_found_as_people_write_it() {
     }
     assert_eq!(find("1").unwrap().code.0, "P0001");
     assert!(find("P0418").unwrap_err().is_some(), "a near one is offered");
+    for word in ["99", "P98"] {
+        assert!(find(word).unwrap_err().is_none(), "{word}: no code is nearer than the others");
+    }
     for word in ["", "P", "widget", "P99999999"] {
         assert!(find(word).is_err(), "{word}");
     }

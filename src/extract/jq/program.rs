@@ -18,7 +18,7 @@ use super::natives::{Bounded, Data, FROM_JSON, natives, start};
 use super::rewrite::counted_def;
 use super::values::{of_json, to_json};
 use super::wrapped::{self, hidden};
-use crate::extract::bounds;
+use crate::expression::{self, Language};
 
 /// The program, as a function of the library: only those may be handed over as trees.
 const MAIN: &str = "paceline_main";
@@ -64,7 +64,7 @@ impl Program {
     /// # Errors
     /// What is wrong with it, each with its place.
     pub(super) fn compile(source: &str) -> Result<Self, Vec<Flaw>> {
-        if let Some((message, range)) = bounds::too_much(source) {
+        if let Some((message, range)) = expression::too_much(source, Language::Jq) {
             return Err(vec![Flaw { message: format!("the program can't be used: {message}"), range }]);
         }
         let main = Def { name: MAIN, args: Vec::new(), body: parse(source)? };

@@ -24,14 +24,35 @@ const NO_BATCHES: BatchPlan = BatchPlan { size: None, pause: Duration::ZERO, in_
 fn one(rows: u64, batch: &BatchPlan, plan: &LimitPlan, taken: u64) -> (f64, Option<Binding>) {
     let CostPlan::Fixed(cost) = plan.cost else { panic!("a cost that rows decide") };
     let bucket = Bucket { position: 7, plan, cost: u64::from(cost.get()), requests: taken };
-    let estimate = of_endpoint(rows, batch, &[bucket]);
+    let estimate = of_endpoint(rows, 1, batch, &[bucket]);
     (estimate.shortest.as_secs_f64(), estimate.binding)
 }
 
 #[test]
 fn nothing_binds_without_limits_and_pauses() {
-    let estimate = of_endpoint(1_000_000, &NO_BATCHES, &[]);
+    let estimate = of_endpoint(1_000_000, 1, &NO_BATCHES, &[]);
     assert_eq!((estimate.shortest, estimate.binding, estimate.batches), (Duration::ZERO, None, None));
+}
+
+#[test]
+fn chunks_are_counted_as_the_requests_that_they_are() {
+    let no_pause = |size| batches(size, 0, 1);
+    for (rows, chunk, batch, expected) in [
+        (0, 10, NO_BATCHES, 0),
+        (21, 10, NO_BATCHES, 3),
+        (21, 1, NO_BATCHES, 21),
+        // Batches of 15 are cut into 10 and 5.
+        (31, 10, no_pause(15), 5),
+        (30, 10, no_pause(15), 4),
+    ] {
+        assert_eq!(of_endpoint(rows, chunk, &batch, &[]).requests, expected, "{rows} rows in chunks of {chunk}");
+    }
+    let slow = limit(1, &[(1, 1)]);
+    let bucket = Bucket { position: 7, plan: &slow, cost: 1, requests: 3 };
+    assert_eq!(of_endpoint(21, 10, &NO_BATCHES, &[bucket]).shortest, Duration::from_secs(2));
+    // Of two batches the first goes out at once but for its second chunk.
+    let bucket = Bucket { requests: 4, ..bucket };
+    assert_eq!(of_endpoint(30, 10, &batches(15, 5_000, 1), &[bucket]).shortest, Duration::from_secs(7));
 }
 
 #[test]

@@ -227,14 +227,7 @@ impl Party {
     /// The request of a row, or the first page of its walk; without a row where none is needed.
     pub(super) fn build(&self, around: &Around<'_>, row: Option<&Row>) -> Result<Request<RequestBody>, Failure> {
         let context = Context { row, secrets: &around.secrets, reply: None };
-        let mut request = match &self.plan.paginate {
-            Some(pages) => {
-                let carries = pages.request(&pages.first());
-                let carries = carries.map_err(|words| Failure::unsent(FailureKind::Request, words))?;
-                self.request.page(&context, &carries)?
-            }
-            None => self.request.build(&context)?,
-        };
+        let mut request = self.request.first(&context, self.plan.paginate.as_deref())?;
         if let (Some(plan), Some(row)) = (&self.plan.idempotency, row) {
             let key = around.keys.key(&self.plan.name, &plan.content, row.ordinals(), 0);
             idempotency::put(plan, key, request.headers_mut());

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::super::compile::Formula;
+use super::super::compile::{Formula, too_large};
 use super::super::names::{Names, PlainPath};
 use super::super::token::{Kind, Token, tokens};
 use super::super::values::{Members, Uses};
@@ -25,6 +25,9 @@ const ORDERING: [(&str, &str); 6] =
 
 /// Compiles a condition.
 pub(super) fn parse(source: &str, scope: &Scope) -> Result<(Node, Uses), Vec<TemplateError>> {
+    if let Some(error) = too_large(source, 0..source.len(), "the condition") {
+        return Err(vec![error]);
+    }
     let words = tokens(source, 0..source.len());
     signs::whole(source, &words).map_err(|error| vec![error])?;
     let foreign = signs::foreign(&words);
@@ -192,11 +195,16 @@ impl Parser<'_> {
         parts(words, &positions).into_iter().map(|words| part(self, words)).collect::<Result<_, _>>().map(join)
     }
 
+    /// Without recursion: of many `not`, two and two are one truth.
     fn negated(&mut self, words: &[Token<'_>]) -> Result<Node, TemplateError> {
-        match words {
-            [not, rest @ ..] if not.is_name("not") => Ok(Node::Not(Box::new(self.negated(rest)?))),
-            _ => self.compared(words),
-        }
+        let count = words.iter().take_while(|word| word.is_name("not")).count();
+        let node = self.compared(&words[count..])?;
+        let not = |node| Node::Not(Box::new(node));
+        Ok(match count {
+            0 => node,
+            odd if odd % 2 == 1 => not(node),
+            _ => not(not(node)),
+        })
     }
 
     fn compared(&mut self, words: &[Token<'_>]) -> Result<Node, TemplateError> {

@@ -256,7 +256,10 @@ fn plan_tells_what_differs_from_the_latest_run() {
     assert!(diff(&[]).contains("nothing changed") && diff(&[]).contains("(complete)"));
     let set = ["--set", "endpoints.item.query={ page = 2 }", "--set", "endpoints.item.retry.attempts=2"];
     let changed: Vec<String> = diff(&set).lines().skip(1).map(|line| line.trim().to_owned()).collect();
-    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert_eq!(changed.len(), 2, "{changed:?}");
+    assert_eq!(changed[1], "the next run begins anew, with the job as it is now");
+    let limited = diff(&["--limit", "2"]);
+    assert!(limited.contains("nothing changed") && limited.contains("--limit: at most 2 rows"), "{limited}");
     assert!(
         changed[0].starts_with("endpoints.item.query.page: nothing -> ") && changed[0].contains('2'),
         "{changed:?}"

@@ -14,9 +14,27 @@ use crate::readme::blocks;
 fn words(line: &str) -> Option<Vec<String>> {
     let line = line.trim().trim_start_matches("$ ").trim_start_matches("- ").trim_start_matches("run: ");
     let line = line.trim_start_matches("entry: ").split(" #").next().unwrap_or_default();
-    let line = line.split(['|', '>', ';', '&']).next().unwrap_or_default();
-    let mut words = line.split_whitespace().skip_while(|word| word.contains('=') && !word.starts_with('-'));
-    (words.next() == Some("paceline")).then(|| words.map(str::to_owned).collect())
+    let mut words = first_command(line).into_iter().skip_while(|word| word.contains('=') && !word.starts_with('-'));
+    (words.next().as_deref() == Some("paceline")).then(|| words.collect())
+}
+
+/// The words of a line's first command; what stands between quotes is one.
+fn first_command(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for character in line.chars() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (None, '|' | '>' | ';' | '&') => break,
+            (None, _) if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// Every call, with the file that shows it.
@@ -54,4 +72,6 @@ fn calls_are_found_in_their_lines() {
     assert_eq!(found("  entry: paceline check").as_deref(), Some("check"));
     assert_eq!(found("paceline man | man -l -").as_deref(), Some("man"));
     assert_eq!(found("cargo install paceline"), None);
+    let split = words("$ paceline init a.toml --url 'https://x.test/{{ row.id }}?a=1&b=2' > log").unwrap();
+    assert_eq!(split, ["init", "a.toml", "--url", "https://x.test/{{ row.id }}?a=1&b=2"]);
 }

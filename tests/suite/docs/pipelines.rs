@@ -73,10 +73,20 @@ fn the_scripts_of_the_action_expand_jobs_make_annotations_and_pass_the_exit_code
         shell
     };
     let given = [("PROGRAM", env!("CARGO_BIN_EXE_paceline")), ("COMMAND", "check"), ("JOB", "jobs/*.toml")];
-    let done = script("call").envs(given).env("ARGS", "").env("PACELINE_OUTPUT", "github").output().unwrap();
-    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    assert_eq!((done.status.code(), read(&output).as_str()), (Some(2), "exit-code=2\n"), "{said}");
-    assert!(said.contains("::error file=jobs/a.toml,line=2"), "{said}");
+    for (working_directory, place) in [(".", "file=jobs/a.toml,line=2"), ("api", "file=api/jobs/a.toml,line=2")] {
+        let mut call = script("call");
+        call.envs(given).env("ARGS", "").env("PACELINE_OUTPUT", "github").env("FOLDER", working_directory);
+        let done = call.output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        assert_eq!((done.status.code(), read(&output).as_str()), (Some(2), "exit-code=2\n"), "{said}");
+        assert!(said.lines().any(|line| line.starts_with(&format!("::error {place}"))), "{said}");
+        fs::remove_file(&output).unwrap();
+    }
+    let state = "jobs/.paceline\n\n!jobs/.paceline/*/spool\n/var/out\n~/out\n";
+    assert!(script("kept").env("STATE", state).env("FOLDER", "api").status().unwrap().success());
+    let kept = read(&output).lines().map(str::to_owned).collect::<Vec<_>>();
+    let paths = ["api/jobs/.paceline", "!api/jobs/.paceline/*/spool", "/var/out", "~/out"];
+    assert_eq!(kept, [&["paths<<END-OF-PATHS"], &paths[..], &["END-OF-PATHS"]].concat());
     assert!(script("program").env("VERSION", "").status().unwrap().success());
     let key = read(&output).lines().find_map(|line| line.strip_prefix("key=paceline-Linux-X64-").map(str::to_owned));
     assert!(key.is_some_and(|sum| sum.len() == 16 && sum.bytes().all(|byte| byte.is_ascii_hexdigit())));

@@ -58,6 +58,10 @@ impl Walk {
 
     fn expected(&mut self, text: &str, name: &str) -> String {
         let lines: Vec<&str> = text.lines().collect();
+        for (at, pair) in lines.windows(2).enumerate() {
+            let says_of_nothing = pair[0].starts_with("<!--") && !pair[1].starts_with("```");
+            assert!(!says_of_nothing, "docs/{name}:{}: a comment that stands above no block", at + 1);
+        }
         let mut expected = String::new();
         let mut done = 0;
         for block in blocks(text) {

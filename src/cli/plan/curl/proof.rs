@@ -5,10 +5,13 @@
 use http::Request;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Contents, DEMO, Marks, Sender};
+use super::DEMO;
+use super::command::Sender;
+use super::marks::Marks;
 use crate::auth::{ByHand, Opening};
 use crate::curl::{Command, Word};
 use crate::plan::EndpointPlan;
+use crate::plan::request::Contents;
 use crate::secret::{Masker, Secrets};
 use crate::template::{Context, Template};
 use crate::transport::{ProxyPlan, ProxyUrl, RequestBody};
@@ -24,7 +27,7 @@ const USER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 impl Marks<'_> {
     /// What proves the requests of an endpoint, where they don't themselves.
-    pub(super) fn by_hand(self, endpoint: &EndpointPlan, secrets: &Secrets) -> Result<Option<ByHand>, String> {
+    pub(super) fn by_hand(&self, endpoint: &EndpointPlan, secrets: &Secrets) -> Result<Option<ByHand>, String> {
         let Some(auth) = &endpoint.auth else { return Ok(None) };
         let user_agent = &endpoint.client.user_agent;
         auth.by_hand(&Opening { secrets, masker: &Masker::new([]), demo: Some(DEMO), user_agent })
@@ -32,7 +35,7 @@ impl Marks<'_> {
 
     /// Adds the proof to a command; what has to be run before it is given back.
     pub(super) fn prove(
-        self,
+        &self,
         sender: Sender<'_>,
         hand: &ByHand,
         command: &mut Command,
@@ -55,7 +58,7 @@ impl Marks<'_> {
     }
 
     /// The line that fetches a token into a variable.
-    fn token(self, sender: Sender<'_>, request: &Request<RequestBody>, notes: &mut Vec<String>) -> String {
+    fn token(&self, sender: Sender<'_>, request: &Request<RequestBody>, notes: &mut Vec<String>) -> String {
         notes.push(format!(
             "fetches a token first; a run fetches one for many rows, and {TOKEN} is of use for them too"
         ));
@@ -68,13 +71,13 @@ impl Marks<'_> {
     }
 
     /// The proxy of the job; that of the environment is curl's as well.
-    pub(super) fn proxy(self, sender: Sender<'_>, command: &mut Command, notes: &mut Vec<String>) {
+    pub(super) fn proxy(&self, sender: Sender<'_>, command: &mut Command, notes: &mut Vec<String>) {
         match &sender.endpoint.client.proxy {
             ProxyPlan::Environment => {}
             ProxyPlan::None => command.set("--noproxy", Word::of("*")),
             ProxyPlan::Url(url) => {
                 let text = written(url, sender.secrets);
-                if self.first(&text).is_some() {
+                if self.are_in(&text) {
                     notes.push("a secret in the URL of the proxy must be percent-encoded".to_owned());
                 }
                 command.set("--proxy", self.word(&text));

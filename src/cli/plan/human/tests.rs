@@ -7,13 +7,6 @@ use super::*;
 use crate::retry::Then;
 
 fn endpoint() -> EndpointFacts {
-    let request = ShownRequest {
-        method: "POST".into(),
-        url: "demo:/products/1".into(),
-        headers: vec![("authorization".into(), "Bearer ***".into())],
-        body: Some("{\n  \"id\": 1\n}".into()),
-        ..ShownRequest::default()
-    };
     EndpointFacts {
         name: "price".into(),
         input: "products.csv (csv, 3 columns)".into(),
@@ -21,6 +14,7 @@ fn endpoint() -> EndpointFacts {
         rows: Some(1000),
         paginate: None,
         requests: Some(1000),
+        chunk: None,
         most_requests: Some(5000),
         batches: Some(2),
         batch_size: Some(500),
@@ -52,20 +46,46 @@ fn endpoint() -> EndpointFacts {
         hosts: vec!["api.example.com".into()],
         hosts_vary: false,
         save: None,
-        proxies: vec![
-            Via {
-                host: "api.example.com".into(),
-                proxy: Some("http://proxy:3128".into()),
-                from: "https_proxy",
-                refused: None,
-            },
-            Via { host: "b.example".into(), proxy: None, from: "http_proxy", refused: Some("it is none".into()) },
-        ],
-        preview: vec![
-            Shown { row: 1, request: Some(request), saved: None, error: None },
-            Shown { row: 2, request: None, saved: None, error: Some("line 3 has 2 cells".into()) },
-        ],
+        proxies: proxies(),
+        preview: preview(),
     }
+}
+
+fn proxies() -> Vec<Via> {
+    let through = Via {
+        host: "api.example.com".into(),
+        proxy: Some("http://proxy:3128".into()),
+        from: "https_proxy",
+        refused: None,
+    };
+    let refused = Some("it is none".into());
+    vec![through, Via { host: "b.example".into(), proxy: None, from: "http_proxy", refused }]
+}
+
+fn preview() -> Vec<Shown> {
+    let request = ShownRequest {
+        method: "POST".into(),
+        url: "demo:/products/1".into(),
+        headers: vec![("authorization".into(), "Bearer ***".into())],
+        body: Some("{\n  \"id\": 1\n}".into()),
+        ..ShownRequest::default()
+    };
+    let good = Shown { row: 1, rows: None, request: Some(request), saved: None, error: None };
+    let error = Some("line 3 has 2 cells".into());
+    vec![good, Shown { row: 2, rows: None, request: None, saved: None, error }]
+}
+
+#[test]
+fn chunks_are_told_with_their_rows() {
+    let chunk = Some(ChunkFacts { size: 10, split: true });
+    let preview = vec![Shown { rows: Some(10), ..preview().remove(0) }];
+    let told = text(&Facts { endpoints: vec![EndpointFacts { chunk, preview, ..endpoint() }], ..facts(begin()) });
+    assert!(told.contains("\n  chunks    10 rows in a request; of one that fails both halves are tried"), "{told}");
+    assert!(told.contains("\n  row 1 and 9 more\n    POST demo:/products/1\n"), "{told}");
+    assert_eq!(
+        [row(7, None), row(1_001, Some(1)), row(3, Some(1_001))],
+        ["row 7", "row 1,001", "row 3 and 1,000 more"]
+    );
 }
 
 fn secret() -> SecretFacts {
@@ -192,6 +212,13 @@ next      run r7 is unfinished: a run goes on with it, 412 rows done of 1,000
           that is longer than retry.max-wait: a run before its time stops at once
 ";
     assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
+fn the_ways_on_from_a_changed_job_are_those_of_run() {
+    let resume = Resume { action: Action::Refuse, changes: vec![change()], ..begin() };
+    let told = text(&facts(resume));
+    assert!(told.contains("http://b\n          `run --accept-changes` goes on"), "{told}");
 }
 
 #[test]
