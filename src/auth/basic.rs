@@ -47,7 +47,11 @@ struct Basic {
 fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<Arc<dyn AuthPlan>> {
     let fields = Fields { kind: &KIND, path, table: value };
     let user = fields.text(site, "user").and_then(|text| user(site, &path.key("user"), text, scope));
-    let password = fields.secret(site, "password", "password", scope);
+    // An API that takes a key as the user has no password, and nothing is no secret.
+    let password = match fields.table.get("password").and_then(Value::as_str) {
+        Some("") => site.template(&fields.path.key("password"), "", Spot::Text, scope),
+        _ => fields.secret(site, "password", "password", scope),
+    };
     Some(Arc::new(Basic { user: user?, password: password? }))
 }
 
