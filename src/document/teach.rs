@@ -58,6 +58,11 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node, headers: &Header
         let help = "write it such as `auth.bearer = \"{{ secrets.token }}\"`";
         return hidden("this line of `auth` is not valid TOML", help);
     }
+    let others = lesson.also.iter().map(|(span, _)| span);
+    if std::iter::once(&lesson.span).chain(others).any(|span| hidden::may_be_secret(text, span)) {
+        let help = "write the value in quotes, such as `headers.authorization = \"Bearer {{ secrets.token }}\"`";
+        return hidden("this line is not valid TOML, and may hold a secret", help);
+    }
     let mut diagnostic =
         Diagnostic::error(codes::SYNTAX, lesson.message).at(place(&within(text, &lesson.span)), lesson.label);
     if let Some((span, label)) = lesson.also {
@@ -83,7 +88,7 @@ pub(super) fn other_language(text: &str) -> Option<Diagnostic> {
     Some(Diagnostic::error(codes::SYNTAX, message).at(place(&(start..start + first.len())), "").help(NOT_TOML))
 }
 
-const NOT_TOML: &str = "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
+pub(super) const NOT_TOML: &str = "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
 
 /// A few words of the file, for a message.
 fn shorten(words: &str) -> String {
