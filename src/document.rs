@@ -13,6 +13,7 @@ mod read;
 mod repair;
 mod replace;
 mod scan;
+mod stranger;
 mod syntax;
 mod table;
 mod teach;
@@ -258,7 +259,7 @@ impl Document {
 
     /// Parses a text as it is written: its `profiles` stay in the tree, and its syntax alone is looked at.
     pub fn alone(path: &Path, text: String, diagnostics: &mut Diagnostics) -> Self {
-        let root = parse::file(&text, diagnostics);
+        let root = parse::file(path, &text, diagnostics);
         let sources = vec![SourceText { name: path.display().to_string(), text, is_file: true }];
         Self::of(path, root, sources, Vec::new())
     }

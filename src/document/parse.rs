@@ -3,6 +3,7 @@
 //! Must never interpret a value beyond TOML: that is the work of `spec` and `compile`.
 
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,13 +11,36 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 
 use super::repair::{self, Repaired};
-use super::{Key, Node, NodeValue, Place, head, syntax, teach};
+use super::{Key, Node, NodeValue, Place, head, stranger, syntax, teach};
 
 /// The deepest nesting of a job file; a job of the language has less than a tenth of it.
 const DEEPEST: usize = 100;
 
+/// Parses the text of the file at `path`, as [`text`] does.
+///
+/// Of one that is called otherwise than a job, does not look like one, and is no TOML, no line is shown: it may hold
+/// passwords.
+pub(super) fn file(path: &Path, text: &str, diagnostics: &mut Diagnostics) -> Node {
+    if stranger::is_named_as_job(path) || stranger::has_look_of_job(text) {
+        return self::text(text, diagnostics);
+    }
+    let mut told = Diagnostics::default();
+    let tree = self::text(text, &mut told);
+    match stranger::refusal(text, &told) {
+        Some(refusal) => {
+            diagnostics.push(refusal);
+            diagnostics.unread_keys();
+            root(Vec::new())
+        }
+        None => {
+            diagnostics.adopt(told, 0);
+            tree
+        }
+    }
+}
+
 /// Parses the text of the job file, source 0. What could not be read is missing from the tree.
-pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
+pub(super) fn text(text: &str, diagnostics: &mut Diagnostics) -> Node {
     if let Some(diagnostic) = teach::other_language(text) {
         return nothing(diagnostic, diagnostics);
     }

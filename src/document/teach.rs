@@ -14,9 +14,7 @@ use super::repair::line_around;
 use super::syntax::{Mistake, What, place, within};
 use super::{Node, duplicate};
 
-use foreign::NOT_TOML;
-
-pub(super) use foreign::{conflict, other_language};
+pub(super) use foreign::{NOT_TOML, conflict, other_language};
 pub(super) use hidden::Headers;
 
 /// An error in words.
@@ -61,6 +59,11 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node, headers: &Header
     if headers.in_auth(lesson.span.start) {
         let help = "write it such as `auth.bearer = \"{{ secrets.token }}\"`";
         return hidden("this line of `auth` is not valid TOML", help);
+    }
+    let others = lesson.also.iter().map(|(span, _)| span);
+    if std::iter::once(&lesson.span).chain(others).any(|span| hidden::may_be_secret(text, span)) {
+        let help = "write the value in quotes, such as `headers.authorization = \"Bearer {{ secrets.token }}\"`";
+        return hidden("this line is not valid TOML, and may hold a secret", help);
     }
     let mut diagnostic =
         Diagnostic::error(codes::SYNTAX, lesson.message).at(place(&within(text, &lesson.span)), lesson.label);

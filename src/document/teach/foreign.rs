@@ -7,7 +7,8 @@ use crate::document::repair::line_around;
 use crate::document::syntax::place;
 
 /// What a job file is written in.
-pub(super) const NOT_TOML: &str = "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
+pub(in crate::document) const NOT_TOML: &str =
+    "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
 
 /// What to do with a table of rows.
 const ROWS: &str =
