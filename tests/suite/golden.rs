@@ -59,7 +59,7 @@ fn golden_cases_have_every_code_of_the_compile_passes() {
         .map(|name| fs::read_to_string(Path::new(FOLDER).join(format!("{name}.stderr"))).unwrap_or_default())
         .collect();
     for entry in codes::TABLE {
-        // Told by `run` alone, of the command line, and of a build without any kind of sink.
+        // Told by `run` alone, of the command line, of servers that are asked, and of a build without any kind of sink.
         let elsewhere = ELSEWHERE.contains(&entry.code);
         let code = entry.code.0;
         assert!(elsewhere || told.contains(&format!("[{code}]")), "no case has {code}, {}", entry.title);
