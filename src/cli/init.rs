@@ -191,6 +191,12 @@ fn write(args: &InitArgs, draft: &Draft) -> Result<(), String> {
     let failed = |path: &Path, error: io::Error| format!("can't write {}: {error}", path.display());
     let folder = args.job.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let ignore = folder.join(".gitignore");
+    for path in [&args.job, &ignore] {
+        if is_odd(path) {
+            return Err(format!("can't write {}: it is not a plain file", path.display()));
+        }
+    }
     let text = draft.text(&args.job);
     let mut options = OpenOptions::new();
     options.write(true).truncate(args.force).create(true);
@@ -200,12 +206,17 @@ fn write(args: &InitArgs, draft: &Draft) -> Result<(), String> {
     file.map_err(|error| failed(&args.job, error))?;
     let schema = folder.join(&draft.schema);
     // A file of that name that is no schema of jobs is somebody else's.
-    let is_ours = fs::read_to_string(&schema).map_or(true, |text| text.contains("\"title\": \"paceline job\""));
+    let is_ours = !is_odd(&schema)
+        && fs::read_to_string(&schema).map_or(true, |text| text.contains("\"title\": \"paceline job\""));
     if is_ours {
         fs::write(&schema, schema_text()).map_err(|error| failed(&schema, error))?;
     }
-    let ignore = folder.join(".gitignore");
     add_lines(&ignore, &ignored(&draft.output)).map_err(|error| failed(&ignore, error))
+}
+
+/// Whether something else than a plain file is there, such as a pipe, which would have us wait for ever.
+fn is_odd(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|known| !known.is_file())
 }
 
 /// What git is to ignore: the journal, and the folder or file that records go to.
