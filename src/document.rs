@@ -29,7 +29,7 @@ use crate::environment::Environment;
 
 pub use variables::Given;
 
-pub use replace::replace;
+pub use replace::{NotReplaced, replace};
 pub use table::Table;
 
 /// A range of bytes in one of the document's sources.
@@ -251,9 +251,10 @@ impl Document {
         places.iter().any(holds).then_some(name.as_str())
     }
 
-    /// Reads a job file as it is written, with nothing laid over or beneath it; `None` as [`Document::read`] has it.
+    /// Reads a job file that is to be written anew, as it is, with nothing laid over or beneath it; `None` as
+    /// [`Document::read`] has it.
     pub fn read_alone(path: &Path, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let text = read::text(path, read::Role::Job).map_err(|diagnostic| diagnostics.push(*diagnostic)).ok()?;
+        let text = read::text(path, read::Role::Rewritten).map_err(|diagnostic| diagnostics.push(*diagnostic)).ok()?;
         Some(Self::alone(path, text, diagnostics))
     }
 

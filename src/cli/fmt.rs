@@ -29,7 +29,7 @@ fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
     let text = &document.sources[0].text;
     match format::format(text) {
         Err(error) => {
-            print.error(speech.output, &format!("{}: {}", path.display(), error.words()));
+            print.file_error(speech.output, path, &format!("{}: {}", path.display(), error.words()));
             Exit::Broken
         }
         Ok(formatted) => {
@@ -57,7 +57,7 @@ fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Document> {
 
 fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Printer) {
     for left in &formatted.left {
-        print.note(output, &format!("{}:{}: {}; it is left as it is", path.display(), left.line, left.what));
+        print.file_note(output, path, left.line, &format!("{}; it is left as it is", left.what));
     }
 }
 
