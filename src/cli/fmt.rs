@@ -14,7 +14,7 @@ use crate::format::{self, Formatted};
 /// The name of standard input.
 const STDIN: &str = "-";
 
-/// Most bytes of standard input: as of a file, and one more to see that there are too many.
+/// More bytes than a file may have; of standard input as many are read, to see that there are too many.
 const MOST: u64 = (1 << 20) + 1;
 
 /// Formats all files; one that can't be formatted does not keep the others from it.
@@ -36,6 +36,11 @@ fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
     match format::format(text) {
         Err(error) => {
             print.file_error(speech.output, path, &format!("{}: {}", path.display(), error.words()));
+            Exit::Broken
+        }
+        Ok(formatted) if formatted.text.len() as u64 >= MOST => {
+            let message = "formatted it would be larger than 1 MiB, which no job file may be; it is as it was";
+            print.file_error(speech.output, path, &format!("{}: {message}", path.display()));
             Exit::Broken
         }
         Ok(formatted) => {
