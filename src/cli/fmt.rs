@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::FmtArgs;
 use super::exit::Exit;
-use super::load::{STDIN, standard_input};
+use super::load::{MOST, STDIN, standard_input};
 use super::print::Printer;
 use super::rewrite::Rewrite;
 use crate::diagnostic::{self, Diagnostics, Format};
@@ -30,6 +30,11 @@ fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
     match format::format(text) {
         Err(error) => {
             print.file_error(speech.output, path, &format!("{}: {}", path.display(), error.words()));
+            Exit::Broken
+        }
+        Ok(formatted) if formatted.text.len() as u64 >= MOST => {
+            let message = "formatted it would be larger than 1 MiB, which no job file may be; it is as it was";
+            print.file_error(speech.output, path, &format!("{}: {message}", path.display()));
             Exit::Broken
         }
         Ok(formatted) => {

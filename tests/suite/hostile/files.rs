@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::{JOB, bounded, told};
+use super::{JOB, LARGEST, bounded, header, numbered, told};
 use crate::support::Job;
 
 /// The most that a job may hold, of all at once.
@@ -30,6 +30,22 @@ fn as_much_as_a_job_may_hold_is_checked_and_planned() {
     for words in ["plan job.toml", "plan --curl job.toml", "fmt --check job.toml", "migrate --check job.toml"] {
         let done = bounded(words, &job, words);
         assert!(matches!(done.code, Some(0 | 1)), "{words}: {:?}\n{:.2000}", done.code, done.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_all_different_is_formatted_and_its_difference_shown() {
+    let pairs = numbered(&format!("{JOB}[endpoints.a.headers]\n"), header, "");
+    let list = numbered(&format!("{JOB}[vars]\nb=[\n"), |n| format!(" {n},\n"), "]\n");
+    let grown = bounded("pairs that grow", &Job::new(&pairs), "fmt job.toml").expect_code(3);
+    assert!(grown.stderr.contains("formatted it would be larger than 1 MiB"), "{}", grown.stderr);
+    let room = pairs[..LARGEST / 4 * 3].rfind('\n').map_or(&pairs[..], |end| &pairs[..=end]);
+    for (name, text) in [("pairs", room), ("a list", &list[..])] {
+        let job = Job::new(text);
+        let done = bounded(&format!("the difference of {name}"), &job, "fmt --check job.toml");
+        assert_eq!(done.code, Some(1), "{:.2000}", done.stderr);
+        bounded(&format!("{name}, formatted"), &job, "fmt job.toml").expect_code(0);
+        bounded(&format!("{name}, formatted again"), &job, "fmt --check job.toml").expect_code(0);
     }
 }
 
