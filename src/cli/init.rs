@@ -224,7 +224,7 @@ fn header(path: &Path) -> Result<Vec<String>, String> {
 fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) {
     match args.speech.output {
         Format::Json => {
-            let variables: Vec<&str> = draft.secrets.iter().map(|(_, variable)| variable.as_str()).collect();
+            let variables: Vec<&str> = draft.secrets.iter().map(|(_, variable)| variable).collect();
             let job = args.job.display().to_string();
             let told = json!({ "file": job, "schema": draft.schema, "notes": draft.notes, "secrets": variables });
             print.out(&told.to_string());
