@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::MigrateArgs;
 use super::exit::Exit;
-use super::print::Printer;
+use super::print::{self, Printer};
 use super::rewrite::Rewrite;
 use crate::diagnostic::{self, Diagnostics, Format};
 use crate::document::Document;
@@ -66,15 +66,20 @@ fn report(path: &Path, migrated: &Migrated, output: Format) -> String {
         let changes = migrated.changes.iter().map(object).collect::<Vec<_>>();
         return json!({ "file": shown, "from": migrated.from, "to": CURRENT, "changes": changes }).to_string();
     }
+    if output == Format::Github {
+        let lines = |told: &Told| told.line.map(|line| (line, line));
+        let notices = migrated.changes.iter().map(|told| print::github_at("notice", &shown, lines(told), &words(told)));
+        return notices.collect::<Vec<_>>().join("\n");
+    }
     let start = format!("{shown}: version {} to {CURRENT}", migrated.from);
-    let lines = migrated.changes.iter().map(|told| format!("  {shown}{}", words(told)));
+    let line = |told: &Told| told.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let lines = migrated.changes.iter().map(|told| format!("  {shown}{}: {}", line(told), words(told)));
     std::iter::once(start).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-fn words(Told { change, line, what }: &Told) -> String {
-    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+fn words(Told { change, what, .. }: &Told) -> String {
     let to = change.to.as_ref().map_or("taken out".to_owned(), |to| format!("now `{to}`"));
-    format!("{line}: `{}`: {to} ({what})", change.from)
+    format!("`{}`: {to} ({what})", change.from)
 }
 
 fn object(Told { change, line, what }: &Told) -> serde_json::Value {
@@ -101,6 +106,10 @@ mod tests {
         let wanted = "job.toml: version 0 to 1\n  job.toml:3: `retry.tries`: now `retry.attempts` (why)\n  \
                       job.toml: `retry.tries`: taken out (why)";
         assert_eq!(text, wanted);
+        let github = report(Path::new("job.toml"), &migrated, Format::Github);
+        let wanted = "::notice file=job.toml,line=3,endLine=3::`retry.tries`: now `retry.attempts` (why)\n\
+                      ::notice file=job.toml::`retry.tries`: taken out (why)";
+        assert_eq!(github, wanted);
         let json: serde_json::Value =
             serde_json::from_str(&report(Path::new("job.toml"), &migrated, Format::Json)).unwrap();
         assert_eq!(json["changes"][0], json!({"line": 3, "from": "retry.tries", "to": "retry.attempts", "why": "why"}));

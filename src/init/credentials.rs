@@ -6,31 +6,7 @@
 use super::rows::Rows;
 use super::{Secrets, sensitive, spans};
 use crate::openapi::{Kind, Operation, Shape};
-
-/// Names of what proves who asks, their parts in small letters.
-const CREDENTIALS: &[&str] = &[
-    "access_key",
-    "access_token",
-    "api_key",
-    "api_secret",
-    "api_token",
-    "apikey",
-    "app_secret",
-    "auth_key",
-    "auth_token",
-    "authorization",
-    "bearer_token",
-    "client_secret",
-    "secret_key",
-    "subscription_key",
-    "token",
-];
-
-/// Further names of secrets that a server gives out.
-const GIVEN: &[&str] = &["id_token", "private_key", "refresh_token", "secret", "session_token"];
-
-/// Last parts of the names of passwords.
-const PASSWORDS: &[&str] = &["password", "passwd", "pwd", "pass", "passphrase", "passcode"];
+use crate::secret::names::{Told, told};
 
 /// Who logs in.
 const USERS: &[&str] = &["user", "username", "user_name", "login", "email", "client_id"];
@@ -124,25 +100,29 @@ impl<'d> Values<'d> {
             let is_user = self.is_login && USERS.contains(&sensitive::name(name).as_str());
             return if is_user && is_text { Owner::Job } else { Owner::Nobody };
         }
-        let is_of_job = self.is_login || CREDENTIALS.contains(&sensitive::name(name).as_str());
+        let is_of_job = self.is_login || is_of_caller(name);
         if is_of_job && is_text { Owner::Job } else { Owner::Row }
     }
 }
 
+/// Whether a name is that of what a caller proves itself with; passwords are those of users as well.
+fn is_of_caller(name: &str) -> bool {
+    let plain = sensitive::name(name);
+    ["token", "client_secret"].contains(&plain.as_str()) || (told(name) == Told::Surely && plain != "secret")
+}
+
 /// Whether a value is a secret by its name or by what the document says of it.
 pub(super) fn is_secret(name: &str, shape: &Shape) -> bool {
-    sensitive::is_sensitive(name) || is_password(name) || shape.format.as_deref() == Some("password")
+    sensitive::is_sensitive(name) || has_password(shape)
 }
 
 /// Whether a value of a reply is one that proves who asks.
 pub(super) fn is_given(name: &str, shape: &Shape) -> bool {
-    let plain = sensitive::name(name);
-    let is_known = [CREDENTIALS, GIVEN].iter().any(|names| names.contains(&plain.as_str()));
-    is_known || is_password(name) || shape.format.as_deref() == Some("password")
+    told(name) >= Told::Token || has_password(shape)
 }
 
-fn is_password(name: &str) -> bool {
-    sensitive::name(name).rsplit('_').next().is_some_and(|last| PASSWORDS.contains(&last))
+fn has_password(shape: &Shape) -> bool {
+    shape.format.as_deref() == Some("password")
 }
 
 /// Whether an operation is asked to let one in.
