@@ -29,6 +29,9 @@ const LONGEST_COMMAND: u64 = 1 << 20;
 /// Most bytes of an OpenAPI document; those of the largest clouds have about 40 MB.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
 
+/// Most operations that are listed.
+const MOST_LISTED: usize = 1_000;
+
 /// Writes a job.
 pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
     // A link is there too that leads nowhere.
@@ -146,8 +149,9 @@ fn operation(path: &Path, named: Option<&str>, print: &mut Printer) -> Result<Op
     let api = Api::read(&document(path).map_err(wrong)?).map_err(wrong)?;
     api.operation(named).map_err(|NotTaken { message, known }| {
         let wide = known.iter().map(|listed| listed.place().chars().count()).max().unwrap_or_default().min(50);
-        known.iter().for_each(|listed| print.out(&shown(listed, wide)));
-        wrong(message)
+        known.iter().take(MOST_LISTED).for_each(|listed| print.out(&shown(listed, wide)));
+        let more = known.len().saturating_sub(MOST_LISTED);
+        wrong(if more > 0 { format!("{message} ({more} more are not listed)") } else { message })
     })
 }
 
@@ -162,6 +166,9 @@ fn shown(listed: &Listed, wide: usize) -> String {
 fn document(path: &Path) -> Result<String, String> {
     if path == Path::new("-") {
         return standard_input(LONGEST_DOCUMENT);
+    }
+    if path.to_str().is_some_and(|path| path.starts_with("https://") || path.starts_with("http://")) {
+        return Err("it is no file; fetch it first: `curl URL | paceline init --from-openapi - ..`".to_owned());
     }
     let mut text = String::new();
     let file = fs::File::open(path).map_err(|error| format!("can't be read: {error}"))?;

@@ -78,6 +78,8 @@ pub struct Draft {
     pub output: String,
     /// Secrets that it reads.
     pub secrets: Secrets,
+    /// The only column that an operation takes, if it takes one.
+    pub sole: Option<String>,
     /// Comments at the top.
     pub notes: Vec<String>,
     /// The schema's place, for editors.
@@ -102,6 +104,7 @@ impl Default for Draft {
             columns: Vec::new(),
             output: "out/records.csv".to_owned(),
             secrets: Secrets::default(),
+            sole: None,
             notes: Vec::new(),
             schema: "job.schema.json".to_owned(),
             base: None,
@@ -162,9 +165,22 @@ impl Draft {
             }
             None => {}
         }
+        self.take_sole(&columns);
         self.apart(&columns);
         self.input = Input::File(path.to_owned());
         self.columns = columns;
+    }
+
+    /// The column that an operation takes is the one that names a row, where a file calls it otherwise.
+    fn take_sole(&mut self, columns: &[String]) {
+        let Some(sole) = self.sole.take_if(|sole| !columns.contains(sole)) else { return };
+        let Some(key) = key_column(columns) else { return };
+        let [from, to] = [sole.as_str(), key].map(|column| column_template(column).trim_end_matches("}}").to_owned());
+        self.url = self.url.replace(&from, &to);
+        for (_, value, _) in &mut self.keys {
+            *value = value.replace(&from, &to);
+        }
+        self.notes.push(format!("{} is taken from the column {}", sole.escape_debug(), key.escape_debug()));
     }
 
     /// Columns of the record that have the name of one of the input get out of its way.

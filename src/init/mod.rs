@@ -4,11 +4,14 @@
 //! Makes texts and writes no file. Must never put a secret's value into a text: it becomes the name of a
 //! variable of the environment.
 
+mod credentials;
 mod curl;
 mod curl_body;
 mod draft;
 mod openapi;
 mod openapi_body;
+#[cfg(test)]
+mod openapi_tests;
 mod pages;
 mod rows;
 mod secrets;

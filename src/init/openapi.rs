@@ -1,9 +1,11 @@
 //! A job from an operation of an OpenAPI document: parameters and body become columns of the input, security schemes
 //! secrets, the reply columns of the output.
 
+use super::credentials::{self, Values};
 use super::draft::literal;
-use super::rows::{Rows, harmless};
-use super::{Draft, Input, pages, sensitive, toml};
+use super::pages::{self, Pages};
+use super::rows::{META, Rows, harmless};
+use super::{Draft, Input, toml};
 use crate::openapi::{Kind, Operation, Parameter, Place, Reply, Scheme, Shape, Spot};
 
 /// Most names that a comment lists.
@@ -37,8 +39,8 @@ const KEY: &str = "idempotency-key";
 struct Gathered {
     rows: Rows,
     cookies: Vec<String>,
-    /// Names that an `auth` speaks for.
-    proved: Vec<String>,
+    /// Names that an `auth` speaks for, each in its place, in small letters.
+    proved: Vec<(Spot, String)>,
 }
 
 impl Draft {
@@ -46,15 +48,16 @@ impl Draft {
     pub fn call(&mut self, operation: &Operation) {
         let mut gathered = Gathered::default();
         self.method.clone_from(&operation.method);
-        let url = url(operation, &mut gathered.rows);
+        let url = url(operation, &mut Values::new(&mut self.secrets, &mut gathered.rows, operation));
         self.ask(&url);
         self.endpoint = endpoint_name(operation).unwrap_or_else(|| self.endpoint.clone());
-        self.description.clone_from(&operation.summary);
+        let is_fine = |text: &&String| crate::secret::shape::issued(text).is_none();
+        self.description = operation.summary.as_ref().filter(is_fine).cloned();
         self.notes.extend(operation.notes.iter().cloned());
         let list = list(operation);
         let pages = pages::of(operation, list.as_ref().map(|(path, item)| (path.as_str(), *item)));
         self.prove(&operation.security, &mut gathered);
-        self.parameters(operation, &pages.params, &mut gathered);
+        self.parameters(operation, &pages, &mut gathered);
         self.accept(operation.reply.as_ref());
         self.body_shape(operation, &mut gathered.rows);
         if !gathered.cookies.is_empty() {
@@ -70,9 +73,20 @@ impl Draft {
     /// One row, with a sample for each column that the request needs.
     fn rows(&mut self, rows: &Rows) {
         let written = rows.written();
+        self.sole = rows.sole().map(str::to_owned);
+        let mut keep = |value: String, comment: &str| {
+            self.keys.push(("keep".to_owned(), value, Some(comment.to_owned())));
+        };
         if written.is_none() {
-            let comment = "the row is no part of the record".to_owned();
-            self.keys.push(("keep".to_owned(), "[]".to_owned(), Some(comment)));
+            keep("[]".to_owned(), "the row is no part of the record");
+        } else if !rows.hidden().is_empty() {
+            let open: Vec<String> = rows.open().map(toml::text).collect();
+            keep(toml::list(&open), "the other columns of the input may be secrets, and get into no record");
+            let hidden = rows.hidden().iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>();
+            self.notes.push(format!(
+                "each row has {} of its own, which may be secret: keep rows in a file that nobody else reads",
+                hidden.join(", ")
+            ));
         }
         self.input = Input::Rows(written.unwrap_or_else(|| "[{ run = 1 }]".to_owned()));
     }
@@ -82,11 +96,13 @@ impl Draft {
         for scheme in schemes {
             match scheme {
                 Scheme::Key { name, place: Place::Cookie } => {
-                    let secret = self.secret(name);
+                    gathered.proved.push((Spot::Cookie, name.to_lowercase()));
+                    let secret = self.secrets.declared(name, "cookie");
                     gathered.cookies.push(format!("{}={secret}", literal(name)));
                 }
                 Scheme::Key { name, place } => {
-                    gathered.proved.push(name.to_lowercase());
+                    let spot = if *place == Place::Query { Spot::Query } else { Spot::Header };
+                    gathered.proved.push((spot, name.to_lowercase()));
                     self.key_of(name, *place, is_first);
                     is_first = false;
                 }
@@ -101,8 +117,8 @@ impl Draft {
 
     /// A key; an endpoint has one `auth`, so that a second key is a header or a parameter.
     fn key_of(&mut self, name: &str, place: Place, is_first: bool) {
-        let value = toml::text(&self.secret(name));
         let table = if place == Place::Query { "query" } else { "headers" };
+        let value = toml::text(&self.secrets.declared(name, table));
         if !is_first {
             return self.key(format!("{table}.{}", toml::key(name)), value);
         }
@@ -116,18 +132,19 @@ impl Draft {
     fn auth(&mut self, scheme: &Scheme) {
         match scheme {
             Scheme::Bearer => {
-                let token = toml::text(&self.secret("token"));
+                let token = toml::text(&self.secrets.declared("token", "auth"));
                 self.key("auth.bearer", token);
             }
             Scheme::Basic => {
-                let [user, password] = ["user", "password"].map(|name| (name.to_owned(), self.secret(name)));
+                let [user, password] =
+                    ["user", "password"].map(|name| (name.to_owned(), self.secrets.declared(name, "auth")));
                 let pairs = [user, password].map(|(name, secret)| (name, toml::text(&secret)));
                 self.key("auth.basic", toml::table(&pairs));
             }
             Scheme::ClientCredentials { token_url, scopes } => {
                 let mut pairs = vec![("token-url".to_owned(), toml::text(&literal(token_url)))];
                 for name in ["client-id", "client-secret"] {
-                    pairs.push((name.to_owned(), toml::text(&self.secret(name))));
+                    pairs.push((name.to_owned(), toml::text(&self.secrets.declared(name, "auth"))));
                 }
                 if !scopes.is_empty() {
                     pairs.push(("scope".to_owned(), toml::text(&literal(&scopes.join(" ")))));
@@ -138,22 +155,28 @@ impl Draft {
         }
     }
 
-    fn parameters(&mut self, operation: &Operation, pages: &[String], gathered: &mut Gathered) {
+    fn parameters(&mut self, operation: &Operation, pages: &Pages, gathered: &mut Gathered) {
         let mut optional = Vec::new();
         for parameter in &operation.parameters {
             let small = parameter.name.to_lowercase();
-            let is_told = gathered.proved.contains(&small)
+            let is_told = gathered.proved.contains(&(parameter.spot, small.clone()))
                 || (parameter.spot == Spot::Header && OWN.contains(&small.as_str()))
-                || (parameter.spot == Spot::Query && pages.contains(&parameter.name));
+                || (parameter.spot == Spot::Query && !parameter.required && pages.params.contains(&parameter.name));
             match parameter.spot {
                 Spot::Path => {}
                 _ if is_told => {}
-                Spot::Header if small == KEY && operation.method == "POST" => self.key(KEY, "true"),
+                Spot::Header if small == KEY && (operation.method == "POST" || parameter.required) => {
+                    self.key(KEY, "true");
+                }
                 Spot::Header if small == KEY => {}
                 Spot::Header if small.parse::<http::HeaderName>().is_err() => {}
                 Spot::Query if !parameter.required => optional.push(parameter.name.as_str()),
                 _ if !parameter.required => {}
-                Spot::Query => self.parameter("query", &parameter.name, parameter, &mut gathered.rows),
+                Spot::Query => self.query(parameter, pages, &mut gathered.rows),
+                Spot::Header if small == "cookie" => {
+                    let value = self.value(parameter, &mut gathered.rows);
+                    gathered.cookies.push(value);
+                }
                 Spot::Header => self.parameter("headers", &small, parameter, &mut gathered.rows),
                 Spot::Cookie => {
                     let value = self.value(parameter, &mut gathered.rows);
@@ -164,13 +187,26 @@ impl Draft {
         self.told("further parameters, if you want them", "query = { NAME = .. }", &optional);
     }
 
+    /// A parameter that must be given; those of pages as for the first page.
+    fn query(&mut self, parameter: &Parameter, pages: &Pages, rows: &mut Rows) {
+        let name = &parameter.name;
+        if let Some((_, first)) = pages.fixed.iter().find(|(known, _)| known == name) {
+            return self.key(format!("query.{}", toml::key(name)), first);
+        }
+        if pages.params.contains(name) {
+            let value = rows.template(name, &parameter.shape);
+            return self.key(format!("query.{}", toml::key(name)), toml::text(&value));
+        }
+        self.parameter("query", name, parameter, rows);
+    }
+
     fn parameter(&mut self, table: &str, name: &str, parameter: &Parameter, rows: &mut Rows) {
         let key = format!("{table}.{}", toml::key(name));
-        let shape = match &parameter.shape.kind {
-            Kind::List(item) => item.as_ref(),
-            _ => &parameter.shape,
-        };
-        let choices: Vec<String> = shape.choices.iter().filter_map(|choice| written(name, choice)).collect();
+        let shape = parameter.item();
+        let fine = |choice: &&serde_json::Value| choice.as_str().is_none_or(|text| harmless(name, text).is_some());
+        let is_secret = credentials::is_secret(name, shape);
+        let choices = shape.choices.iter().filter(|_| !is_secret).filter(fine);
+        let choices: Vec<String> = choices.filter_map(|choice| written(name, choice)).collect();
         match choices.as_slice() {
             [] => {
                 let value = self.value(parameter, rows);
@@ -186,14 +222,15 @@ impl Draft {
 
     /// A secret or a column of the input.
     fn value(&mut self, parameter: &Parameter, rows: &mut Rows) -> String {
-        if sensitive::is_sensitive(&parameter.name) {
-            return self.secret(&parameter.name);
-        }
-        let shape = match &parameter.shape.kind {
-            Kind::List(item) => item.as_ref(),
-            _ => &parameter.shape,
+        let place = match parameter.spot {
+            Spot::Query => "query",
+            Spot::Cookie => "cookie",
+            Spot::Header | Spot::Path => "headers",
         };
-        rows.template(&parameter.name, shape)
+        if credentials::is_secret(&parameter.name, parameter.item()) {
+            return self.secrets.declared(&parameter.name, place);
+        }
+        rows.template(&parameter.name, parameter.item())
     }
 
     /// Asks for JSON where the server could choose something else.
@@ -226,18 +263,37 @@ impl Draft {
         if item.is_scalar() {
             return self.key(format!("columns.{}", rows.column("value")), toml::text("$"));
         }
-        let scalars: Vec<&str> = item
-            .members()
-            .iter()
-            .filter(|member| member.shape.is_scalar())
-            .map(|member| member.name.as_str())
-            .filter(|name| !name.is_empty() && !name.contains(char::is_control))
-            .collect();
-        for name in scalars.iter().take(MOST_COLUMNS) {
-            self.key(format!("columns.{}", toml::key(&rows.column(name))), toml::text(&pages::path("$", name)));
+        self.columns_of(item, rows);
+    }
+
+    /// Columns of an object's values; those that prove who asks are left to who wants them in a file.
+    fn columns_of(&mut self, item: &Shape, rows: &Rows) {
+        let members = item.members().iter().filter(|member| member.shape.is_scalar() && !member.write_only);
+        let named = members.filter(|member| !member.name.is_empty() && !member.name.contains(char::is_control));
+        let (secret, open): (Vec<_>, Vec<_>) =
+            named.partition(|member| credentials::is_given(&member.name, &member.shape));
+        let [secret, open] =
+            [secret, open].map(|members| members.into_iter().map(|member| member.name.as_str()).collect::<Vec<_>>());
+        let mut used: Vec<String> = Vec::new();
+        for name in open.iter().take(MOST_COLUMNS) {
+            let mut column = rows.column(name);
+            while used.contains(&column) {
+                column += "_2";
+            }
+            self.key(format!("columns.{}", toml::key(&column)), toml::text(&pages::path("$", name)));
+            used.push(column);
         }
-        let further: Vec<&str> = scalars.into_iter().skip(MOST_COLUMNS).collect();
-        self.told("further values of the reply", "columns.NAME = \"$.NAME\"", &further);
+        if open.is_empty() && !secret.is_empty() {
+            let comment = Some("without body, which holds secrets".to_owned());
+            let others = META.iter().filter(|name| **name != "body").map(|name| toml::text(name));
+            self.keys.push(("meta".to_owned(), toml::list(&others.collect::<Vec<_>>()), comment));
+        }
+        self.told(
+            "further values of the reply",
+            "columns.NAME = \"$.NAME\"",
+            open.get(MOST_COLUMNS..).unwrap_or_default(),
+        );
+        self.told("secrets of the reply, left out of the records", "columns.NAME = \"$.NAME\"", &secret);
     }
 
     /// Names that were left out, in a comment.
@@ -273,16 +329,21 @@ fn list(operation: &Operation) -> Option<(String, &Shape)> {
             _ => None,
         })
         .collect();
+    // What has an id is a record itself, and its lists are a part of it.
+    let last = operation.path.rsplit('/').next().and_then(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let is_id = |name: &str| name == "id" || last == Some(name);
+    if members.iter().any(|member| member.shape.is_scalar() && is_id(&member.name)) {
+        return None;
+    }
     let known = LISTS.iter().find_map(|known| lists.iter().find(|(name, _)| name == known));
-    let has_id = members.iter().any(|member| member.name == "id");
-    let only = lists.first().filter(|_| lists.len() == 1 && !has_id);
+    let only = lists.first().filter(|_| lists.len() == 1);
     known.or(only).map(|(name, item)| (format!("{}[*]", pages::path("$", name)), *item))
 }
 
-/// Server and path, with columns in the place of parameters.
-fn url(operation: &Operation, rows: &mut Rows) -> String {
+/// Server and path, with columns and secrets in the place of parameters.
+fn url(operation: &Operation, values: &mut Values<'_>) -> String {
     let mut url = literal(&plain(&operation.server));
-    let mut rest = operation.path.split('#').next().unwrap_or_default();
+    let mut rest = operation.path.split(['#', '?']).next().unwrap_or_default();
     if !rest.starts_with('/') {
         url.push('/');
     }
@@ -291,8 +352,8 @@ fn url(operation: &Operation, rows: &mut Rows) -> String {
         url += &literal(&plain(before));
         let parameter = operation.parameters.iter().find(|known| known.spot == Spot::Path && known.name == name);
         url += &match parameter {
-            Some(parameter) => rows.template(name, &parameter.shape),
-            None => rows.template(name.trim(), &Shape::text()),
+            Some(parameter) => literal(&plain(&parameter.before)) + &values.in_path(before, name, &parameter.shape),
+            None => values.in_path(before, name.trim(), &Shape::text()),
         };
         rest = behind;
     }

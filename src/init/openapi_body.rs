@@ -1,5 +1,6 @@
 //! The body of an operation, with columns of the input in the place of its values.
 
+use super::credentials::Values;
 use super::draft::literal;
 use super::openapi::written;
 use super::rows::Rows;
@@ -23,16 +24,17 @@ impl Draft {
             return;
         }
         let media = body.media.as_str();
+        let mut values = Values::new(&mut self.secrets, rows, operation);
         let (key, value) = match media {
-            "application/x-www-form-urlencoded" => ("form", toml::table(&form("", &body.shape, rows))),
-            media if media.starts_with("multipart/") => ("multipart", parts(&body.shape, rows)),
+            "application/x-www-form-urlencoded" => ("form", toml::table(&form("", &body.shape, &mut values))),
+            media if media.starts_with("multipart/") => ("multipart", parts(&body.shape, &mut values)),
             media if media == "application/json" || media == "*/*" || media.ends_with("+json") => {
-                ("json", json("", &body.shape, rows))
+                ("json", json("", "", &body.shape, &mut values))
             }
             media if media.starts_with("text/") || media.ends_with("xml") => {
-                ("body", toml::text(&rows.template("text", &Shape::text())))
+                ("body", toml::text(&values.rows.template("text", &Shape::text())))
             }
-            _ => ("body-file", toml::text(&rows.template("file", &Shape::file()))),
+            _ => ("body-file", toml::text(&values.rows.template("file", &Shape::file()))),
         };
         if value == "{}" && key != "json" {
             self.notes.push("the body is left out: the document does not say what it holds".to_owned());
@@ -52,7 +54,12 @@ impl Draft {
 
 /// The members that a request is made of: what must be there; else what an example has; else the first scalars.
 fn chosen(shape: &Shape) -> Vec<&Property> {
-    let members: Vec<&Property> = shape.members().iter().filter(|member| !member.read_only).collect();
+    // Names that are templates would mean something else, and empty ones no API has.
+    let is_name = |name: &str| {
+        !name.is_empty() && !name.contains(char::is_control) && !["{{", "{%", "{#"].iter().any(|tag| name.contains(tag))
+    };
+    let all = shape.members().iter();
+    let members: Vec<&Property> = all.filter(|member| !member.read_only && is_name(&member.name)).collect();
     let required: Vec<&Property> = members.iter().filter(|member| member.required).copied().collect();
     if !required.is_empty() {
         return required;
@@ -71,52 +78,58 @@ fn joined(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}_{name}") }
 }
 
-/// A JSON value as TOML.
-fn json(name: &str, shape: &Shape, rows: &mut Rows) -> String {
+/// A JSON value as TOML: `column` says where it stands, `name` what it is called there.
+fn json(column: &str, name: &str, shape: &Shape, values: &mut Values<'_>) -> String {
     let fixed = || shape.sample.as_ref().and_then(|sample| written(name, sample));
     match &shape.kind {
-        _ if rows.len() >= MOST_CELLS => fixed().unwrap_or_else(|| "{}".to_owned()),
+        _ if values.rows.len() >= MOST_CELLS => fixed().unwrap_or_else(|| "{}".to_owned()),
         Kind::Object(_) => {
             let pairs: Vec<_> = chosen(shape)
                 .into_iter()
-                .map(|member| (member.name.clone(), json(&joined(name, &member.name), &member.shape, rows)))
+                .map(|member| {
+                    let column = joined(column, &member.name);
+                    (member.name.clone(), json(&column, &member.name, &member.shape, values))
+                })
                 .collect();
             toml::table(&pairs)
         }
-        Kind::List(item) => toml::list(&[json(name, item, rows)]),
+        Kind::List(item) => toml::list(&[json(column, name, item, values)]),
         Kind::Any => fixed().unwrap_or_else(|| "{}".to_owned()),
         _ if shape.choices.len() == 1 => fixed().unwrap_or_else(|| "{}".to_owned()),
-        _ => toml::text(&rows.typed(name, shape)),
+        _ => toml::text(&values.typed(column, name, shape)),
     }
 }
 
 /// Fields of a form; members of objects in it stand in brackets.
-fn form(name: &str, shape: &Shape, rows: &mut Rows) -> Vec<(String, String)> {
+fn form(name: &str, shape: &Shape, values: &mut Values<'_>) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for member in chosen(shape) {
-        if rows.len() >= MOST_CELLS {
+        if values.rows.len() >= MOST_CELLS {
             break;
         }
         let field = if name.is_empty() { member.name.clone() } else { format!("{name}[{}]", member.name) };
         let column = field.replace('[', "_").replace(']', "");
         match &member.shape.kind {
-            Kind::Object(_) => pairs.extend(form(&field, &member.shape, rows)),
-            Kind::List(item) => pairs.push((field, toml::list(&[toml::text(&rows.template(&column, item))]))),
-            _ => pairs.push((field, toml::text(&rows.template(&column, &member.shape)))),
+            Kind::Object(_) => pairs.extend(form(&field, &member.shape, values)),
+            Kind::List(item) => {
+                let value = values.template(&column, &member.name, item);
+                pairs.push((field, toml::list(&[toml::text(&value)])));
+            }
+            _ => pairs.push((field, toml::text(&values.template(&column, &member.name, &member.shape)))),
         }
     }
     pairs
 }
 
 /// Parts: files by their names, everything else as text.
-fn parts(shape: &Shape, rows: &mut Rows) -> String {
+fn parts(shape: &Shape, values: &mut Values<'_>) -> String {
     let mut pairs = Vec::new();
     for member in chosen(shape) {
         let (item, is_list) = match &member.shape.kind {
             Kind::List(item) => (item.as_ref(), true),
             _ => (&member.shape, false),
         };
-        let template = toml::text(&rows.template(&member.name, item));
+        let template = toml::text(&values.template(&member.name, &member.name, item));
         let part = match item.kind {
             Kind::File => toml::table(&[("path".to_owned(), template)]),
             _ => template,

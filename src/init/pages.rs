@@ -40,6 +40,8 @@ const SIZE: u64 = 100;
 pub(super) struct Pages {
     /// Parameters that pages are asked for with.
     pub params: Vec<String>,
+    /// Of these, what must be given whatever is guessed, with the values of a first page.
+    pub fixed: Vec<(String, String)>,
     /// Comments.
     pub hints: Vec<String>,
 }
@@ -75,12 +77,25 @@ pub(super) fn of(operation: &Operation, list: Option<(&str, &Shape)>) -> Pages {
     };
     let Some((kind, pairs)) = written else { return Pages::default() };
     let pairs: Vec<(String, String)> = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let of_page = [cursor, offset, number, size].into_iter().flatten();
+    let lines: Vec<String> = of_page
+        .clone()
+        .filter(|known| known.required)
+        .map(|known| format!("query.{}", toml::key(&known.name)))
+        .collect();
+    let also = if lines.is_empty() { String::new() } else { format!(", and take {} out", lines.join(", ")) };
     let hints = vec![
-        "the list has pages, as it seems; take the # away before the next line to walk them all:".to_owned(),
+        format!("the list has pages, as it seems; take the # away before the next line to walk them all{also}:"),
         format!("paginate.{kind} = {}", toml::table(&pairs)),
     ];
-    let params = [cursor, offset, number, size].into_iter().flatten().map(|known| known.name.clone()).collect();
-    Pages { params, hints }
+    let params = of_page.map(|known| known.name.clone()).collect();
+    let firsts = [(offset, 0), (number, 1), (size, most(size))];
+    let fixed = firsts.into_iter().filter_map(|(known, first)| {
+        let known = known.filter(|known| known.required)?;
+        let given = known.shape.sample.as_ref().and_then(serde_json::Value::as_u64);
+        Some((known.name.clone(), given.unwrap_or(first).to_string()))
+    });
+    Pages { params, fixed: fixed.collect(), hints }
 }
 
 fn most(size: Option<&Parameter>) -> u64 {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::draft::column_template;
+use super::spans::pairs::SCHEMES;
 use super::{sensitive, toml};
 use crate::openapi::{Kind, Shape};
 use crate::secret::shape as secret;
@@ -17,6 +18,8 @@ const LONGEST: usize = 80;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     cells: Vec<Cell>,
+    /// Columns that no record may hold.
+    hidden: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,6 +53,32 @@ impl Rows {
         template.strip_suffix(" }}").map_or(template.clone(), |begin| format!("{begin}{filter} }}}}"))
     }
 
+    /// Keeps a column out of the records.
+    pub(super) fn hide(&mut self, name: &str, shape: &Shape) {
+        let name = self.cell(name, shape);
+        if !self.hidden.contains(&name) {
+            self.hidden.push(name);
+        }
+    }
+
+    /// Columns that no record may hold.
+    pub(super) fn hidden(&self) -> &[String] {
+        &self.hidden
+    }
+
+    /// The others.
+    pub(super) fn open(&self) -> impl Iterator<Item = &str> {
+        self.cells.iter().map(|cell| cell.name.as_str()).filter(|name| !self.hidden.iter().any(|hidden| hidden == name))
+    }
+
+    /// The only column, if there is one.
+    pub(super) fn sole(&self) -> Option<&str> {
+        match self.cells.as_slice() {
+            [only] if self.hidden.is_empty() => Some(&only.name),
+            _ => None,
+        }
+    }
+
     /// The column of this name, or one by it where another kind of value has the name.
     fn cell(&mut self, name: &str, shape: &Shape) -> String {
         let mut name = name.trim_end_matches("[]").to_owned();
@@ -76,9 +105,9 @@ impl Rows {
         if is_taken { format!("reply_{name}") } else { name.to_owned() }
     }
 
-    /// The first column as a template.
+    /// The first column that a file may be named by, as a template.
     pub(super) fn first(&self) -> Option<String> {
-        self.cells.first().map(|cell| column_template(&cell.name))
+        self.open().next().map(column_template)
     }
 
     /// All of them as a list of one row, TOML.
@@ -106,7 +135,10 @@ fn sample(name: &str, shape: &Shape) -> String {
 /// A text that may stand in a job as a sample; `None`: it may be a secret, is long, or is no plain text.
 pub(super) fn harmless<'t>(name: &str, text: &'t str) -> Option<&'t str> {
     let is_plain = !text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control);
-    let is_secret = sensitive::is_sensitive(name) || secret::issued(text).is_some();
+    let is_proof = text.split_once(' ').is_some_and(|(scheme, proof)| {
+        SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) && !proof.trim().contains(' ')
+    });
+    let is_secret = is_proof || sensitive::is_sensitive(name) || secret::issued(text).is_some();
     (is_plain && !is_secret && !text.contains("{{") && !text.contains("{%")).then_some(text)
 }
 

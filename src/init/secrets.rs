@@ -70,6 +70,11 @@ impl Secrets {
         self.of(hint, None, Identity::Called(hint.to_owned()))
     }
 
+    /// The template of a secret that a document calls so at one of its places; those of two places are two.
+    pub(super) fn declared(&mut self, hint: &str, place: &str) -> String {
+        self.of(hint, None, Identity::Called(format!("{place}: {hint}")))
+    }
+
     /// The first place in a text of a value that is known: before it, its template, and behind it.
     pub(super) fn known_in<'t>(&self, text: &'t str) -> Option<(&'t str, String, &'t str)> {
         let found = |kept: &Kept| {

@@ -35,6 +35,11 @@ impl Draft {
 
     /// A text without what is known to be a secret from elsewhere.
     fn without_known(&mut self, mut text: &str, template: &mut String) {
+        // It goes on behind what else is known in the text, and what stands around it is no loss.
+        if shape::is_private_key(text) {
+            template.push_str(&self.secrets.of_value("private-key", text));
+            return;
+        }
         while let Some((before, secret, behind)) = self.secrets.known_in(text) {
             self.without_tokens(before, template);
             template.push_str(&secret);
@@ -50,13 +55,15 @@ impl Draft {
             return;
         }
         let is_apart = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-        let words: Vec<&str> = text.split_inclusive(is_apart).collect();
-        if !words.iter().any(|word| shape::issued(word).is_some()) {
-            template.push_str(&self.secrets.of_value("private-key", text));
+        let words = || text.split_inclusive(is_apart);
+        // What is still a secret without them is no matter of a word, such as the address of a hook.
+        let rest: String = words().filter(|word| shape::issued(word).is_none()).collect();
+        if shape::issued(&rest).is_some() {
+            template.push_str(&self.secrets.of_value("secret", text));
             return;
         }
         let mut plain = String::new();
-        for word in words {
+        for word in words() {
             if shape::issued(word).is_none() {
                 plain.push_str(word);
                 continue;

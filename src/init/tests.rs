@@ -75,6 +75,9 @@ fn tokens_are_known_by_their_form_wherever_they_stand() {
     }
     let key = "curl https://h/ -d $'-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----'";
     assert!(!made(key).contains("hush"), "{}", made(key));
+    let both =
+        format!("curl https://h/ -d '{{\"note\": \"{token} -----BEGIN PRIVATE KEY----- hush\"}}' -H 'X-B: {token}'");
+    assert!(!made(&both).contains("hush") && !made(&both).contains("ghp_"), "{}", made(&both));
 }
 
 #[test]

@@ -5,8 +5,10 @@
 //! without end: references, schemas and aliases of YAML are followed only so far.
 
 mod operation;
+mod parameter;
 mod pointer;
 mod security;
+mod server;
 mod shape;
 mod swagger;
 #[cfg(test)]
@@ -23,9 +25,6 @@ pub use shape::{Kind, Property, Shape};
 
 /// Methods that a path may have.
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
-
-/// Most operations that are listed.
-const MOST_LISTED: usize = 1_000;
 
 /// A document.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +69,9 @@ impl Api {
     /// In words: what can't be read, and where.
     pub fn read(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let root: Value = if text.trim_start().starts_with('{') {
+        // YAML has braces as well, and names in them without quotes.
+        let is_json = text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']));
+        let root: Value = if is_json {
             serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?
         } else {
             yaml::read(text).map_err(|why| format!("it is no YAML: {why}"))?
@@ -108,7 +109,7 @@ impl Api {
                 })
             })
         });
-        listed.take(MOST_LISTED).collect()
+        listed.collect()
     }
 
     /// The operation of this id, or of this method and path; the only one, if none is named.

@@ -1,13 +1,16 @@
 //! An operation: where it is, what it takes, and what comes back.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::security::{self, Scheme};
+use super::server::{self, Server};
 use super::shape::Shape;
-use super::{Api, Listed, one_line, pointer, swagger};
+use super::{Api, Kind, Listed, one_line, parameter, pointer, swagger};
 
-/// Stands for the host that a document does not name.
-const NO_HOST: &str = "https://api.example.com";
+/// Most parameters of an operation; more are nobody's who writes a job.
+const MOST_PARAMETERS: usize = 1_000;
 
 /// What an operation is asked with, and what it replies.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +59,21 @@ pub struct Parameter {
     pub spot: Spot,
     /// Whether it must be given.
     pub required: bool,
+    /// What stands before its value in a path that is written in another style.
+    pub before: String,
     /// Its value.
     pub shape: Shape,
+}
+
+impl Parameter {
+    /// What one value of it looks like.
+    #[must_use]
+    pub fn item(&self) -> &Shape {
+        match &self.shape.kind {
+            Kind::List(item) => item,
+            _ => &self.shape,
+        }
+    }
 }
 
 /// What is sent.
@@ -89,21 +105,29 @@ pub(super) fn of(api: &Api, listed: &Listed) -> Result<Operation, String> {
     let operation = &item[listed.method.to_lowercase()];
     let mut notes = Vec::new();
     let written = parameters(root, item, operation, &mut notes);
-    let server = server(api, item, operation, &mut notes)?;
+    let Server { url: server, has_user, query } = server::of(api, item, operation, &mut notes)?;
     let body = if api.is_swagger() {
         swagger::body(root, operation, &written)
     } else {
         operation.get("requestBody").and_then(|body| body_of(root, body, &mut notes))
     };
+    let mut security = security::of(api, operation, &server, &mut notes);
+    if has_user && security.is_empty() {
+        security.push(Scheme::Basic);
+    }
+    let mut parameters = parameter::of_server(query);
+    let own = written.iter().flat_map(|written| parameter::of(root, written, &mut notes));
+    parameters.extend(own.collect::<Vec<_>>());
+    parameter::keep_first(&mut parameters);
     Ok(Operation {
         id: listed.id.clone(),
         method: listed.method.clone(),
         path: listed.path.clone(),
         summary: listed.summary.clone(),
-        parameters: written.iter().filter_map(|parameter| self::parameter(root, parameter)).collect(),
+        parameters,
         body,
-        security: security::of(api, operation, &server, &mut notes),
-        reply: reply(api, operation),
+        security,
+        reply: reply(api, operation, &mut notes),
         server,
         notes,
     })
@@ -112,33 +136,21 @@ pub(super) fn of(api: &Api, listed: &Listed) -> Result<Operation, String> {
 /// Parameters of the operation, then those of its path that it does not name itself.
 fn parameters<'v>(root: &'v Value, item: &'v Value, operation: &'v Value, notes: &mut Vec<String>) -> Vec<&'v Value> {
     let mut found: Vec<&Value> = Vec::new();
+    let mut names = BTreeSet::new();
     let all = [operation, item].into_iter().filter_map(|of| of["parameters"].as_array()).flatten();
     for parameter in all.map(|parameter| pointer::followed(root, parameter)) {
         if let Some(reference) = pointer::lost(parameter) {
             notes.push(lost("a parameter", reference));
-        } else if !found.iter().any(|known| known["name"] == parameter["name"] && known["in"] == parameter["in"]) {
+        } else if names.insert((parameter["name"].as_str(), parameter["in"].as_str())) {
             found.push(parameter);
+        }
+        if found.len() > MOST_PARAMETERS {
+            found.pop();
+            notes.push(format!("the operation has more than {MOST_PARAMETERS} parameters; the rest is left out"));
+            break;
         }
     }
     found
-}
-
-fn parameter(root: &Value, written: &Value) -> Option<Parameter> {
-    let spot = match written["in"].as_str()? {
-        "path" => Spot::Path,
-        "query" => Spot::Query,
-        "header" => Spot::Header,
-        "cookie" => Spot::Cookie,
-        _ => return None,
-    };
-    // Of Swagger 2.0, the parameter is the schema itself.
-    let schema = written.get("schema").or_else(|| Some(&content(written)?.1["schema"])).unwrap_or(written);
-    let mut shape = Shape::of(root, schema);
-    if let Some(example) = example(root, written) {
-        shape = shape.sampled(example);
-    }
-    let name = written["name"].as_str()?.to_owned();
-    Some(Parameter { name, spot, required: spot == Spot::Path || written["required"] == true, shape })
 }
 
 /// `example`, or the first of `examples`.
@@ -179,21 +191,22 @@ fn body_of(root: &Value, body: &Value, notes: &mut Vec<String>) -> Option<Body> 
 fn shape(root: &Value, content: &Value) -> Shape {
     let example = example(root, content);
     match (content.get("schema").map(|schema| Shape::of(root, schema)), example) {
-        (Some(shape), Some(example)) if shape.kind != super::Kind::Any => shape.sampled(example),
+        (Some(shape), Some(example)) if shape.kind != Kind::Any => shape.sampled(example),
         (_, Some(example)) => Shape::of_value(example),
         (shape, None) => shape.unwrap_or_else(|| Shape::of(root, &Value::Null)),
     }
 }
 
-/// The first reply of a success that has a content.
-fn reply(api: &Api, operation: &Value) -> Option<Reply> {
+/// The first reply of a success that has a content; `default` is that of errors where a success is named.
+fn reply(api: &Api, operation: &Value, notes: &mut Vec<String>) -> Option<Reply> {
     let root = &api.root;
     let all = operation["responses"].as_object()?;
     let mut good: Vec<&String> = all.keys().filter(|status| status.starts_with('2')).collect();
     good.sort();
-    let fallback = all.keys().find(|status| *status == "default");
+    let fallback = all.keys().find(|status| *status == "default" && good.is_empty());
     good.into_iter().chain(fallback).find_map(|status| {
         let response = pointer::followed(root, &all[status.as_str()]);
+        notes.extend(pointer::lost(response).map(|reference| lost("the reply", reference)));
         let has_links = response["headers"]
             .as_object()
             .is_some_and(|headers| headers.keys().any(|name| name.eq_ignore_ascii_case("link")));
@@ -204,39 +217,6 @@ fn reply(api: &Api, operation: &Value) -> Option<Reply> {
         let has_others = response["content"].as_object().is_some_and(|all| all.len() > 1);
         Some(Reply { media: bare(media).to_owned(), has_others, shape: shape(root, content), has_links })
     })
-}
-
-/// The first server of the operation, of its path, of the document.
-fn server(api: &Api, item: &Value, operation: &Value, notes: &mut Vec<String>) -> Result<String, String> {
-    let root = &api.root;
-    let written = if api.is_swagger() {
-        swagger::server(root)
-    } else {
-        let first = [operation, item, root].into_iter().find_map(|of| of["servers"].as_array()?.first());
-        first.map(filled).unwrap_or_default()
-    };
-    let written = written.trim_end_matches('/');
-    let has_host = written.split_once("://").is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'));
-    if has_host && !written.starts_with("http://") && !written.starts_with("https://") {
-        return Err(format!("its server is {}, and only http:// and https:// can be asked", written.escape_debug()));
-    }
-    if has_host {
-        return Ok(written.to_owned());
-    }
-    notes.push(format!("the document names no host: write it in the place of {NO_HOST}"));
-    let path = written.split_once("://").map_or(written, |(_, path)| path).trim_start_matches("./");
-    let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
-    Ok(format!("{NO_HOST}{slash}{path}"))
-}
-
-/// The URL of a server, its variables at their defaults.
-fn filled(server: &Value) -> String {
-    let mut url = server["url"].as_str().unwrap_or_default().to_owned();
-    for (name, variable) in server["variables"].as_object().into_iter().flatten() {
-        let value = variable["default"].as_str().or_else(|| variable.pointer("/enum/0")?.as_str()).unwrap_or(name);
-        url = url.replace(&format!("{{{name}}}"), value);
-    }
-    url.replace(['{', '}'], "")
 }
 
 /// What to say of a reference that leads out of the document.

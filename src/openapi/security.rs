@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::server::without_user;
 use super::{Api, pointer};
+use crate::secret::shape;
 
 /// Where a key stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +47,10 @@ pub(super) fn of(api: &Api, operation: &Value, server: &str, notes: &mut Vec<Str
     let ways: Vec<_> = ways.as_array().into_iter().flatten().filter_map(Value::as_object).collect();
     let mut refused = Vec::new();
     for way in ways.iter().filter(|way| !way.is_empty()) {
-        let schemes: Result<Vec<Scheme>, String> =
+        let schemes: Result<Vec<Option<Scheme>>, String> =
             way.iter().map(|(name, scopes)| scheme(api, name, scopes, server, notes)).collect();
         match schemes {
-            Ok(schemes) => return schemes,
+            Ok(schemes) => return schemes.into_iter().flatten().collect(),
             Err(why) => refused.push(why),
         }
     }
@@ -59,7 +61,14 @@ pub(super) fn of(api: &Api, operation: &Value, server: &str, notes: &mut Vec<Str
     Vec::new()
 }
 
-fn scheme(api: &Api, name: &str, scopes: &Value, server: &str, notes: &mut Vec<String>) -> Result<Scheme, String> {
+/// A scheme; `None`: no header says it.
+fn scheme(
+    api: &Api,
+    name: &str,
+    scopes: &Value,
+    server: &str,
+    notes: &mut Vec<String>,
+) -> Result<Option<Scheme>, String> {
     let root = &api.root;
     let all = if api.is_swagger() { &root["securityDefinitions"] } else { &root["components"]["securitySchemes"] };
     let scheme = pointer::followed(root, &all[name]);
@@ -67,9 +76,9 @@ fn scheme(api: &Api, name: &str, scopes: &Value, server: &str, notes: &mut Vec<S
     let unknown =
         || format!("the security scheme `{}` is not known here: write its headers by hand", name.escape_debug());
     match text("type") {
-        "basic" => Ok(Scheme::Basic),
-        "http" if text("scheme").eq_ignore_ascii_case("basic") => Ok(Scheme::Basic),
-        "http" if text("scheme").eq_ignore_ascii_case("bearer") => Ok(Scheme::Bearer),
+        "basic" => Ok(Some(Scheme::Basic)),
+        "http" if text("scheme").eq_ignore_ascii_case("basic") => Ok(Some(Scheme::Basic)),
+        "http" if text("scheme").eq_ignore_ascii_case("bearer") => Ok(Some(Scheme::Bearer)),
         "apiKey" => {
             let place = match text("in") {
                 "header" => Place::Header,
@@ -77,10 +86,20 @@ fn scheme(api: &Api, name: &str, scopes: &Value, server: &str, notes: &mut Vec<S
                 "cookie" => Place::Cookie,
                 _ => return Err(unknown()),
             };
-            Ok(Scheme::Key { name: text("name").to_owned(), place })
+            let key = text("name");
+            let is_header = key.parse::<http::HeaderName>().is_ok();
+            if key.is_empty() || (place == Place::Header && !is_header) {
+                return Err(unknown());
+            }
+            Ok(Some(Scheme::Key { name: key.to_owned(), place }))
         }
-        "oauth2" => Ok(oauth(scheme, scopes, server).unwrap_or_else(|| bearer(notes))),
-        "openIdConnect" => Ok(bearer(notes)),
+        "oauth2" => Ok(Some(oauth(scheme, scopes, server, notes).unwrap_or_else(|| bearer(notes)))),
+        "openIdConnect" => Ok(Some(bearer(notes))),
+        "mutualTLS" => {
+            let note = "the API wants a certificate of yours: name its files with client.tls.cert and client.tls.key";
+            notes.push(note.to_owned());
+            Ok(None)
+        }
         _ => Err(unknown()),
     }
 }
@@ -93,7 +112,7 @@ fn bearer(notes: &mut Vec<String>) -> Scheme {
 }
 
 /// The flow that needs no person.
-fn oauth(scheme: &Value, asked: &Value, server: &str) -> Option<Scheme> {
+fn oauth(scheme: &Value, asked: &Value, server: &str, notes: &mut Vec<String>) -> Option<Scheme> {
     let flow = if scheme["flow"] == "application" { scheme } else { scheme["flows"].get("clientCredentials")? };
     let url = flow["tokenUrl"].as_str()?;
     let origin: String = server.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
@@ -102,6 +121,14 @@ fn oauth(scheme: &Value, asked: &Value, server: &str) -> Option<Scheme> {
         url if url.contains("://") => return None,
         url => format!("{origin}/{}", url.trim_start_matches('/')),
     };
+    let (mut token_url, has_user) = without_user(&token_url);
+    let has_key = shape::has_credential_parameter(&token_url);
+    if has_key {
+        token_url.truncate(token_url.find('?').unwrap_or(token_url.len()));
+    }
+    if has_user || has_key {
+        notes.push("the URL for tokens holds a secret in the document, which is left out".to_owned());
+    }
     let scopes = asked.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     Some(Scheme::ClientCredentials { token_url, scopes })
 }

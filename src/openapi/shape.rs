@@ -60,6 +60,8 @@ pub struct Property {
     pub required: bool,
     /// Whether only the server writes it.
     pub read_only: bool,
+    /// Whether only a request holds it.
+    pub write_only: bool,
     /// Its value.
     pub shape: Shape,
 }
@@ -101,6 +103,7 @@ impl Shape {
                         name: name.clone(),
                         required: true,
                         read_only: false,
+                        write_only: false,
                         shape: Self::of_value(value),
                     })
                     .collect(),
@@ -159,6 +162,7 @@ struct Said<'a> {
     maximum: Option<u64>,
     is_file: bool,
     is_read_only: bool,
+    is_write_only: bool,
     /// Schemas that it was referred to.
     through: Vec<&'a Value>,
 }
@@ -203,13 +207,14 @@ impl<'a> Shaper<'a> {
 
     fn members(&mut self, said: &Said<'a>, depth: usize) -> Vec<Property> {
         let mut members = Vec::new();
-        for (name, schema) in said.properties.iter().take(MOST_MEMBERS) {
+        for (name, schema) in &said.properties {
             let mut of_member = Said::default();
             self.gather(schema, &mut of_member, 0);
             members.push(Property {
                 name: (*name).to_owned(),
                 required: said.required.contains(name),
                 read_only: of_member.is_read_only,
+                write_only: of_member.is_write_only,
                 shape: self.shaped(of_member, depth + 1),
             });
         }
@@ -250,6 +255,10 @@ impl<'a> Said<'a> {
         let text = |key: &str| schema.get(key).and_then(Value::as_str);
         self.kind = self.kind.or_else(|| kind(&schema["type"]));
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            // Of more no one asks, and each is compared with all before it.
+            if self.properties.len() >= MOST_MEMBERS {
+                break;
+            }
             if !self.properties.iter().any(|(known, _)| known == name) {
                 self.properties.push((name, property));
             }
@@ -264,6 +273,7 @@ impl<'a> Said<'a> {
         self.format = self.format.or_else(|| text("format"));
         self.maximum = self.maximum.or_else(|| schema["maximum"].as_u64());
         self.is_read_only |= schema["readOnly"] == true;
+        self.is_write_only |= schema["writeOnly"] == true;
         self.is_file |= schema["type"] == "file"
             || text("format") == Some("binary")
             || (text("contentMediaType").is_some() && text("contentEncoding").is_none());

@@ -14,6 +14,8 @@ const JSON: &str = "application/json";
 pub(super) fn server(root: &Value) -> String {
     let path = root["basePath"].as_str().unwrap_or_default();
     let Some(host) = root["host"].as_str() else { return path.to_owned() };
+    // A scheme does not belong there, and stands there at times.
+    let host = host.trim().split_once("://").map_or(host.trim(), |(_, host)| host).trim_end_matches('/');
     let schemes: Vec<&str> = root["schemes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let scheme = if schemes.is_empty() || schemes.contains(&"https") { "https" } else { schemes[0] };
     let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };

@@ -129,10 +129,76 @@ fn ways_to_prove_who_asks() {
     );
     assert_eq!(taken("odd.yaml", "POST /circle").security.len(), 2);
     // Nobody must prove anything there.
-    assert_eq!(taken("odd.yaml", "report").notes, Vec::<String>::new());
-    assert!(
-        taken("odd.yaml", "words").notes[0].contains("`signed` is not known"),
-        "{:?}",
-        taken("odd.yaml", "words").notes
+    let region = "the server's region is eu; there are also us";
+    assert_eq!(taken("odd.yaml", "report").notes, [region]);
+    let words = taken("odd.yaml", "words").notes;
+    assert!(words[0] == region && words[1].contains("`signed` is not known"), "{words:?}");
+}
+
+/// The only operation of a document of one path.
+fn of(item: Value, servers: Value) -> Operation {
+    let document = json!({ "openapi": "3.0.0", "servers": servers, "paths": { "/a": item } });
+    Api::read(&document.to_string()).unwrap().operation(None).unwrap()
+}
+
+#[test]
+fn a_reply_of_errors_is_none_of_a_success() {
+    let error = json!({ "content": { "application/json": { "schema": { "properties": { "code": {} } } } } });
+    let reply = |responses: Value| of(json!({ "delete": { "responses": responses } }), json!([])).reply;
+    assert_eq!(reply(json!({ "204": { "description": "gone" }, "default": error })), None);
+    assert!(reply(json!({ "404": {}, "default": error })).is_some());
+    let lost =
+        of(json!({ "get": { "responses": { "200": { "$ref": "reply.yaml" } } } }), json!([{ "url": "https://h" }]));
+    assert!(lost.notes[0].contains("the reply stands elsewhere (reply.yaml)"), "{:?}", lost.notes);
+}
+
+#[test]
+fn servers_are_read_as_they_are_written() {
+    let asked = |url: &str, variables: Value| of(json!({ "get": {} }), json!([{ "url": url, "variables": variables }]));
+    for (url, server) in [
+        ("//cdn.example/v3", "https://cdn.example/v3"),
+        ("../v3/", "https://api.example.com/v3"),
+        (" HTTPS://H.example/ ", "https://H.example"),
+        ("https://h.example/v1?key=abc#x", "https://h.example/v1"),
+        ("https://u:p@h.example/v1", "https://h.example/v1"),
+        ("https://h.example:{port}/{v}", "https://h.example:8443/2"),
+        ("https://{tenant}.example/{v}", "https://your-tenant.example/2"),
+    ] {
+        assert_eq!(asked(url, json!({ "port": { "default": 8443 }, "v": { "enum": [2] } })).server, server, "{url}");
+    }
+    let notes = asked("https://{tenant}.example/{v}", json!({ "v": { "default": "a", "enum": ["a", "b"] } })).notes;
+    assert_eq!(
+        notes,
+        [
+            "the server's v is a; there are also b",
+            "the document does not say the server's tenant: write it in the place of your-tenant"
+        ]
     );
+    let swagger = "{swagger: '2.0', host: 'https://h.example/', basePath: /v1, paths: {/a: {get: {}}}}";
+    assert_eq!(Api::read(swagger).unwrap().operation(None).unwrap().server, "https://h.example/v1");
+}
+
+#[test]
+fn the_last_of_many_operations_can_be_chosen() {
+    let paths: serde_json::Map<_, _> =
+        (0..1500).map(|at| (format!("/p{at}"), json!({ "get": { "operationId": format!("op{at}") } }))).collect();
+    let api = Api::read(&json!({ "openapi": "3.0.0", "paths": paths }).to_string()).unwrap();
+    assert_eq!(api.operation(Some("op1499")).unwrap().path, "/p1499");
+    assert!(api.operation(None).unwrap_err().message.contains("1500 operations"));
+}
+
+#[test]
+fn what_is_wide_is_cut_before_it_is_compared() {
+    let properties: serde_json::Map<_, _> =
+        (0..60_000).map(|at| (format!("k{at}"), json!({ "type": "string" }))).collect();
+    let wide = json!({ "type": "object", "properties": properties });
+    let parameters: Vec<Value> =
+        (0..60_000).map(|at| json!({ "in": "query", "name": format!("q{at}"), "required": true })).collect();
+    let item = json!({ "get": {
+        "parameters": parameters,
+        "responses": { "200": { "content": { "application/json": { "schema": wide } } } }
+    } });
+    let operation = of(item, json!([{ "url": "https://h" }]));
+    assert_eq!((operation.parameters.len(), operation.reply.unwrap().shape.members().len()), (1000, 200));
+    assert!(operation.notes[0].contains("more than 1000 parameters"), "{:?}", operation.notes);
 }

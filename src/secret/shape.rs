@@ -166,7 +166,7 @@ fn starts_with(text: &str, scheme: &str) -> bool {
 
 /// What a text looks like that is a secret whatever it is called.
 pub(crate) fn issued(text: &str) -> Option<&'static str> {
-    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
+    if is_private_key(text) {
         return Some("a private key");
     }
     if text.split(|c: char| !is_token(c) && c != '.').any(is_jwt) {
@@ -184,6 +184,11 @@ pub(crate) fn issued(text: &str) -> Option<&'static str> {
         ISSUED.iter().find(of).filter(|_| is_literal(word)).map(|(_, _, what)| *what)
     });
     found.next()
+}
+
+/// Whether a private key stands in a text; of all forms the only one that has more than one word.
+pub(crate) fn is_private_key(text: &str) -> bool {
+    text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----")
 }
 
 /// Whether the last part of the path behind such an address may be a secret.

@@ -168,3 +168,32 @@ fn what_can_not_be_taken_is_said_with_the_way_out() {
         assert!(done.stderr.contains(words) && !job.path("no.toml").exists(), "{flags:?}: {}", done.stderr);
     }
 }
+
+#[test]
+fn one_of_many_operations_is_made_and_most_are_listed() {
+    let paths: Vec<String> =
+        (0..1_500).map(|at| format!("\"/p{at}\": {{\"get\": {{\"operationId\": \"op{at}\"}}}}")).collect();
+    let text = format!("{{\"openapi\": \"3.0.0\", \"paths\": {{{}}}}}", paths.join(", "));
+    let job = Job::new("").with("many.json", text);
+    has(&made(&job, "many.json", "op1499"), &["url = \"https://api.example.com/p1499\""]);
+    let list = job.command(&["init", "none.toml", "--from-openapi", "many.json"]).expect_code(2);
+    assert_eq!(list.stdout.lines().count(), 1_000);
+    has(&list.stderr, &["the document has 1500 operations", "500 more are not listed"]);
+}
+
+#[test]
+fn a_wide_document_takes_time_as_its_size() {
+    let names = |of: fn(usize) -> String| (0..40_000).map(of).collect::<Vec<_>>().join(", ");
+    let members = names(|at| format!("\"k{at}\": {{\"type\": \"string\"}}"));
+    let parameters = names(|at| format!("{{\"in\": \"query\", \"name\": \"q{at}\", \"required\": {}}}", at % 2 == 0));
+    let schema = format!("{{\"type\": \"object\", \"properties\": {{{members}}}}}");
+    let content = format!("\"content\": {{\"application/json\": {{\"schema\": {schema}}}}}");
+    let text = format!(
+        "{{\"openapi\": \"3.0.0\", \"paths\": {{\"/a\": {{\"post\": {{\"parameters\": [{parameters}], \
+         \"requestBody\": {{{content}}}, \"responses\": {{\"200\": {{{content}}}}}}}}}}}}}"
+    );
+    let job = Job::new("").with("wide.json", text);
+    // Seconds of work, not of waiting: a busy machine changes nothing.
+    let done = job.shell("ulimit -t 20; exec \"$PACELINE\" init new.toml --from-openapi wide.json");
+    has(&done.expect_code(0).stdout, &["more than 1000 parameters"]);
+}
