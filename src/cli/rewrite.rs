@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
 use super::args::OutputArgs;
 use super::exit::Exit;
 use super::print::{self, Printer};
-use crate::diagnostic::Format;
-use crate::document;
+use crate::diagnostic::{self, Diagnostics, Format};
+use crate::document::{self, Document};
 
 /// A file and the text that it is to have.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,8 @@ pub(super) struct Rewrite<'r> {
     pub after: &'r str,
     /// What was done to it, such as `formatted`.
     pub done: &'static str,
+    /// What programs are told of it beside.
+    pub more: &'r Map<String, Value>,
 }
 
 impl Rewrite<'_> {
@@ -29,7 +31,7 @@ impl Rewrite<'_> {
         if self.before == self.after {
             return Exit::Fine;
         }
-        print.out(&difference(&self.path.display().to_string(), self.before, self.after, output));
+        print.out(&self.difference(output));
         Exit::WouldChange
     }
 
@@ -46,20 +48,54 @@ impl Rewrite<'_> {
         if !speech.quiet {
             print.out(&match speech.output {
                 Format::Human | Format::Github => format!("{}: {shown}", self.done),
-                Format::Json => json!({ "file": shown.to_string(), "changed": true }).to_string(),
+                Format::Json => self.object().to_string(),
             });
         }
         Exit::Fine
     }
+
+    /// For programs, of whom each file gets one object.
+    fn object(self) -> Value {
+        let mut object = self.more.clone();
+        object.insert("file".to_owned(), json!(self.path.display().to_string()));
+        object.insert("changed".to_owned(), json!(true));
+        Value::Object(object)
+    }
+
+    /// What would change, as a unified diff; to programs as a value of an object, to GitHub as an error of the file.
+    pub fn difference(self, output: Format) -> String {
+        let name = &self.path.display().to_string();
+        let diff = TextDiff::from_lines(self.before, self.after);
+        let diff = diff.unified_diff().header(name, name).to_string();
+        match output {
+            Format::Human => diff,
+            Format::Json => {
+                let mut object = self.object();
+                object["diff"] = json!(diff);
+                object.to_string()
+            }
+            Format::Github => print::github("error", &format!("{name} would change\n{diff}")),
+        }
+    }
 }
 
-/// What would change, as a unified diff; to programs as a value of an object, to GitHub as an error of the file.
-fn difference(name: &str, before: &str, after: &str, output: Format) -> String {
-    let diff = TextDiff::from_lines(before, after);
-    let diff = diff.unified_diff().header(name, name).to_string();
-    match output {
-        Format::Human => diff,
-        Format::Json => json!({ "file": name, "changed": true, "diff": diff }).to_string(),
-        Format::Github => print::github("error", &format!("{name} would change\n{diff}")),
+/// Tells why a file is left alone; to programs where they get all else, with the name of the file.
+pub(super) fn refuse(
+    path: &Path,
+    diagnostics: &Diagnostics,
+    document: Option<&Document>,
+    output: Format,
+    print: &mut Printer,
+) -> Exit {
+    let color = print.color_err();
+    let text = diagnostic::render(diagnostics, document, output, color);
+    match (output, serde_json::from_str(&text)) {
+        (Format::Json, Ok(Value::Object(mut object))) => {
+            object.insert("file".to_owned(), json!(path.display().to_string()));
+            object.insert("ok".to_owned(), json!(false));
+            print.out(&Value::Object(object).to_string());
+        }
+        (_, _) => print.err(&text),
     }
+    Exit::Usage
 }
