@@ -13,6 +13,7 @@ mod read;
 mod repair;
 mod replace;
 mod scan;
+mod stranger;
 mod syntax;
 mod table;
 mod teach;
@@ -28,7 +29,7 @@ use crate::environment::Environment;
 
 pub use variables::Given;
 
-pub use replace::replace;
+pub use replace::{NotReplaced, replace};
 pub use table::Table;
 
 /// A range of bytes in one of the document's sources.
@@ -250,15 +251,16 @@ impl Document {
         places.iter().any(holds).then_some(name.as_str())
     }
 
-    /// Reads a job file as it is written, with nothing laid over or beneath it; `None` as [`Document::read`] has it.
+    /// Reads a job file that is to be written anew, as it is, with nothing laid over or beneath it; `None` as
+    /// [`Document::read`] has it.
     pub fn read_alone(path: &Path, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let text = read::text(path, read::Role::Job).map_err(|diagnostic| diagnostics.push(*diagnostic)).ok()?;
+        let text = read::text(path, read::Role::Rewritten).map_err(|diagnostic| diagnostics.push(*diagnostic)).ok()?;
         Some(Self::alone(path, text, diagnostics))
     }
 
     /// Parses a text as it is written: its `profiles` stay in the tree, and its syntax alone is looked at.
     pub fn alone(path: &Path, text: String, diagnostics: &mut Diagnostics) -> Self {
-        let root = parse::file(&text, diagnostics);
+        let root = parse::file(path, &text, diagnostics);
         let sources = vec![SourceText { name: path.display().to_string(), text, is_file: true }];
         Self::of(path, root, sources, Vec::new())
     }

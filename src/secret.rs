@@ -4,6 +4,8 @@
 //! program, from texts that came from outside (errors, snippets of replies).
 
 mod masker;
+pub(crate) mod members;
+pub(crate) mod names;
 pub(crate) mod shape;
 
 use std::fmt;

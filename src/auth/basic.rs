@@ -47,7 +47,11 @@ struct Basic {
 fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) -> Option<Arc<dyn AuthPlan>> {
     let fields = Fields { kind: &KIND, path, table: value };
     let user = fields.text(site, "user").and_then(|text| user(site, &path.key("user"), text, scope));
-    let password = fields.secret(site, "password", "password", scope);
+    // APIs that take a key as user want no password; nothing is no secret.
+    let password = match value.get("password").and_then(Value::as_str) {
+        Some("") => site.template(&path.key("password"), "", Spot::Text, scope),
+        _ => fields.secret(site, "password", "password", scope),
+    };
     Some(Arc::new(Basic { user: user?, password: password? }))
 }
 

@@ -5,10 +5,10 @@
 use serde_json::Value;
 
 use super::AuthKind;
-use crate::compile::Site;
+use crate::compile::{Site, vars};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
-use crate::template::{RowScope, Scope, Spot, Template};
+use crate::template::{RowScope, Scope, Spot, Template, literal};
 
 /// The table of `auth.KIND` and where it stands.
 pub(super) struct Fields<'f> {
@@ -84,7 +84,16 @@ pub(crate) fn secret_template(
     scope: &Scope,
 ) -> Option<Template> {
     let template = site.template(path, text, Spot::Text, scope)?;
+    if template.constant().is_some_and(str::is_empty) {
+        let help = format!("write `{{{{ secrets.{secret} }}}}`, and declare it under `[secrets]`");
+        site.error(codes::BAD_VALUE, path, format!("{} is empty", path.named()), help);
+        return None;
+    }
     if template.constant().is_some() {
+        if let Some(told) = from_outside(site, path, text, secret) {
+            site.diagnostics.push(told);
+            return None;
+        }
         let help = format!(
             "keep it out of the file: declare `{secret}.env = \"{}\"` under `[secrets]` and write `{{{{ secrets.{secret} }}}}` here",
             secret.to_ascii_uppercase()
@@ -95,4 +104,17 @@ pub(crate) fn secret_template(
         return None;
     }
     Some(template)
+}
+
+/// What is said of a secret that the command line or the environment gives as a variable: the file is not to blame.
+fn from_outside(site: &Site<'_>, path: &KeyPath, text: &str, secret: &str) -> Option<Diagnostic> {
+    let variables = literal::of(text).vars;
+    let given = variables.iter().find_map(|name| vars::given(site.document, name))?;
+    let message = format!("{} gives a secret as a variable, and what variables hold is shown", given.from);
+    let help = format!(
+        "declare `{secret}.env = \"{}\"` under `[secrets]`, write `{{{{ secrets.{secret} }}}}` here, and set that variable",
+        secret.to_ascii_uppercase()
+    );
+    let diagnostic = Diagnostic::error(codes::SECRET_IN_FILE, message).at_hidden(given.value);
+    Some(diagnostic.also(site.document.place(path), "used here").help(help))
 }

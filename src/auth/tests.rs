@@ -115,7 +115,6 @@ fn a_secret_in_the_file_is_refused() {
     for (kind, value) in [
         ("bearer", json!("abc")),
         ("bearer", json!("{{ vars.token }}")),
-        ("bearer", json!("")),
         ("basic", json!({"user": "me", "password": "abc"})),
         ("api-key", json!({"name": "x-key", "value": "abc"})),
         ("oauth2", json!({"token-url": "https://a.b/t", "client-id": "me", "client-secret": "abc"})),
@@ -127,6 +126,9 @@ fn a_secret_in_the_file_is_refused() {
     ] {
         assert_eq!(compile(kind, &value).unwrap_err(), [codes::SECRET_IN_FILE], "{value}");
     }
+    // Nothing is no secret; a key that is the user has no password.
+    assert_eq!(compile("bearer", &json!("")).unwrap_err(), [codes::BAD_VALUE]);
+    assert!(compile("basic", &json!({"user": "{{ secrets.key }}", "password": ""})).is_ok());
 }
 
 #[test]

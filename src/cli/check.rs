@@ -1,6 +1,7 @@
 //! `paceline check`: every job file, everything that is wrong with it, without a runtime or a network unless it is
 //! asked to look there too (`online.rs`).
 
+mod demo;
 mod samples;
 
 use std::path::Path;
@@ -69,10 +70,18 @@ fn ask(args: &CheckArgs, reading: &mut Reading) -> Option<(Vec<Tried>, Exit)> {
     Some(online::ask(plan, document, (args.online, args.no_secrets), diagnostics))
 }
 
-/// What was made of the replies that `--sample` names; nothing where the job itself is wrong.
+/// What was made of the replies that `--sample` names, and of what the demo would reply to the other endpoints; nothing
+/// where the job itself is wrong.
 fn sampled(args: &CheckArgs, reading: &mut Reading) -> Vec<Judgement> {
     match (&reading.document, &reading.plan) {
-        (Some(document), Some(plan)) => samples::judged(&args.sample, (document, plan), &mut reading.diagnostics),
+        (Some(document), Some(plan)) => {
+            let judged = samples::judged(&args.sample, (document, plan), &mut reading.diagnostics);
+            let is_judged = |name: &str| judged.iter().any(|judgement| judgement.is_of(name));
+            if args.online == Online::Off {
+                demo::tell_lacking((document, plan), is_judged, &mut reading.diagnostics);
+            }
+            judged
+        }
         (_, _) => Vec::new(),
     }
 }

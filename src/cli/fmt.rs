@@ -6,7 +6,7 @@ use serde_json::Map;
 
 use super::args::FmtArgs;
 use super::exit::Exit;
-use super::load::{STDIN, standard_input};
+use super::load::{MOST, STDIN, standard_input};
 use super::print::Printer;
 use super::rewrite::{Rewrite, refuse};
 use crate::diagnostic::{Diagnostics, Format};
@@ -29,7 +29,12 @@ fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
     let text = &document.sources[0].text;
     match format::format(text) {
         Err(error) => {
-            print.error(speech.output, &format!("{}: {}", path.display(), error.words()));
+            print.file_error(speech.output, path, &format!("{}: {}", path.display(), error.words()));
+            Exit::Broken
+        }
+        Ok(formatted) if formatted.text.len() as u64 >= MOST => {
+            let message = "formatted it would be larger than 1 MiB, which no job file may be; it is as it was";
+            print.file_error(speech.output, path, &format!("{}: {message}", path.display()));
             Exit::Broken
         }
         Ok(formatted) => {
@@ -57,7 +62,7 @@ fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Document> {
 
 fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Printer) {
     for left in &formatted.left {
-        print.note(output, &format!("{}:{}: {}; it is left as it is", path.display(), left.line, left.what));
+        print.file_note(output, path, left.line, &format!("{}; it is left as it is", left.what));
     }
 }
 

@@ -9,6 +9,8 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::args::InitArgs;
 use super::exit::Exit;
 use super::load::Reading;
@@ -32,7 +34,7 @@ pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
     // A link is there too that leads nowhere.
     if fs::symlink_metadata(&args.job).is_ok() && !args.force {
         print.error(
-            Format::Human,
+            args.speech.output,
             &format!("{} is there already; name another file, or write over it with --force", args.job.display()),
         );
         return Exit::Usage;
@@ -42,7 +44,7 @@ pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
     match done {
         Ok(exit) => exit,
         Err(message) => {
-            print.error(Format::Human, &message);
+            print.error(args.speech.output, &message);
             Exit::Usage
         }
     }
@@ -53,7 +55,7 @@ fn made(args: &InitArgs, print: &mut Printer) -> Result<Exit, String> {
     let draft = draft(args, print)?;
     let text = draft.text(&args.job);
     let reading = Reading::of_text(&args.job, text.clone());
-    let told = reading.text(Format::Human, print.color_err(), false);
+    let told = reading.text(args.speech.output, print.color_err(), args.speech.quiet);
     let has_secret = reading.diagnostics.list().iter().any(|told| told.code == codes::SECRET_IN_FILE);
     if reading.plan.is_none() || has_secret {
         print.err(&told);
@@ -220,6 +222,19 @@ fn header(path: &Path) -> Result<Vec<String>, String> {
 
 /// Says what to do next.
 fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) {
+    match args.speech.output {
+        Format::Json => {
+            let variables: Vec<&str> = draft.secrets.iter().map(|(_, variable)| variable).collect();
+            let job = args.job.display().to_string();
+            let told = json!({ "file": job, "schema": draft.schema, "notes": draft.notes, "secrets": variables });
+            print.out(&told.to_string());
+        }
+        Format::Human | Format::Github if !args.speech.quiet => print.out(&next(args, draft)),
+        Format::Human | Format::Github => {}
+    }
+}
+
+fn next(args: &InitArgs, draft: &Draft) -> String {
     let file = shell_path(&args.job);
     let mut text = format!("wrote {file}, {} for editors, and what git ignores\n", draft.schema);
     for note in &draft.notes {
@@ -232,5 +247,5 @@ fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) {
     text += &format!(
         "\nNext:\n  paceline check {file}   is it right?\n  paceline plan {file}    what would be sent?\n  paceline run {file}     send it\n"
     );
-    print.out(&text);
+    text
 }

@@ -14,8 +14,8 @@ use crate::plan::Plan;
 /// The name of standard input.
 pub const STDIN: &str = "-";
 
-/// Most bytes of standard input: as of a file, and one more to see that there are too many.
-const MOST: u64 = (1 << 20) + 1;
+/// More bytes than a file may have; of standard input as many are read, to see that there are too many.
+pub(super) const MOST: u64 = (1 << 20) + 1;
 
 /// A job file as far as it could be read.
 #[derive(Debug)]

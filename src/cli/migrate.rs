@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::MigrateArgs;
 use super::exit::Exit;
-use super::print::Printer;
+use super::print::{self, Printer};
 use super::rewrite::{Rewrite, refuse};
 use crate::diagnostic::{Diagnostics, Format};
 use crate::document::Document;
@@ -47,7 +47,7 @@ fn current(path: &Path, output: Format) -> String {
 
 fn finish(path: &Path, before: &str, migrated: &Migrated, args: &MigrateArgs, print: &mut Printer) -> Exit {
     if !args.speech.quiet && args.speech.output != Format::Json {
-        print.out(&report(path, migrated));
+        print.out(&report(path, migrated, args.speech.output));
     }
     let more = members(migrated);
     let rewrite = Rewrite { path, before, after: &migrated.text, done: "migrated", more: &more };
@@ -61,18 +61,23 @@ fn members(migrated: &Migrated) -> Map<String, Value> {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Which keys change, and why.
-fn report(path: &Path, migrated: &Migrated) -> String {
+/// Which keys change, and why, for people.
+fn report(path: &Path, migrated: &Migrated, output: Format) -> String {
     let shown = path.display().to_string();
+    if output == Format::Github {
+        let lines = |told: &Told| told.line.map(|line| (line, line));
+        let notices = migrated.changes.iter().map(|told| print::github_at("notice", &shown, lines(told), &words(told)));
+        return notices.collect::<Vec<_>>().join("\n");
+    }
     let start = format!("{shown}: version {} to {CURRENT}", migrated.from);
-    let lines = migrated.changes.iter().map(|told| format!("  {shown}{}", words(told)));
+    let line = |told: &Told| told.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let lines = migrated.changes.iter().map(|told| format!("  {shown}{}: {}", line(told), words(told)));
     std::iter::once(start).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-fn words(Told { change, line, what }: &Told) -> String {
-    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+fn words(Told { change, what, .. }: &Told) -> String {
     let to = change.to.as_ref().map_or("taken out".to_owned(), |to| format!("now `{to}`"));
-    format!("{line}: `{}`: {to} ({what})", change.from)
+    format!("`{}`: {to} ({what})", change.from)
 }
 
 fn object(Told { change, line, what }: &Told) -> Value {
@@ -95,19 +100,19 @@ mod tests {
         };
         let changes = vec![told(Some(3), Some("attempts")), told(None, None)];
         let migrated = Migrated { from: 0, text: String::new(), changes };
-        let text = report(Path::new("job.toml"), &migrated);
+        let text = report(Path::new("job.toml"), &migrated, Format::Human);
         let wanted = "job.toml: version 0 to 1\n  job.toml:3: `retry.tries`: now `retry.attempts` (why)\n  \
                       job.toml: `retry.tries`: taken out (why)";
         assert_eq!(text, wanted);
+        let github = report(Path::new("job.toml"), &migrated, Format::Github);
+        let wanted = "::notice file=job.toml,line=3,endLine=3::`retry.tries`: now `retry.attempts` (why)\n\
+                      ::notice file=job.toml::`retry.tries`: taken out (why)";
+        assert_eq!(github, wanted);
         let more = members(&migrated);
-        let rewrite =
-            Rewrite { path: Path::new("job.toml"), before: "a = 1\n", after: "", done: "migrated", more: &more };
+        let path = Path::new("job.toml");
+        let rewrite = Rewrite { path, before: "a = 1\n", after: "", done: "migrated", more: &more };
         let json: Value = serde_json::from_str(&rewrite.difference(Format::Json)).unwrap();
-        assert_eq!(
-            (&json["file"], &json["from"], &json["to"]),
-            (&json!("job.toml"), &json!(0), &json!(1)),
-            "one object"
-        );
+        assert_eq!([&json["file"], &json["from"], &json["to"]], [&json!("job.toml"), &json!(0), &json!(1)]);
         assert!(json["diff"].as_str().unwrap().contains("-a = 1"), "{json}");
         assert_eq!(json["changes"][0], json!({"line": 3, "from": "retry.tries", "to": "retry.attempts", "why": "why"}));
         assert_eq!(json["changes"][1]["to"], Value::Null);

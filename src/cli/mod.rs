@@ -115,7 +115,10 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
             print.set_color(args.speech.color);
             migrate::migrate(args, print)
         }
-        Command::Init(args) => init::init(args, print),
+        Command::Init(args) => {
+            print.set_color(args.speech.color);
+            init::init(args, print)
+        }
         Command::Schema(args) => schema::schema(*args, print),
         Command::Kinds(args) => {
             print.set_color(args.speech.color);

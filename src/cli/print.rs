@@ -4,12 +4,13 @@
 //! that closes standard output early (`| head`) is not an error: what is left stays unsaid.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use indicatif::ProgressDrawTarget;
 use serde_json::json;
 
 use super::exit::Exit;
-use crate::diagnostic::Format;
+use crate::diagnostic::{Format, github_command};
 use crate::environment;
 use crate::report::Speak;
 
@@ -89,6 +90,26 @@ impl Printer {
         self.err(&text);
     }
 
+    /// As [`Printer::note`], of a line of a file, counted from 1.
+    pub fn file_note(&mut self, format: Format, file: &Path, line: usize, message: &str) {
+        let shown = file.display().to_string();
+        self.err(&match format {
+            Format::Human => format!("note: {shown}:{line}: {message}"),
+            Format::Json => json!({ "note": message, "file": shown, "line": line }).to_string(),
+            Format::Github => github_at("notice", &shown, Some((line, line)), message),
+        });
+    }
+
+    /// As [`Printer::error`], of a file, which the message names.
+    pub fn file_error(&mut self, format: Format, file: &Path, message: &str) {
+        let shown = file.display().to_string();
+        match format {
+            Format::Human => self.error(format, message),
+            Format::Json => self.err(&json!({ "error": message, "file": shown }).to_string()),
+            Format::Github => self.err(&github_at("error", &shown, None, message)),
+        }
+    }
+
     /// Writes a text to standard error, with a line end if it has none. Nobody can be told of a
     /// failure here, so it is passed over.
     pub fn err(&mut self, text: &str) {
@@ -131,8 +152,17 @@ fn write_ended(out: &mut impl Write, text: &str) -> io::Result<()> {
 /// A GitHub workflow command without a place (docs.github.com, "Workflow commands").
 #[must_use]
 pub fn github(command: &str, message: &str) -> String {
-    let escaped = message.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    format!("::{command}::{escaped}")
+    github_command(command, &[], message)
+}
+
+/// A GitHub workflow command about a file, and the first and last of its lines, counted from 1.
+#[must_use]
+pub fn github_at(command: &str, file: &str, lines: Option<(usize, usize)>, message: &str) -> String {
+    let mut properties = vec![("file", file.to_owned())];
+    if let Some((first, last)) = lines {
+        properties.extend([("line", first.to_string()), ("endLine", last.to_string())]);
+    }
+    github_command(command, &properties, message)
 }
 
 /// The way to standard error for a reporter: one line at a time.

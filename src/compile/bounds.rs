@@ -6,9 +6,7 @@ use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::report::text::thousands;
 use crate::spec::JobSpec;
-
-/// Most of each: endpoints, sinks, limits, variables and secrets. More endpoints could not run either: each has a thread.
-const MOST: usize = 1_000;
+use crate::spec::job::{MOST_NAMED, MOST_VARS};
 
 /// Most columns that endpoints hand to each other, all together.
 const MOST_COLUMNS: usize = 1_000_000;
@@ -16,13 +14,21 @@ const MOST_COLUMNS: usize = 1_000_000;
 /// Most bytes of settings that flow to endpoints, for all of them together: each has what the top level says.
 const MOST_FLOWING: usize = 32 << 20;
 
-/// What to do about too many, by their table.
-const HELPS: [(&str, &str); 5] = [
-    ("endpoints", "let one endpoint have many rows, or make several jobs of it"),
-    ("limits", "give one limit a `key`, such as `key = \"{{ row.tenant }}\"`: it has a bucket for each value then"),
-    ("secrets", "a job needs those alone that it sends"),
-    ("sinks", "let one sink take the records of many endpoints, or make several jobs of it"),
-    ("vars", "make one variable a table of values that belong together, or put them into the rows of an input"),
+/// How many there may be in a table, and what to do about more.
+const TABLES: [(&str, usize, &str); 5] = [
+    ("endpoints", MOST_NAMED, "let one endpoint have many rows, or make several jobs of it"),
+    (
+        "limits",
+        MOST_NAMED,
+        "give one limit a `key`, such as `key = \"{{ row.tenant }}\"`: it has a bucket for each value then",
+    ),
+    ("secrets", MOST_NAMED, "a job needs those alone that it sends"),
+    ("sinks", MOST_NAMED, "let one sink take the records of many endpoints, or make several jobs of it"),
+    (
+        "vars",
+        MOST_VARS,
+        "make one variable a table of values that belong together, or put them into the rows of an input",
+    ),
 ];
 
 /// Whether a job holds no more than can be looked at. Says so where it does not.
@@ -35,8 +41,8 @@ pub fn check(site: &mut Site<'_>, spec: &JobSpec) -> bool {
         spec.vars.as_ref().map_or(0, |vars| vars.0.len()),
     ];
     let mut fits = true;
-    for ((name, help), count) in HELPS.into_iter().zip(counts).filter(|(_, count)| *count > MOST) {
-        let (most, count) = (thousands(MOST as u64), thousands(count as u64));
+    for ((name, most, help), count) in TABLES.into_iter().zip(counts).filter(|((_, most, _), count)| count > most) {
+        let (most, count) = (thousands(most as u64), thousands(count as u64));
         let message = format!("a job has at most {most} {name}, and this one has {count}");
         site.key_error(codes::BAD_VALUE, &KeyPath::of([name]), message, help);
         fits = false;
@@ -112,8 +118,31 @@ mod tests {
 
     #[test]
     fn a_job_of_more_than_can_be_looked_at_is_refused() {
-        assert_eq!(told(job(MOST + 1, 0)), ["a job has at most 1,000 endpoints, and this one has 1,001"]);
-        assert_eq!(told(job(1, MOST + 1)), ["a job has at most 1,000 sinks, and this one has 1,001"]);
+        let (endpoints, sinks) = (job(MOST_NAMED + 1, 0), job(1, MOST_NAMED + 1));
+        assert_eq!(told(endpoints), ["a job has at most 1,000 endpoints, and this one has 1,001"]);
+        assert_eq!(told(sinks), ["a job has at most 1,000 sinks, and this one has 1,001"]);
+        for (table, entry, most) in [("limits", "rate = '1/s'", "1,000"), ("secrets", "env = 'A'", "1,000")] {
+            let text: String = (0..=MOST_NAMED).map(|n| format!("[{table}.n{n}]\n{entry}\n")).collect();
+            let words = format!("a job has at most {most} {table}, and this one has 1,001");
+            assert_eq!(told(job(1, 0) + &text), [words]);
+        }
+        let vars: String = (0..=MOST_VARS).map(|n| format!("v{n} = 1\n")).collect();
+        let words = "a job has at most 10,000 vars, and this one has 10,001";
+        assert_eq!(told(format!("{}[vars]\n{vars}", job(1, 0))), [words]);
+    }
+
+    #[test]
+    fn a_job_of_as_much_as_there_may_be_is_taken() {
+        let told = told(job(MOST_NAMED, MOST_NAMED));
+        assert!(told.is_empty(), "{told:?}");
+    }
+
+    #[test]
+    fn the_schema_says_the_same() {
+        for (table, most, _) in TABLES {
+            let said = crate::spec::schema().pointer(&format!("/properties/{table}/maxProperties"));
+            assert_eq!(said.and_then(serde_json::Value::as_u64), Some(most as u64), "{table}");
+        }
     }
 
     #[test]

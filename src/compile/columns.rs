@@ -104,8 +104,12 @@ fn same_text(site: &mut Site<'_>, path: &KeyPath, name: &str, text: &str) {
     if text.starts_with('$') || request::is_template(text) {
         return;
     }
-    let is_path = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']'));
-    let taken = if is_path { format!("$.{text}") } else { "$.price".to_owned() };
+    let is_path = !text.is_empty()
+        && text != "."
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']'));
+    // A path of jq begins with the dot.
+    let members = text.strip_prefix('.').unwrap_or(text);
+    let taken = if is_path { format!("$.{members}") } else { "$.price".to_owned() };
     let message = format!("the column `{name}` is the same text in every record");
     let help = format!(
         "write `{name} = \"{taken}\"` for a value of the reply, or `{name} = {{ value = {text:?} }}` for this text"

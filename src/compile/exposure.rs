@@ -1,6 +1,6 @@
 //! Secrets must not leave for a host that a row chose.
 
-use super::{Site, url};
+use super::{Site, mention, url};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::plan::{BodyPlan, EndpointPlan, PartContent, PartPlan};
@@ -15,12 +15,48 @@ pub fn check(site: &mut Site<'_>, plan: &EndpointPlan) {
     let Some(bearer) = bearer(site, &path, plan) else { return };
     let place = site.document.place(&path.key("url"));
     let other = site.document.key_place(&bearer);
-    site.diagnostics.push(
-        Diagnostic::error(codes::SECRET_EXPOSED, "the host comes from the rows, and a secret would be sent to it")
-            .at(place, "any row could name any host")
-            .also(other, "the secret")
-            .help("write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ row.path }}\""),
-    );
+    let (message, label, help) = words(plan.url.source());
+    let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, message).at(place, label).help(help);
+    site.diagnostics.push(if bearer == path.key("url") { diagnostic } else { diagnostic.also(other, "the secret") });
+}
+
+/// Why nobody knows where a secret would go: what is wrong, a label, and the way out.
+fn words(url: &str) -> (&'static str, &'static str, &'static str) {
+    let authority = authority(url);
+    let has_secret = |text: &str| mention::uses_table(text, "secrets");
+    match authority.rsplit_once('@') {
+        Some((userinfo, _)) if has_secret(userinfo) => (
+            "a secret stands before the host, where a URL has a user and a password",
+            "up to the `@`",
+            "take it out of the URL, and write `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }`",
+        ),
+        _ if has_secret(authority) => (
+            "the host is a part of a secret, and nobody could say where a request goes",
+            "",
+            "write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ secrets.hook }}\"",
+        ),
+        _ => (
+            "the host comes from the rows, and a secret would be sent to it",
+            "any row could name any host",
+            "write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ row.path }}\"",
+        ),
+    }
+}
+
+/// User and host of a URL as written: up to the first `/`, `?` or `#` outside of braces.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let mut at = 0;
+    while let Some(c) = rest[at..].chars().next() {
+        if rest[at..].starts_with("{{") {
+            at = rest[at..].find("}}").map_or(rest.len(), |length| at + length + 2);
+        } else if matches!(c, '/' | '?' | '#') {
+            return &rest[..at];
+        } else {
+            at += c.len_utf8();
+        }
+    }
+    rest
 }
 
 /// What carries a secret to the host.

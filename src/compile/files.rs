@@ -184,7 +184,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("out")).unwrap();
         symlink("out", folder.path().join("link")).unwrap();
         std::fs::write(folder.path().join("out/in.csv"), "a\n1\n").unwrap();
-        let text = format!("[endpoints.e]\nurl = \"demo:/\"\ninput = \"out/in.csv\"\n{sinks}");
+        let text = format!("[endpoints.e]\nurl = \"demo:/{{{{ row.a }}}}\"\ninput = \"out/in.csv\"\n{sinks}");
         let mut diagnostics = Diagnostics::default();
         let path = folder.path().join("job.toml");
         let document = Document::parse(&path, text, &Overlays::default(), &mut diagnostics).unwrap();

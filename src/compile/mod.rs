@@ -40,7 +40,7 @@ mod selecting;
 mod sinks;
 mod unsendable;
 mod url;
-mod vars;
+pub(crate) mod vars;
 
 use std::path::{Path, PathBuf};
 

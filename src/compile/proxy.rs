@@ -18,7 +18,7 @@ const NONE: &str = "none";
 
 const EXAMPLE: &str = "for example \"http://proxy.example.com:3128\"; http://, https://, socks5:// and socks5h:// can \
                        be used, and \"none\" means no proxy";
-const HOST: &str = "write scheme, host and port out: \
+const HOST: &str = "write scheme, host and port out, such as \
                     \"http://{{ secrets.user }}:{{ secrets.password }}@proxy.example.com:3128\"";
 const PASSWORD: &str = "keep it out of the file: declare `proxy.env = \"PROXY_PASSWORD\"` under `[secrets]` and write \
                         \"http://USER:{{ secrets.proxy }}@HOST:PORT\" here";

@@ -63,7 +63,9 @@ pub fn names(site: &Site<'_>) -> Vec<String> {
 
 /// POSIX, 8.1: a name holds no `=`; more than letters, digits and `_` can't be set in a shell.
 fn variable_name(site: &mut Site<'_>, name: &str, variable: &str) {
-    if variable.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
+    // A secret that was pasted here is told of as one.
+    let is_pasted = crate::secret::shape::is_pasted(variable);
+    if !is_pasted && variable.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
         // Neither the value nor its line is shown: it may be the secret itself, pasted here.
         let path = KeyPath::of(["secrets", name, "env"]);
         let place = site.document.place(&path);

@@ -9,6 +9,10 @@ use crate::document::{KeyPath, NodeValue, Place};
 use crate::template::{Template, written};
 use crate::transport::socket;
 
+/// What to do about a URL with what proves who asks in it.
+pub(super) const KEEP_OUT: &str = "keep it out of the URL: declare `password.env = \"API_PASSWORD\"` under `[secrets]` \
+     and write `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }` beside the URL";
+
 /// What is known of a URL before any row.
 #[derive(Debug, PartialEq, Eq)]
 enum Head<'t> {
@@ -88,22 +92,18 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     if let Head::Web(rest) = head(text, constant)
         && carries_password(rest, constant)
     {
-        let help = "take it out, and write `auth.basic = { user = \"me\", password = \"{{ secrets.password }}\" }`";
-        let diagnostic = Diagnostic::error(codes::SECRET_IN_FILE, "the URL carries a user or a password");
-        site.diagnostics.push(diagnostic.at_hidden(site.document.place(path)).help(help));
+        carries_secret(site, path, template);
         return;
     }
     let problem = match head(text, constant) {
         Head::Demo(rest) => demo(rest, constant),
         Head::Web(rest) => web(text, rest, constant),
         Head::Unix(rest) => unix(rest, constant),
-        Head::Other(scheme) => Some(other(scheme)),
+        Head::Other(scheme) => Some(other(&text[..=scheme.len()])),
         Head::Open => None,
-        Head::Missing => Some(Problem::of(
-            text,
-            format!("`{}` does not begin with `https://`", cut(text)),
-            format!("write the whole URL: \"https://{}\"", cut(text.trim_start_matches('/'))),
-        )),
+        Head::Missing => {
+            Some(Problem::of(text, format!("`{}` does not begin with `https://`", cut(text)), whole(template, text)))
+        }
     };
     if let Some(Problem { part, message, help }) = problem {
         let used = site.document.place(path);
@@ -125,6 +125,31 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     unsendable::check(site, path, template);
 }
 
+/// A URL with what proves who asks in it: told where it is written, without its line.
+fn carries_secret(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
+    let used = site.document.place(path);
+    let carries = |text: &str| matches!(head(text, true), Head::Web(rest) if carries_password(rest, true));
+    let place = variable(site, template).filter(|(_, value, _)| carries(value)).map_or(used, |(_, _, place)| place);
+    if site.diagnostics.has(codes::SECRET_IN_FILE, place) {
+        return;
+    }
+    let told = Diagnostic::error(codes::SECRET_IN_FILE, "the URL carries a user or a password").at_hidden(place);
+    let told = if place == used { told } else { told.also(used, "used here") };
+    site.diagnostics.push(told.help(KEEP_OUT));
+}
+
+/// What is written where a scheme is missing.
+fn whole(template: &Template, text: &str) -> String {
+    let (meant, constant) = (format!("https://{}", text.trim_start_matches('/')), template.constant().is_some());
+    let is_url = !meant.contains(unsendable::is_refused)
+        && matches!(head(&meant, constant), Head::Web(rest) if web(&meant, rest, constant).is_none());
+    match (is_url, template.source() == text) {
+        (true, true) => format!("write the whole URL: \"{}\"", cut(&meant)),
+        (true, false) if !text.starts_with('/') => "write `https://` before it".to_owned(),
+        (_, _) => "write the whole URL, such as \"https://api.example.com/products\"".to_owned(),
+    }
+}
+
 /// Where `part` of the known `text` stands. Of a template, what is known may stand elsewhere than where it was written.
 fn in_template(site: &Site<'_>, path: &KeyPath, template: &Template, text: &str, part: &str) -> Place {
     let start = template.source().starts_with(text).then(|| text.find(part)).flatten();
@@ -134,27 +159,31 @@ fn in_template(site: &Site<'_>, path: &KeyPath, template: &Template, text: &str,
     }
 }
 
-/// Where `part` of the known `text` stands in the variable that the template begins with, if it is all the variable's.
-fn of_variable(site: &Site<'_>, template: &Template, text: &str, part: &str) -> Option<Place> {
+/// The variable that a template begins with: its name, its text, and where that stands.
+fn variable<'s>(site: &Site<'s>, template: &Template) -> Option<(&'s str, &'s str, Place)> {
     let (expression, _) = template.source().strip_prefix("{{")?.split_once("}}")?;
     let vars = KeyPath::of(["vars"]);
     let Some(NodeValue::Table(entries)) = site.document.get(&vars).map(|node| &node.value) else { return None };
     let (key, node) = entries.iter().find(|(key, _)| written("vars", &key.name) == expression.trim())?;
-    let given = vars::given(site.document, &key.name);
-    let value = match (given, &node.value) {
-        (Some(given), NodeValue::String(_)) => given.text.as_str(),
-        (None, NodeValue::String(value)) => value.as_str(),
-        (_, _) => return None,
-    };
+    match (vars::given(site.document, &key.name), &node.value) {
+        (Some(given), NodeValue::String(_)) => Some((&key.name, &given.text, given.value)),
+        (None, NodeValue::String(value)) => Some((&key.name, value, node.place)),
+        (_, _) => None,
+    }
+}
+
+/// Where `part` of the known `text` stands in the variable that the template begins with, if it is all the variable's.
+fn of_variable(site: &Site<'_>, template: &Template, text: &str, part: &str) -> Option<Place> {
+    let (name, value, place) = variable(site, template)?;
     let start = text.find(part).filter(|_| !part.is_empty() && part != text);
     let range = match start {
         Some(start) if start + part.len() <= value.len() => start..start + part.len(),
         Some(_) => return None,
         None => 0..value.len(),
     };
-    (!value.is_empty() && text.starts_with(value)).then(|| match given {
-        Some(given) => within(given.value, range),
-        None => site.document.place_in_string(&vars.key(key.name.as_str()), range),
+    (!value.is_empty() && text.starts_with(value)).then(|| match vars::given(site.document, name) {
+        Some(_) => within(place, range),
+        None => site.document.place_in_string(&KeyPath::of(["vars", name]), range),
     })
 }
 
@@ -197,7 +226,7 @@ fn unix(rest: &str, constant: bool) -> Option<Problem<'_>> {
             return Some(Problem::of(
                 "",
                 "the path of a socket is the same for every row, and ends with a colon",
-                "write the path and its colon out, and let values stand behind it: \"unix:/run/api.sock:/items/{{ row.id }}\"",
+                "write the path and its colon out, and let values stand behind it, such as \"unix:/run/api.sock:/items/{{ row.id }}\"",
             ));
         }
         None if rest.contains(['?', '#']) => return problem("a colon ends the path of a socket".to_owned()),
@@ -253,11 +282,12 @@ fn carries_password(rest: &str, constant: bool) -> bool {
     authority(rest, constant).is_some_and(|authority| authority.contains('@'))
 }
 
+/// `scheme` has its colon, as what is offered has.
 fn other(scheme: &str) -> Problem<'_> {
-    let near = did_you_mean(scheme, ["https", "http", "demo", "unix"]);
+    let near = did_you_mean(scheme.trim_end_matches(':'), ["https", "http", "demo", "unix"]);
     let help = near
         .map_or("write `https:`, `http:`, `unix:` or `demo:`".to_owned(), |near| format!("did you mean `{near}:`?"));
-    Problem::of(scheme, format!("`{scheme}:` URLs can't be requested"), help)
+    Problem::of(scheme, format!("`{scheme}` URLs can't be requested"), help)
 }
 
 fn cut(text: &str) -> String {

@@ -86,6 +86,8 @@ const FLAGS: &[Row] = &[
     ('g', "globoff", false, Flag::GlobOff),
     ('m', "max-time", true, Flag::Seconds("timeout.total")),
     (NONE, "connect-timeout", true, Flag::Seconds("timeout.connect")),
+    ('y', "speed-time", true, Flag::Seconds("timeout.read")),
+    ('Y', "speed-limit", true, Flag::Ignored),
     (NONE, "max-redirs", true, Flag::Number("client.redirects")),
     (NONE, "retry", true, Flag::Retry),
     ('k', "insecure", false, Flag::Fixed("client.tls.verify", "false")),

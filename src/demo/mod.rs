@@ -27,12 +27,18 @@ mod upload;
 mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
+use http::{Request, response};
+use hyper::body::Body;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use router::World;
+use answer::Answer;
+use router::{Asked, World, dispatch};
 
 /// Settings of the demo API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +91,27 @@ impl Drop for Demo {
         // The task owns every connection, so they end with it.
         self.server.abort();
     }
+}
+
+/// What the API of `demo:` URLs replies to a request with this body that is the first ever; `None`: nothing, or not at
+/// once.
+#[must_use]
+pub fn reply<B>(request: &Request<B>, body: &Bytes) -> Option<(response::Parts, Bytes)> {
+    let asked = Asked {
+        method: request.method(),
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        headers: request.headers(),
+        body,
+        part: "".into(),
+    };
+    let Answer::Now(reply) = dispatch(&World::new(DemoPlan::SEED), asked) else { return None };
+    let (head, mut body) = reply.into_parts();
+    // Of bytes in memory the one frame is there at once.
+    let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(frame) = frame else { return None };
+    let Some(Ok(frame)) = frame else { return Some((head, Bytes::new())) };
+    Some((head, frame.into_data().unwrap_or_default()))
 }
 
 /// One line per route, for `paceline demo` and the docs: method, path, what it does.

@@ -31,7 +31,6 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>, selection: &Selecti
     let mut properties = properties(diagnostic, document);
     let title = codes::TABLE.iter().find(|entry| entry.code == diagnostic.code).map_or("", |entry| entry.title);
     properties.push(("title", format!("{} {title}", diagnostic.code.0)));
-    let properties = properties.iter().map(|(name, value)| format!("{name}={}", escaped(value, true)));
     let mut message = diagnostic.message.clone();
     for label in &diagnostic.others {
         if let Some((name, text)) = text(document, label.place) {
@@ -49,8 +48,16 @@ fn one(diagnostic: &Diagnostic, document: Option<&Document>, selection: &Selecti
     for help in &diagnostic.help {
         let _ = write!(message, "\nhelp: {help}");
     }
+    out.push_str(&self::command(command, &properties, &message));
+    out.push('\n');
+}
+
+/// A workflow command: its name, such as `error`, what it is about, and its message.
+pub(crate) fn command(name: &str, properties: &[(&str, String)], message: &str) -> String {
+    let properties = properties.iter().map(|(name, value)| format!("{name}={}", escaped(value, true)));
     let properties = properties.collect::<Vec<_>>().join(",");
-    out.push_str(&format!("::{command} {properties}::{}\n", escaped(&message, false)));
+    let gap = if properties.is_empty() { "" } else { " " };
+    format!("::{name}{gap}{properties}::{}", escaped(message, false))
 }
 
 /// The argument that a place is in, unless it may be a secret.

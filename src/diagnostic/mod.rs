@@ -17,6 +17,7 @@ mod tests;
 use crate::document::{Document, Place};
 
 pub use codes::Code;
+pub(crate) use github::command as github_command;
 pub use nearest::did_you_mean;
 
 use places::{Index, Stretches};
@@ -182,6 +183,11 @@ impl Diagnostics {
     /// Whether what stands at `place` may be a secret.
     pub(crate) fn is_hidden(&self, place: Place) -> bool {
         self.hidden.hold(place)
+    }
+
+    /// Whether anything of what stands at `place` may be a secret: then no line of it is shown.
+    pub(crate) fn hides(&self, place: Place) -> bool {
+        self.hidden.overlap(place)
     }
 
     /// A collector for what is told of the same document later: what may be a secret stays hidden.

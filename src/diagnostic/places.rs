@@ -25,6 +25,12 @@ impl Stretches {
         self.last_from(place.source, place.end).is_some_and(|last| place.start <= last.end)
     }
 
+    /// Whether a place that is not empty crosses one of them.
+    pub(super) fn overlap(&self, place: Place) -> bool {
+        let before = place.end.checked_sub(1).and_then(|end| self.last_from(place.source, end));
+        place.start < place.end && before.is_some_and(|last| place.start < last.end)
+    }
+
     /// Whether a place lies within one of them.
     pub(super) fn hold(&self, place: Place) -> bool {
         self.last_from(place.source, place.start).is_some_and(|last| place.end <= last.end)
@@ -111,6 +117,11 @@ mod tests {
             };
             let holds = |one: Place| one.source == asked.source && one.start <= asked.start && asked.end <= one.end;
             prop_assert_eq!(stretches.touch(asked), places.iter().any(|one| touches(place(*one))));
+            let overlaps = |one: Place| {
+                let crosses = one.start < asked.end && asked.start < one.end;
+                one.source == asked.source && asked.start < asked.end && crosses
+            };
+            prop_assert_eq!(stretches.overlap(asked), places.iter().any(|one| overlaps(place(*one))));
             // What is joined may hold what no part of it does, and never the other way round.
             prop_assert!(stretches.hold(asked) || !places.iter().any(|one| holds(place(*one))));
             prop_assert_eq!(stretches.hold(asked), stretches.iter().any(holds));

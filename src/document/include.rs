@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 
 use super::read::{self, LARGEST, Role};
-use super::{Node, NodeValue, Place, SourceText, overlay, parse};
+use super::{Node, NodeValue, Place, SourceText, overlay, parse, stranger};
 
 /// The top-level key that names the files.
 pub(super) const INCLUDE: &str = "include";
@@ -78,7 +78,7 @@ impl Gatherer<'_> {
     fn tree(&mut self, path: &Path, text: String, named: Option<Place>) -> Node {
         let source = self.sources.len();
         let mut told = Diagnostics::default();
-        let mut root = parse::file(&text, &mut told);
+        let mut root = parse::file(path, &text, &mut told);
         shift(&mut root, source);
         self.diagnostics.adopt(told, source);
         let shown = path.display().to_string();
@@ -115,6 +115,13 @@ impl Gatherer<'_> {
                 return None;
             }
         };
+        if !stranger::is_named_as_job(&path) {
+            // What is wrong in a file is shown with its lines: those of a file of passwords must not be.
+            let help = "name a job file, such as `common.toml`; variables of an env file come in with `--env-file`";
+            let message = "only a file whose name ends in .toml can be included";
+            self.diagnostics.push(Diagnostic::error(codes::INCLUDE, message).at(item.place, "").help(help));
+            return None;
+        }
         self.size += text.len() as u64;
         if self.size > LARGEST {
             let message = "the job file and the files it includes are larger than 1 MiB together";

@@ -3,6 +3,7 @@
 //! Must never interpret a value beyond TOML: that is the work of `spec` and `compile`.
 
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,22 +11,46 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 
 use super::repair::{self, Repaired};
-use super::{Key, Node, NodeValue, Place, head, syntax, teach};
+use super::{Key, Node, NodeValue, Place, head, stranger, syntax, teach};
 
 /// The deepest nesting of a job file; a job of the language has less than a tenth of it.
 const DEEPEST: usize = 100;
 
+/// Parses the text of the file at `path`, as [`text`] does.
+///
+/// Of one that is called otherwise than a job, does not look like one, and is no TOML, no line is shown: it may hold
+/// passwords.
+pub(super) fn file(path: &Path, text: &str, diagnostics: &mut Diagnostics) -> Node {
+    if stranger::is_named_as_job(path) || stranger::has_look_of_job(text) {
+        return self::text(text, diagnostics);
+    }
+    let mut told = Diagnostics::default();
+    let tree = self::text(text, &mut told);
+    match stranger::refusal(text, &told) {
+        Some(refusal) => {
+            diagnostics.push(refusal);
+            diagnostics.unread_keys();
+            root(Vec::new())
+        }
+        None => {
+            diagnostics.adopt(told, 0);
+            tree
+        }
+    }
+}
+
 /// Parses the text of the job file, source 0. What could not be read is missing from the tree.
-pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
+pub(super) fn text(text: &str, diagnostics: &mut Diagnostics) -> Node {
     if let Some(diagnostic) = teach::other_language(text) {
-        diagnostics.push(diagnostic);
-        diagnostics.unread_keys();
-        return root(Vec::new());
+        return nothing(diagnostic, diagnostics);
     }
     let head = head::of(text);
     let is_cut = head.is_some();
     let text = head.unwrap_or(text);
     let (mut tree, mut errors) = DeTable::parse_recoverable(text);
+    if let Some(diagnostic) = (!errors.is_empty()).then(|| teach::conflict(text)).flatten() {
+        return nothing(diagnostic, diagnostics);
+    }
     let repaired = if errors.is_empty() { Repaired::default() } else { repair::repair(text, &errors) };
     if !repaired.is_untouched() {
         (tree, errors) = DeTable::parse_recoverable(&repaired.text);
@@ -40,6 +65,13 @@ pub(super) fn file(text: &str, diagnostics: &mut Diagnostics) -> Node {
         diagnostics.unread_keys();
     }
     if sound && !is_cut { root } else { self::root(Vec::new()) }
+}
+
+/// The tree of a text that is told of in one error.
+fn nothing(diagnostic: Diagnostic, diagnostics: &mut Diagnostics) -> Node {
+    diagnostics.push(diagnostic);
+    diagnostics.unread_keys();
+    root(Vec::new())
 }
 
 fn root(entries: Vec<(Key, Node)>) -> Node {

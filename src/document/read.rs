@@ -17,6 +17,8 @@ pub(super) const LARGEST: u64 = 1 << 20;
 pub(super) enum Role<'r> {
     /// The job file.
     Job,
+    /// A job file that is written anew.
+    Rewritten,
     /// A file that a job file includes.
     Included {
         /// The path as written there.
@@ -29,14 +31,14 @@ pub(super) enum Role<'r> {
 impl Role<'_> {
     fn code(self) -> Code {
         match self {
-            Self::Job | Self::Included { .. } => codes::UNREADABLE,
+            Self::Job | Self::Rewritten | Self::Included { .. } => codes::UNREADABLE,
             Self::Variables => codes::ENV_FILE,
         }
     }
 
     fn noun(self) -> &'static str {
         match self {
-            Self::Job => "a job file",
+            Self::Job | Self::Rewritten => "a job file",
             Self::Included { .. } => "a file to include",
             Self::Variables => "a file of variables",
         }
@@ -44,7 +46,7 @@ impl Role<'_> {
 
     fn example(self) -> &'static str {
         match self {
-            Self::Job => "job.toml",
+            Self::Job | Self::Rewritten => "job.toml",
             Self::Included { .. } => "common.toml",
             Self::Variables => ".env",
         }
@@ -58,13 +60,13 @@ impl Role<'_> {
     fn beside(self, path: &Path, name: &str) -> PathBuf {
         match self {
             Self::Included { written } => Path::new(written).with_file_name(name),
-            Self::Job | Self::Variables => path.with_file_name(name),
+            Self::Job | Self::Rewritten | Self::Variables => path.with_file_name(name),
         }
     }
 
     fn is_like(self, name: &str) -> bool {
         match self {
-            Self::Job | Self::Included { .. } => name.ends_with(".toml"),
+            Self::Job | Self::Rewritten | Self::Included { .. } => name.ends_with(".toml"),
             Self::Variables => name.starts_with(".env") || name.ends_with(".env"),
         }
     }
@@ -81,11 +83,12 @@ fn bytes(path: &Path, role: Role<'_>) -> Result<Vec<u8>, Box<Diagnostic>> {
     if path.is_dir() {
         return Err(Box::new(folder(path, role)));
     }
-    // A job from a stranger must not wait for a pipe that it names; on the command line one is meant.
+    // A job from a stranger must not wait for a pipe that it names; on the command line one is meant, but not one to be
+    // written anew.
     let is_odd = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_odd && matches!(role, Role::Included { .. }) {
+    if is_odd && matches!(role, Role::Included { .. } | Role::Rewritten) {
         let message = format!("`{}` is not a plain file", path.display());
-        return Err(Box::new(role.error(message).help("name a file of text, such as `common.toml`")));
+        return Err(Box::new(role.error(message).help(format!("name a file of text, such as `{}`", role.example()))));
     }
     let mut bytes = Vec::new();
     File::open(path)
@@ -93,7 +96,7 @@ fn bytes(path: &Path, role: Role<'_>) -> Result<Vec<u8>, Box<Diagnostic>> {
         .map_err(|error| Box::new(unreadable(path, &error, role)))?;
     if bytes.len() as u64 > LARGEST {
         let help = match role {
-            Role::Job | Role::Included { .. } => {
+            Role::Job | Role::Rewritten | Role::Included { .. } => {
                 "a job file is small: put rows into a CSV or JSON lines file and name it as the `input`"
             }
             Role::Variables => "it holds a variable a line, such as `API_TOKEN=...`",
@@ -107,7 +110,7 @@ fn folder(path: &Path, role: Role<'_>) -> Diagnostic {
     let diagnostic = role.error(format!("`{}` is a folder, not {}", path.display(), role.noun()));
     let inside = |name: &str| match role {
         Role::Included { written } => Path::new(written).join(name),
-        Role::Job | Role::Variables => path.join(name),
+        Role::Job | Role::Rewritten | Role::Variables => path.join(name),
     };
     match neighbours(path, role).first() {
         Some(name) => diagnostic.help(format!("name the file itself, such as `{}`", inside(name).display())),
@@ -143,7 +146,7 @@ fn missing(path: &Path, role: Role<'_>) -> Diagnostic {
     match (did_you_mean(&wanted, names.iter().map(String::as_str)), role) {
         (Some(name), _) => diagnostic.help(format!("did you mean `{}`?", role.beside(path, name).display())),
         (None, Role::Included { .. }) => diagnostic.help("check the path; it is relative to the file that includes it"),
-        (None, Role::Job | Role::Variables) => {
+        (None, Role::Job | Role::Rewritten | Role::Variables) => {
             diagnostic.help("check the path; it is relative to the folder you are in")
         }
     }
@@ -168,7 +171,7 @@ fn not_text(path: &Path, bytes: &[u8], valid: usize, role: Role<'_>) -> Diagnost
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
     let what = match role {
-        Role::Job | Role::Included { .. } => format!("byte 0x{:02X} at ", bytes[valid]),
+        Role::Job | Role::Rewritten | Role::Included { .. } => format!("byte 0x{:02X} at ", bytes[valid]),
         Role::Variables => String::new(),
     };
     let message = format!("`{shown}` is not UTF-8 text: {what}line {line}, column {column}");

@@ -2,6 +2,7 @@
 //!
 //! Must never say more of the file's text than a few words of the line it is about.
 
+mod foreign;
 mod hidden;
 mod values;
 
@@ -13,6 +14,7 @@ use super::repair::line_around;
 use super::syntax::{Mistake, What, place, within};
 use super::{Node, duplicate};
 
+pub(super) use foreign::{NOT_TOML, conflict, other_language};
 pub(super) use hidden::Headers;
 
 /// An error in words.
@@ -58,6 +60,11 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node, headers: &Header
         let help = "write it such as `auth.bearer = \"{{ secrets.token }}\"`";
         return hidden("this line of `auth` is not valid TOML", help);
     }
+    let others = lesson.also.iter().map(|(span, _)| span);
+    if std::iter::once(&lesson.span).chain(others).any(|span| hidden::may_be_secret(text, span)) {
+        let help = "write the value in quotes, such as `headers.authorization = \"Bearer {{ secrets.token }}\"`";
+        return hidden("this line is not valid TOML, and may hold a secret", help);
+    }
     let mut diagnostic =
         Diagnostic::error(codes::SYNTAX, lesson.message).at(place(&within(text, &lesson.span)), lesson.label);
     if let Some((span, label)) = lesson.also {
@@ -65,25 +72,6 @@ pub(super) fn teach(text: &str, mistake: &Mistake, root: &Node, headers: &Header
     }
     if lesson.help.is_empty() { diagnostic } else { diagnostic.help(lesson.help) }
 }
-
-/// A file that is another language altogether, told in one error instead of one for every line.
-pub(super) fn other_language(text: &str) -> Option<Diagnostic> {
-    let mut lines = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
-    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
-    let yaml_key =
-        || first.strip_suffix(':').is_some_and(|key| key.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)));
-    let language = match first {
-        _ if first.starts_with('{') => "JSON",
-        _ if first == "---" || yaml_key() => "YAML",
-        _ if first.starts_with('<') => "XML or HTML",
-        _ => return None,
-    };
-    let start = text.find(first)?;
-    let message = format!("this is {language}, not TOML");
-    Some(Diagnostic::error(codes::SYNTAX, message).at(place(&(start..start + first.len())), "").help(NOT_TOML))
-}
-
-const NOT_TOML: &str = "a job file is TOML: `key = value` on each line, `[table]` above the keys of a table";
 
 /// A few words of the file, for a message.
 fn shorten(words: &str) -> String {
@@ -138,13 +126,23 @@ fn header(text: &str, at: usize) -> Lesson {
     let written = text[span.clone()].trim();
     let name = written.trim_matches(['[', ']']).trim();
     let (open, close) = if written.starts_with("[[") { ("[[", "]]") } else { ("[", "]") };
-    let name = if name.contains(' ') { format!("\"{}\"", shorten(name)) } else { shorten(name) };
-    let message = if name.starts_with('"') {
-        "a table name of several words needs quotes"
+    let spaced = name.contains(' ');
+    let name = if spaced { path_of_words(&shorten(name)) } else { shorten(name) };
+    let message = if spaced {
+        "names of a table are joined by dots, and one of several words needs quotes"
     } else {
         "this table header is never closed"
     };
     Lesson::new(span, message, "", format!("write `{open}{name}{close}`"))
+}
+
+/// `endpoints stock` is a path without its dot; of a path that has dots, the name of several words is quoted.
+fn path_of_words(name: &str) -> String {
+    if !name.contains('.') && !name.contains('"') {
+        return name.split_whitespace().collect::<Vec<_>>().join(".");
+    }
+    let quoted = |part: &str| if part.contains(' ') { format!("\"{}\"", part.trim()) } else { part.to_owned() };
+    name.split('.').map(|part| quoted(part.trim())).collect::<Vec<_>>().join(".")
 }
 
 fn statement(text: &str, at: usize) -> Lesson {
@@ -272,7 +270,7 @@ fn brackets(text: &str, span: &Range<usize>, message: &str) -> Option<Lesson> {
             "no `{` before it",
             "take it out, or open the table with `{`",
         ),
-        "extra `=`" => Lesson::new(at, "one `=` too many", "", "write a single `=`"),
+        "extra `=`" => Lesson::new(at, "one `=` too many", "", "take it out"),
         "unclosed array" | "unclosed inline table" => Lesson::new(
             at,
             format!("this {} is never closed", start.trim_start_matches("unclosed ").replace("array", "list")),

@@ -212,7 +212,7 @@ impl Draft {
                 .iter()
                 .any(|begin| key.starts_with(begin))
         };
-        let has_row = |text: &str| text.contains("row.") || text.contains("row[") || text.contains("rows");
+        let has_row = |text: &str| text.contains("row.") || text.contains("row[") || text.contains("{{ rows");
         let mut texts = self.keys.iter().filter(|(key, ..)| is_of_request(key)).map(|(_, value, _)| value.as_str());
         if has_row(&self.url) || texts.any(has_row) {
             return;

@@ -130,7 +130,8 @@ fn place_of(value: &str, text: &str) -> Option<usize> {
     text.match_indices(value).map(|(at, _)| at).find(|at| {
         let before = text[..*at].chars().next_back();
         let after = text[at + value.len()..].chars().next();
-        !(begins && is_word(before)) && !(ends && is_word(after))
+        let goes_on = (begins && is_word(before)) || (ends && is_word(after));
+        !goes_on
     })
 }
 

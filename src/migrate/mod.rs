@@ -83,7 +83,7 @@ pub struct Refused {
 /// See [`Refused`].
 pub fn migrate(document: &Document, steps: &[Step]) -> Result<Option<Migrated>, Box<Refused>> {
     let refuse = |diagnostic| refused(document.clone(), diagnostic);
-    let from = version::of(document).map_err(refuse)?;
+    let from = version::of(document).map_err(|told| refuse(*told))?;
     if from == CURRENT {
         return Ok(None);
     }

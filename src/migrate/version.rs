@@ -15,14 +15,14 @@ const KEY: &str = "version";
 const UNSAID: i64 = 1;
 
 /// The version of a file, or what is wrong with it.
-pub(super) fn of(document: &Document) -> Result<i64, Diagnostic> {
+pub(super) fn of(document: &Document) -> Result<i64, Box<Diagnostic>> {
     let Some(node) = document.get(&KeyPath::of([KEY])) else { return Ok(UNSAID) };
     match node.value {
         NodeValue::Integer(version) => Ok(version),
         _ => {
             let message = format!("`{KEY}`: expected an integer, found {}", node.value.kind());
             let help = format!("write the version of the job language, such as `{KEY} = {CURRENT}`");
-            Err(Diagnostic::error(codes::WRONG_TYPE, message).at(node.place, "").help(help))
+            Err(Box::new(Diagnostic::error(codes::WRONG_TYPE, message).at(node.place, "").help(help)))
         }
     }
 }

@@ -2,51 +2,14 @@
 //!
 //! Pure. A miss is better than a false alarm: what may be a placeholder is none. Must never give a value back.
 
-/// Headers whose value proves who asks, with `-` between words.
-const HEADERS: [&str; 17] = [
-    "api-key",
-    "apikey",
-    "authorization",
-    "ocp-apim-subscription-key",
-    "private-token",
-    "proxy-authorization",
-    "x-access-token",
-    "x-amz-security-token",
-    "x-api-key",
-    "x-api-token",
-    "x-apikey",
-    "x-auth-token",
-    "x-functions-key",
-    "x-gitlab-token",
-    "x-goog-api-key",
-    "x-shopify-access-token",
-    "x-vault-token",
-];
+use super::members::members;
+use super::names::{Told, parts, told};
 
-/// Query parameters that prove who asks, with `-` between words.
-const PARAMETERS: [&str; 12] = [
-    "access-token",
-    "api-key",
-    "api-token",
-    "apikey",
-    "auth-token",
-    "client-secret",
-    "password",
-    "private-token",
-    "sas-token",
-    "secret",
-    "x-amz-security-token",
-    "x-amz-signature",
-];
+/// Shortest value of a token that is taken for one by its name.
+const TOKEN: usize = 10;
 
-/// Query parameters that often do: a value that is no random text is none.
-const PARAMETERS_AT_TIMES: [&str; 5] = ["appid", "key", "sig", "signature", "token"];
-
-/// Words of a name that say what the value is.
-const TELLING: [&str; 8] = ["apikey", "api-key", "credential", "passwd", "password", "private-key", "secret", "token"];
-
-/// Names whose value is a secret however short it is.
-const PASSWORDS: [&str; 3] = ["client-secret", "passwd", "password"];
+/// Shortest word that is taken for a password.
+const WORD: usize = 6;
 
 /// Words of texts that stand in the place of a secret.
 const PLACEHOLDERS: [&str; 18] = [
@@ -71,10 +34,12 @@ const PLACEHOLDERS: [&str; 18] = [
 ];
 
 /// Beginnings of issued tokens, how many letters, digits, `-` and `_` follow at least, and what they are.
-const ISSUED: [(&str, usize, &str); 22] = [
+const ISSUED: [(&str, usize, &str); 31] = [
+    ("ATATT3", 30, "an Atlassian token"),
     ("AIza", 35, "a Google API key"),
     ("AKIA", 16, "an AWS access key"),
     ("ASIA", 16, "an AWS access key"),
+    ("dop_v1_", 40, "a DigitalOcean token"),
     ("ghp_", 36, "a GitHub token"),
     ("gho_", 36, "a GitHub token"),
     ("ghu_", 36, "a GitHub token"),
@@ -82,55 +47,117 @@ const ISSUED: [(&str, usize, &str); 22] = [
     ("ghr_", 36, "a GitHub token"),
     ("github_pat_", 22, "a GitHub token"),
     ("glpat-", 20, "a GitLab token"),
+    ("glptt-", 20, "a GitLab token"),
     ("hf_", 30, "a Hugging Face token"),
+    ("lin_api_", 30, "a Linear key"),
     ("npm_", 36, "an npm token"),
+    ("pat-na1-", 30, "a HubSpot token"),
+    ("pypi-", 40, "a PyPI token"),
     ("rk_live_", 16, "a Stripe key"),
+    ("shpat_", 24, "a Shopify token"),
     ("sk_live_", 16, "a Stripe key"),
     ("whsec_", 24, "a webhook's signing secret"),
     ("sk-", 20, "an API key"),
+    ("xapp-", 20, "a Slack token"),
     ("xoxa-", 10, "a Slack token"),
     ("xoxb-", 10, "a Slack token"),
     ("xoxp-", 10, "a Slack token"),
     ("xoxr-", 10, "a Slack token"),
     ("xoxs-", 10, "a Slack token"),
     ("SG.", 22, "a SendGrid key"),
+    ("ya29.", 30, "a Google access token"),
 ];
 
-/// A name in small letters, with `-` between words.
-fn plain(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
+/// Addresses that are secrets as a whole: where they begin, and what they are.
+const HOOKS: [(&str, &str); 3] = [
+    ("hooks.slack.com/services/", "the address of a Slack webhook"),
+    ("discord.com/api/webhooks/", "the address of a Discord webhook"),
+    ("discordapp.com/api/webhooks/", "the address of a Discord webhook"),
+];
+
+/// Schemes of an `Authorization`, which are no part of the secret.
+const SCHEMES: [&str; 3] = ["bearer ", "basic ", "token "];
+
+/// Whether the value of this header is a credential; a cookie is one where it is a session's.
+pub(crate) fn is_credential_header(name: &str, value: &str) -> bool {
+    let is_word = value.len() >= WORD && !value.contains(char::is_whitespace);
+    let parts = parts(name);
+    if parts == ["cookie"] {
+        return value
+            .split(';')
+            .filter_map(|pair| pair.split_once('='))
+            .any(|(name, value)| is_session(name, value.trim()));
+    }
+    match told(name) {
+        Told::Password | Told::Surely => true,
+        // SAP's servers are asked for a token by the word `fetch`.
+        Told::Token if !parts.iter().any(|part| part == "csrf" || part == "xsrf") => is_word || has_scheme(value),
+        Told::Token | Told::Perhaps => is_random(value) && !is_uuid(value),
+        Told::Not => has_scheme(value),
+    }
 }
 
-/// Whether the value of this header is a credential; a cookie is one where it is a random text.
-pub(crate) fn is_credential_header(name: &str, value: &str) -> bool {
-    let name = plain(name);
-    let is_session = |pair: &str| pair.split_once('=').is_some_and(|(_, value)| is_random(value.trim()));
-    HEADERS.contains(&name.as_str()) || (name == "cookie" && value.split(';').any(is_session))
+/// Whether a text is `Bearer x`, `Basic x` or `Token x`: a word in prose is not.
+fn has_scheme(text: &str) -> bool {
+    let scheme = SCHEMES.into_iter().find(|scheme| starts_with(text, scheme));
+    scheme.is_some_and(|scheme| {
+        let rest = text[scheme.len()..].trim();
+        rest.len() >= WORD && !rest.contains(char::is_whitespace)
+    })
+}
+
+fn is_session(name: &str, value: &str) -> bool {
+    let parts = parts(name);
+    let is_named = parts.iter().any(|part| part.contains("sess") || part == "sid" || part == "connect")
+        || told(name) > Told::Perhaps;
+    is_literal(value) && (is_random(value) || (is_named && value.len() >= WORD))
 }
 
 /// Whether the value of this query parameter is a credential.
 pub(crate) fn is_credential_parameter(name: &str, value: &str) -> bool {
-    let name = plain(name);
-    PARAMETERS.contains(&name.as_str()) || (PARAMETERS_AT_TIMES.contains(&name.as_str()) && is_random(value))
+    match told(name) {
+        Told::Password | Told::Surely => true,
+        Told::Token => is_token_like(value),
+        Told::Perhaps => is_random(value) && !is_uuid(value),
+        Told::Not => false,
+    }
 }
 
 /// Whether a URL has a credential in its query.
 pub(crate) fn has_credential_parameter(url: &str) -> bool {
     let query = url.split_once('?').map(|(_, query)| query.split('#').next().unwrap_or_default());
     let mut pairs = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
-    pairs.any(|(name, value)| is_literal(value) && is_credential_parameter(name, value))
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c));
+    pairs.any(|(name, value)| is_name(name) && is_literal(value) && is_credential_parameter(name, value))
+}
+
+/// Whether a text that is sent as it is has a member that is a secret by its name: JSON, a form, XML.
+pub(crate) fn has_secret_member(text: &str) -> bool {
+    members(text).into_iter().any(|member| is_told_by_name(member.name, &text[member.value]))
 }
 
 /// Whether a text may be a secret at all: there is one, and it is no template and no placeholder.
 pub(crate) fn is_literal(text: &str) -> bool {
-    // The scheme of an `Authorization` is no part of the secret.
-    let scheme = ["bearer ", "basic ", "token "].into_iter().find(|scheme| starts_with(text, scheme));
+    let scheme = SCHEMES.into_iter().find(|scheme| starts_with(text, scheme));
     let text = scheme.map_or(text, |scheme| &text[scheme.len()..]).trim();
     let small = text.to_ascii_lowercase();
     let first = text.chars().next();
     !PLACEHOLDERS.iter().any(|word| small.contains(word))
         && !["none", "null", "true", "false", "todo", "test"].contains(&small.as_str())
         && first.is_some_and(|first| first != '$' && !text.chars().all(|c| c == first))
+}
+
+/// Whether more than templates, the scheme of an `Authorization` and signs stands in a text.
+pub(crate) fn is_written_out(text: &str) -> bool {
+    let mut rest = text;
+    let mut outside = String::new();
+    while let Some((before, behind)) = rest.split_once("{{") {
+        outside.push_str(before);
+        rest = behind.split_once("}}").map_or("", |(_, rest)| rest);
+    }
+    outside.push_str(rest);
+    let mut words = outside.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.any(|word| !SCHEMES.iter().any(|scheme| scheme.trim_end().eq_ignore_ascii_case(word)))
 }
 
 fn starts_with(text: &str, scheme: &str) -> bool {
@@ -145,6 +172,9 @@ pub(crate) fn issued(text: &str) -> Option<&'static str> {
     if text.split(|c: char| !is_token(c) && c != '.').any(is_jwt) {
         return Some("a JSON web token");
     }
+    if let Some(what) = HOOKS.iter().find_map(|(start, what)| is_hook(text, start).then_some(*what)) {
+        return Some(what);
+    }
     let words = text.split(|c: char| !is_token(c) && c != '.');
     let mut found = words.filter_map(|word| {
         let of = |(start, least, _): &&(&str, usize, &str)| {
@@ -156,12 +186,53 @@ pub(crate) fn issued(text: &str) -> Option<&'static str> {
     found.next()
 }
 
+/// Whether the last part of the path behind such an address may be a secret.
+fn is_hook(text: &str, start: &str) -> bool {
+    let behind = text.split_once(start).map(|(_, path)| path.split(|c: char| !is_token(c) && c != '/').next());
+    behind.flatten().and_then(|path| path.split('/').rfind(|part| !part.is_empty())).is_some_and(|secret| {
+        secret.len() >= 16 && is_literal(secret) && !secret.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// Whether a name says that its value is a secret, and the value may be one.
 pub(crate) fn is_told_by_name(name: &str, value: &str) -> bool {
-    let name = plain(name);
-    let is_told = TELLING.iter().any(|word| name == *word || name.ends_with(&format!("-{word}")));
-    let is_word = !value.contains(char::is_whitespace) && value.len() >= 6;
-    is_literal(value) && ((PASSWORDS.contains(&name.as_str()) && is_word) || (is_told && is_random(value)))
+    let is_word = !value.contains(char::is_whitespace) && value.len() >= WORD;
+    is_literal(value)
+        && match told(name) {
+            Told::Password => is_word,
+            Told::Surely | Told::Token => is_random(value),
+            Told::Perhaps | Told::Not => false,
+        }
+}
+
+/// Whether a text that should be the name of a variable or a file is a secret that was pasted there.
+pub(crate) fn is_pasted(text: &str) -> bool {
+    let begins = |(start, _, _): &(&str, usize, &str)| {
+        let rest = text.strip_prefix(start).filter(|_| start.len() > 3);
+        rest.is_some_and(|rest| rest.len() >= 8 && rest.contains(|c: char| c.is_ascii_digit()))
+    };
+    let is_path = text.contains(['/', '.', '\\']);
+    let has_small = text.contains(|c: char| c.is_ascii_lowercase());
+    issued(text).is_some()
+        || ISSUED.iter().any(begins)
+        || has_scheme(text)
+        || (!is_path && has_small && is_random(text) && !text.split(['_', '-']).any(is_plain_word))
+}
+
+/// A word of small letters as names have.
+fn is_plain_word(word: &str) -> bool {
+    word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// Whether a text is long enough for a token, and has letters and digits as no word has.
+fn is_token_like(text: &str) -> bool {
+    text.len() >= TOKEN && !text.contains(char::is_whitespace) && has_digits_and_letters(text)
+}
+
+/// Names of records are no secrets.
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Whether a text is long and has the mix of characters that no word and no number has.
@@ -196,73 +267,4 @@ fn is_token(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A token of a form, made here so that no scanner of secrets finds one in this file.
-    fn made(start: &str, length: usize) -> String {
-        let rest: String = "a1Zb2Yc3Xd4We5Vf6Ug7Th8Si9Rj0Qk".chars().cycle().take(length).collect();
-        format!("{start}{rest}")
-    }
-
-    #[test]
-    fn issued_tokens_are_known_and_their_placeholders_are_none() {
-        for (start, least, what) in ISSUED {
-            let token = made(start, least);
-            assert_eq!(issued(&token), Some(what), "{start}");
-            assert_eq!(issued(&format!("Bearer {token}, and more")), Some(what), "{start}");
-            assert_eq!(issued(&format!("{start}{}", "x".repeat(least))), None, "{start}");
-            assert_eq!(issued(&token[..token.len() - 1]), None, "{start}");
-        }
-        let jwt = format!("eyJ{}.eyJ{}.{}", made("", 20), made("", 20), made("", 30));
-        assert_eq!(issued(&jwt), Some("a JSON web token"));
-        assert_eq!(issued("-----BEGIN RSA PRIVATE KEY-----\nMII\n"), Some("a private key"));
-        for text in [
-            "-----BEGIN CERTIFICATE-----",
-            "eyJhbGciOi.x",
-            "AKIAIOSFODNN7EXAMPLE",
-            "sk-8",
-            "task-1234567890123456789012",
-        ] {
-            assert_eq!(issued(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn names_tell_of_values_that_may_be_secrets() {
-        let key = made("", 24);
-        for name in ["token", "api_token", "API-KEY", "client_secret", "x-secret", "password"] {
-            assert!(is_told_by_name(name, &key), "{name}");
-        }
-        assert!(is_told_by_name("password", "hunter2"));
-        for (name, value) in [
-            ("tokens", key.as_str()),
-            ("page-size", &key),
-            ("token", "next"),
-            ("password", "{{ secrets.password }}"),
-            ("password", "changeme"),
-            ("password", "your-password-here"),
-            ("password", "$PASSWORD"),
-            ("password", "xxxxxxxx"),
-            ("password", "no password"),
-            ("token", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"),
-        ] {
-            assert!(!is_told_by_name(name, value), "{name} = {value}");
-        }
-    }
-
-    #[test]
-    fn credentials_of_headers_and_queries() {
-        assert!(is_credential_header("Authorization", "Bearer x") && is_credential_header("X_Api_Key", "x"));
-        assert!(is_credential_header("cookie", &format!("consent=yes; sid={}", made("", 24))));
-        for name in ["accept", "x-request-id", "cookie"] {
-            assert!(!is_credential_header(name, "consent=yes"), "{name}");
-        }
-        let url = |query: &str| has_credential_parameter(&format!("https://api.example.com/x?{query}"));
-        assert!(url("page=1&api_key=hunter2#x") && url(&format!("sig={}", made("", 24))));
-        for query in ["page=1", "api_key={{ secrets.key }}", "token=next", "key=sku", "api_key=", "api_key=XXXX"] {
-            assert!(!url(query), "{query}");
-        }
-        assert!(is_literal("Bearer hunter2") && !is_literal("Bearer <token>") && !is_literal("Bearer "));
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Worked out once for every endpoint, so that a record is written by walking over its slots. Must
 //! never copy a value.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::record::{InputColumns, Layout, Record};
@@ -21,9 +22,9 @@ pub(super) fn known(layouts: &[(usize, Layout)]) -> Option<Vec<String>> {
 /// The union of the layouts in order of first appearance, an open input taken as its first record
 /// has it.
 pub(super) fn union(layouts: &[(usize, Layout)], first: Option<(usize, &Record)>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
     let mut add = |name: &str| {
-        if !names.iter().any(|known| known == name) {
+        if seen.insert(name.to_owned()) {
             names.push(name.to_owned());
         }
     };
@@ -122,14 +123,17 @@ pub(super) fn stranger(endpoint: usize) -> String {
 
 impl Recipe {
     fn new(endpoint: usize, layout: &Layout, names: &[String], chosen: bool) -> Self {
-        let slot = |name: &String| {
-            if let Some(position) = layout.cells.iter().position(|cell| cell == name) {
-                return Slot::Extracted(position);
-            }
-            match &layout.input {
-                InputColumns::Named(input) if !input.contains(name) => Slot::Absent,
-                InputColumns::Named(_) | InputColumns::AsTheyCome => Slot::Input,
-            }
+        // Backwards: of a name that stands there twice the first counts.
+        let backwards = layout.cells.iter().enumerate().rev();
+        let cells: HashMap<&String, usize> = backwards.map(|(position, name)| (name, position)).collect();
+        let input: Option<HashSet<&String>> = match &layout.input {
+            InputColumns::Named(input) => Some(input.iter().collect()),
+            InputColumns::AsTheyCome => None,
+        };
+        let slot = |name: &String| match (cells.get(name), &input) {
+            (Some(position), _) => Slot::Extracted(*position),
+            (None, Some(input)) if !input.contains(name) => Slot::Absent,
+            (None, Some(_) | None) => Slot::Input,
         };
         let open = !chosen && layout.input == InputColumns::AsTheyCome;
         let slots = names.iter().map(slot).collect();

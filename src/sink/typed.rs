@@ -3,6 +3,8 @@
 //! Must never change a value to make it fit: a value either is of its column's type, with every digit, or is refused with
 //! the reason.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -151,8 +153,10 @@ pub(crate) fn declared<'p>(endpoints: impl Iterator<Item = &'p EndpointPlan> + C
         columns.chain(endpoint.layout.cells[endpoint.columns.len()..].iter().zip(meta))
     });
     let mut types: Vec<(&String, Option<ColumnType>)> = Vec::new();
+    let mut positions: HashMap<&String, usize> = HashMap::new();
     for (name, kind) in cells {
-        match types.iter_mut().find(|(known, _)| *known == name) {
+        let position = *positions.entry(name).or_insert(types.len());
+        match types.get_mut(position) {
             Some((_, known)) => *known = known.zip(kind).map(|(one, other)| one.with(other)),
             None => types.push((name, kind)),
         }

@@ -2,6 +2,7 @@
 //!
 //! Must never guess a value that a row does not have: a missing column is missing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -41,13 +42,10 @@ fn decide(value: &Value) -> Result<ValuesPlan, Problem> {
         return Err(Problem::value(None, "there is no row in it", r#"for example `values = [{ sku = "A1" }]`"#));
     }
     // The columns of all rows, so that a name that no row has is found before the run.
-    let mut names: Vec<String> = Vec::new();
-    for name in rows.iter().flat_map(Map::keys) {
-        if !names.contains(name) {
-            names.push(name.clone());
-        }
-    }
-    Ok(ValuesPlan { rows: rows.into(), header: Arc::new(Header::new(names)) })
+    let mut seen = HashSet::new();
+    let names = rows.iter().flat_map(Map::keys).filter(|name| seen.insert(name.as_str())).cloned().collect();
+    let header = Arc::new(Header::new(names));
+    Ok(ValuesPlan { rows: rows.into(), header })
 }
 
 impl SourcePlan for ValuesPlan {

@@ -16,6 +16,13 @@ use super::sink::SinkSpec;
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
 use crate::plan::{Meta, Order};
 
+/// Most endpoints, limits, sinks and secrets, of each. More endpoints could not run: each has a thread. The others are
+/// compared with each other.
+pub const MOST_NAMED: usize = 1_000;
+
+/// Most variables.
+pub const MOST_VARS: usize = 10_000;
+
 /// A job of paceline: endpoints to call for rows of input, and where the records go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -36,10 +43,10 @@ pub struct JobSpec {
     #[schemars(extend("examples" = ["common.toml", ["common.toml", "limits.toml"]]))]
     pub include: Option<ListSpec<String>>,
     /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`.
-    #[schemars(extend("examples" = [{ "base": "https://api.example.com" }]))]
+    #[schemars(extend("maxProperties" = MOST_VARS, "examples" = [{ "base": "https://api.example.com" }]))]
     pub vars: Option<Named<Value>>,
     /// Secrets for templates, `{{ secrets.NAME }}`; read from outside, never shown.
-    #[schemars(extend("examples" = [{ "token": { "env": "API_TOKEN" } }]))]
+    #[schemars(extend("maxProperties" = MOST_NAMED, "examples" = [{ "token": { "env": "API_TOKEN" } }]))]
     pub secrets: Option<Named<SecretSpec>>,
     /// Partial jobs; `--profile NAME` lays one over the file.
     pub profiles: Option<Named<Value>>,
@@ -52,14 +59,16 @@ pub struct JobSpec {
     /// Connections and what is common to every request.
     pub client: Option<ClientSpec>,
     /// Token buckets, shared by every endpoint that names them.
+    #[schemars(extend("maxProperties" = MOST_NAMED))]
     pub limits: Option<Named<LimitSpec>>,
     /// What is called, once for each row of its input.
-    #[schemars(extend("minProperties" = 1, "examples" = [{ "price": {
+    #[schemars(extend("minProperties" = 1, "maxProperties" = MOST_NAMED, "examples" = [{ "price": {
         "url": "https://api.example.com/products/{{ row.sku }}",
         "input": "products.csv",
     } }]))]
     pub endpoints: Named<EndpointSpec>,
     /// Where records go; without any: to standard output as JSON lines.
+    #[schemars(extend("maxProperties" = MOST_NAMED))]
     pub sinks: Option<Named<SinkSpec>>,
     /// The run as a whole.
     pub run: Option<RunSpec>,

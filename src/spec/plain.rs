@@ -5,6 +5,8 @@
 
 use crate::diagnostic::Diagnostics;
 use crate::document::{Document, KeyPath, Node, NodeValue, Step};
+use crate::secret::names::{self, Told};
+use crate::secret::shape;
 
 use super::leak;
 
@@ -18,7 +20,10 @@ const SENDERS: (usize, usize) = (2, 3);
 /// Notes the places of such texts, also in profiles.
 pub fn hide(document: &Document, diagnostics: &mut Diagnostics) {
     let profiles = document.profiles.iter().map(|(_, node)| node);
-    std::iter::once(&document.root).chain(profiles).for_each(|job| below(job, 0, (false, false), diagnostics));
+    for job in std::iter::once(&document.root).chain(profiles) {
+        below(job, 0, (false, false), diagnostics);
+        named("", job, diagnostics);
+    }
     leak::find(document).iter().for_each(|leak| diagnostics.hide(leak.place));
 }
 
@@ -52,6 +57,22 @@ fn below(node: &Node, depth: usize, (sends, auth): (bool, bool), diagnostics: &m
         }
         NodeValue::String(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) => {}
         NodeValue::Datetime(_) => {}
+    }
+}
+
+/// Texts that are called as secrets are, wherever they stand: the file may be another than a job.
+fn named(name: &str, node: &Node, diagnostics: &mut Diagnostics) {
+    match &node.value {
+        NodeValue::String(text) => {
+            if !PUBLIC.contains(&name) && names::told(name) >= Told::Token && shape::is_literal(text) {
+                diagnostics.hide(node.place);
+            }
+        }
+        NodeValue::Array(items) => items.iter().for_each(|item| named(name, item, diagnostics)),
+        NodeValue::Table(entries) => {
+            entries.iter().for_each(|(key, value)| named(&key.name, value, diagnostics));
+        }
+        NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) | NodeValue::Datetime(_) => {}
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Each parser says what is wrong in words that mend it. Must never guess a unit.
 
+mod rate;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -254,7 +256,10 @@ pub fn rate(text: &str) -> Result<Window, ScalarError> {
     if count.contains('.') && decimal(count).is_some() {
         return wrong(
             format!("the count of the rate `{text}` is not a whole number"),
-            "lengthen the window instead: \"3/2s\" is one and a half a second",
+            match rate::whole(count, per) {
+                Some(rate) => format!("lengthen the window instead: write \"{rate}\""),
+                None => "write a whole number, and a longer window such as in \"1/10m\"".to_owned(),
+            },
         );
     }
     match count.parse::<u32>().map(NonZeroU32::new) {

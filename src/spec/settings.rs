@@ -78,6 +78,7 @@ pub struct RetrySpec {
 /// How long things may take.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("examples" = [{ "total": "30s" }]))]
 pub struct TimeoutSpec {
     /// Wait for a free connection.
     #[schemars(extend("default" = "30s"))]

@@ -14,6 +14,7 @@ mod file;
 mod filters;
 mod json;
 mod kept;
+pub(crate) mod literal;
 mod names;
 mod path;
 mod render;

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -43,6 +44,40 @@ fn fmt_check_shows_the_difference_and_changes_nothing() {
     assert!(!done.out.contains("pretty"), "{}", done.out);
     assert_eq!(fs::read_to_string(path("ugly.toml")).unwrap(), UGLY);
     assert_eq!(said(paceline(&["fmt", "--check", "pretty.toml"]).current_dir(folder.path())).code, Some(0));
+}
+
+#[test]
+fn fmt_check_is_an_annotation_of_the_lines_that_change_first_and_shows_no_secret() {
+    let text = "name = \"x\"\n\n[endpoints.a]\nheaders.authorization='Bearer 0123456789-s3cr3t'\n";
+    let (folder, _) = folder(&[("ugly.toml", text)]);
+    for output in ["github", "human", "json"] {
+        let done = said(paceline(&["fmt", "--check", "--output", output, "ugly.toml"]).current_dir(folder.path()));
+        assert_eq!((done.code, done.err.as_str()), (Some(1), ""), "{output}");
+        assert!(!done.out.contains("s3cr3t") && done.out.contains("not shown"), "{output}: {}", done.out);
+        let starts = done.out.starts_with("::error file=ugly.toml,line=4,endLine=4::ugly.toml would change%0A---");
+        assert_eq!(starts, output == "github", "{}", done.out);
+    }
+}
+
+#[test]
+fn fmt_leaves_a_file_that_is_read_only() {
+    let (folder, path) = folder(&[("shut.toml", UGLY)]);
+    fs::set_permissions(path("shut.toml"), fs::Permissions::from_mode(0o444)).unwrap();
+    let done = said(paceline(&["fmt", "shut.toml"]).current_dir(folder.path()));
+    assert_eq!((done.code, done.out.as_str()), (Some(3), ""), "{}", done.err);
+    let words = "shut.toml can't be written: it is read-only; it is as it was";
+    assert!(done.err.contains(words), "{}", done.err);
+    assert_eq!(fs::read_to_string(path("shut.toml")).unwrap(), UGLY);
+    let github = said(paceline(&["fmt", "--output", "github", "shut.toml"]).current_dir(folder.path()));
+    assert!(github.err.starts_with("::error file=shut.toml::shut.toml can't be written"), "{}", github.err);
+}
+
+#[test]
+fn fmt_keeps_all_names_of_a_file() {
+    let (folder, path) = folder(&[("ugly.toml", UGLY)]);
+    fs::hard_link(path("ugly.toml"), path("other.toml")).unwrap();
+    assert_eq!(said(paceline(&["fmt", "ugly.toml"]).current_dir(folder.path())).code, Some(0));
+    assert_eq!(fs::read_to_string(path("other.toml")).unwrap(), PRETTY);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn golden_cases_have_every_code_of_the_compile_passes() {
         .map(|name| fs::read_to_string(Path::new(FOLDER).join(format!("{name}.stderr"))).unwrap_or_default())
         .collect();
     for entry in codes::TABLE {
-        // Told by `run` alone, of the command line, and of a build without any kind of sink.
+        // Told by `run` alone, of the command line, of servers that are asked, and of a build without any kind of sink.
         let elsewhere = ELSEWHERE.contains(&entry.code);
         let code = entry.code.0;
         assert!(elsewhere || told.contains(&format!("[{code}]")), "no case has {code}, {}", entry.title);
@@ -67,10 +67,20 @@ fn golden_cases_have_every_code_of_the_compile_passes() {
 }
 
 /// Codes that no job file has by itself.
-const ELSEWHERE: [codes::Code; 4] = [codes::SECRET, codes::OUTPUT, codes::UNUSABLE, codes::SAMPLE_FILE];
+const ELSEWHERE: [codes::Code; 8] = [
+    codes::SECRET,
+    codes::OUTPUT,
+    codes::UNUSABLE,
+    codes::SAMPLE_FILE,
+    // Of `check --online`.
+    codes::UNREACHABLE,
+    codes::NOT_ANSWERED,
+    codes::CERTIFICATE_ENDS,
+    codes::REPLY_REFUSED,
+];
 
 /// Names of all cases of this build, from all kinds of files: one without its job is a failure of its case.
-fn names() -> BTreeSet<String> {
+pub fn names() -> BTreeSet<String> {
     // What a build without something says of it, another one can't say.
     let built = [
         (cfg!(feature = "surf"), "engine-without-surf", "engine-surf"),

@@ -1,18 +1,30 @@
 //! Job files of a mebibyte that are made to take time and memory: refused or accepted with words, at most twenty of them
-//! shown, in memory that has an end. How long it takes is printed and not asserted: a machine may be busy.
+//! shown, in processor time and memory that have an end. Seconds of the clock are asserted nowhere: a machine may be busy.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
-use paceline::clock;
+mod files;
+
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::support::Job;
+use crate::memory;
+use crate::support::{Done, Job, wait};
 
 /// The largest job file.
 const LARGEST: usize = 1 << 20;
 
-/// What a check may take of addresses, in KiB; the program itself has a part of it.
+/// What a command may take of addresses, in KiB: the system ends it there.
 const MOST: u64 = 1536 * 1024;
+
+/// What may be resident at any time, in KiB.
+const RESIDENT: u64 = 1024 * 1024;
+
+/// Seconds of processor time that a command may take; the system ends it there. A release build takes less than one,
+/// a debug build on a busy machine ten times as much and more. What takes long by design, square in the length of the
+/// file, takes minutes.
+const SECONDS: u64 = 30;
 
 const JOB: &str = "[endpoints.a]\nurl = \"demo:/items/{{ row.value }}\"\ninput.range = { from = 1, to = 3 }\n";
 
@@ -63,6 +75,9 @@ fn many() -> Vec<(&'static str, String)> {
         ("lines of an equals sign", filled("", "=\n", "")),
         ("a key twice", filled("", "a=1\n", "")),
         ("headers that are never closed", filled("", "[a\n", "")),
+        ("a list that is opened again and again", filled(JOB, "x = [\n", "")),
+        ("tables that stand there already", filled(JOB, "a.b.c1.d = 1\n", "")),
+        ("quotes", filled(&format!("{JOB}x = "), "\"", "\n")),
     ]
 }
 
@@ -99,6 +114,49 @@ fn wide() -> Vec<(&'static str, String)> {
         ("settings for many endpoints", flowing()),
         ("a name twice, far down", twice_far_down()),
     ]
+}
+
+/// Templates, rows, and what else there may be many of.
+fn templated() -> Vec<(&'static str, String)> {
+    vec![
+        ("templates in a header", filled(&format!("{JOB}headers.x = \""), "{{ row.value }}", "\"")),
+        (
+            "templates in a URL",
+            filled("[endpoints.a]\ninput.range={from=1,to=3}\nurl=\"demo:/", "{{ row.value }}", "\""),
+        ),
+        ("headers of templates", numbered(&format!("{JOB}[endpoints.a.headers]\n"), header, "")),
+        ("parameters of templates", numbered(&format!("{JOB}[endpoints.a.query]\n"), header, "")),
+        ("columns of templates", numbered(&format!("{JOB}[endpoints.a.columns]\n"), header, "")),
+        ("members of templates", numbered(&format!("{JOB}method = 'POST'\n[endpoints.a.json]\n"), header, "")),
+        ("endpoints", numbered("", endpoint, "")),
+        ("rows", numbered(VALUES, |n| format!("{{a={n}}},"), "]")),
+        ("rows of other names", numbered(VALUES, |n| format!("{{a{n}=1}},"), "]")),
+        ("a row of many names", numbered(&format!("{VALUES}{{"), |n| format!("a{n}=1,"), "}]")),
+        ("variables that name each other", numbered(&format!("{JOB}[vars]\n"), named, "")),
+        ("buckets", numbered(JOB, |n| format!("[limits.l{n}]\nrate=\"1/s\"\n"), "")),
+        ("profiles", numbered(JOB, |n| format!("[profiles.p{n}.vars]\n"), "")),
+        ("included files", numbered("include = [", |n| format!("\"i{n}.toml\","), &format!("]\n{JOB}"))),
+        ("rules", filled(JOB, "[[endpoints.a.rules]]\nwhen='row.value > 1'\nthen='retry'\n", "")),
+        ("a JSONPath of filters", filled(&format!("{JOB}columns.a = \"$"), "[?@.a]", "\"")),
+        ("hosts", numbered(&format!("{JOB}[client.resolve]\n"), |n| format!("h{n}=\"127.0.0.1:1\"\n"), "")),
+    ]
+}
+
+/// The beginning of an input that stands in the job.
+const VALUES: &str = "[endpoints.a]\nurl = \"demo:/\"\ninput.values = [";
+
+/// A name with a template.
+fn header(number: usize) -> String {
+    format!("h{number}=\"{{{{ row.value }}}}\"\n")
+}
+
+fn endpoint(number: usize) -> String {
+    format!("[endpoints.e{number}]\nurl=\"https://x.y/{{{{ row.value }}}}\"\ninput.range={{from=1,to=3}}\n")
+}
+
+/// A variable that takes its value from the next one.
+fn named(number: usize) -> String {
+    format!("v{number}=\"{{{{ vars.v{} }}}}\"\n", number + 1)
 }
 
 /// An endpoint that reads the one before it.
@@ -156,15 +214,41 @@ fn wide_files_are_answered_with_words() {
     wide().iter().for_each(|(name, text)| checked(name, text));
 }
 
-#[allow(clippy::print_stderr, reason = "the time is for who reads the output of the test")]
+/// Runs a command with bounds, and looks at how much of them it takes.
+#[allow(clippy::print_stderr, reason = "the figures are worth knowing although the test is fine")]
+fn bounded(name: &str, job: &Job, words: &str) -> Done {
+    let line = format!("ulimit -v {MOST}; ulimit -t {SECONDS}; exec \"$PACELINE\" {words}");
+    let mut running = job.spawn_shell(&line);
+    let (mut resident, mut ticks) = (0, 0);
+    wait::until(name, Duration::from_secs(600), || {
+        resident = memory::peak(running.pid()).unwrap_or_default().max(resident);
+        ticks = memory::ticks(running.pid()).unwrap_or_default().max(ticks);
+        (!running.is_running()).then_some(())
+    });
+    let done = running.wait();
+    eprintln!("{name}: {}.{:02} s of a processor, {resident} KiB", ticks / 100, ticks % 100);
+    assert!(done.code.is_some(), "{name}: was ended, after {ticks} hundredths of a second\n{:.2000}", done.stderr);
+    assert!(resident < RESIDENT, "{name}: {resident} KiB were resident, {RESIDENT} are the most");
+    done
+}
+
+#[test]
+fn files_of_templates_and_rows_are_answered_with_words() {
+    templated().iter().for_each(|(name, text)| checked(name, text));
+}
+
 fn checked(name: &str, text: &str) {
     assert!(text.len() <= LARGEST && text.len() > LARGEST / 4, "{name}: {} bytes", text.len());
-    let job = Job::new(text);
-    let started = clock::now();
-    let done = job.shell(&format!("ulimit -v {MOST}; exec \"$PACELINE\" check job.toml --output json"));
-    eprintln!("{name}: {} bytes, {:?}", text.len(), started.elapsed());
+    told(name, &Job::new(text));
+}
+
+/// Checks a job, which is told of in no more words than anybody reads.
+fn told(name: &str, job: &Job) -> Option<i32> {
+    let done = bounded(name, job, "check job.toml --output json");
     assert!(matches!(done.code, Some(0 | 2)), "{name}: {:?}\n{:.2000}", done.code, done.stderr);
     let told: Value = serde_json::from_str(&done.stdout).unwrap();
     let shown = told["diagnostics"].as_array().unwrap().len();
     assert!(shown <= 20 && (shown > 0 || done.code == Some(0)), "{name}: {shown} are shown");
+    assert!(done.stdout.len() < LARGEST, "{name}: {} bytes are told", done.stdout.len());
+    done.code
 }

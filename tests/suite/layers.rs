@@ -155,3 +155,25 @@ fn what_the_environment_says_is_named_so() {
     let done = job.command(&["check", "job.toml"]).expect_code(2);
     assert!(done.stderr.contains("--> PACELINE_VAR:1:1") && done.stderr.contains("`base`"), "{}", done.stderr);
 }
+
+#[test]
+fn what_the_demo_does_not_have_is_told_without_a_server() {
+    const LACKS: &str = r#"
+[endpoints.price]
+url = "demo:/products/{{ row.sku }}"
+input.values = [{ sku = "BAG-1429" }]
+columns.price = "$.pirce"
+columns.name = "$.name"
+
+[endpoints.refused]
+url = "demo:/nowhere"
+input.values = [{ sku = 1 }]
+columns.price = "$.pirce"
+"#;
+    let done = Job::new(LACKS).command(&["check", "job.toml"]).expect_code(0);
+    assert!(done.stderr.contains("warning[P0307]") && done.stderr.contains("job.toml:5:20"), "{}", done.stderr);
+    assert!(done.stderr.contains("did you mean") && done.stderr.contains("price"), "{}", done.stderr);
+    assert_eq!(done.stderr.matches("P0307]").count(), 1, "of a refusal nothing is told:\n{}", done.stderr);
+    let mended = Job::new(&LACKS.replace("$.pirce", "$.price")).command(&["check", "job.toml"]).expect_code(0);
+    assert_eq!(mended.stderr, "");
+}

@@ -58,6 +58,27 @@ fn random_files_are_answered_and_formatted_once() {
     assert!(formatted > FILES / 100, "only {formatted} of {FILES} files could be formatted");
 }
 
+/// The fuzz targets are a package of their own, which nothing here builds: what would keep them from building is found here.
+#[test]
+fn the_lock_of_the_fuzz_targets_knows_our_dependencies() {
+    let read = |path: &str| fs::read_to_string(path).unwrap().parse::<toml::Table>().unwrap();
+    let (ours, lock) = (read("Cargo.toml"), read("tests/fuzz/Cargo.lock"));
+    let mut packages = lock["package"].as_array().unwrap().iter();
+    let paceline = packages.find(|package| package["name"].as_str() == Some("paceline")).unwrap();
+    assert_eq!(
+        paceline["version"], ours["package"]["version"],
+        "run cargo metadata --manifest-path tests/fuzz/Cargo.toml"
+    );
+    let locked: Vec<&str> =
+        paceline["dependencies"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
+    let is_optional = |value: &toml::Value| value.get("optional").is_some_and(|it| it.as_bool() == Some(true));
+    for (name, _) in ours["dependencies"].as_table().unwrap().iter().filter(|(_, value)| !is_optional(value)) {
+        // Beside a name stands its version where there are several.
+        let is_there = locked.iter().any(|locked| locked.split(' ').next() == Some(name.as_str()));
+        assert!(is_there, "{name} is missing: run cargo metadata --manifest-path tests/fuzz/Cargo.toml");
+    }
+}
+
 /// One of the texts after one change to eight.
 fn spoilt(texts: &[String], dice: &mut Dice) -> String {
     let mut text: Vec<char> = texts[dice.below(texts.len() as u64) as usize].chars().collect();

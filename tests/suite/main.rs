@@ -62,6 +62,8 @@ mod limits;
 mod loader;
 /// Many rows, little memory.
 mod memory;
+/// Every help that quotes a mend, followed to the letter.
+mod mends;
 mod migrate;
 /// Every job with a slip in it, and where the word about it stands.
 mod mutations;

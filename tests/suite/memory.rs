@@ -27,6 +27,14 @@ pub(crate) fn own(pid: u32) -> Option<u64> {
     status(pid, "RssAnon:")
 }
 
+/// Hundredths of a second that a process took of processors so far, as Linux counts them on all its machines (proc(5),
+/// `utime` and `stime`); `None` when it is gone.
+pub(crate) fn ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.strip_prefix(&format!("{pid} (paceline) "))?.split(' ').collect();
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+}
+
 fn status(pid: u32, key: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     // Between fork and exec a child is its parent still, memory and all.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::TextArgs;
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   paceline init                                     asks, on a terminal; else a job against the demo API
@@ -57,6 +59,9 @@ pub struct InitArgs {
     /// Writes over a file that is there
     #[arg(long, env = "PACELINE_FORCE", value_parser = BoolishValueParser::new())]
     pub force: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub speech: TextArgs,
 }
 
 impl InitArgs {

@@ -117,6 +117,11 @@ fn listed(plan: &Plan) -> String {
 }
 
 impl Judgement {
+    /// Whether it is of this endpoint.
+    pub fn is_of(&self, endpoint: &str) -> bool {
+        self.endpoint == endpoint
+    }
+
     /// What came of it, for people: the first record, value by value.
     pub fn words(&self) -> String {
         let name = &self.endpoint;

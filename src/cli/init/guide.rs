@@ -9,6 +9,9 @@ use crate::init::Draft;
 /// What takes an answer.
 type Take<'a> = &'a dyn Fn(&mut Draft, &str);
 
+/// Its words, what stands in brackets, and what takes its answer.
+type Question<'a> = (&'a str, fn(&Draft) -> &str, Take<'a>);
+
 /// Asks for what a job needs; an empty answer takes what stands in brackets, and one of which `wrong` tells something
 /// is asked for again. `rows` takes the file of the input.
 ///
@@ -23,7 +26,7 @@ pub(super) fn guide(
 ) -> Result<(), String> {
     let url = "Which URL? {{ row.NAME }} is a column of the input";
     let file = "Which file holds the rows? (.csv, .jsonl, .parquet)";
-    let questions: [(&str, fn(&Draft) -> &str, Take<'_>); 4] = [
+    let questions: [Question<'_>; 4] = [
         (url, |draft| &draft.url, &|draft, answer| draft.turn_to(answer)),
         ("Which method?", |draft| &draft.method, &|draft, answer| draft.method = answer.to_uppercase()),
         (file, |_| "rows in the job", rows),

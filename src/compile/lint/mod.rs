@@ -6,6 +6,7 @@
 mod newer_toml;
 mod no_repeat;
 mod pause;
+mod same_request;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,8 @@ pub struct Facts<'a> {
 }
 
 /// Every lint.
-const LINTS: &[fn(&mut Site<'_>, Facts<'_>)] = &[newer_toml::check, no_repeat::check, pause::check];
+const LINTS: &[fn(&mut Site<'_>, Facts<'_>)] =
+    &[newer_toml::check, no_repeat::check, pause::check, same_request::check];
 
 /// Warns of everything that a lint finds.
 pub fn check(site: &mut Site<'_>, facts: Facts<'_>) {

@@ -24,11 +24,14 @@ pub(super) struct Newer {
 }
 
 pub(super) fn check(site: &mut Site<'_>, _: Facts<'_>) {
-    let Some(source) = site.document.sources.first() else { return };
-    for Newer { span, what, help } in newer(&source.text) {
-        let message = format!("{what} is TOML 1.1, which many editors and tools refuse");
-        let place = Place { source: 0, start: span.start, end: span.end };
-        site.diagnostics.push(Diagnostic::warning(codes::NEWER_TOML, message).at(place, "").help(help));
+    // The job file and what it includes stand first; what is behind them is no TOML file.
+    let files = 1 + site.document.includes.len();
+    for (source, text) in site.document.sources.iter().map(|source| &source.text).enumerate().take(files) {
+        for Newer { span, what, help } in newer(text) {
+            let message = format!("{what} is TOML 1.1, which many editors and tools refuse");
+            let place = Place { source, start: span.start, end: span.end };
+            site.diagnostics.push(Diagnostic::warning(codes::NEWER_TOML, message).at(place, "").help(help));
+        }
     }
 }
 

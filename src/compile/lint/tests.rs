@@ -135,3 +135,36 @@ fn the_way_out_of_each_is_toml_1_0() {
     assert_eq!(help(r#"a = "\e""#), r"write it as `\u001B`");
     assert_eq!(help("a = 2026-01-31T10:30Z"), "write the seconds, too: `2026-01-31T10:30:00Z`");
 }
+
+fn same(request: &str) -> Vec<String> {
+    told(codes::SAME_REQUEST, &format!("[endpoints.e]\nretry.attempts = 1\n{request}\n"))
+}
+
+#[test]
+fn a_request_without_a_column_is_told_at_its_url() {
+    let rows = "input.values = [{ a = 1 }, { a = 2 }]";
+    assert_eq!(same(&format!("url = \"https://h/\"\n{rows}")), ["\"https://h/\""]);
+    let post = "method = \"POST\"\nurl = \"https://h/\"\njson = { row = \"row\" }";
+    assert_eq!(same(&format!("{post}\n{rows}")), ["\"https://h/\""]);
+    let columns = "columns.b = \"{{ row.a }}\"\nsave.path = \"out/{{ row.a }}\"";
+    assert_eq!(same(&format!("url = \"demo:/products\"\n{columns}\n{rows}")), ["\"demo:/products\""]);
+}
+
+#[test]
+fn a_request_that_is_meant_to_be_repeated_or_differs_is_not_told() {
+    let rows = "input.values = [{ a = 1 }, { a = 2 }]";
+    for request in [
+        format!("url = \"https://h/{{{{ row.a }}}}\"\n{rows}"),
+        format!("url = \"https://h/\"\nquery.a = \"{{{{ row['a'] }}}}\"\n{rows}"),
+        format!("url = \"https://h/\"\nheaders.x-a = \"{{{{ row.a }}}}\"\n{rows}"),
+        format!("url = \"https://h/\"\nmethod = \"POST\"\njson = {{ all = \"{{{{ rows }}}}\" }}\nchunk = 50\n{rows}"),
+        format!("url = \"https://h/\"\nmethod = \"POST\"\nidempotency-key = true\n{rows}"),
+        "url = \"https://h/\"\ninput.values = [{ a = 1 }]".to_owned(),
+        "url = \"https://h/\"\ninput = { values = [{ a = 1 }, { a = 2 }], take = 1 }".to_owned(),
+        "url = \"https://h/\"\ninput.range = { from = 1, to = 100 }".to_owned(),
+        "url = \"https://h/\"\ninput.product = [{ values = [{ a = 1 }, { a = 2 }] }, { range = { from = 1, to = 3 } }]"
+            .to_owned(),
+    ] {
+        assert_eq!(same(&request), Vec::<String>::new(), "{request}");
+    }
+}

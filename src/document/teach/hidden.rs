@@ -2,7 +2,14 @@
 //!
 //! Must never be slow: it is asked about every error, and a file of nothing but errors has thousands.
 
+use std::ops::Range;
+
 use crate::document::repair::line_around;
+use crate::secret::{names, shape};
+
+/// Bytes of a line that are looked at, and keys in it: it may be all of the file.
+const LONGEST: usize = 16 << 10;
+const MOST_KEYS: usize = 200;
 
 /// The table headers of a text, found once: looking back for one from each error would read the file over and
 /// over.
@@ -55,6 +62,26 @@ impl<'t> Headers<'t> {
     }
 }
 
+/// Whether a line that a span touches names a secret and does not leave its value to a template, or has the form of one
+/// in it.
+pub(super) fn may_be_secret(text: &str, span: &Range<usize>) -> bool {
+    let start = line_around(text, span.start).start;
+    let end = line_around(text, span.end.max(span.start)).end;
+    text.get(start..end).unwrap_or_default().lines().any(|line| {
+        let line = line.get(..LONGEST).unwrap_or(line);
+        shape::issued(line).is_some() || names_secret(line)
+    })
+}
+
+fn names_secret(line: &str) -> bool {
+    let signs = line.match_indices(['=', ':']).map(|(at, _)| at);
+    signs.take(MOST_KEYS).any(|at| {
+        let before = line[..at].trim_end_matches([' ', '\t', '"', '\'', '\\']);
+        let name = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).next().unwrap_or_default();
+        names::is_sensitive(name) && shape::is_written_out(&line[at + 1..])
+    })
+}
+
 fn is_header(line: &str) -> bool {
     line.trim_start().starts_with('[')
 }
@@ -62,6 +89,29 @@ fn is_header(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_name_a_secret_are_known() {
+        let is_hidden = |text: &str| may_be_secret(text, &(0..1));
+        for line in [
+            "headers.authorization: \"Bearer hush\"",
+            "headers = { \"X-Api-Key\": hush }",
+            "query.token = hush",
+            "password = 'hush",
+            "note = use ghp_q9Zr2Lw8Xk4Vt6Bn1Mc7Hd3Fs5Gj0PyAeUi1",
+        ] {
+            assert!(is_hidden(line), "{line}");
+        }
+        for line in [
+            "headers.authorization = Bearer {{ secrets.token }}",
+            "url: https://h/",
+            "password =",
+            "retry = attempts: 3",
+            "accept: \"x\"",
+        ] {
+            assert!(!is_hidden(line), "{line}");
+        }
+    }
 
     #[test]
     fn the_header_above_decides_and_the_line_itself() {

@@ -12,12 +12,13 @@ pub(super) fn string(text: &str, span: &Range<usize>, message: &str, root: &Node
     if message.starts_with("missing escaped value") {
         let span =
             span.start.saturating_sub(1)..(span.start + text[span.start..].chars().next().map_or(0, char::len_utf8));
-        let message = format!("`{}` is not an escape of TOML", text[span.clone()].trim_end());
+        let escape = text[span.clone()].trim_end();
+        let message = format!("`{escape}` is not an escape of TOML");
         return Some(Lesson::new(
             span,
             message,
             "",
-            "write `\\\\` for a backslash, or put the string between single quotes: 'C:\\new'",
+            format!("write `\\{escape}` for a backslash, or put the string between single quotes: 'C:\\new'"),
         ));
     }
     if message.starts_with("too few unicode") || message.starts_with("invalid value, expected unicode") {
@@ -111,7 +112,9 @@ pub(super) fn bare(text: &str, span: &Range<usize>, message: &str) -> Option<Les
     if ["null", "nul", "nil", "none"].contains(&written.to_ascii_lowercase().as_str()) {
         return Some(Lesson::new(span.clone(), "TOML has no null", "", "leave the key out instead"));
     }
-    let is_cut = text[span.end..].starts_with(['=', '"', '\'']);
+    // A template ends the word for the parser, and not for who wrote it.
+    let behind = &text[span.end..];
+    let is_cut = behind.starts_with(['=', '"', '\'']) || behind.starts_with("{{");
     let span = if is_cut { rest_of_line(text, span.start) } else { span.clone() };
     let written = text[span.clone()].to_owned();
     if written.starts_with(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
@@ -130,11 +133,15 @@ pub(super) fn bare(text: &str, span: &Range<usize>, message: &str) -> Option<Les
 }
 
 pub(super) fn number(text: &str, span: &Range<usize>, message: &str) -> Option<Lesson> {
+    let start = text[..span.start].rfind([' ', '\t', '=', ',', '[', '\n']).map_or(0, |at| at + 1);
+    let end = text[span.end..].find([' ', '\t', ',', ']', '}', '\n', '\r', '#']).map_or(text.len(), |at| span.end + at);
+    let written = &text[start..end];
+    let lower = written.to_lowercase();
     let help = match message.split(',').next()? {
+        "radix must be lowercase" => &format!("write `{}`", shorten(&lower)),
         "unexpected leading zero" => "a number has no zeros before it; write a string such as \"007\" in quotes",
         "`_` may only go between digits" => "`_` stands between two digits: `50_000_000`",
         "integers with a radix cannot be signed" => "a number in hexadecimal, octal or binary has no sign",
-        "radix must be lowercase" => "write `0x`, `0o` or `0b` in lower case",
         "invalid mantissa" | "invalid fraction" => "digits stand on both sides of the point: `0.5`",
         "invalid exponent" => "digits stand behind the `e`: `1e6`",
         "redundant numeric sign" | "unexpected sign" => "a number has one sign at most",
@@ -143,9 +150,6 @@ pub(super) fn number(text: &str, span: &Range<usize>, message: &str) -> Option<L
         }
         _ => return None,
     };
-    let start = text[..span.start].rfind([' ', '\t', '=', ',', '[', '\n']).map_or(0, |at| at + 1);
-    let end = text[span.end..].find([' ', '\t', ',', ']', '}', '\n', '\r', '#']).map_or(text.len(), |at| span.end + at);
-    let written = &text[start..end];
     if written.matches('.').count() > 1 {
         return Some(Lesson::new(start..end, "a string needs quotes", "", format!("write `{}`", quoted(written))));
     }

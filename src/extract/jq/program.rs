@@ -22,6 +22,9 @@ use crate::expression::{self, Language};
 
 /// The program, as a function of the library: only those may be handed over as trees.
 const MAIN: &str = "paceline_main";
+/// Stack for a program to be compiled on: jaq walks into its tree with some 13 KiB for each name or sign, in a build
+/// without optimisation. What is not needed is not taken.
+const STACK: usize = 256 << 20;
 /// Characters of an error of jq that are shown.
 const SHOWN: usize = 300;
 
@@ -67,6 +70,20 @@ impl Program {
         if let Some((message, range)) = expression::too_much(source, Language::Jq) {
             return Err(vec![Flaw { message: format!("the program can't be used: {message}"), range }]);
         }
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            match thread.spawn_scoped(scope, || Self::compile_here(source)).map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(compiled)) => compiled,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(error) => {
+                    let message = format!("there is no memory to compile the program: {error}");
+                    Err(vec![Flaw { message, range: 0..source.len() }])
+                }
+            }
+        })
+    }
+
+    fn compile_here(source: &str) -> Result<Self, Vec<Flaw>> {
         let main = Def { name: MAIN, args: Vec::new(), body: parse(source)? };
         let loader = Loader::new(LIBRARY.iter().cloned().map(shorter).chain([counted_def(main)]));
         let arena = Arena::default();

@@ -58,7 +58,7 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        let start = at + bytes[at..].iter().position(|byte| is_word(byte))?;
+        let start = at + bytes[at..].iter().position(is_word)?;
         let length = bytes[start..].iter().position(|byte| !is_word(byte)).unwrap_or(bytes.len() - start);
         at = start + length;
         Some(start..at)

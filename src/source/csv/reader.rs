@@ -1,5 +1,6 @@
 //! Reading CSV: records with their line, the header, and rows that fit or do not.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -78,11 +79,12 @@ impl<R: Read> Rows<R> {
     pub fn header(&mut self) -> Result<Header, Fault> {
         self.first()?;
         let names = StringRecord::from_byte_record(self.record.clone()).map_err(|_| Fault::Undecoded)?;
+        let mut seen = HashSet::new();
         for (position, name) in names.iter().enumerate() {
             if name.trim().is_empty() {
                 return Err(Fault::Unnamed(position + 1));
             }
-            if names.iter().take(position).any(|earlier| earlier == name) {
+            if !seen.insert(name) {
                 return Err(Fault::Twice(name.to_owned()));
             }
         }

@@ -105,7 +105,7 @@ fn no_database(url: &str) -> Problem {
         Some((scheme, _)) if scheme != "sqlite" => format!("`{scheme}://` is no database that is read"),
         _ => "this names no database".to_owned(),
     };
-    Problem::value(Some("url"), message, r#"write "sqlite:shop.db", or "postgres://user@host/database""#)
+    Problem::value(Some("url"), message, r#"name one, such as "sqlite:shop.db" or "postgres://user@host/database""#)
 }
 
 fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value) -> Option<Arc<dyn SourcePlan>> {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use self::words::{bounds, examples, preset, sentence, types};
+use self::words::{bounds, examples, most_entries, preset, sentence, types};
 use super::kind::EXACTLY_ONE;
 use super::schema::{PROFILE, schema};
 use super::shape::view::View;
@@ -81,7 +81,8 @@ impl Entry<'_> {
     /// Its type, what it means, and how it is written.
     fn about(&self) -> String {
         let must = if self.required { Some("required".to_owned()) } else { preset(&self.view) };
-        let facts: Vec<String> = [Some(types(&self.view)), bounds(&self.view), must].into_iter().flatten().collect();
+        let (bounds, entries) = (bounds(&self.view), most_entries(&self.view));
+        let facts: Vec<String> = [Some(types(&self.view)), bounds, entries, must].into_iter().flatten().collect();
         let meaning = sentence(self.view.text("description").unwrap_or_default());
         format!("*{}*\n\n{meaning}\n\n{}\n\n", facts.join(" · "), examples(&self.view, self.name))
     }

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::report::text::thousands;
 use crate::spec::shape::example::{example, toml_key, toml_text};
 use crate::spec::shape::view::{View, either};
 
@@ -38,6 +39,14 @@ pub fn bounds(view: &View<'_>) -> Option<String> {
             (None, None) => None,
         }
     })
+}
+
+/// The most entries that a table may have.
+pub fn most_entries(view: &View<'_>) -> Option<String> {
+    let tables = view.branches();
+    // A table of one entry is one of several kinds, which is told elsewhere.
+    let most = tables.iter().find_map(|table| table.get("maxProperties")?.as_u64()).filter(|most| *most > 1)?;
+    Some(format!("at most {} entries", thousands(most)))
 }
 
 /// What holds where the key is not there, as far as one value says it.

@@ -77,11 +77,7 @@ fn wrong_rates_say_how_to_mend_them() {
     for (text, message, help) in [
         ("10", "`10` is not a rate", "write a count and a window, such as \"10/s\", \"100/30s\" or \"5000/h\""),
         ("0/s", "a rate of zero would never let a request leave", "write a count of at least 1, such as \"1/m\""),
-        (
-            "1.5/s",
-            "the count of the rate `1.5/s` is not a whole number",
-            "lengthen the window instead: \"3/2s\" is one and a half a second",
-        ),
+        ("1.5/s", "the count of the rate `1.5/s` is not a whole number", "lengthen the window instead: write \"90/m\""),
         ("10/", "the window of the rate `10/` has no unit", "write \"10/s\""),
         ("10/30", "the window of the rate `10/30` has no unit", "write \"10/30s\""),
         ("10/sec", "`sec` is not a window of time", "write \"10/s\""),

@@ -31,6 +31,11 @@ pub fn addition(view: &View<'_>, key: &str) -> Option<String> {
     Some(format!("add one, such as\n[{}.{}]\n{lines}", toml_key(key), toml_key(name)))
 }
 
+/// The name of the first table of an example.
+pub fn example_name(view: &View<'_>) -> Option<String> {
+    value(view, DEEPEST)?.as_object()?.keys().next().cloned()
+}
+
 /// A value that fits: as the schema shows it, else the simplest of the first type.
 fn value(view: &View<'_>, depth: usize) -> Option<Value> {
     let shown = view.get("examples").or_else(|| view.get("enum")).and_then(Value::as_array);

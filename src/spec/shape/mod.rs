@@ -4,12 +4,14 @@
 //! alone. Must never stop at the first error, and never know a key of the language by name.
 
 pub(super) mod example;
+mod mend;
 mod table;
 pub(super) mod view;
 
 use serde_json::Value;
 
 use self::example::{example, toml_key};
+use self::mend::mend;
 use self::view::{View, either};
 use super::schema::{PROFILE, schema};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
@@ -51,7 +53,8 @@ fn run(
     partial: bool,
     walk: impl FnOnce(&mut Walker<'_>),
 ) -> Vec<KeyPath> {
-    let mut walker = Walker { document, told: diagnostics, found: Vec::new(), wrong: Vec::new(), partial };
+    let mut walker =
+        Walker { document, told: diagnostics, found: Vec::new(), wrong: Vec::new(), partial, trying: false };
     walk(&mut walker);
     let Walker { found, wrong, .. } = walker;
     let is_new = |one: &Diagnostic| one.primary.as_ref().is_none_or(|label| !diagnostics.has(one.code, label.place));
@@ -95,6 +98,8 @@ struct Walker<'d> {
     wrong: Vec<KeyPath>,
     /// Whether what is missing may come from elsewhere.
     partial: bool,
+    /// Whether it is only to be seen if anything is wrong: no help is looked for then.
+    trying: bool,
 }
 
 impl Walker<'_> {
@@ -136,6 +141,7 @@ impl Walker<'_> {
                 found: Vec::new(),
                 wrong: Vec::new(),
                 partial: self.partial,
+                trying: self.trying,
             };
             attempt.fitting(branch, node, spot);
             if best.as_ref().is_none_or(|best| attempt.found.len() < best.found.len()) {
@@ -250,7 +256,11 @@ impl Walker<'_> {
         let is_hidden = self.told.is_hidden(node.place);
         let what = if is_hidden { "a string".to_owned() } else { found(&node.value) };
         let message = format!("{}: expected {}, found {what}", spot.name(), either(&expected));
+        if self.trying {
+            return self.report(codes::WRONG_TYPE, node.place, &spot.path, message, None);
+        }
         let mended = if is_hidden { None } else { mend(view, branches, &node.value) };
+        let mended = mended.or_else(|| self.member(branches, node, spot).filter(|_| !is_hidden));
         let help = mended.or_else(|| example_help(view, spot));
         self.report(codes::WRONG_TYPE, node.place, &spot.path, message, help);
     }
@@ -289,51 +299,6 @@ fn found(value: &NodeValue) -> String {
         NodeValue::Datetime(_) => "a date or time".to_owned(),
         NodeValue::Array(_) => "a list".to_owned(),
         NodeValue::Table(_) => "a table".to_owned(),
-    }
-}
-
-/// What to write instead, where the value tells what was meant.
-fn mend(view: &View<'_>, branches: &[View<'_>], value: &NodeValue) -> Option<String> {
-    let takes = |name: &str| branches.iter().any(|branch| branch.types().contains(&name));
-    // Versions look like numbers: `http = 2`, `min-version = 1.3`.
-    let number = match value {
-        NodeValue::Integer(integer) => Some(integer.to_string()),
-        NodeValue::Float(float) => Some(format!("{float:?}")),
-        NodeValue::String(_) | NodeValue::Boolean(_) | NodeValue::Datetime(_) => None,
-        NodeValue::Array(_) | NodeValue::Table(_) => None,
-    };
-    let mut names = branches.iter().filter_map(|branch| branch.get("enum")?.as_array()).flatten();
-    if let Some(number) = number.filter(|number| names.any(|name| name.as_str() == Some(number))) {
-        return Some(format!("write it in quotes: \"{number}\""));
-    }
-    match value {
-        NodeValue::Integer(integer) => {
-            if let Some(format) = branches.iter().find_map(View::format).filter(|format| !format.units.is_empty()) {
-                let written: Vec<String> = format.units.iter().map(|unit| format!("\"{integer}{unit}\"")).collect();
-                Some(format!("write the unit too: {}", written.join(" or ")))
-            } else {
-                // A text that is wanted in a form of its own is better shown than quoted.
-                let free = view.get("examples").is_none() && view.get("default").is_none();
-                (free && takes("string")).then(|| format!("write it in quotes: \"{integer}\""))
-            }
-        }
-        NodeValue::String(text) => {
-            let unquoted = (takes("integer") && text.parse::<i64>().is_ok())
-                || (takes("number") && text.parse::<f64>().is_ok())
-                || (takes("boolean") && matches!(text.as_str(), "true" | "false"));
-            let number = text.parse::<i64>().ok().map(NodeValue::Integer);
-            let holds = |value: &NodeValue| {
-                let items = branches.iter().filter_map(|branch| Some(branch.of(branch.get("items")?)));
-                items.flat_map(|items| items.branches()).any(|branch| branch.accepts(value))
-            };
-            let listed = match number.filter(&holds) {
-                Some(_) => Some(format!("write a list: [{text}]")),
-                None => holds(value).then(|| format!("write a list: [\"{}\"]", short(text))),
-            };
-            if unquoted { Some(format!("write it without quotes: {text}")) } else { listed }
-        }
-        NodeValue::Datetime(text) => takes("string").then(|| format!("write it in quotes: \"{text}\"")),
-        NodeValue::Float(_) | NodeValue::Boolean(_) | NodeValue::Array(_) | NodeValue::Table(_) => None,
     }
 }
 

@@ -2,21 +2,22 @@
 
 use serde_json::Value;
 
-use super::example::{addition, example};
+use super::example::{addition, example, example_name, toml_key};
 use super::view::View;
 use super::{Spot, Walker};
 use crate::diagnostic::{ADVISED, Diagnostic, codes, did_you_mean};
-use crate::document::{Key, Node};
+use crate::document::{Key, Node, NodeValue};
 use crate::spec::kind::EXACTLY_ONE;
 
 impl Walker<'_> {
     pub(super) fn table(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
         let before = self.wrong.len();
+        let mut meant = Vec::new();
         for (key, node) in entries {
             let below = Spot { path: spot.path.key(key.name.as_str()), key: key.place };
             let known = view.properties().find(|(name, _)| *name == key.name).map(|(_, schema)| schema);
             match known.or_else(|| view.get("additionalProperties")) {
-                Some(Value::Bool(false)) => self.unknown_key(view, key, spot),
+                Some(Value::Bool(false)) => self.unknown_key(view, entries, key, &mut meant, spot),
                 Some(schema) => self.value(&view.of(schema), node, &below),
                 None => self.value(&view.of(&Value::Bool(true)), node, &below),
             }
@@ -32,7 +33,7 @@ impl Walker<'_> {
         }
         self.kinds(view, entries, spot);
         if !self.partial {
-            self.missing(view, entries, spot);
+            self.missing(view, entries, &meant, spot);
         } else if view.texts("required").iter().any(|name| entries.iter().all(|(key, _)| key.name != *name)) {
             self.wrong.push(spot.path.clone());
         }
@@ -47,19 +48,20 @@ impl Walker<'_> {
         }
     }
 
-    fn unknown_key(&mut self, view: &View<'_>, key: &Key, spot: &Spot) {
+    /// Tells of a key that is not known here. `meant` are the keys that those before it were meant to be, or belong to.
+    fn unknown_key<'s>(
+        &mut self,
+        view: &View<'s>,
+        entries: &[(Key, Node)],
+        key: &Key,
+        meant: &mut Vec<&'s str>,
+        spot: &Spot,
+    ) {
         let name = key.name.as_str();
-        let names: Vec<&str> = view.properties().map(|(name, _)| name).collect();
-        let help = if self.found.len() > ADVISED {
+        let help = if self.trying || self.found.len() > ADVISED {
             "see the keys that are told of first".to_owned()
-        } else if let Some(near) = did_you_mean(name, names.iter().copied()) {
-            format!("did you mean `{near}`?")
-        } else if let Some(owner) = owner(view, name) {
-            format!("`{name}` belongs to `{owner}`: write `{owner}.{name}`")
-        } else if names.is_empty() {
-            "no key is known here".to_owned()
         } else {
-            format!("valid keys here: {}", names.join(", "))
+            self.advice(view, entries, name, meant, spot)
         };
         self.report(
             codes::UNKNOWN_KEY,
@@ -70,9 +72,46 @@ impl Walker<'_> {
         );
     }
 
-    fn missing(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
+    /// What to do about a key that is not known here.
+    fn advice<'s>(
+        &self,
+        view: &View<'s>,
+        entries: &[(Key, Node)],
+        name: &str,
+        meant: &mut Vec<&'s str>,
+        spot: &Spot,
+    ) -> String {
+        let names: Vec<&str> = view.properties().map(|(name, _)| name).collect();
+        if let Some(near) = did_you_mean(name, names.iter().copied()) {
+            meant.push(near);
+            return format!("did you mean `{near}`?");
+        }
+        if let Some(owner) = owner(view, name) {
+            return format!("`{name}` belongs to `{owner}`: write `{owner}.{name}`");
+        }
+        if let Some((owner, schema)) = owner_of_named(view, name).filter(|_| spot.path.0.is_empty()) {
+            let is_told = meant.contains(&owner);
+            meant.push(owner);
+            return if is_told {
+                format!("`{name}` is a key of each of the `{owner}`, too: it goes the same way")
+            } else {
+                belongs(&schema, entries, (owner, name))
+            };
+        }
+        match names.as_slice() {
+            [] => "no key is known here".to_owned(),
+            names => format!("valid keys here: {}", names.join(", ")),
+        }
+    }
+
+    /// Required keys that are not there. Of one that an unknown key was meant to be, that key is told.
+    fn missing(&mut self, view: &View<'_>, entries: &[(Key, Node)], meant: &[&str], spot: &Spot) {
         for name in view.texts("required") {
             if entries.iter().any(|(key, _)| key.name == name) {
+                continue;
+            }
+            if meant.contains(&name) {
+                self.wrong.push(spot.path.clone());
                 continue;
             }
             let schema = view.properties().find(|(known, _)| *known == name).map(|(_, schema)| view.of(schema));
@@ -156,4 +195,35 @@ fn owner<'s>(view: &View<'s>, name: &str) -> Option<&'s str> {
     let mut owners = view.properties().filter(|(_, schema)| knows(schema)).map(|(owner, _)| owner);
     let first = owners.next()?;
     owners.next().is_none().then_some(first)
+}
+
+/// The table beside it whose tables have names of their own and know a key: one that is required before others.
+fn owner_of_named<'s>(view: &View<'s>, name: &str) -> Option<(&'s str, View<'s>)> {
+    let knows = |schema: &View<'s>| {
+        let named = schema.get("additionalProperties").filter(|named| named.is_object())?;
+        let mut branches = view.of(named).branches().into_iter();
+        branches.any(|branch| branch.properties().any(|(known, _)| known == name)).then_some(())
+    };
+    let owners = view.properties().map(|(owner, schema)| (owner, view.of(schema)));
+    let mut owners: Vec<(&str, View<'_>)> = owners.filter(|(_, schema)| knows(schema).is_some()).collect();
+    let required = view.texts("required");
+    match owners.iter().position(|(owner, _)| required.contains(owner)) {
+        Some(position) => Some(owners.swap_remove(position)),
+        None => owners.pop().filter(|_| owners.is_empty()),
+    }
+}
+
+/// Where a key of a named table goes: below the header of the first of them, or of one that is still to be written.
+fn belongs(schema: &View<'_>, entries: &[(Key, Node)], (owner, name): (&str, &str)) -> String {
+    let tables = entries.iter().find(|(key, _)| key.name == owner).map(|(_, node)| &node.value);
+    if let Some(NodeValue::Table(tables)) = tables
+        && let Some((first, _)) = tables.iter().next()
+    {
+        return format!(
+            "`{name}` is a key of each of the `{owner}`: move it under `[{owner}.{}]`",
+            toml_key(&first.name)
+        );
+    }
+    let named = example_name(schema).unwrap_or_else(|| "name".to_owned());
+    format!("`{name}` is a key of each of the `{owner}`: write `[{owner}.{}]` above it", toml_key(&named))
 }

@@ -114,6 +114,31 @@ fn types() {
 }
 
 #[test]
+fn a_value_of_a_key_below_is_told_with_that_key() {
+    let mend = |head: &str| error(head).3;
+    assert_eq!(mend("timeout = \"10s\""), "write `timeout.total = \"10s\"`");
+    assert_eq!(mend("batch = 500"), "write `batch.size = 500`");
+    // Which key a number was meant for, nobody can tell, nor is a number of a text any.
+    assert_eq!(mend("client = 5"), "for example `client = { engine = \"hyper\" }`");
+    assert_eq!(mend("timeout = \"soon\""), "for example `timeout = { total = \"30s\" }`");
+    let long = format!("timeout = \"{}10s\"", "0".repeat(80));
+    assert_eq!(mend(&long), "write `timeout.total` in place of `timeout`");
+}
+
+#[test]
+fn a_key_that_was_meant_to_be_a_missing_one_is_one_error() {
+    for text in [
+        "[endpoint.a]\nurl = \"demo:/x\"\ninput = \"a.csv\"\n",
+        "[endpoints.a]\nURL = \"demo:/x\"\ninput = \"a.csv\"\n",
+        "[endpoints.a]\nurl = \"demo:/x\"\nInput.values = [1]\n",
+        "url = \"demo:/x\"\n",
+    ] {
+        let codes: Vec<String> = errors(text).into_iter().map(|(code, ..)| code).collect();
+        assert_eq!(codes, ["P0101"], "{text}");
+    }
+}
+
+#[test]
 fn values() {
     says("version = 2", "P0103", "2", "`version` can't be 2", "write 1");
     says(

@@ -121,7 +121,7 @@ impl Names<'_> {
         uses: &mut Uses,
     ) -> Option<Resolved> {
         let Some((name, range)) = first.filter(|_| steps.keys.len() == 1 && steps.fixed) else {
-            let help = "for example `{{ secrets.token }}`".to_owned();
+            let help = "for example `secrets.token`".to_owned();
             self.error(&word.range, TemplateErrorKind::Name, "a secret is used by its name alone", Some(help));
             return None;
         };

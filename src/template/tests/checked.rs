@@ -33,7 +33,7 @@ fn unknown_names_are_found_at_their_place() {
         ("{{ vars.unheard }}", "unheard", "there is no variable `unheard`", "declare it under `[vars]`: `unheard = "),
         ("{{ vars.page.sise }}", "sise", "the variable `page` has no `.sise` here", "it has `size`, `tags`"),
         ("{{ secrets.tokn }}", "tokn", "there is no secret `tokn`", "did you mean `token`?"),
-        ("{{ secrets }}", "secrets", "a secret is used by its name alone", "for example `{{ secrets.token }}`"),
+        ("{{ secrets }}", "secrets", "a secret is used by its name alone", "for example `secrets.token`"),
         ("{{ secrets | tojson }}", "secrets", "a secret is used by its name alone", ""),
         ("{{ secrets[row.sku] }}", "secrets", "a secret is used by its name alone", ""),
         ("{{ secrets.token[0] }}", "secrets", "a secret is used by its name alone", ""),

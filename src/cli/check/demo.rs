@@ -1,0 +1,56 @@
+//! Endpoints that ask the API behind `demo:`: what they look for and its reply to the first row does not have is told
+//! without a server, as that API is in the program.
+//!
+//! Must never say anything of a reply that a run would not take: refusals, waits and cut connections are what some of its
+//! routes are for.
+
+use crate::cli::plan::first;
+use crate::demo;
+use crate::diagnostic::{Diagnostics, codes};
+use crate::document::Document;
+use crate::plan::request::{Contents, DEMO, RequestPlan};
+use crate::plan::{EndpointPlan, Plan};
+use crate::sample::{Finding, Judged, Rows, Sample, Verdict, judge, tell};
+use crate::secret::{Masker, Secrets};
+
+/// What stands for `demo:`; nothing is sent there (RFC 6761).
+const BASE: &str = "http://demo.invalid";
+
+/// Tells what endpoints look for in vain; of those that are `judged` by a sample nothing is told here.
+pub(super) fn tell_lacking(
+    (document, plan): (&Document, &Plan),
+    is_judged: impl Fn(&str) -> bool,
+    diagnostics: &mut Diagnostics,
+) {
+    let asks = |endpoint: &&EndpointPlan| endpoint.url.literal_prefix().starts_with(DEMO) && !is_judged(&endpoint.name);
+    for endpoint in plan.endpoints.iter().filter(asks) {
+        tell(document, &lacking(plan, endpoint).unwrap_or_default(), diagnostics);
+    }
+}
+
+/// What the reply to the first row lacks; `None`: there is no such reply.
+fn lacking(plan: &Plan, endpoint: &EndpointPlan) -> Option<Vec<Finding>> {
+    if first::unknown(endpoint, first::count(plan, endpoint).ok()?).is_some() {
+        return None;
+    }
+    let units = first::units(plan, endpoint, 1).ok()?;
+    let unit = units.first()?;
+    let secrets = Secrets::masked(&plan.secrets);
+    let requests = RequestPlan::new(endpoint, Some(BASE)).ok()?;
+    let ready = first::ready((plan, endpoint), &requests, unit, &secrets).ok()?;
+    let Contents::Bytes(body) = ready.contents else { return None };
+    let (head, body) = demo::reply(&ready.request, &body)?;
+    let sample = Sample {
+        called: "the reply of the demo",
+        status: Some(head.status.as_u16()),
+        headers: Some(head.headers),
+        body,
+        url: ready.request.uri().clone(),
+    };
+    let rows = Rows::asked(unit.content.as_ref().ok()?.clone());
+    // None of them is known here.
+    let masker = Masker::default();
+    let Judged { verdict, findings, .. } = judge(endpoint, &sample, &rows, &secrets, (&masker, &masker));
+    matches!(verdict, Verdict::Accepted(_))
+        .then(|| findings.into_iter().filter(|finding| finding.code == codes::SAMPLE_LACKS).collect())
+}
