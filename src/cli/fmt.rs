@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use serde_json::Map;
+
 use super::args::FmtArgs;
 use super::exit::Exit;
 use super::load::{MOST, STDIN, standard_input};
 use super::print::Printer;
-use super::rewrite::Rewrite;
-use crate::diagnostic::{self, Diagnostics, Format};
+use super::rewrite::{Rewrite, refuse};
+use crate::diagnostic::{Diagnostics, Format};
 use crate::document::Document;
 use crate::format::{self, Formatted};
 
@@ -22,9 +24,7 @@ fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
     let mut diagnostics = Diagnostics::default();
     let document = read(path, &mut diagnostics);
     let Some(document) = document.as_ref().filter(|_| !diagnostics.has_errors()) else {
-        let color = print.color_err();
-        print.err(&diagnostic::render(&diagnostics, document.as_ref(), speech.output, color));
-        return Exit::Usage;
+        return refuse(path, &diagnostics, document.as_ref(), speech.output, print);
     };
     let text = &document.sources[0].text;
     match format::format(text) {
@@ -68,7 +68,8 @@ fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Pri
 
 /// Shows, prints or writes what came of it.
 fn finish(path: &Path, before: &str, after: &str, args: &FmtArgs, print: &mut Printer) -> Exit {
-    let rewrite = Rewrite { path, before, after, done: "formatted" };
+    let more = Map::new();
+    let rewrite = Rewrite { path, before, after, done: "formatted", more: &more };
     if args.check {
         return rewrite.check(args.speech.output, print);
     }

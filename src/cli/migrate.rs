@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::args::MigrateArgs;
 use super::exit::Exit;
 use super::print::{self, Printer};
-use super::rewrite::Rewrite;
-use crate::diagnostic::{self, Diagnostics, Format};
+use super::rewrite::{Rewrite, refuse};
+use crate::diagnostic::{Diagnostics, Format};
 use crate::document::Document;
 use crate::migrate::{self, CURRENT, Migrated, STEPS, Told};
 
@@ -23,10 +23,10 @@ fn one(path: &Path, args: &MigrateArgs, print: &mut Printer) -> Exit {
     let mut diagnostics = Diagnostics::default();
     let document = Document::read_alone(path, &mut diagnostics);
     let Some(document) = document.as_ref().filter(|_| !diagnostics.has_errors()) else {
-        return refuse(&diagnostics, document.as_ref(), args, print);
+        return refuse(path, &diagnostics, document.as_ref(), args.speech.output, print);
     };
     match migrate::migrate(document, STEPS) {
-        Err(refused) => refuse(&refused.diagnostics, Some(&refused.document), args, print),
+        Err(refused) => refuse(path, &refused.diagnostics, Some(&refused.document), args.speech.output, print),
         Ok(None) => {
             if !args.speech.quiet {
                 print.out(&current(path, args.speech.output));
@@ -35,12 +35,6 @@ fn one(path: &Path, args: &MigrateArgs, print: &mut Printer) -> Exit {
         }
         Ok(Some(migrated)) => finish(path, &document.sources[0].text, &migrated, args, print),
     }
-}
-
-fn refuse(diagnostics: &Diagnostics, document: Option<&Document>, args: &MigrateArgs, print: &mut Printer) -> Exit {
-    let color = print.color_err();
-    print.err(&diagnostic::render(diagnostics, document, args.speech.output, color));
-    Exit::Usage
 }
 
 fn current(path: &Path, output: Format) -> String {
@@ -52,20 +46,24 @@ fn current(path: &Path, output: Format) -> String {
 }
 
 fn finish(path: &Path, before: &str, migrated: &Migrated, args: &MigrateArgs, print: &mut Printer) -> Exit {
-    if !args.speech.quiet {
+    if !args.speech.quiet && args.speech.output != Format::Json {
         print.out(&report(path, migrated, args.speech.output));
     }
-    let rewrite = Rewrite { path, before, after: &migrated.text, done: "migrated" };
+    let more = members(migrated);
+    let rewrite = Rewrite { path, before, after: &migrated.text, done: "migrated", more: &more };
     if args.check { rewrite.check(args.speech.output, print) } else { rewrite.write(args.speech, print) }
 }
 
-/// Which keys change, and why.
+/// Which keys change, and why, for programs: members of the one object that they get of a file.
+fn members(migrated: &Migrated) -> Map<String, Value> {
+    let changes = migrated.changes.iter().map(object).collect::<Value>();
+    let members = [("from", json!(migrated.from)), ("to", json!(CURRENT)), ("changes", changes)];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Which keys change, and why, for people.
 fn report(path: &Path, migrated: &Migrated, output: Format) -> String {
     let shown = path.display().to_string();
-    if output == Format::Json {
-        let changes = migrated.changes.iter().map(object).collect::<Vec<_>>();
-        return json!({ "file": shown, "from": migrated.from, "to": CURRENT, "changes": changes }).to_string();
-    }
     if output == Format::Github {
         let lines = |told: &Told| told.line.map(|line| (line, line));
         let notices = migrated.changes.iter().map(|told| print::github_at("notice", &shown, lines(told), &words(told)));
@@ -82,7 +80,7 @@ fn words(Told { change, what, .. }: &Told) -> String {
     format!("`{}`: {to} ({what})", change.from)
 }
 
-fn object(Told { change, line, what }: &Told) -> serde_json::Value {
+fn object(Told { change, line, what }: &Told) -> Value {
     let to = change.to.as_ref().map(ToString::to_string);
     json!({ "line": line, "from": change.from.to_string(), "to": to, "why": what })
 }
@@ -110,9 +108,13 @@ mod tests {
         let wanted = "::notice file=job.toml,line=3,endLine=3::`retry.tries`: now `retry.attempts` (why)\n\
                       ::notice file=job.toml::`retry.tries`: taken out (why)";
         assert_eq!(github, wanted);
-        let json: serde_json::Value =
-            serde_json::from_str(&report(Path::new("job.toml"), &migrated, Format::Json)).unwrap();
+        let more = members(&migrated);
+        let path = Path::new("job.toml");
+        let rewrite = Rewrite { path, before: "a = 1\n", after: "", done: "migrated", more: &more };
+        let json: Value = serde_json::from_str(&rewrite.difference(Format::Json)).unwrap();
+        assert_eq!([&json["file"], &json["from"], &json["to"]], [&json!("job.toml"), &json!(0), &json!(1)]);
+        assert!(json["diff"].as_str().unwrap().contains("-a = 1"), "{json}");
         assert_eq!(json["changes"][0], json!({"line": 3, "from": "retry.tries", "to": "retry.attempts", "why": "why"}));
-        assert_eq!(json["changes"][1]["to"], serde_json::Value::Null);
+        assert_eq!(json["changes"][1]["to"], Value::Null);
     }
 }

@@ -80,6 +80,16 @@ fn tell(tried: &Tried, document: &Document, diagnostics: &mut Diagnostics) -> bo
             diagnostics.push(at(Diagnostic::error(code, clean(words)), &tried.key, document).help(help));
             false
         }
+        Outcome::Unmade(words) => {
+            let help = "nothing was sent, and a run fails this row without a request: mend the row, or the key";
+            let diagnostic = Diagnostic::error(codes::NOT_ANSWERED, clean(words));
+            diagnostics.push(at(diagnostic, &tried.key, document).help(help));
+            false
+        }
+        Outcome::Unopened(keyed) => {
+            diagnostics.push(placed(keyed, document));
+            false
+        }
     }
 }
 
@@ -111,7 +121,13 @@ fn replied(tried: &Tried, judged: &Judged, status: &str, document: &Document, di
     let (key, why) = match &judged.verdict {
         Verdict::Accepted(_) | Verdict::Ruled(_, Then::Accept | Then::Skip) => return true,
         Verdict::Ruled(position, then) => {
-            (tried.key.key("rules").index(*position), format!("this rule says {} of it", named(*then)))
+            (tried.key.key("rules").index(*position), format!("this rule says `{}` of it", then.name()))
+        }
+        Verdict::Again(again) => {
+            let message = format!("the first request was answered with {status}: {}", again.words());
+            let help = "a check asks once: look whether the server is well, and check again when it is";
+            diagnostics.push(at(Diagnostic::error(codes::NOT_ANSWERED, message), &tried.key, document).help(help));
+            return false;
         }
         Verdict::Refused => (tried.key.clone(), "a row with such a reply fails".to_owned()),
     };
@@ -119,10 +135,6 @@ fn replied(tried: &Tried, judged: &Judged, status: &str, document: &Document, di
     let help = "`check --sample` tries keys on a reply in a file, without asking the server again";
     diagnostics.push(at(Diagnostic::error(codes::REPLY_REFUSED, message), &key, document).help(help));
     false
-}
-
-fn named(then: Then) -> String {
-    serde_json::to_value(then).ok().and_then(|name| name.as_str().map(|name| format!("`{name}`"))).unwrap_or_default()
 }
 
 fn ends_soon(tried: &Tried, tls: &TlsSeen, document: &Document) -> Option<Diagnostic> {
@@ -159,7 +171,8 @@ fn line(tried: &Tried) -> String {
         Outcome::Reached(reached) => (format!("ok in {}", latency(all(reached))) + &details(reached), None),
         Outcome::Fine(took) => (format!("ok in {}", latency(*took)), None),
         Outcome::Left(why) => (format!("not tried: {why}"), None),
-        Outcome::Failed(words) => (format!("failed: {}", clean(words)), None),
+        Outcome::Failed(words) | Outcome::Unmade(words) => (format!("failed: {}", clean(words)), None),
+        Outcome::Unopened(keyed) => (format!("failed: {}", clean(&keyed.message)), None),
         Outcome::Replied { status, took, judged } => {
             (format!("{status} in {}{}", latency(*took), verdict(judged)), first_record(judged))
         }
@@ -199,7 +212,8 @@ fn details(reached: &Reached) -> String {
 fn verdict(judged: &Judged) -> String {
     match &judged.verdict {
         Verdict::Accepted(records) => format!(", {}", counted(records.len() as u64, "record")),
-        Verdict::Ruled(position, then) => format!(", rules[{position}] says {}", named(*then)),
+        Verdict::Ruled(position, then) => format!(", rules[{position}] says `{}`", then.name()),
+        Verdict::Again(again) => format!(", {}", again.words()),
         Verdict::Refused => ", refused".to_owned(),
     }
 }
@@ -243,9 +257,13 @@ fn object(tried: &Tried) -> Value {
             put("ok", Value::Null);
             put("why", json!(why));
         }
-        Outcome::Failed(words) => {
+        Outcome::Failed(words) | Outcome::Unmade(words) => {
             put("ok", json!(false));
             put("why", json!(words));
+        }
+        Outcome::Unopened(keyed) => {
+            put("ok", json!(false));
+            put("why", json!(keyed.message));
         }
         Outcome::Replied { status, took, judged } => {
             put("ok", json!(matches!(judged.verdict, Verdict::Accepted(_) | Verdict::Ruled(_, Then::Skip))));

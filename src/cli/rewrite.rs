@@ -5,13 +5,13 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use similar::{ChangeTag, DiffOp, DiffTag, TextDiff};
 
 use super::args::OutputArgs;
 use super::exit::Exit;
 use super::print::{self, Printer};
-use crate::diagnostic::{Diagnostics, Format};
+use crate::diagnostic::{self, Diagnostics, Format};
 use crate::document::{self, Document, NotReplaced, Place};
 use crate::spec;
 
@@ -23,6 +23,8 @@ pub(super) struct Rewrite<'r> {
     pub after: &'r str,
     /// What was done to it, such as `formatted`.
     pub done: &'static str,
+    /// What programs are told of it beside.
+    pub more: &'r Map<String, Value>,
 }
 
 impl Rewrite<'_> {
@@ -52,26 +54,59 @@ impl Rewrite<'_> {
         if !speech.quiet {
             print.out(&match speech.output {
                 Format::Human | Format::Github => format!("{}: {shown}", self.done),
-                Format::Json => json!({ "file": shown.to_string(), "changed": true }).to_string(),
+                Format::Json => self.object().to_string(),
             });
         }
         Exit::Fine
     }
 
+    /// For programs, who get one object of each file.
+    fn object(self) -> Value {
+        let mut object = self.more.clone();
+        object.insert("file".to_owned(), json!(self.path.display().to_string()));
+        object.insert("changed".to_owned(), json!(true));
+        Value::Object(object)
+    }
+
     /// What would change, as a unified diff; to programs as a value of an object, to GitHub as an error of the lines
     /// that change first.
-    fn difference(self, output: Format) -> String {
+    pub fn difference(self, output: Format) -> String {
         let name = self.path.display().to_string();
         let Difference { text, first } = Difference::of(&name, self.before, self.after);
         match output {
             Format::Human => text,
-            Format::Json => json!({ "file": name, "changed": true, "diff": text }).to_string(),
+            Format::Json => {
+                let mut object = self.object();
+                object["diff"] = json!(text);
+                object.to_string()
+            }
             Format::Github => {
                 let message = format!("{name} would change\n{text}");
                 print::github_at("error", &name, Some(first), &message)
             }
         }
     }
+}
+
+/// Tells why a file is left alone; to programs where they get all else, with the name of the file.
+pub(super) fn refuse(
+    path: &Path,
+    diagnostics: &Diagnostics,
+    document: Option<&Document>,
+    output: Format,
+    print: &mut Printer,
+) -> Exit {
+    let color = print.color_err();
+    let text = diagnostic::render(diagnostics, document, output, color);
+    match (output, serde_json::from_str(&text)) {
+        (Format::Json, Ok(Value::Object(mut object))) => {
+            object.insert("file".to_owned(), json!(path.display().to_string()));
+            object.insert("ok".to_owned(), json!(false));
+            print.out(&Value::Object(object).to_string());
+        }
+        (_, _) => print.err(&text),
+    }
+    Exit::Usage
 }
 
 /// A unified diff.
@@ -138,7 +173,8 @@ mod tests {
     const AFTER: &str = "name = \"x\"\n[endpoints.a]\nurl = \"https://h/\"\nheaders.authorization = \"Bearer s3cr3t-0123456789\"\na=1\n";
 
     fn shown(output: Format) -> String {
-        Rewrite { path: Path::new("a,b.toml"), before: BEFORE, after: AFTER, done: "formatted" }.difference(output)
+        let (path, more) = (Path::new("a,b.toml"), Map::new());
+        Rewrite { path, before: BEFORE, after: AFTER, done: "formatted", more: &more }.difference(output)
     }
 
     #[test]
@@ -156,7 +192,8 @@ mod tests {
         let shown = shown(Format::Github);
         assert!(shown.starts_with("::error file=a%2Cb.toml,line=1,endLine=1::a,b.toml would change%0A---"), "{shown}");
         let name = Path::new("j.toml");
-        let added = Rewrite { path: name, before: "a = 1\n[b]\n", after: "a = 1\n\n[b]\n", done: "formatted" };
+        let (before, after, more) = ("a = 1\n[b]\n", "a = 1\n\n[b]\n", Map::new());
+        let added = Rewrite { path: name, before, after, done: "formatted", more: &more };
         assert!(added.difference(Format::Github).starts_with("::error file=j.toml,line=2,endLine=2::"));
     }
 }

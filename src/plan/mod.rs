@@ -211,6 +211,22 @@ pub struct ChunkPlan {
     pub by: Option<ChunkKeyPlan>,
 }
 
+impl ChunkPlan {
+    /// Why so many items can't be given to so many rows by position, and the way out.
+    #[must_use]
+    pub fn uneven(&self, items: usize, rows: usize) -> [String; 2] {
+        [
+            format!(
+                "the reply has {items} items for the {rows} rows of the chunk, so that it can't be told which is whose"
+            ),
+            format!(
+                "if items may be missing, name what both have in common: `chunk = {{ size = {}, by = \"id\" }}`",
+                self.size
+            ),
+        ]
+    }
+}
+
 /// What a row and its items have in common.
 #[derive(Debug, Clone)]
 pub struct ChunkKeyPlan {
@@ -231,6 +247,15 @@ impl ChunkKeyPlan {
     #[must_use]
     pub fn of_item(&self, item: &Value) -> Option<String> {
         self.item.items(item).first().and_then(|value| comparable(value))
+    }
+
+    /// What is said of a row that no item is for.
+    #[must_use]
+    pub fn missing(&self, row: &Row) -> String {
+        let Some(key) = self.of_row(row) else {
+            return format!("the row has no `{}`, which would find its item (chunk.by)", self.column);
+        };
+        format!("the reply to its chunk has no item with {} = `{key}` (chunk.by)", self.item.source())
     }
 }
 

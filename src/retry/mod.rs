@@ -91,6 +91,21 @@ pub enum Then {
     Stop,
 }
 
+impl Then {
+    /// As a rule says it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Retry => "retry",
+            Self::Throttle => "throttle",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// The retry policy, decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPlan {

@@ -7,7 +7,7 @@ use crate::document::KeyPath;
 use crate::plan::EndpointPlan;
 use crate::secret::{Masker, Secrets};
 
-use super::{Keyed, RunError};
+use super::Keyed;
 
 /// What was opened for a kind and an identity.
 struct Known {
@@ -32,7 +32,7 @@ impl Auths {
         (secrets, masker): (&Secrets, &Masker),
         (place, endpoint): (&KeyPath, &EndpointPlan),
         demo: Option<&str>,
-    ) -> Result<Option<Arc<dyn Auth>>, RunError> {
+    ) -> Result<Option<Arc<dyn Auth>>, Keyed> {
         let Some(plan) = &endpoint.auth else { return Ok(None) };
         let identity = plan.identity();
         let same = |known: &&Known| known.kind == plan.kind() && known.identity == identity;

@@ -92,7 +92,7 @@ pub(super) fn equip(
             plan: Arc::clone(plan),
             request,
             transport: Arc::clone(transport),
-            auth: auths.open((&shared.secrets, &shared.masker), (&keyed::place(&plan.name, false), plan), demo)?,
+            auth: auths.open((&shared.secrets, &shared.masker), (&keyed::place_of_sink(sink), plan), demo)?,
             limits: Limits::new(buckets(shared, position, plan)),
             counters: live::Lane::default(),
             runtime: Handle::current(),

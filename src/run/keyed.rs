@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::diagnostic::{Code, codes};
 use crate::document::KeyPath;
-use crate::plan::EndpointPlan;
+use crate::plan::{EndpointPlan, Plan};
 use crate::retry::FailureKind;
 use crate::secret::Unset;
 use crate::sink::SinkPlan;
@@ -76,6 +76,16 @@ impl Keyed {
         Self::new(codes::UNUSABLE, vec![auth.key(kind), auth, place.clone()], format!("{place}: {why}"))
     }
 
+    /// A request that can't be made of any row.
+    pub(super) fn request(place: &KeyPath, why: &str) -> Self {
+        Self::new(codes::URL, vec![place.key("url"), place.clone()], format!("{place}: {why}"))
+    }
+
+    /// The same, its words changed.
+    pub(super) fn saying(self, change: impl FnOnce(&str) -> String) -> Self {
+        Self { message: change(&self.message), ..self }
+    }
+
     /// What every row of an endpoint would meet; `None`: it comes from no key that is known.
     pub(super) fn doom(endpoint: &str, kind: FailureKind) -> Option<Self> {
         let here = KeyPath::of(["endpoints", endpoint]);
@@ -109,10 +119,16 @@ impl From<Keyed> for String {
     }
 }
 
-/// The path of whatever sends requests: an endpoint by its name, a sink by how it is called among them.
-pub(super) fn place(name: &str, is_endpoint: bool) -> KeyPath {
-    match name.split_once('.') {
-        Some(("sinks", sink)) if !is_endpoint => KeyPath::of(["sinks", sink]),
-        _ => KeyPath::of(["endpoints", name]),
+/// The path of whatever sends requests, by its position among [`Plan::senders`].
+pub(super) fn place(plan: &Plan, position: usize) -> KeyPath {
+    let hooks = || plan.sinks.iter().filter(|sink| sink.hook.is_some());
+    match plan.endpoints.get(position) {
+        Some(endpoint) => KeyPath::of(["endpoints", endpoint.name.as_str()]),
+        None => hooks().nth(position - plan.endpoints.len()).map(place_of_sink).unwrap_or_default(),
     }
+}
+
+/// The path of a sink's own keys, those of its connections and its auth among them.
+pub(super) fn place_of_sink(sink: &SinkPlan) -> KeyPath {
+    KeyPath::of(["sinks", sink.name.as_str(), sink.kind.kind()])
 }

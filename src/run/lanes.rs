@@ -37,7 +37,7 @@ pub(super) fn lanes(
 ) -> Result<Vec<Arc<Lane>>, RunError> {
     let endpoints = shared.plan.endpoints.iter().enumerate();
     let lane = |(index, endpoint): (usize, &EndpointPlan)| {
-        let place = keyed::place(&endpoint.name, true);
+        let place = keyed::place(&shared.plan, index);
         let request =
             RequestPlan::new(endpoint, demo).map_err(|failure| RunError::Open(format!("{place}: {failure}")))?;
         let needs_body =

@@ -195,17 +195,14 @@ fn transports(
 ) -> Result<Vec<Arc<dyn Transport>>, RunError> {
     let mut known: Vec<(&ClientPlan, Arc<dyn Transport>)> = Vec::new();
     let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
-    let endpoints = plan.endpoints.len();
-    let place = |(position, sender): (usize, &EndpointPlan)| keyed::place(&sender.name, position < endpoints);
     for (position, endpoint) in plan.senders().enumerate() {
         let transport = match known.iter().find(|(client, _)| **client == endpoint.client) {
             Some((_, transport)) => transport.clone(),
             None => {
-                let secure =
-                    plan.senders().enumerate().find(|(_, other)| other.client == endpoint.client && needs_tls(other));
+                let secure = plan.senders().position(|other| other.client == endpoint.client && needs_tls(other));
                 let opening = transport::Opening { needs_tls: secure.is_some(), secrets, masker, demo };
                 let opened = transport::open(&endpoint.client, &opening).map_err(|error| {
-                    Keyed::client(&place(secure.unwrap_or((position, endpoint))), error.key, &error.message)
+                    Keyed::client(&keyed::place(plan, secure.unwrap_or(position)), error.key, &error.message)
                 })?;
                 known.push((&endpoint.client, opened.clone()));
                 opened

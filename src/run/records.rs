@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::paginate::Position;
-use crate::plan::{ChunkKeyPlan, ColumnPlan};
+use crate::plan::{ChunkKeyPlan, ChunkPlan, ColumnPlan};
 use crate::record::Record;
 use crate::retry::{Failure, FailureKind};
 use crate::row::Row;
@@ -41,14 +41,16 @@ pub(super) fn of(lane: &Lane, call: &Call, reply: &ReplyView<'_>, last: &LastAtt
     };
     // Without JSON it is a reply that a rule accepts although its status is not expected: it has no items.
     let items = reply.json.map(|json| items.items(json)).unwrap_or_default();
-    match lane.plan().chunk.as_ref().map(|chunk| &chunk.by) {
+    match &lane.plan().chunk {
         None => {
             let all = taking.all(&rows[0], &items)?;
             let prints = is_numbered(call) && !items.is_empty();
             Ok(Yield { print: prints.then(|| print(&items, reply.body)), ..all })
         }
-        Some(None) => taking.by_position(rows, &items),
-        Some(Some(by)) => taking.by_key(rows, &items, by),
+        Some(chunk) => match &chunk.by {
+            None => taking.by_position(rows, &items, chunk),
+            Some(by) => taking.by_key(rows, &items, by),
+        },
     }
 }
 
@@ -113,15 +115,9 @@ impl Taking<'_> {
     }
 
     /// The first item belongs to the first row, and so on.
-    fn by_position(&self, rows: &[Arc<Row>], items: &[&Value]) -> Result<Yield, Failure> {
+    fn by_position(&self, rows: &[Arc<Row>], items: &[&Value], chunk: &ChunkPlan) -> Result<Yield, Failure> {
         if rows.len() != items.len() {
-            let message = format!(
-                "the reply has {} items for the {} rows of the chunk, so that it can't be told which is whose; if items \
-                 may be missing, name what both have in common: `chunk = {{ size = {}, by = \"id\" }}`",
-                items.len(),
-                rows.len(),
-                self.lane.plan().chunk.as_ref().map_or(rows.len(), |chunk| chunk.size)
-            );
+            let message = chunk.uneven(items.len(), rows.len()).join("; ");
             return Err(Failure::sent(FailureKind::Extract, message));
         }
         let pairs = rows.iter().zip(items).enumerate();
@@ -148,7 +144,7 @@ impl Taking<'_> {
             }
         }
         let lost = (0..rows.len()).filter(|member| !found[*member]);
-        let lost = lost.map(|member| (member, missing(&rows[member], by))).collect();
+        let lost = lost.map(|member| (member, by.missing(&rows[member]))).collect();
         Ok(Yield { records, lost, stray, ..Yield::default() })
     }
 }
@@ -184,12 +180,4 @@ impl Write for Hashing {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A row that no item is for.
-fn missing(row: &Row, by: &ChunkKeyPlan) -> String {
-    let Some(key) = by.of_row(row) else {
-        return format!("the row has no `{}`, which would find its item (chunk.by)", by.column);
-    };
-    format!("the reply to its chunk has no item with {} = `{key}` (chunk.by)", by.item.source())
 }

@@ -41,7 +41,13 @@ pub(super) fn records(
     for column in &trial.endpoint.columns {
         let cells: Cells = items.iter().map(|item| extract(trial, view, item, column)).collect();
         findings.extend(look(trial, column, items, &cells));
-        let values: Option<Vec<Value>> = cells.into_iter().map(|cell| column.settle.settle(cell.ok()?).ok()).collect();
+        // A run masks what it has settled: a short secret may be a number that is looked for.
+        let settle = |cell: Result<Value, ExtractError>| {
+            let mut value = column.settle.settle(cell.ok()?).ok()?;
+            trial.cells.mask_value(&mut value);
+            Some(value)
+        };
+        let values: Option<Vec<Value>> = cells.into_iter().map(settle).collect();
         fails |= values.is_none();
         settled.push(values.unwrap_or_default());
     }
@@ -61,9 +67,7 @@ fn extract(
 ) -> Result<Value, ExtractError> {
     let view = ReplyView { item: item.value, ..*view };
     let context = Context { row: Some(&item.row), secrets: trial.secrets, reply: Some(&view) };
-    let mut value = column.extractor.extract(&context, item.value.unwrap_or(&Value::Null))?;
-    trial.masker.mask_value(&mut value);
-    Ok(value)
+    column.extractor.extract(&context, item.value.unwrap_or(&Value::Null))
 }
 
 /// What does not fit of one column: the first thing of each kind.
@@ -99,8 +103,10 @@ fn unfit(trial: &Trial<'_>, column: &ColumnPlan, at: usize, value: &Value, key: 
             let help = "give it a `default`, take `required` out, or let a rule skip such replies";
             Some(Finding::new(codes::SAMPLE_LACKS, key.key("required"), message, help))
         }
-        Unsettled::Unlike(wanted, value) => {
-            let words = Unsettled::unlike(wanted, &trial.masker.mask(&shown(&value)));
+        Unsettled::Unlike(wanted, mut value) => {
+            // Before it is cut, which may be within a secret.
+            trial.masker.mask_value(&mut value);
+            let words = Unsettled::unlike(wanted, &shown(&value));
             let message = format!("the column `{}` gets what it can't take: {words}", column.name);
             let help = "take another value, another `as`, or leave it out";
             Some(Finding::new(codes::SAMPLE_UNLIKE, key.key("as"), message, help))
@@ -157,7 +163,7 @@ fn record(
     if endpoint.meta.contains(&Meta::Body) {
         let text = || Value::from(String::from_utf8_lossy(view.body));
         let mut body = item.value.cloned().unwrap_or_else(text);
-        trial.masker.mask_value(&mut body);
+        trial.cells.mask_value(&mut body);
         record.insert(Meta::Body.name().to_owned(), body);
     }
     record

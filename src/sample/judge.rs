@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::columns::{Item, records};
 use super::leave::{leave, there_is};
-use super::{Finding, Judged, Rows, Sample, Verdict};
+use super::pair::{Items, paired};
+use super::{Again, Finding, Judged, Rows, Sample, Verdict};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::extract::{Page, Wanted};
-use crate::paginate::PageReply;
-use crate::plan::{ChunkPlan, EndpointPlan};
+use crate::paginate::{End, Following, PageReply};
+use crate::plan::EndpointPlan;
 use crate::retry::Then;
 use crate::row::Row;
 use crate::secret::{Masker, Secrets};
@@ -25,7 +26,10 @@ pub(super) struct Trial<'t> {
     pub sample: &'t Sample,
     pub rows: &'t Rows,
     pub secrets: &'t Secrets,
+    /// For words.
     pub masker: &'t Masker,
+    /// For what stands in records, where a run leaves short secrets alone.
+    pub cells: &'t Masker,
     /// The body, if it is JSON.
     pub json: Option<&'t Value>,
 }
@@ -41,7 +45,8 @@ impl Trial<'_> {
         if self.endpoint.rows.is_some() { self.item() } else { self.sample.called.to_owned() }
     }
 
-    fn item(&self) -> String {
+    /// One of several, for messages.
+    pub fn item(&self) -> String {
         format!("an item of {}", self.sample.called)
     }
 
@@ -50,12 +55,19 @@ impl Trial<'_> {
     }
 }
 
-/// Judges a reply to an endpoint's request for these rows as a run would. Of secrets, the masker knows them all.
+/// Judges a reply to an endpoint's request for these rows as a run would. Of secrets, the maskers of words and of
+/// records know them all ([`Secrets::maskers`]).
 #[must_use]
-pub fn judge(endpoint: &EndpointPlan, sample: &Sample, rows: &Rows, secrets: &Secrets, masker: &Masker) -> Judged {
+pub fn judge(
+    endpoint: &EndpointPlan,
+    sample: &Sample,
+    rows: &Rows,
+    secrets: &Secrets,
+    (masker, cells): (&Masker, &Masker),
+) -> Judged {
     let read = std::str::from_utf8(&sample.body).map_err(|error| error.to_string());
     let read = read.and_then(|text| Wanted::whole().read(text).map_err(|error| error.to_string()));
-    let trial = Trial { endpoint, sample, rows, secrets, masker, json: read.as_ref().ok() };
+    let trial = Trial { endpoint, sample, rows, secrets, masker, cells, json: read.as_ref().ok() };
     let (none, page, meta) = (HeaderMap::new(), Page::default(), meta(&trial));
     let view = ReplyView {
         status: trial.status(),
@@ -66,15 +78,17 @@ pub fn judge(endpoint: &EndpointPlan, sample: &Sample, rows: &Rows, secrets: &Se
         item: trial.json,
         page: &page,
     };
-    let mut findings = Vec::new();
+    let (mut findings, mut is_last) = (Vec::new(), false);
     let verdict = match ruled(&trial, &view, &mut findings) {
         Some(verdict) => verdict,
         None => {
             findings.extend(read.as_ref().err().and_then(|error| no_json(&trial, error)));
-            taken(&trial, &view, &mut findings)
+            let (verdict, follows) = taken(&trial, &view, &mut findings);
+            is_last = matches!(follows, Some(Following::End(End::Absent)));
+            verdict
         }
     };
-    Judged { verdict, findings }
+    Judged { verdict, findings: findings.into_iter().map(|one| one.masked(masker)).collect(), is_last }
 }
 
 /// What templates see of an attempt: the only one, which took no time.
@@ -116,12 +130,25 @@ fn ruled(trial: &Trial<'_>, view: &ReplyView<'_>, findings: &mut Vec<Finding>) -
         }
     }
     if !trial.endpoint.expect.contains(trial.status()) {
-        let message = format!("{} has the status {}, which is not expected", trial.sample.called, trial.status());
-        let help = "add it to `expect.status`, write a rule for it, or take a reply that is accepted";
-        findings.push(Finding::new(codes::SAMPLE_REFUSED, trial.key("expect").key("status"), message, help));
-        return Some(Verdict::Refused);
+        return Some(unexpected(trial, findings));
     }
     asserted(trial, &context, findings)
+}
+
+/// A status that is not expected. Where a run tries such a reply again no key of the job is to blame.
+fn unexpected(trial: &Trial<'_>, findings: &mut Vec<Finding>) -> Verdict {
+    let status = trial.status();
+    if let Some(again) = Again::of(trial.endpoint, status, trial.sample.headers.as_ref()) {
+        return Verdict::Again(again);
+    }
+    let message = format!("{} has the status {status}, which is not expected", trial.sample.called);
+    let help = match status {
+        401 | 403 | 407 => "look at what proves who asks: `auth`, `headers`, and the secrets in them",
+        429 | 500.. => "the server is not well or asked too often: `retry` says which replies a run tries again",
+        _ => "add it to `expect.status`, write a rule for it, or take a reply that is accepted",
+    };
+    findings.push(Finding::new(codes::SAMPLE_REFUSED, trial.key("expect").key("status"), message, help));
+    Verdict::Refused
 }
 
 fn asserted(trial: &Trial<'_>, context: &Context<'_>, findings: &mut Vec<Finding>) -> Option<Verdict> {
@@ -183,71 +210,57 @@ fn no_json(trial: &Trial<'_>, error: &str) -> Option<Finding> {
     Some(Finding::new(codes::SAMPLE_REFUSED, key, message, help))
 }
 
-/// The records of an accepted reply, and what follows it.
-fn taken(trial: &Trial<'_>, view: &ReplyView<'_>, findings: &mut Vec<Finding>) -> Verdict {
-    let items = items(trial, findings);
+/// The records of an accepted reply, and what follows it; `None`: its walk could not go on.
+fn taken(trial: &Trial<'_>, view: &ReplyView<'_>, findings: &mut Vec<Finding>) -> (Verdict, Option<Following>) {
+    let Items { items, are_strays } = items(trial, findings);
     let refused = findings.iter().any(|finding| finding.code == codes::SAMPLE_REFUSED);
     let records = records(trial, view, &items, findings);
+    let records = records.map(|records| if are_strays { Vec::new() } else { records });
     let count = records.as_ref().map_or(0, Vec::len) as u64;
     let follows = pages(trial, view, count, findings);
-    match records {
-        Some(records) if follows && !refused => Verdict::Accepted(records),
+    let verdict = match records {
+        Some(records) if follows.is_some() && !refused => Verdict::Accepted(records),
         Some(_) | None => Verdict::Refused,
-    }
+    };
+    (verdict, follows)
 }
 
 /// The items of the reply with their rows; one for the whole of it where it has no `rows`.
-fn items<'t>(trial: &Trial<'t>, findings: &mut Vec<Finding>) -> Vec<Item<'t>> {
+fn items<'t>(trial: &Trial<'t>, findings: &mut Vec<Finding>) -> Items<'t> {
     let members = trial.rows.call.members();
+    let item = |row: &Arc<Row>, value| Item { row: Arc::clone(row), value };
     let Some(rows) = &trial.endpoint.rows else {
-        return members.iter().map(|row| Item { row: Arc::clone(row), value: trial.json }).collect();
+        return Items::of(members.iter().map(|row| item(row, trial.json)).collect());
     };
-    let Some(json) = trial.json else { return Vec::new() };
+    let Some(json) = trial.json else { return Items::of(Vec::new()) };
     let items = rows.items(json);
     if items.is_empty() {
         findings.extend(leave(rows.source(), &[json], trial.sample.called).map(|left| left.at(trial.key("rows"))));
     }
     match &trial.endpoint.chunk {
-        None => items.into_iter().map(|item| Item { row: Arc::clone(&members[0]), value: Some(item) }).collect(),
-        Some(chunk) => paired(trial, chunk, members, &items, findings),
+        None => Items::of(items.into_iter().map(|value| item(&members[0], Some(value))).collect()),
+        Some(chunk) => paired(trial, chunk, (members, &items), findings),
     }
 }
 
-/// Items with the rows of their chunk. A sample need not be the reply to these very rows: what has no partner is left
-/// out.
-fn paired<'t>(
-    trial: &Trial<'t>,
-    chunk: &ChunkPlan,
-    members: &[Arc<Row>],
-    items: &[&'t Value],
-    findings: &mut Vec<Finding>,
-) -> Vec<Item<'t>> {
-    let item = |row: &Arc<Row>, value| Item { row: Arc::clone(row), value: Some(value) };
-    let Some(by) = &chunk.by else {
-        return members.iter().zip(items).map(|(row, value)| item(row, *value)).collect();
-    };
-    let left = leave(by.item.source(), items, &trial.item());
-    findings.extend(left.filter(|_| !items.is_empty()).map(|left| left.at(trial.key("chunk").key("by"))));
-    let owner =
-        |value: &Value| members.iter().find(|row| by.of_row(row).is_some_and(|key| by.of_item(value) == Some(key)));
-    items.iter().filter_map(|value| owner(value).map(|row| item(row, *value))).collect()
-}
-
-/// Looks where the next page is named; whether the walk could go on.
-fn pages(trial: &Trial<'_>, view: &ReplyView<'_>, records: u64, findings: &mut Vec<Finding>) -> bool {
-    let (Some(plan), Some(json)) = (&trial.endpoint.paginate, trial.json) else { return true };
+/// What follows by the place where the next page is named, its end where there are no pages; `None`: the walk could not
+/// go on. That nothing stands there is so on every last page: only a slip of the pen is told.
+fn pages(trial: &Trial<'_>, view: &ReplyView<'_>, records: u64, findings: &mut Vec<Finding>) -> Option<Following> {
+    let over = Some(Following::End(End::NoNext));
+    let (Some(plan), Some(json)) = (&trial.endpoint.paginate, trial.json) else { return over };
     let key = trial.key("paginate").key(plan.kind());
     for (name, path) in plan.paths() {
-        findings.extend(leave(path, &[json], trial.sample.called).map(|left| left.at(key.key(name))));
+        let left = leave(path, &[json], trial.sample.called).filter(|left| left.is_near);
+        findings.extend(left.map(|left| left.at(key.key(name))));
     }
     let reply = PageReply { json: Some(json), headers: view.headers, url: &trial.sample.url, records };
     match plan.following(&plan.first(), 0, &reply) {
-        Ok(_) => true,
+        Ok(follows) => Some(follows),
         Err(words) => {
             let message = format!("the walk can't go on behind {}: {}", trial.sample.called, trial.masker.mask(&words));
             let help = "name the place in the reply where this stands, or take another kind of pagination";
             findings.push(Finding::new(codes::SAMPLE_UNLIKE, key, message, help));
-            false
+            None
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A path is followed step by step, each time as the path up to there, so that what is found is what the whole path
 //! finds. Must never say that a path leads nowhere while any of the values has what it leads to.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -127,12 +128,9 @@ fn describe(source: &str, step: Range<usize>, holders: &[&Value], what: &str) ->
 
 /// An object lacks a name.
 fn absent(holder: &str, name: &str, range: Range<usize>, holders: &[&Value]) -> Leave {
-    let mut names: Vec<&str> = Vec::new();
-    for key in holders.iter().filter_map(|value| value.as_object()).flat_map(|map| map.keys()) {
-        if !names.contains(&key.as_str()) {
-            names.push(key);
-        }
-    }
+    let mut known = HashSet::new();
+    let all = holders.iter().filter_map(|value| value.as_object()).flat_map(|map| map.keys());
+    let names: Vec<&str> = all.map(String::as_str).filter(|name| known.insert(*name)).collect();
     let message = format!("{holder} has no `{name}`");
     let near = did_you_mean(name, names.iter().copied());
     Leave { range, message, help: there_is(near, &names), is_near: near.is_some() }

@@ -4,15 +4,18 @@
 //! `check --sample` takes the reply from a file. What is found carries the path of the key that it is about, and
 //! [`tell()`] makes diagnostics of it. Must never send anything, and never take a reply for better than a run would.
 
+mod again;
 mod columns;
 mod judge;
 mod leave;
+mod pair;
 mod read;
 mod rows;
 mod tell;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -22,10 +25,12 @@ use serde_json::{Map, Value};
 use crate::diagnostic::Code;
 use crate::document::KeyPath;
 use crate::retry::Then;
+use crate::secret::Masker;
 use crate::transport::Reply;
 
+pub use again::Again;
 pub use judge::judge;
-pub use rows::Rows;
+pub use rows::{Looked, Rows};
 pub use tell::tell;
 
 /// A reply.
@@ -63,6 +68,8 @@ pub enum Verdict {
     Accepted(Vec<Map<String, Value>>),
     /// A rule decides: its position, and what it says.
     Ruled(usize, Then),
+    /// It is not accepted, and fails no row: its status is one that a run tries again.
+    Again(Again),
     /// It fails; the findings say why.
     Refused,
 }
@@ -74,6 +81,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What does not fit, in the order of the job's keys.
     pub findings: Vec<Finding>,
+    /// Whether its walk ends with it for the reason that no next page is named anywhere, which is so on a last page.
+    pub is_last: bool,
 }
 
 /// Something of the job that does not fit the reply.
@@ -94,6 +103,17 @@ pub struct Finding {
 impl Finding {
     fn new(code: Code, key: KeyPath, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { code, key, range: None, message: message.into(), help: help.into() }
+    }
+
+    /// The same without secrets. What is said of a reply holds names of its members, and a server may say a secret back
+    /// as one of them.
+    fn masked(mut self, masker: &Masker) -> Self {
+        for words in [&mut self.message, &mut self.help] {
+            if let Cow::Owned(masked) = masker.mask(words) {
+                *words = masked;
+            }
+        }
+        self
     }
 
     fn within(self, range: Range<usize>) -> Self {

@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use crate::plan::EndpointPlan;
 use crate::row::{Fields, Row};
-use crate::source::{Columns, Read};
+use crate::source::{Columns, Read, Source, SourceError};
 
 /// Rows of one request.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Rows {
     pub call: Arc<Row>,
     /// Whether they are of the input; otherwise they are empty, and what is made of them says nothing.
     pub known: bool,
+    /// Whether the reply is the one to them, and not one that only looks like it.
+    pub asked: bool,
 }
 
 impl Rows {
@@ -25,10 +27,22 @@ impl Rows {
     #[must_use]
     pub fn first(endpoint: &EndpointPlan) -> Self {
         let most = endpoint.chunk.as_ref().map_or(1, |chunk| chunk.size);
-        let rows = if is_near(endpoint) { read(endpoint, most) } else { Vec::new() };
-        let known = !rows.is_empty();
-        let rows = if known { rows } else { vec![Arc::new(blank(endpoint))] };
-        Self { call: call(endpoint, rows), known }
+        // What can't be read is told elsewhere.
+        let read = || Looked::at(&mut *endpoint.source.open().ok()?, most).ok()?.call(endpoint);
+        let call = is_near(endpoint).then(read).flatten();
+        let known = call.is_some();
+        let blank = || Arc::new(blank(endpoint));
+        let call = call.unwrap_or_else(|| match endpoint.chunk {
+            Some(_) => Arc::new(Row::chunk(vec![blank()])),
+            None => blank(),
+        });
+        Self { call, known, asked: false }
+    }
+
+    /// The row of a request that was sent.
+    #[must_use]
+    pub fn asked(call: Arc<Row>) -> Self {
+        Self { call, known: true, asked: true }
     }
 }
 
@@ -39,18 +53,47 @@ fn is_near(endpoint: &EndpointPlan) -> bool {
     source.parent().is_none() && !source.is_read_once() && !far
 }
 
-/// As many good rows as there are up to `most`; what can't be read is told elsewhere.
-fn read(endpoint: &EndpointPlan, most: usize) -> Vec<Arc<Row>> {
-    let Ok(mut source) = endpoint.source.open() else { return Vec::new() };
-    let mut rows = Vec::new();
-    while rows.len() < most {
-        match source.next() {
-            Ok(Some(Read::Row(row))) => rows.push(Arc::new(row)),
-            Ok(Some(Read::Bad { .. } | Read::Skipped { .. })) => {}
-            Ok(None) | Err(_) => break,
+/// Reads of an input at most before it is said to have no row that can be used.
+const MOST_LOOKED_AT: usize = 1_000;
+
+/// The first rows of an input.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Those that can be used.
+    pub rows: Vec<Arc<Row>>,
+    /// How many can't.
+    pub unusable: u64,
+}
+
+impl Looked {
+    /// As many rows that can be used as there are up to `most`. What can't be used would fail without a request.
+    ///
+    /// # Errors
+    /// When the input can't be read.
+    pub fn at(source: &mut dyn Source, most: usize) -> Result<Self, SourceError> {
+        let mut looked = Self::default();
+        for _ in 0..MOST_LOOKED_AT.max(most) {
+            if looked.rows.len() == most {
+                break;
+            }
+            match source.next()? {
+                Some(Read::Row(row)) => looked.rows.push(Arc::new(row)),
+                Some(Read::Bad { .. } | Read::Skipped { .. }) => looked.unusable += 1,
+                None => break,
+            }
+        }
+        Ok(looked)
+    }
+
+    /// The row that the request of an endpoint is for, of a chunk one that holds all of them; `None`: there is none.
+    #[must_use]
+    pub fn call(self, endpoint: &EndpointPlan) -> Option<Arc<Row>> {
+        match endpoint.chunk {
+            Some(_) if self.rows.is_empty() => None,
+            Some(_) => Some(Arc::new(Row::chunk(self.rows))),
+            None => self.rows.into_iter().next(),
         }
     }
-    rows
 }
 
 /// A row without values, of which nothing but its columns is known.
@@ -63,12 +106,4 @@ fn blank(endpoint: &EndpointPlan) -> Row {
         Columns::Open => Fields::Object(Map::new()),
     };
     Row { ordinal: 0, line: 0, fields }
-}
-
-fn call(endpoint: &EndpointPlan, mut rows: Vec<Arc<Row>>) -> Arc<Row> {
-    if endpoint.chunk.is_some() {
-        let (ordinal, line) = (rows[0].ordinal, rows[0].line);
-        return Arc::new(Row { ordinal, line, fields: Fields::Rows(rows.into()) });
-    }
-    rows.remove(0)
 }

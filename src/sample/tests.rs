@@ -1,6 +1,7 @@
 //! Tests of judging replies by whole jobs: the verdict, the records and what is told of which key.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ fn judged(keys: &str, reply: &str) -> Judged {
     let (_, plan) = job(keys);
     let endpoint = &plan.endpoints[0];
     let sample = Sample::of_bytes(Bytes::from(reply.to_owned()));
-    judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), &Masker::default())
+    judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&Masker::default(), &Masker::default()))
 }
 
 /// Code, key and message of each finding.
@@ -181,23 +182,87 @@ fn the_place_of_the_next_page_is_looked_for() {
     let wrong = judged(keys, r#"{"items": [1], "nxt": {"a": 1}}"#);
     assert_eq!((found(&wrong)[0].0, &wrong.verdict), ("P0308", &Verdict::Refused));
     let fine = judged(keys, r#"{"items": [1], "nxt": "b"}"#);
-    assert_eq!(found(&fine), []);
+    assert_eq!((found(&fine), fine.is_last), (vec![], false));
+    for last in [r#"{"items": [1]}"#, r#"{"items": [1], "total": 1}"#] {
+        let judged = judged(keys, last);
+        assert_eq!((found(&judged), judged.is_last), (vec![], true), "so is every last page");
+        assert_eq!(records(&judged)[0]["id"], json!(1));
+    }
 }
 
-#[test]
-fn rows_of_a_chunk_get_their_items() {
-    let keys = "chunk = { size = 10, by = \"id\" }\nrows = \"$[*]\"\ncolumns.name = \"$.name\"\n";
+/// What is made of a reply to a chunk of the rows 1 and 2; `asked`: it is the one to them.
+fn of_chunk(chunk: &str, reply: &'static str, asked: bool) -> Judged {
     let job = format!(
-        "[endpoints.e]\nurl = \"https://a.example/\"\njson = {{ items = \"{{{{ rows }}}}\" }}\nmethod = \"PUT\"\ninput.values = [{{ id = 1 }}, {{ id = 2 }}]\n{keys}"
+        "[endpoints.e]\nurl = \"https://a.example/\"\njson = {{ items = \"{{{{ rows }}}}\" }}\nmethod = \"PUT\"\n\
+         input.values = [{{ id = 1 }}, {{ id = 2 }}]\nchunk = {chunk}\nrows = \"$[*]\"\ncolumns.name = \"$.name\"\n"
     );
     let mut diagnostics = Diagnostics::default();
     let document = Document::parse(Path::new("job.toml"), job, &Overlays::default(), &mut diagnostics).unwrap();
     let plan = compile(&document, &Options::default(), &mut diagnostics);
     let plan = plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list()));
     let endpoint = &plan.endpoints[0];
-    let sample = Sample::of_bytes(Bytes::from_static(br#"[{"id": 2, "name": "b"}, {"id": 9, "name": "z"}]"#));
-    let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), &Masker::default());
+    let rows = Rows { asked, ..Rows::first(endpoint) };
+    let sample = Sample::of_bytes(Bytes::from_static(reply.as_bytes()));
+    judge(endpoint, &sample, &rows, &Secrets::default(), (&Masker::default(), &Masker::default()))
+}
+
+const BY_ID: &str = "{ size = 2, by = \"id\" }";
+const BY_POSITION: &str = "{ size = 2 }";
+
+#[test]
+fn rows_of_a_chunk_get_their_items() {
+    let judged = of_chunk(BY_ID, r#"[{"id": 2, "name": "b"}, {"id": 9, "name": "z"}]"#, false);
     assert_eq!((found(&judged), records(&judged)), (vec![], json!([{ "id": 2, "name": "b" }])));
+    let judged = of_chunk(BY_POSITION, r#"[{"name": "a"}]"#, false);
+    assert_eq!((found(&judged), records(&judged)), (vec![], json!([{ "id": 1, "name": "a" }])));
+}
+
+#[test]
+fn a_sample_for_other_rows_is_told_and_its_columns_are_looked_at() {
+    let judged = of_chunk(BY_ID, r#"[{"id": 77, "nmae": "x"}, {"id": 78, "nmae": "y"}]"#, false);
+    let strange = "no item of the sample belongs to a row at hand: the reply to its chunk has no item with $['id'] = `1` (chunk.by)";
+    let expected = [
+        ("P0307", "endpoints.e.chunk.by".to_owned(), strange),
+        ("P0307", "endpoints.e.columns.name.json".to_owned(), "an item of the sample has no `name`"),
+    ];
+    assert_eq!((found(&judged), records(&judged)), (expected.to_vec(), json!([])));
+}
+
+#[test]
+fn rows_that_the_reply_to_them_has_nothing_for_fail_as_in_a_run() {
+    let uneven = of_chunk(BY_POSITION, r#"[{"name": "a"}]"#, true);
+    let words = "the reply has 1 items for the 2 rows of the chunk, so that it can't be told which is whose";
+    assert_eq!(found(&uneven), [("P0309", "endpoints.e.chunk".to_owned(), words)]);
+    let lost = of_chunk(BY_ID, r#"[{"id": 1, "name": "a"}]"#, true);
+    let words = "the reply to its chunk has no item with $['id'] = `2` (chunk.by)";
+    assert_eq!(found(&lost), [("P0309", "endpoints.e.chunk.by".to_owned(), words)]);
+    assert_eq!((uneven.verdict, lost.verdict), (Verdict::Refused, Verdict::Refused));
+    let fine = of_chunk(BY_ID, r#"[{"id": 2, "name": "b"}, {"id": 1, "name": "a"}]"#, true);
+    assert_eq!(found(&fine), []);
+}
+
+#[test]
+fn a_status_that_a_run_tries_again_is_no_matter_of_the_job() {
+    let seconds = Duration::from_secs;
+    for (head, again) in [
+        ("503 Service Unavailable", Again::Retry(5)),
+        ("429 Too Many Requests\r\nRetry-After: 2", Again::Throttle(Some(seconds(2)))),
+        ("429 Too Many Requests", Again::Throttle(None)),
+        ("429 Too Many Requests\r\nRetry-After: 86000", Again::Stop(seconds(86_000))),
+    ] {
+        let judged = judged("columns.a = \"$.a\"\n", &format!("HTTP/1.1 {head}\r\n\r\n{{}}"));
+        assert_eq!((found(&judged), &judged.verdict), (vec![], &Verdict::Again(again)), "{head}");
+    }
+    for (keys, status, help) in [
+        ("retry.attempts = 1\n", 503, "the server is not well"),
+        ("method = \"POST\"\n", 500, "the server is not well"),
+        ("", 401, "look at what proves who asks"),
+        ("", 404, "add it to `expect.status`"),
+    ] {
+        let judged = judged(keys, &format!("HTTP/1.1 {status} X\r\n\r\n{{}}"));
+        assert_eq!((found(&judged).len(), &judged.verdict), (1, &Verdict::Refused), "{keys}{status}");
+        assert!(judged.findings[0].help.starts_with(help), "{judged:?}");
+    }
 }
 
 #[test]
@@ -205,7 +270,8 @@ fn findings_become_warnings_at_their_places() {
     let (document, plan) = job("columns.price = \"$.pirce\"\ncolumns.size = { json = \"$.size\", as = \"int\" }\n");
     let endpoint = &plan.endpoints[0];
     let sample = Sample::of_bytes(Bytes::from_static(br#"{"price": 1, "size": "big"}"#));
-    let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), &Masker::default());
+    let judged =
+        judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&Masker::default(), &Masker::default()));
     let mut diagnostics = Diagnostics::default();
     tell(&document, &judged.findings, &mut diagnostics);
     let text = &document.sources[0].text;
@@ -223,6 +289,36 @@ fn a_secret_in_a_reply_is_masked() {
     let endpoint = &plan.endpoints[0];
     let sample = Sample::of_bytes(Bytes::from_static(br#"{"echo": "hunter2-hunter2"}"#));
     let masker = Masker::new(["hunter2-hunter2"]);
-    let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), &masker);
+    let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&masker, &masker));
     assert_eq!(records(&judged), json!([{ "id": 1, "echo": "***" }]));
+}
+
+#[test]
+fn a_secret_that_is_a_name_in_a_reply_is_masked() {
+    let keys = "columns.a = \"$.price\"\ncolumns.deep = \"$.deep\"\n\
+                rules = [{ when = \"json.hunter3hunter2 == 1\", then = \"skip\" }]\n";
+    let (_, plan) = job(keys);
+    let endpoint = &plan.endpoints[0];
+    let reply = br#"{"hunter2hunter2": 1, "deep": {"hunter2hunter2": 1}}"#;
+    let masker = Masker::new(["hunter2hunter2"]);
+    let sample = Sample::of_bytes(Bytes::from_static(reply));
+    let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&masker, &masker));
+    assert_eq!(records(&judged), json!([{ "id": 1, "a": null, "deep": { "***": 1 } }]));
+    assert_eq!(found(&judged).len(), 2, "{judged:?}");
+    assert!(!format!("{judged:?}").contains("hunter2hunter2"), "{judged:?}");
+    assert!(judged.findings[1].help.contains("it has `***`, `deep`"), "{judged:?}");
+}
+
+#[test]
+fn a_short_secret_is_masked_in_words_and_not_in_records() {
+    let (_, plan) = job("columns.a = { json = \"$.a\", as = \"int\" }\ncolumns.b = { json = \"$.b\", as = \"int\" }\n");
+    let endpoint = &plan.endpoints[0];
+    let (masker, cells) = (Masker::new(["4242"]), Masker::default());
+    let judged = |reply: &'static str| {
+        let sample = Sample::of_bytes(Bytes::from_static(reply.as_bytes()));
+        judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&masker, &cells))
+    };
+    assert_eq!(records(&judged(r#"{"a": "4242", "b": 1}"#)), json!([{ "id": 1, "a": 4242, "b": 1 }]));
+    let unlike = judged(r#"{"a": 1, "b": "4242x"}"#);
+    assert!(found(&unlike)[0].2.contains("`***x`"), "{unlike:?}");
 }

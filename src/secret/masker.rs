@@ -4,12 +4,14 @@
 //! is always the same.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use serde_json::{Map, Value};
 
 use super::MASK;
 
@@ -83,8 +85,8 @@ impl Masker {
         }
     }
 
-    /// Masks the texts in a JSON value, names of members left alone.
-    pub fn mask_value(&self, value: &mut serde_json::Value) {
+    /// Masks the texts in a JSON value, names of members too. None is lost where two of them look the same then.
+    pub fn mask_value(&self, value: &mut Value) {
         self.needles().mask_value(value);
     }
 
@@ -122,20 +124,42 @@ impl Needles {
         Self { values, forms, first }
     }
 
-    fn mask_value(&self, value: &mut serde_json::Value) {
+    fn mask_value(&self, value: &mut Value) {
         if self.forms.is_empty() {
             return;
         }
         match value {
-            serde_json::Value::String(text) => {
+            Value::String(text) => {
                 if let Cow::Owned(masked) = self.mask(text) {
                     *text = masked;
                 }
             }
-            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.mask_value(item)),
-            serde_json::Value::Object(map) => map.values_mut().for_each(|item| self.mask_value(item)),
-            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_value(item)),
+            Value::Object(map) => {
+                map.values_mut().for_each(|item| self.mask_value(item));
+                if map.keys().any(|name| matches!(self.mask(name), Cow::Owned(_))) {
+                    *map = self.renamed(std::mem::take(map));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// Members under masked names, those that are the same then told apart by a number.
+    fn renamed(&self, map: Map<String, Value>) -> Map<String, Value> {
+        let mut renamed = Map::with_capacity(map.len());
+        let mut counts = HashMap::<String, u64>::new();
+        for (name, value) in map {
+            let masked = self.mask(&name).into_owned();
+            let mut unused = masked.clone();
+            while renamed.contains_key(&unused) {
+                let count = counts.entry(masked.clone()).or_insert(1);
+                *count += 1;
+                unused = format!("{masked} ({count})");
+            }
+            renamed.insert(unused, value);
+        }
+        renamed
     }
 
     fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -180,9 +204,11 @@ fn forms(value: &str) -> Vec<String> {
         encoded.push(lower_hex(&upper));
         encoded.push(upper);
     }
-    let json = serde_json::Value::from(value).to_string();
+    let json = Value::from(value).to_string();
     encoded.push(json[1..json.len() - 1].to_owned());
     encoded.push(json[1..json.len() - 1].replace('/', "\\/"));
+    // What a server says back that reads UTF-8 as Latin-1, as many read headers.
+    encoded.push(value.bytes().map(char::from).collect());
     for alignment in 0..3 {
         encoded.extend(base64_inside(value, alignment));
     }
@@ -251,6 +277,7 @@ mod tests {
             serde_json::to_string(secret).unwrap(),
             STANDARD.encode(secret),
             URL_SAFE.encode(secret),
+            secret.bytes().map(char::from).collect(),
             STANDARD.encode(format!("user:{secret}")),
             STANDARD.encode(format!("user1:{secret}")),
             STANDARD.encode(format!("us:{secret}tail")),
@@ -282,6 +309,19 @@ mod tests {
     fn a_short_secret_is_masked_in_its_plain_form_alone() {
         assert_eq!(masker(&["1"]).mask("a1b MQ"), "a***b MQ");
         assert_eq!(masker(&[""]).mask("abc"), "abc");
+    }
+
+    #[test]
+    fn names_in_a_value_are_masked_and_none_is_lost() {
+        let mut value = serde_json::json!({
+            "hunter2": 1, "a": [{ "x-hunter2": "hunter2" }], "hunter2hunter2": 2, "***": { "b": null }, "hunter2 ": 3,
+        });
+        masker(&["hunter2", "hunter2 ", "hunter2hunter2"]).mask_value(&mut value);
+        let masked = r#"{"***":1,"a":[{"x-***":"***"}],"*** (2)":2,"*** (3)":{"b":null},"*** (4)":3}"#;
+        assert_eq!(value.to_string(), masked);
+        let mut plain = serde_json::json!({ "b": 1, "a": 2 });
+        masker(&["hunter2"]).mask_value(&mut plain);
+        assert_eq!(plain.to_string(), r#"{"b":1,"a":2}"#);
     }
 
     #[test]

@@ -56,6 +56,17 @@ fn versions_that_nothing_leads_from_are_told_at_their_place_and_the_others_are_l
 }
 
 #[test]
+fn programs_get_what_is_wrong_with_each_file_where_they_get_all_else() {
+    let done = migrate(&["newer.toml", "none.toml", "present.toml", "--output", "json"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(2), ""));
+    let told: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files: Vec<&str> = told.iter().map(|one| one["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["newer.toml", "none.toml", "present.toml"]);
+    assert_eq!((&told[0]["ok"], &told[0]["diagnostics"][0]["severity"]), (&Value::Bool(false), &"error".into()));
+    assert_eq!(told[1]["diagnostics"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn our_own_jobs_are_of_the_present_version() {
     let files = crate::jobs::job_files();
     assert!(files.len() > 30, "{}", files.len());

@@ -1,5 +1,7 @@
 //! `check --online`: what servers say, at the key that it is about; and nothing that a check must not do is done.
 
+mod judged;
+
 use serde_json::{Value, json};
 
 use crate::support::oracle::Refusing;
@@ -89,10 +91,10 @@ fn a_column_that_finds_nothing_is_told_at_its_key() {
 
 #[test]
 fn a_reply_that_would_fail_its_row_ends_the_check_with_3_and_is_not_asked_for_again() {
-    let oracle = Oracle::start(|_| Answer::status(503));
+    let oracle = Oracle::start(|_| Answer::status(404));
     let done = check(&Job::at(&oracle.url(), JOB), &[]).expect_code(3);
     points_at(&done, "error[P0704]", "[endpoints.item]");
-    assert!(done.stderr.contains("answered with 503 Service Unavailable"), "{}", done.stderr);
+    assert!(done.stderr.contains("answered with 404 Not Found: a row with such a reply fails"), "{}", done.stderr);
     assert_eq!((oracle.count(), done.stdout.contains("ok: job.toml")), (1, false), "{}", done.stdout);
 }
 
@@ -207,16 +209,34 @@ fn with_token(oracle: &Oracle, method: &str) -> Job {
 fn a_token_is_fetched_also_where_no_request_is_sent() {
     let oracle = Oracle::start(|request| match request.path.as_str() {
         "/token" => Answer::json(&json!({ "access_token": "given-token", "token_type": "bearer" })),
-        _ if request.header("authorization") == Some("Bearer given-token") => item(request),
+        // It says the token back.
+        _ if request.header("authorization") == Some("Bearer given-token") => {
+            Answer::json(&json!({ "id": "given-token", "given-token": 1 }))
+        }
         _ => Answer::status(401),
     });
     let done = check(&with_token(&oracle, "GET").variable("CLIENT", SECRET), &[]).expect_code(0);
-    assert!(done.stdout.contains("/items/7: 200 OK"), "{}", done.stdout);
+    assert!(done.stdout.contains("/items/7: 200 OK") && done.stdout.contains("\"got\":\"***\""), "{}", done.stdout);
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("given-token"), "{}{}", done.stdout, done.stderr);
     let done = check(&with_token(&oracle, "POST").variable("CLIENT", SECRET), &[]).expect_code(0);
     assert!(done.stdout.contains("  token    item: ok in "), "{}", done.stdout);
     let count = oracle.count_by_path();
     assert_eq!((count["/token"], count["/items/7"]), (2, 1), "{count:?}");
-    assert!(!done.stdout.contains("given-token") && !done.stdout.contains(SECRET), "{}", done.stdout);
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert!(!said.contains("given-token") && !said.contains(SECRET), "{said}");
+}
+
+#[test]
+fn a_server_of_tokens_that_is_silent_is_told_at_auth() {
+    let oracle = Oracle::start(|request| match request.path.as_str() {
+        "/token" => Answer::Stall,
+        _ => item(request),
+    });
+    let job = with_token(&oracle, "GET").variable("CLIENT", SECRET);
+    job.change("job.toml", "secrets.client.env", "timeout.read = \"300ms\"\nsecrets.client.env");
+    let done = check(&job, &[]).expect_code(3);
+    points_at(&done, "error[P0702]", "[endpoints.item.auth.oauth2]");
+    assert!(done.stdout.contains("  token    item: failed: "), "{}", done.stdout);
 }
 
 #[test]

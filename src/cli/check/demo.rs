@@ -47,8 +47,10 @@ fn lacking(plan: &Plan, endpoint: &EndpointPlan) -> Option<Vec<Finding>> {
         body,
         url: ready.request.uri().clone(),
     };
-    let rows = Rows { call: unit.content.as_ref().ok()?.clone(), known: true };
-    let Judged { verdict, findings } = judge(endpoint, &sample, &rows, &secrets, &Masker::default());
+    let rows = Rows::asked(unit.content.as_ref().ok()?.clone());
+    // None of them is known here.
+    let masker = Masker::default();
+    let Judged { verdict, findings, .. } = judge(endpoint, &sample, &rows, &secrets, (&masker, &masker));
     matches!(verdict, Verdict::Accepted(_))
         .then(|| findings.into_iter().filter(|finding| finding.code == codes::SAMPLE_LACKS).collect())
 }

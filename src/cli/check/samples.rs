@@ -2,6 +2,8 @@
 //!
 //! Reads files and says what was made of them; the judging is that of [`crate::sample`].
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -11,9 +13,11 @@ use crate::diagnostic::{Diagnostic, Diagnostics, codes, did_you_mean};
 use crate::document::Document;
 use crate::plan::{EndpointPlan, Plan};
 use crate::report::text::counted;
-use crate::retry::Then;
 use crate::sample::{Judged, Rows, Sample, Verdict, judge, tell};
 use crate::secret::{Masker, Secrets};
+
+/// Bytes that heads before a body may have at most, those of redirects with them.
+const LONGEST_HEAD: u64 = 1 << 20;
 
 /// A sample and what was made of it.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub(super) struct Judgement {
     endpoint: String,
     file: String,
     verdict: Verdict,
+    is_last: bool,
 }
 
 /// Judges every `--sample`; what does not fit, and what can't be used, is added to the diagnostics.
@@ -50,15 +55,31 @@ fn one(
     diagnostics: &mut Diagnostics,
 ) -> Result<Judgement, Box<Diagnostic>> {
     let (endpoint, file) = meant(written, plan)?;
-    let bytes = std::fs::read(file).map_err(|error| {
+    let sample = read(file, endpoint.client.max_body)?;
+    let secrets = Secrets::masked(&plan.secrets);
+    // None of them is known here.
+    let masker = Masker::default();
+    let judged = judge(endpoint, &sample, &Rows::first(endpoint), &secrets, (&masker, &masker));
+    let Judged { verdict, findings, is_last } = judged;
+    tell(document, &findings, diagnostics);
+    Ok(Judgement { endpoint: endpoint.name.clone(), file: file.to_owned(), verdict, is_last })
+}
+
+/// The reply in a file; no more is read than a run would take, and the head before it.
+fn read(file: &str, max_body: u64) -> Result<Sample, Box<Diagnostic>> {
+    let most = max_body.saturating_add(LONGEST_HEAD);
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.map_err(|error| {
         let help = "name the file of a reply, as `curl -i` or `save` writes it; it is found from where you are";
         Box::new(unusable(format!("{file} can't be read: {error}"), help))
     })?;
     let sample = Sample::of_bytes(Bytes::from(bytes));
-    let secrets = Secrets::masked(&plan.secrets);
-    let Judged { verdict, findings } = judge(endpoint, &sample, &Rows::first(endpoint), &secrets, &Masker::default());
-    tell(document, &findings, diagnostics);
-    Ok(Judgement { endpoint: endpoint.name.clone(), file: file.to_owned(), verdict })
+    if sample.body.len() as u64 > max_body {
+        let message = format!("{file} is larger than client.max-body = {max_body} bytes: a run would not take it");
+        return Err(Box::new(unusable(message, "raise `client.max-body`, or take a smaller reply")));
+    }
+    Ok(sample)
 }
 
 fn unusable(message: String, help: impl Into<String>) -> Diagnostic {
@@ -107,13 +128,21 @@ impl Judgement {
         match &self.verdict {
             Verdict::Refused => format!("{name}: a row with the reply of {} fails", self.file),
             Verdict::Ruled(position, then) => {
-                format!("{name}: rules[{position}] says {} of the reply of {}", word(*then), self.file)
+                format!("{name}: rules[{position}] says {} of the reply of {}", then.name(), self.file)
             }
             Verdict::Accepted(records) => {
                 let more = if records.len() > 1 { "; the first:" } else { "" };
                 let count = counted(records.len() as u64, "record");
                 let shown = records.first().map(lines).unwrap_or_default();
-                format!("{name}: the reply of {} gives {count}{more}{shown}", self.file)
+                let last = if self.is_last { ", and names no next page: its walk would end there" } else { "" };
+                format!("{name}: the reply of {} gives {count}{last}{more}{shown}", self.file)
+            }
+            Verdict::Again(again) => {
+                format!(
+                    "{name}: the reply of {} is not taken, and fails no row by itself: {}",
+                    self.file,
+                    again.words()
+                )
             }
         }
     }
@@ -122,7 +151,8 @@ impl Judgement {
     pub fn json(&self) -> Value {
         let (ending, records) = match &self.verdict {
             Verdict::Accepted(records) => ("accept", records.as_slice()),
-            Verdict::Ruled(_, then) => (word(*then), &[][..]),
+            Verdict::Ruled(_, then) => (then.name(), &[][..]),
+            Verdict::Again(again) => (again.then().name(), &[][..]),
             Verdict::Refused => ("fail", &[][..]),
         };
         json!({
@@ -132,18 +162,6 @@ impl Judgement {
             "records": records.len(),
             "record": records.first(),
         })
-    }
-}
-
-/// As a rule says it.
-fn word(then: Then) -> &'static str {
-    match then {
-        Then::Accept => "accept",
-        Then::Retry => "retry",
-        Then::Throttle => "throttle",
-        Then::Skip => "skip",
-        Then::Fail => "fail",
-        Then::Stop => "stop",
     }
 }
 
@@ -163,14 +181,18 @@ fn lines(record: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::retry::Then;
+    use crate::sample::Again;
 
     fn record(value: Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     fn judgement(verdict: Verdict) -> Judgement {
-        Judgement { endpoint: "price".into(), file: "reply.json".into(), verdict }
+        Judgement { endpoint: "price".into(), file: "reply.json".into(), verdict, is_last: false }
     }
 
     #[test]
@@ -188,6 +210,10 @@ mod tests {
     #[test]
     fn what_gives_no_record_is_said() {
         assert_eq!(judgement(Verdict::Refused).words(), "price: a row with the reply of reply.json fails");
+        let again = judgement(Verdict::Again(Again::Throttle(Some(Duration::from_secs(2)))));
+        let words = "price: the reply of reply.json is not taken, and fails no row by itself: the server throttles, and a \
+                     run asks again after 2s";
+        assert_eq!((again.words().as_str(), &again.json()["verdict"]), (words, &json!("throttle")));
         let ruled = judgement(Verdict::Ruled(1, Then::Skip));
         assert_eq!(ruled.words(), "price: rules[1] says skip of the reply of reply.json");
         let expected =

@@ -53,6 +53,20 @@ fn who_needs_tls_is_told_that_it_can_not_be_had() {
     assert_eq!(keys, ["endpoints.b.client.tls.ca", "client.tls.ca", "endpoints.b"]);
 }
 
+#[test]
+fn keys_of_a_webhook_stand_below_its_kind() {
+    let plan = plan(
+        "[endpoints.a]\nurl = \"http://a.example/{{ row.value }}\"\ninput.range = { from = 1, to = 9 }\n\
+         [sinks.file]\npath = \"out.csv\"\n\
+         [sinks.w.webhook]\nurl = \"https://b.example/\"\nclient.tls.ca = \"/nowhere/ca.pem\"\n",
+    );
+    let error = transports(&plan, &Secrets::default(), &Masker::default(), None).err().unwrap();
+    let RunError::Key(keyed) = error else { panic!("{error:?}") };
+    assert!(keyed.message.starts_with("sinks.w.webhook: client.tls.ca: `/nowhere/ca.pem`"), "{keyed:?}");
+    let keys: Vec<String> = keyed.keys.iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["sinks.w.webhook.client.tls.ca", "client.tls.ca", "sinks.w.webhook"]);
+}
+
 const PAY: &str = "[endpoints.pay]\nmethod = \"POST\"\nurl = \"http://a.example/{{ row.value }}\"\n\
                    input.range = { from = 1, to = 9 }\n";
 

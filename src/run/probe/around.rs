@@ -3,12 +3,14 @@
 //! Must never read a secret unless that was asked for, nor show one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Uri};
 
 use super::asking::Party;
-use super::{LONGEST, ProbeOptions};
+use super::{GRACE, LONGEST, ProbeOptions, longest};
 use crate::auth::{Unproved, Wire};
+use crate::clock;
 use crate::demo::Demo;
 use crate::extract::charset;
 use crate::limit::Buckets;
@@ -38,7 +40,10 @@ pub(super) struct Around<'p> {
     pub plan: &'p Plan,
     pub options: ProbeOptions,
     pub secrets: Secrets,
+    /// For words.
     pub masker: Masker,
+    /// For records.
+    cells: Masker,
     limits: AllLimits,
     control: Control,
     /// Of requests that carry one: no run has these keys.
@@ -65,10 +70,10 @@ impl<'p> Around<'p> {
         let demo = open::demo(plan).await?;
         let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
         let (control, desk) = control::line();
-        let (masker, _) = secrets.maskers();
+        let (masker, cells) = secrets.maskers();
         let keys = Keys::of(&format!("check {:016x}", random::bits()));
         let limits = AllLimits::open(plan);
-        Ok(Self { plan, options, secrets, masker, limits, control, keys, base, desk, demo })
+        Ok(Self { plan, options, secrets, masker, cells, limits, control, keys, base, desk, demo })
     }
 
     /// The limits of a sender; `own`, which only learns and is held, where it has none.
@@ -135,12 +140,25 @@ impl<'p> Around<'p> {
         let (plan, auth, control) = (&party.plan, party.auth.as_deref(), &self.control);
         let way = Way { plan, auth, transport: &*party.ways.transport, control };
         let build = || party.build(self, Some(row));
-        let replied = tokio::time::timeout(LONGEST, sending::exchange(way, request, build, &gate, None)).await;
-        let Ok(replied) = replied else {
-            let late = Failure::sent(FailureKind::TotalTimeout, late());
-            return if gate.passed().is_some() { Err(late) } else { Ok(None) };
+        let over = async {
+            tokio::time::sleep(LONGEST.saturating_add(GRACE)).await;
+            if gate.passed().is_some() {
+                tokio::time::sleep(longest(&plan.timeout)).await;
+            }
         };
-        let mut reply = replied.unwrap_or_else(|| Err(Failure::unsent(FailureKind::Auth, LATER)))?;
+        let replied = tokio::select! {
+            replied = sending::exchange(way, request, build, &gate, None) => replied,
+            () = over => {
+                let late = Failure::sent(FailureKind::TotalTimeout, late(longest(&plan.timeout)));
+                return if gate.passed().is_some() { Err(late) } else { Ok(None) };
+            }
+        };
+        let replied = replied.unwrap_or_else(|| Err(Failure::unsent(FailureKind::Auth, LATER)));
+        let fetches = plan.auth.as_ref().is_some_and(|auth| auth.url().is_some());
+        // What failed before the request was let go is the one for its token.
+        let of_token = fetches && gate.passed().is_none();
+        let named = |failure| if of_token { Failure { kind: FailureKind::Auth, ..failure } } else { failure };
+        let mut reply = replied.map_err(named)?;
         if let Some(text) = charset::converted(&reply.headers, &reply.body) {
             reply.body = text;
         }
@@ -166,8 +184,8 @@ impl<'p> Around<'p> {
 
     /// What a run would make of a reply.
     pub fn judge(&self, party: &Party, row: &Arc<Row>, reply: &Reply) -> Judged {
-        let rows = Rows { call: Arc::clone(row), known: true };
-        sample::judge(&party.plan, &Sample::from(reply), &rows, &self.secrets, &self.masker)
+        let rows = Rows::asked(Arc::clone(row));
+        sample::judge(&party.written, &Sample::from(reply), &rows, &self.secrets, (&self.masker, &self.cells))
     }
 }
 
@@ -178,17 +196,8 @@ const LATER: &str = "the server that gives tokens asks to wait for longer than r
 pub(super) const HELD: &str = "it could not leave within 30 seconds: its limits held it, or its token did not come";
 
 /// What is said of a reply that did not come.
-pub(super) fn late() -> String {
-    format!("there was no reply within {} seconds", LONGEST.as_secs())
-}
-
-/// Why a party can't be opened.
-pub(super) fn words(error: RunError) -> String {
-    match error {
-        RunError::Open(words) => words,
-        RunError::Key(keyed) => keyed.message,
-        RunError::Secrets(missing) => missing.into_iter().map(|unset| unset.message).collect::<Vec<_>>().join("; "),
-    }
+pub(super) fn late(longest: Duration) -> String {
+    format!("there was no whole reply within {}", clock::human(longest))
 }
 
 /// A URL with what stands for `demo:` in its place.

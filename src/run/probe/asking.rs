@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
 
-use super::around::{Around, HELD, NO_SECRETS, known_url, late, words};
+use super::around::{Around, HELD, NO_SECRETS, known_url, late};
 use super::first::{First, first};
 use super::hosts::{Hosts, Near, Ways};
-use super::{LONGEST, Outcome, ProbeOptions, Records, Tried, What};
+use super::{Outcome, ProbeOptions, Records, Tried, What, longest};
 use crate::auth::Auth;
 use crate::clock;
 use crate::document::KeyPath;
@@ -19,11 +19,11 @@ use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Plan};
 use crate::retry::{Failure, FailureKind, RetryPlan};
 use crate::row::Row;
-use crate::run::RunError;
 use crate::run::auths::Auths;
 use crate::run::idempotency;
 use crate::run::taking::Limits;
 use crate::run::worker::status_words;
+use crate::run::{Keyed, RunError};
 use crate::sample::{Judged, Verdict};
 use crate::template::Context;
 use crate::transport::{Opening, RequestBody};
@@ -42,7 +42,10 @@ type Opened = (Ways, Option<Arc<dyn Auth>>, RequestPlan);
 
 /// Who asks: an endpoint, or a sink that sends requests.
 pub(super) struct Party {
+    /// With one attempt: nothing is tried twice.
     pub plan: EndpointPlan,
+    /// As the job has it: what its replies are judged by.
+    pub written: EndpointPlan,
     key: KeyPath,
     request: RequestPlan,
     pub ways: Ways,
@@ -93,38 +96,42 @@ impl<'p> World<'p> {
     /// Opens what is needed to ask; tells what can't be had.
     pub(super) fn party(&mut self, plan: &EndpointPlan, key: KeyPath, buckets: Vec<Arc<Buckets>>) -> Option<Party> {
         // Nothing is tried twice, tokens neither.
+        let written = plan.clone();
         let plan = EndpointPlan { retry: RetryPlan { attempts: 1, ..plan.retry.clone() }, ..plan.clone() };
         match self.opened(&plan, &key) {
-            Ok((ways, auth, request)) => Some(Party { plan, key, request, ways, auth, limits: Limits::new(buckets) }),
-            Err((below, words)) => {
-                let outcome = Outcome::Failed(self.around.masked(&words));
-                self.tell(key.key(below), first_request(&plan, plan.method.to_string()), outcome);
+            Ok((ways, auth, request)) => {
+                Some(Party { plan, written, key, request, ways, auth, limits: Limits::new(buckets) })
+            }
+            Err(keyed) => {
+                let keyed = keyed.saying(|words| self.around.masked(words));
+                self.tell(key, first_request(&plan, plan.method.to_string()), Outcome::Unopened(keyed));
                 None
             }
         }
     }
 
-    /// Connections, auth and requests, or the key and the words of what can't be had.
-    fn opened(&mut self, plan: &EndpointPlan, key: &KeyPath) -> Result<Opened, (&'static str, String)> {
+    /// Connections, auth and requests, or what can't be had, as a run would tell it.
+    fn opened(&mut self, plan: &EndpointPlan, key: &KeyPath) -> Result<Opened, Keyed> {
         let Around { secrets, masker, base, .. } = &self.around;
         let demo = base.as_deref();
         let opening = Opening { needs_tls: plan.needs_tls(), secrets, masker, demo };
-        let ways = self.hosts.ways(&plan.client, &opening).map_err(|error| ("client", error.message))?;
-        let auth = self.auths.open((secrets, masker), (key, plan), demo).map_err(|error| ("auth", words(error)))?;
-        let request = RequestPlan::new(plan, demo).map_err(|failure| ("url", failure.message))?;
+        let ways = self.hosts.ways(&plan.client, &opening);
+        let ways = ways.map_err(|error| Keyed::client(key, error.key, &error.message))?;
+        let auth = self.auths.open((secrets, masker), (key, plan), demo)?;
+        let request = RequestPlan::new(plan, demo).map_err(|failure| Keyed::request(key, &failure.message))?;
         Ok((ways, auth, request))
     }
 
     /// Connects, and asks with the row where there is one and that may be done.
     async fn try_row(&mut self, party: &Party, row: Result<Arc<Row>, String>) -> Option<Records> {
         let base = self.around.base.as_deref();
-        let request = match row.as_ref().map(|row| party.build(&self.around, Some(row))) {
+        let request = match row.as_ref().map(|row| party.made(&self.around, row)) {
             Ok(Ok(request)) => Some(request),
             Err(_) => None,
-            Ok(Err(failure)) => {
+            Ok(Err((key, words))) => {
                 let what = first_request(&party.plan, party.plan.method.to_string());
-                let outcome = Outcome::Failed(self.around.masked(&failure.message));
-                self.tell(party.key.key("url"), what, outcome);
+                let outcome = Outcome::Unmade(self.around.masked(&words));
+                self.tell(key, what, outcome);
                 return None;
             }
         };
@@ -134,12 +141,14 @@ impl<'p> World<'p> {
         let shown =
             request.as_ref().map_or_else(|| party.plan.method.to_string(), |request| self.around.shown(request));
         let what = first_request(&party.plan, shown);
-        let held_back = !party.plan.method.is_safe() && !self.around.options.sends;
+        let changes = request.as_ref().and_then(changing).filter(|_| !self.around.options.sends);
         let left = match (row, request) {
-            (Ok(row), Some(request)) if is_there && !held_back => return self.ask(party, what, &row, request).await,
+            (Ok(row), Some(request)) if is_there && changes.is_none() => {
+                return self.ask(party, what, &row, request).await;
+            }
             _ if !is_there => "its server can't be reached".to_owned(),
             (Err(why), _) => why,
-            _ => format!("{} may change something: --online=send sends it", party.plan.method),
+            _ => format!("{} may change something: --online=send sends it", changes.unwrap_or_default()),
         };
         self.tell(party.key.clone(), what, Outcome::Left(left));
         if is_there {
@@ -174,11 +183,12 @@ impl<'p> World<'p> {
             return;
         }
         let began = clock::now();
-        let proved = tokio::time::timeout(LONGEST, self.around.prove(party)).await;
+        let most = longest(&party.plan.timeout);
+        let proved = tokio::time::timeout(most, self.around.prove(party)).await;
         let outcome = match proved {
             Ok(Ok(())) => Outcome::Fine(clock::now() - began),
             Ok(Err(words)) => Outcome::Failed(self.around.masked(&words)),
-            Err(_) => Outcome::Failed(late()),
+            Err(_) => Outcome::Failed(late(most)),
         };
         self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
     }
@@ -210,7 +220,7 @@ impl<'p> World<'p> {
                 Some(records.clone())
             }
             Outcome::Replied { .. } | Outcome::Left(_) | Outcome::Failed(_) => None,
-            Outcome::Reached(_) | Outcome::Fine(_) => None,
+            Outcome::Reached(_) | Outcome::Fine(_) | Outcome::Unmade(_) | Outcome::Unopened(_) => None,
         };
         self.tell(key, what, outcome);
         records
@@ -224,6 +234,19 @@ impl Party {
         self.plan.auth.as_ref().map_or(auth.clone(), |plan| auth.key(plan.kind()))
     }
 
+    /// The request of a row whose reply could be saved, or the key of what can't be made of the row, and why. A run
+    /// sends none without a place for the file.
+    fn made(&self, around: &Around<'_>, row: &Row) -> Result<Request<RequestBody>, (KeyPath, String)> {
+        let context = Context { row: Some(row), secrets: &around.secrets, reply: None };
+        if let Some(save) = &self.plan.save {
+            let place = save.place(&context);
+            place.map_err(|why| {
+                (self.key.key("save").key("path"), format!("the file to save to can't be named: {why}"))
+            })?;
+        }
+        self.build(around, Some(row)).map_err(|failure| (self.key.key("url"), failure.message))
+    }
+
     /// The request of a row, or the first page of its walk; without a row where none is needed.
     pub(super) fn build(&self, around: &Around<'_>, row: Option<&Row>) -> Result<Request<RequestBody>, Failure> {
         let context = Context { row, secrets: &around.secrets, reply: None };
@@ -234,6 +257,17 @@ impl Party {
         }
         Ok(request)
     }
+}
+
+/// Headers that have a server do as if the request had another method.
+const METHOD_HEADERS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// The method by which a request may change something, be it one that a header puts in the place of its own.
+fn changing(request: &Request<RequestBody>) -> Option<String> {
+    let headers = METHOD_HEADERS.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
+    let written = headers.filter_map(|method| method.trim().to_ascii_uppercase().parse::<Method>().ok());
+    let mut methods = written.chain([request.method().clone()]);
+    methods.find(|method| !method.is_safe()).map(|method| method.to_string())
 }
 
 fn first_request(endpoint: &EndpointPlan, request: String) -> What {

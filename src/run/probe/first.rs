@@ -5,14 +5,12 @@
 use std::sync::Arc;
 
 use crate::plan::EndpointPlan;
+use crate::report::text::counted;
 use crate::row::{Fields, Row};
+use crate::sample::Looked;
 use crate::source::{Read, Source, SourceError};
 
-use super::super::call::Call;
 use super::{LONGEST, Records};
-
-/// Looked at before an input is said to have no row that can be sent.
-const MOST_LOOKED_AT: usize = 1_000;
 
 /// What was found.
 #[derive(Debug)]
@@ -40,38 +38,22 @@ pub(super) async fn first(endpoint: &EndpointPlan, given: Option<Records>) -> Fi
             Some(records) => source.open_over(Box::new(Given(records.into_iter(), 0))),
             None => source.open(),
         };
-        opened.and_then(|mut source| take(&mut *source, most))
+        opened.and_then(|mut source| Looked::at(&mut *source, most))
     };
     match tokio::time::timeout(LONGEST, tokio::task::spawn_blocking(read)).await {
-        Ok(Ok(Ok(rows))) => chosen(endpoint, &rows),
+        Ok(Ok(Ok(looked))) => chosen(endpoint, looked),
         Ok(Ok(Err(error))) => First::Unread(error.message),
         Ok(Err(_)) => First::Unread("reading the input panicked; this is a bug".to_owned()),
         Err(_) => First::None(format!("its input gave no row for {} seconds", LONGEST.as_secs())),
     }
 }
 
-fn chosen(endpoint: &EndpointPlan, rows: &[(u64, Arc<Row>)]) -> First {
-    match rows {
-        [] => First::None("its input has no row to ask with".to_owned()),
-        rows if endpoint.chunk.is_some() => First::Row(Call::chunk(rows, None).row),
-        [(_, row), ..] => First::Row(Arc::clone(row)),
-    }
-}
-
-/// As many good rows as there are up to `most`. Those that can't be used would fail without a request.
-fn take(source: &mut dyn Source, most: usize) -> Result<Vec<(u64, Arc<Row>)>, SourceError> {
-    let mut rows = Vec::new();
-    for _ in 0..MOST_LOOKED_AT.max(most) {
-        if rows.len() == most {
-            break;
-        }
-        match source.next()? {
-            Some(Read::Row(row)) => rows.push((rows.len() as u64, Arc::new(row))),
-            Some(Read::Bad { .. } | Read::Skipped { .. }) => {}
-            None => break,
-        }
-    }
-    Ok(rows)
+fn chosen(endpoint: &EndpointPlan, looked: Looked) -> First {
+    let why = match looked.unusable {
+        0 => "its input has no row to ask with".to_owned(),
+        unusable => format!("{} of its input can't be used", counted(unusable, "first row")),
+    };
+    looked.call(endpoint).map_or(First::None(why), First::Row)
 }
 
 /// Records that are at hand, as a source.
@@ -83,5 +65,40 @@ impl Source for Given {
         let ordinal = self.1;
         self.1 += 1;
         Ok(Some(Read::Row(Row { ordinal, line: 0, fields: Fields::Object(record) })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::compile::{Options, compile};
+    use crate::diagnostic::Diagnostics;
+    use crate::document::{Document, Overlays};
+
+    async fn first_of(lines: &str) -> First {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("in.jsonl"), lines).unwrap();
+        let text = "[endpoints.e]\nurl = \"http://a.example/{{ row.id }}\"\ninput = \"in.jsonl\"\n".to_owned();
+        let mut diagnostics = Diagnostics::default();
+        let path = folder.path().join("job.toml");
+        let document = Document::parse(Path::new(&path), text, &Overlays::default(), &mut diagnostics).unwrap();
+        let plan = compile(&document, &Options::default(), &mut diagnostics);
+        first(&plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list())).endpoints[0], None).await
+    }
+
+    #[tokio::test]
+    async fn rows_that_can_not_be_used_are_no_empty_input() {
+        let First::Row(row) = first_of("nonsense\n{\"id\": 7}\n").await else { panic!("there is a row") };
+        assert_eq!(row.get("id"), Some(7.into()));
+        for (lines, words) in [
+            (String::new(), "its input has no row to ask with"),
+            ("nonsense\n".repeat(3), "3 first rows of its input can't be used"),
+            ("nonsense\n".repeat(1_500), "1,000 first rows of its input can't be used"),
+        ] {
+            let First::None(why) = first_of(&lines).await else { panic!("there is no row: {words}") };
+            assert_eq!(why, words);
+        }
     }
 }

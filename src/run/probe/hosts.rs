@@ -12,7 +12,7 @@ use crate::secret::Masker;
 use crate::transport::reach::{Reached, origin_of};
 use crate::transport::{self, ClientPlan, HyperTransport, OpenError, Opening, Transport};
 
-use super::{LONGEST, Outcome, Tried, What};
+use super::{Outcome, Tried, What};
 
 /// What connections of one kind of settings are made with.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Hosts {
         if let Some((_, _, reached)) = self.asked.iter().find(same) {
             return (None, reached.is_ok());
         }
-        let reached = ways.knocker.reach(to, near.limit.min(LONGEST)).await;
+        let reached = ways.knocker.reach(to, near.limit).await;
         let outcome = match &reached {
             Ok(reached) => Outcome::Reached(reached.clone()),
             Err(failure) => Outcome::Failed(near.masker.mask(&failure.message).into_owned()),

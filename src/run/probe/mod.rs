@@ -18,14 +18,22 @@ use serde_json::{Map, Value};
 use crate::document::KeyPath;
 use crate::plan::Plan;
 use crate::sample::Judged;
+use crate::transport::TimeoutPlan;
 use crate::transport::reach::Reached;
 
-use super::RunError;
+use super::{Keyed, RunError};
 
 use asking::World;
 
-/// Nothing that is tried for an endpoint or a sink takes longer.
+/// Nothing that is tried takes longer, unless the job itself waits longer for it.
 pub const LONGEST: Duration = Duration::from_secs(30);
+/// Given to the job's own timeouts, so that they speak first: they have the better words.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long one exchange is waited for: not less than a run would wait.
+fn longest(timeout: &TimeoutPlan) -> Duration {
+    LONGEST.max(timeout.connect.saturating_add(timeout.total)).saturating_add(GRACE)
+}
 
 /// What may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +100,10 @@ pub enum Outcome {
     Left(String),
     /// It failed: what went wrong, secrets masked.
     Failed(String),
+    /// Nothing can be sent for this row, and why: a run fails it without a request.
+    Unmade(String),
+    /// What is needed to ask can't be opened: a run would not start. Secrets are masked.
+    Unopened(Keyed),
 }
 
 /// Records of a reply, as other endpoints read them.
@@ -126,6 +138,15 @@ fn in_order(parents: &[Option<usize>]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_exchange_is_waited_for_as_long_as_the_job_waits() {
+        let seconds = Duration::from_secs;
+        let short = TimeoutPlan { connect: seconds(1), total: seconds(5), ..TimeoutPlan::default() };
+        assert!(longest(&short) > LONGEST);
+        let long = TimeoutPlan { connect: seconds(60), total: seconds(600), ..TimeoutPlan::default() };
+        assert!(longest(&long) > seconds(660), "its own timeouts end it, with their words");
+    }
 
     #[test]
     fn whoever_reads_records_comes_behind_who_gives_them() {

@@ -222,6 +222,10 @@ fn a_sample_is_judged_and_its_record_shown() {
     let slip = job.said("check", &["--sample", "reply.json"]);
     assert!(slip.code == Some(0) && slip.err.starts_with("warning[P0307]: the sample has no `id`"), "{}", slip.err);
     assert!(slip.err.contains("did you mean `idd`?"), "{}", slip.err);
+    fs::write(job.file("job.toml"), format!("client.max-body = \"1KiB\"\n{FINE}")).unwrap();
+    fs::write(job.file("reply.json"), format!("{{\"id\": \"{}\"}}", "x".repeat(2_000))).unwrap();
+    let large = job.said("check", &["--sample", "reply.json"]);
+    assert!(large.code == Some(2) && large.err.contains("reply.json is larger than client.max-body"), "{}", large.err);
     let two = job.said("check", &["job.toml", "--sample", "reply.json"]);
     assert_eq!((two.code, two.out.as_str()), (Some(2), ""), "a sample is for one job");
 }
