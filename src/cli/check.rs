@@ -44,6 +44,7 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
             (None, _) => Exit::Usage,
             // What is wrong with a file counts for more than what is wrong elsewhere.
             (Some(_), Exit::Broken) if exit != Exit::Usage => Exit::Broken,
+            (Some(_), Exit::Fine) if samples.iter().any(Judgement::fails) => Exit::Failed,
             (Some(_), Exit::Fine | Exit::Broken) => exit,
             (Some(_), ended) => ended,
         };
@@ -90,7 +91,7 @@ fn sampled(args: &CheckArgs, reading: &mut Reading) -> Vec<Judgement> {
 /// get both on standard output.
 fn say(args: &CheckArgs, path: &Path, reading: &Reading, found: &Found, print: &mut Printer) {
     let (format, quiet) = (args.speech.output, args.speech.quiet);
-    let shown = if quiet { String::new() } else { found.words(path) };
+    let shown = if quiet { found.failures() } else { found.words(path) };
     match format {
         Format::Human => {
             print.err(&reading.text(format, print.color_err(), quiet));
@@ -111,6 +112,12 @@ impl Found {
         let samples = self.samples.iter().filter(|_| self.fine.is_some()).map(Judgement::words);
         let table = self.tried.iter().filter(|tried| !tried.is_empty()).map(|tried| online::table(tried));
         self.fine.map(ok).into_iter().chain(samples).chain(table).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Samples that a row would fail with: what ends the check with another code is said also to who wants quiet.
+    fn failures(&self) -> String {
+        let failing = self.samples.iter().filter(|sample| self.fine.is_some() && sample.fails());
+        failing.map(Judgement::words).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -10,7 +10,7 @@ use crate::run::{RunEnding, RunError, RunReport, Signal};
 pub const HELP: &str = "\
 Exit codes:
   0    fine
-  1    the run ended, but a condition of run.fail-if held; fmt or migrate --check: a file would change
+  1    the run ended, but a condition of run.fail-if held; fmt or migrate --check: a file would change; check --sample: the row would fail
   2    bad usage or job file, or a secret that is not set; nothing was sent
   3    could not start or go on: input, output, state folder, TLS, proxy
   4    stopped by itself, resumable
@@ -22,7 +22,7 @@ Exit codes:
 pub enum Exit {
     /// All is well.
     Fine,
-    /// The run ended, but a `fail-if` held.
+    /// The run ended, but a `fail-if` held; of a sample, that a row with such a reply would fail.
     Failed,
     /// A file that was only to be checked would change.
     WouldChange,

@@ -33,12 +33,12 @@ fn words(url: &str) -> (&'static str, &'static str, &'static str) {
         _ if has_secret(authority) => (
             "the host is a part of a secret, and nobody could say where a request goes",
             "",
-            "write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ secrets.hook }}\"",
+            "write the host into the URL, or into [vars], and end it with a /, such as \"https://api.example.com/{{ secrets.hook }}\"",
         ),
         _ => (
             "the host comes from the rows, and a secret would be sent to it",
             "any row could name any host",
-            "write the host into the URL, or into [vars], and end it with a /: \"https://api.example.com/{{ row.path }}\"",
+            "write the host into the URL, or into [vars], and end it with a /, such as \"https://api.example.com/{{ row.path }}\"",
         ),
     }
 }

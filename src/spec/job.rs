@@ -37,7 +37,7 @@ pub struct JobSpec {
     /// What the job is for, for people; absent: nothing is said.
     #[schemars(extend("examples" = ["Price of every product, every night"]))]
     pub description: Option<String>,
-    /// Files that lie beneath this one: tables merge key by key, a later file over an earlier one, this file over all. The
+    /// Files that lie beneath this one, whose names end in `.toml`: tables merge key by key, a later file over an earlier one, this file over all. The
     /// path of an include is relative to the file that names it; other paths are relative to the job file, wherever
     /// they are written. Absent: nothing lies beneath.
     #[schemars(extend("examples" = ["common.toml", ["common.toml", "limits.toml"]]))]

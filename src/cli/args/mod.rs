@@ -92,7 +92,7 @@ pub enum Command {
     /// Brings job files to the present version of the language
     #[command(after_help = migrate::EXAMPLES)]
     Migrate(MigrateArgs),
-    /// Writes a new job: from nothing, a curl command or a CSV file
+    /// Writes a new job: from nothing, a curl command, an OpenAPI document or a CSV file
     #[command(after_help = init::EXAMPLES)]
     Init(InitArgs),
     /// Prints the JSON Schema of job files

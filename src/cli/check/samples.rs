@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, codes, did_you_mean};
 use crate::document::Document;
 use crate::plan::{EndpointPlan, Plan};
 use crate::report::text::counted;
+use crate::retry::Then;
 use crate::sample::{Judged, Rows, Sample, Verdict, judge, tell};
 use crate::secret::{Masker, Secrets};
 
@@ -120,6 +121,11 @@ impl Judgement {
     /// Whether it is of this endpoint.
     pub fn is_of(&self, endpoint: &str) -> bool {
         self.endpoint == endpoint
+    }
+
+    /// Whether a row with such a reply fails.
+    pub fn fails(&self) -> bool {
+        matches!(self.verdict, Verdict::Refused | Verdict::Ruled(_, Then::Fail))
     }
 
     /// What came of it, for people: the first record, value by value.

@@ -222,6 +222,12 @@ fn a_sample_is_judged_and_its_record_shown() {
     let slip = job.said("check", &["--sample", "reply.json"]);
     assert!(slip.code == Some(0) && slip.err.starts_with("warning[P0307]: the sample has no `id`"), "{}", slip.err);
     assert!(slip.err.contains("did you mean `idd`?"), "{}", slip.err);
+    fs::write(job.file("reply.html"), "<p>log in first</p>").unwrap();
+    for quiet in [&[][..], &["--quiet"]] {
+        let refused = job.said("check", &[&["--sample", "reply.html"], quiet].concat());
+        let words = "item: a row with the reply of reply.html fails\n";
+        assert!(refused.code == Some(1) && refused.out.ends_with(words), "{} {}", refused.out, refused.err);
+    }
     fs::write(job.file("job.toml"), format!("client.max-body = \"1KiB\"\n{FINE}")).unwrap();
     fs::write(job.file("reply.json"), format!("{{\"id\": \"{}\"}}", "x".repeat(2_000))).unwrap();
     let large = job.said("check", &["--sample", "reply.json"]);
