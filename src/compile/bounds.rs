@@ -117,6 +117,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_of_more_headers_than_can_be_sent_is_refused() {
+        let headers = |count| {
+            let lines: String = (0..count).map(|n| format!("x-{n} = \"1\"\n")).collect();
+            told(format!("{}[endpoints.e0.headers]\n{lines}", job(1, 0)))
+        };
+        assert_eq!(headers(MOST_NAMED + 1), ["a request has at most 1,000 headers, and this one has 1,001"]);
+        assert!(headers(MOST_NAMED).iter().all(|told| !told.contains("headers")));
+    }
+
+    #[test]
     fn a_job_of_more_than_can_be_looked_at_is_refused() {
         let (endpoints, sinks) = (job(MOST_NAMED + 1, 0), job(1, MOST_NAMED + 1));
         assert_eq!(told(endpoints), ["a job has at most 1,000 endpoints, and this one has 1,001"]);

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::{Site, names};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::document::KeyPath;
+use crate::report::text::thousands;
 use crate::spec::EndpointSpec;
+use crate::spec::job::MOST_NAMED;
 use crate::spec::text::{ListSpec, Named, TextSpec};
 use crate::template::{JsonTemplate, Scope, Spot, Template};
 
@@ -78,6 +80,12 @@ pub fn pairs(
 /// Compiles the headers.
 pub fn headers(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Scope) -> Vec<(HeaderName, Template)> {
     let path = path.key("headers");
+    if let Some(count) = spec.headers.as_ref().map(|headers| headers.0.len()).filter(|count| *count > MOST_NAMED) {
+        let (most, count) = (thousands(MOST_NAMED as u64), thousands(count as u64));
+        let message = format!("a request has at most {most} headers, and this one has {count}");
+        site.key_error(codes::BAD_VALUE, &path, message, "servers take a hundred or so: put the rest into the body");
+        return Vec::new();
+    }
     let mut headers: Vec<(HeaderName, Template)> = Vec::new();
     // The first of each name, as written.
     let mut firsts: HashMap<HeaderName, &str> = HashMap::new();

@@ -63,7 +63,8 @@ pub(super) fn parse(site: &mut Site<'_>, path: &KeyPath, source: &str) -> Option
     if let Some((message, range)) = expression::too_much(source, Language::Plain) {
         let place = site.document.place_in_string(path, range);
         let diagnostic = Diagnostic::error(codes::EXTRACT_SYNTAX, format!("the JSONPath can't be used: {message}"));
-        site.diagnostics.push(diagnostic.at(place, "").help("write a shorter path; `jq` columns can do the rest"));
+        site.diagnostics
+            .push(diagnostic.at(place, "").help("write a shorter path; columns of the kind jq can do the rest"));
         return None;
     }
     match JsonPath::parse(source) {

@@ -16,7 +16,7 @@ use super::sink::SinkSpec;
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
 use crate::plan::{Meta, Order};
 
-/// Most endpoints, limits, sinks and secrets, of each. More endpoints could not run: each has a thread. The others are
+/// Most endpoints, limits, sinks and secrets, of each, and headers of a request. More endpoints could not run: each has a thread. The others are
 /// compared with each other.
 pub const MOST_NAMED: usize = 1_000;
 
@@ -101,7 +101,7 @@ pub struct EndpointSpec {
     #[schemars(extend("examples" = [{ "currency": "EUR", "page-size": 50, "tag": ["a", "b"] }]))]
     pub query: Option<Named<ListSpec<TextSpec>>>,
     /// Headers; values are templates.
-    #[schemars(extend("examples" = [{ "accept": "application/json" }]))]
+    #[schemars(extend("maxProperties" = MOST_NAMED, "examples" = [{ "accept": "application/json" }]))]
     pub headers: Option<Named<TextSpec>>,
     /// Names of limits; a request takes a token of each. Absent: none is shared.
     #[schemars(extend("examples" = ["prices-api"]))]

@@ -248,7 +248,7 @@ fn rows_that_bring_their_columns_have_the_columns_of_all_and_unreadable_ones_are
 #[test]
 fn a_reader_that_leaves_ends_it_quietly() {
     let oracle = Oracle::start(|_| Answer::status(404));
-    let text = "[retry]\nattempts = 1\n[endpoints.item]\nurl = \"ORACLE/items\"\ninput = \"rows.csv\"\n";
+    let text = "[retry]\nattempts = 1\n[endpoints.item]\nurl = \"ORACLE/items/{{ row.id }}\"\ninput = \"rows.csv\"\n";
     let rows = (0..3000).fold("id,wide\n".to_owned(), |text, id| text + &format!("{id},{}\n", "x".repeat(200)));
     let job = Job::at(&oracle.url(), text).with("rows.csv", rows);
     job.run(&["-q"]).expect_code(1);
