@@ -46,14 +46,7 @@ impl fmt::Display for StopIf {
 impl fmt::Display for Then {
     /// As written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Accept => "accept",
-            Self::Retry => "retry",
-            Self::Throttle => "throttle",
-            Self::Skip => "skip",
-            Self::Fail => "fail",
-            Self::Stop => "stop",
-        })
+        f.write_str(self.name())
     }
 }
 

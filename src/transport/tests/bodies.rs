@@ -57,7 +57,8 @@ async fn a_file_that_can_not_be_sent_is_no_fault_of_the_connection() {
     std::fs::write(file.path(), "hell").unwrap();
     let failure = send(&transport, shorter, &patient()).await.unwrap_err();
     let words = format!("the file {path} could not be sent: it changed: it had 5 bytes and has 4");
-    assert_eq!((failure.kind, failure.sent, failure.message), (FailureKind::Request, true, words));
+    // Whether the head has left by then is a matter of who is faster.
+    assert_eq!((failure.kind, failure.message), (FailureKind::Request, words));
     let gone = put(&server.url("/"), file.path());
     drop(file);
     let failure = send(&transport, gone, &patient()).await.unwrap_err();
