@@ -161,7 +161,7 @@ fn object(path: &Path, diagnostics: &str, found: &Found) -> Value {
     let Found { fine, samples, tried } = found;
     let mut object = Map::new();
     object.insert("file".to_owned(), json!(path.display().to_string()));
-    object.insert("ok".to_owned(), json!(fine.is_some()));
+    object.insert("ok".to_owned(), json!(fine.is_some() && !samples.iter().any(Judgement::fails)));
     if let Some(size) = fine {
         object.insert("endpoints".to_owned(), json!(size.endpoints));
         object.insert("rows".to_owned(), json!(size.rows));

@@ -82,7 +82,7 @@ pub fn mentions(text: &str, table: &str, name: &str) -> bool {
 
 /// Whether a template's text uses a table at all.
 pub fn uses_table(text: &str, table: &str) -> bool {
-    text.contains("{{") && uses(text, table).next().is_some()
+    (text.contains("{{") || text.contains("{%")) && uses(text, table).next().is_some()
 }
 
 /// Whether a condition names a table at all: a column or a text of that name is none.

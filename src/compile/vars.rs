@@ -8,6 +8,7 @@ use super::mention::{self, Mentions};
 use super::{Site, names};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{Document, Given, KeyPath};
+use crate::secret;
 use crate::spec::JobSpec;
 use crate::template::written;
 
@@ -35,13 +36,22 @@ pub fn given<'d>(document: &'d Document, name: &str) -> Option<&'d Given> {
     document.given.iter().find(|given| given.name == name)
 }
 
+/// Whether what was given may be a secret: its line is not shown then.
+fn may_be_secret(given: &Given) -> bool {
+    secret::names::is_sensitive(&given.name)
+        || secret::shape::issued(&given.text).is_some()
+        || secret::shape::password_of(&given.text).is_some_and(secret::shape::is_literal)
+}
+
 fn unknown(site: &mut Site<'_>, file: &[(String, Value)]) {
     let known: Vec<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
     for given in site.document.given.iter().filter(|given| !known.contains(&given.name.as_str())) {
         let help =
             names::meant(site, "variables", &given.name, &known, "write the variable and its default under `[vars]`");
         let message = format!("{}: there is no variable `{}`", given.from, given.name);
-        site.diagnostics.push(Diagnostic::error(codes::UNKNOWN_NAME, message).at(given.key, "").help(help));
+        let diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, message).help(help);
+        let is_shown = !may_be_secret(given);
+        site.diagnostics.push(if is_shown { diagnostic.at(given.key, "") } else { diagnostic.at_hidden(given.key) });
     }
 }
 
@@ -60,7 +70,11 @@ fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, given: &Give
     };
     value.unwrap_or_else(|| {
         let message = format!("{} does not fit: `{path}` is {kind}", given.from);
-        let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message).at(given.value, "");
+        let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message);
+        let diagnostic = match may_be_secret(given) {
+            true => diagnostic.at_hidden(given.value),
+            false => diagnostic.at(given.value, ""),
+        };
         let diagnostic = diagnostic.also(site.document.place(path), "what the file says");
         site.diagnostics.push(diagnostic.help(format!("give {kind}, as the file does here")));
         written.clone()

@@ -211,6 +211,24 @@ fn another_language_is_one_error() {
 }
 
 #[test]
+fn a_broken_line_that_holds_a_password_is_shown_nowhere() {
+    for text in [
+        "url = https://me:hush-hush@h.example/x\n",
+        "client.proxy = \"http://me:hush-hush@h.example:8080\n",
+        "{\"url\": \"https://h.example\", \"password\": \"hush-hush\"}\n",
+        "<config url=\"https://h.example\" password=\"hush-hush\">\n",
+        "[{\"input\": 1, \"url\": \"https://me:hush-hush@h.example\"}]\n",
+    ] {
+        let (document, diagnostics) = read(text);
+        assert!(diagnostics.has_errors(), "{text}");
+        for format in [Format::Human, Format::Json, Format::Github] {
+            let said = render(&diagnostics, Some(&document), format, false);
+            assert!(!said.contains("hush-hush"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn what_follows_from_a_syntax_error_is_not_told() {
     let (document, mut diagnostics) = read("url\nlimit = 10/s\nsize = 3\n");
     let before = diagnostics.list().len();

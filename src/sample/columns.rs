@@ -106,6 +106,7 @@ fn unfit(trial: &Trial<'_>, column: &ColumnPlan, at: usize, value: &Value, key: 
         Unsettled::Unlike(wanted, mut value) => {
             // Before it is cut, which may be within a secret.
             trial.masker.mask_value(&mut value);
+            trial.masker.mask_names(&mut value);
             let words = Unsettled::unlike(wanted, &shown(&value));
             let message = format!("the column `{}` gets what it can't take: {words}", column.name);
             let help = "take another value, another `as`, or leave it out";
@@ -166,5 +167,7 @@ fn record(
         trial.cells.mask_value(&mut body);
         record.insert(Meta::Body.name().to_owned(), body);
     }
+    // A run keeps names as they came; here they are shown.
+    record.values_mut().for_each(|value| trial.masker.mask_names(value));
     record
 }

@@ -85,9 +85,14 @@ impl Masker {
         }
     }
 
-    /// Masks the texts in a JSON value, names of members too. None is lost where two of them look the same then.
+    /// Masks the texts in a JSON value; names of members stay, as who reads records looks for them.
     pub fn mask_value(&self, value: &mut Value) {
         self.needles().mask_value(value);
+    }
+
+    /// Masks the names of members in a JSON value, for a message. None is lost where two of them look the same then.
+    pub fn mask_names(&self, value: &mut Value) {
+        self.needles().mask_names(value);
     }
 
     /// `text` without secrets; what overlaps is masked as one.
@@ -135,13 +140,24 @@ impl Needles {
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.mask_value(item)),
+            Value::Object(map) => map.values_mut().for_each(|item| self.mask_value(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn mask_names(&self, value: &mut Value) {
+        if self.forms.is_empty() {
+            return;
+        }
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_names(item)),
             Value::Object(map) => {
-                map.values_mut().for_each(|item| self.mask_value(item));
+                map.values_mut().for_each(|item| self.mask_names(item));
                 if map.keys().any(|name| matches!(self.mask(name), Cow::Owned(_))) {
                     *map = self.renamed(std::mem::take(map));
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 
@@ -316,11 +332,14 @@ mod tests {
         let mut value = serde_json::json!({
             "hunter2": 1, "a": [{ "x-hunter2": "hunter2" }], "hunter2hunter2": 2, "***": { "b": null }, "hunter2 ": 3,
         });
-        masker(&["hunter2", "hunter2 ", "hunter2hunter2"]).mask_value(&mut value);
+        let secrets = masker(&["hunter2", "hunter2 ", "hunter2hunter2"]);
+        secrets.mask_value(&mut value);
+        assert_eq!(value["a"], serde_json::json!([{ "x-hunter2": "***" }]));
+        secrets.mask_names(&mut value);
         let masked = r#"{"***":1,"a":[{"x-***":"***"}],"*** (2)":2,"*** (3)":{"b":null},"*** (4)":3}"#;
         assert_eq!(value.to_string(), masked);
         let mut plain = serde_json::json!({ "b": 1, "a": 2 });
-        masker(&["hunter2"]).mask_value(&mut plain);
+        masker(&["hunter2"]).mask_names(&mut plain);
         assert_eq!(plain.to_string(), r#"{"b":1,"a":2}"#);
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Pure. A miss is better than a false alarm: what may be a placeholder is none. Must never give a value back.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::members::members;
 use super::names::{Told, parts, told};
 
@@ -31,6 +34,29 @@ const PLACEHOLDERS: [&str; 18] = [
     "sample",
     "xxx",
     "your",
+];
+
+/// Whole values that say something of a secret and are none.
+const WORDS: [&str; 19] = [
+    "anonymous",
+    "disabled",
+    "enabled",
+    "false",
+    "guest",
+    "hidden",
+    "no",
+    "none",
+    "null",
+    "off",
+    "on",
+    "optional",
+    "password",
+    "required",
+    "string",
+    "test",
+    "todo",
+    "true",
+    "yes",
 ];
 
 /// Beginnings of issued tokens, how many letters, digits, `-` and `_` follow at least, and what they are.
@@ -93,7 +119,18 @@ pub(crate) fn is_credential_header(name: &str, value: &str) -> bool {
         // SAP's servers are asked for a token by the word `fetch`.
         Told::Token if !parts.iter().any(|part| part == "csrf" || part == "xsrf") => is_word || has_scheme(value),
         Told::Token | Told::Perhaps => is_random(value) && !is_uuid(value),
-        Told::Not => has_scheme(value),
+        Told::Not => has_proof(value),
+    }
+}
+
+/// Whether a text is a scheme and what most likely proves who asks, in a header of any name: `Basic Crawler/1.0` is a
+/// program, and `Bearer supported` no token.
+fn has_proof(text: &str) -> bool {
+    let Some(scheme) = SCHEMES.into_iter().find(|scheme| starts_with(text, scheme)) else { return false };
+    let rest = text[scheme.len()..].trim();
+    match scheme {
+        "basic " => STANDARD.decode(rest).is_ok_and(|pair| pair.contains(&b':')),
+        _ => rest.len() > WORD && !rest.contains([' ', '\t', '/']) && has_digits_and_letters(rest),
     }
 }
 
@@ -108,7 +145,8 @@ fn has_scheme(text: &str) -> bool {
 
 fn is_session(name: &str, value: &str) -> bool {
     let parts = parts(name);
-    let is_named = parts.iter().any(|part| part.contains("sess") || part == "sid" || part == "connect")
+    let is_part = |part: &String| ["session", "sessid"].iter().any(|word| part.contains(word));
+    let is_named = parts.iter().any(|part| is_part(part) || ["sess", "sid", "connect"].contains(&part.as_str()))
         || told(name) > Told::Perhaps;
     is_literal(value) && (is_random(value) || (is_named && value.len() >= WORD))
 }
@@ -117,10 +155,19 @@ fn is_session(name: &str, value: &str) -> bool {
 pub(crate) fn is_credential_parameter(name: &str, value: &str) -> bool {
     match told(name) {
         Told::Password | Told::Surely => true,
-        Told::Token => is_token_like(value),
+        // Tokens have words with digits, and so have kinds of things: `erc20-usdc`.
+        Told::Token => is_token_like(value) && !value.split(['-', '_']).any(is_plain_word),
         Told::Perhaps => is_random(value) && !is_uuid(value),
         Told::Not => false,
     }
+}
+
+/// The password of a URL, if it is written out.
+pub(crate) fn password_of(text: &str) -> Option<&str> {
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let userinfo = authority.and_then(|authority| authority.rsplit_once('@'));
+    let (_, password) = userinfo.and_then(|(userinfo, _)| userinfo.split_once(':'))?;
+    (!password.is_empty() && !password.starts_with("{{")).then_some(password)
 }
 
 /// Whether a URL has a credential in its query.
@@ -143,7 +190,7 @@ pub(crate) fn is_literal(text: &str) -> bool {
     let small = text.to_ascii_lowercase();
     let first = text.chars().next();
     !PLACEHOLDERS.iter().any(|word| small.contains(word))
-        && !["none", "null", "true", "false", "todo", "test"].contains(&small.as_str())
+        && !WORDS.contains(&small.as_str())
         && first.is_some_and(|first| first != '$' && !text.chars().all(|c| c == first))
 }
 
@@ -243,7 +290,8 @@ fn is_uuid(text: &str) -> bool {
 /// Whether a text is long and has the mix of characters that no word and no number has.
 fn is_random(text: &str) -> bool {
     let whole = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-.".contains(&byte));
-    text.len() >= 20 && whole && has_digits_and_letters(text) && is_varied(text)
+    let is_path = text.contains('/') && text.contains('.');
+    text.len() >= 20 && whole && !is_path && has_digits_and_letters(text) && is_varied(text)
 }
 
 fn has_digits_and_letters(text: &str) -> bool {

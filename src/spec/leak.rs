@@ -9,7 +9,7 @@ use crate::document::{Document, KeyPath, Node, NodeValue, Place, Step};
 use crate::secret::shape;
 use crate::template::literal;
 
-use super::plain::{self, PUBLIC, password_of};
+use super::plain::{self, PUBLIC};
 
 /// A text that is a secret, or looks like one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,7 +267,7 @@ fn look(name: &str, text: &str, around: Around, path: &KeyPath) -> Option<What> 
     if around == Around::Auth {
         return None;
     }
-    let password = password_of(text).filter(|_| is_in(path, "vars") || is_in(path, "profiles"));
+    let password = shape::password_of(text).filter(|_| is_in(path, "vars") || is_in(path, "profiles"));
     let url = password.filter(|password| shape::is_literal(password)).map(|_| URL);
     let is_told =
         (name != "access-key" || around == Around::Body) && is_written(&|text| shape::is_told_by_name(name, text));

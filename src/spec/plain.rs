@@ -78,13 +78,5 @@ fn named(name: &str, node: &Node, diagnostics: &mut Diagnostics) {
 
 /// Whether a URL says user and password itself: `https://me:word@host`.
 fn has_userinfo(text: &str) -> bool {
-    password_of(text).is_some()
-}
-
-/// The password of a URL, if it is written out.
-pub(super) fn password_of(text: &str) -> Option<&str> {
-    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
-    let userinfo = authority.and_then(|authority| authority.rsplit_once('@'));
-    let (_, password) = userinfo.and_then(|(userinfo, _)| userinfo.split_once(':'))?;
-    (!password.is_empty() && !password.starts_with("{{")).then_some(password)
+    shape::password_of(text).is_some()
 }

@@ -14,7 +14,7 @@ Examples:
   paceline check jobs/prices.toml --sample reply.json         do its columns find something in a reply
   paceline check jobs/prices.toml --online                    asks the servers, with one row of each endpoint
 
-Everything that is wrong is shown, not only the first. Exit code 2 when a file has an error, 1 when a row with the reply of --sample would fail, 3 when --online meets an error; warnings alone leave 0.";
+Everything that is wrong is shown, not only the first. Exit code 2 when a file has an error, 1 when a row would fail with the reply of --sample, head and all (`curl -i`), 3 when --online meets an error; warnings alone leave 0.";
 
 /// What `check` may ask over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

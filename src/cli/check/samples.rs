@@ -27,6 +27,8 @@ pub(super) struct Judgement {
     file: String,
     verdict: Verdict,
     is_last: bool,
+    /// Whether its status and headers are in the file.
+    has_head: bool,
 }
 
 /// Judges every `--sample`; what does not fit, and what can't be used, is added to the diagnostics.
@@ -63,7 +65,8 @@ fn one(
     let judged = judge(endpoint, &sample, &Rows::first(endpoint), &secrets, (&masker, &masker));
     let Judged { verdict, findings, is_last } = judged;
     tell(document, &findings, diagnostics);
-    Ok(Judgement { endpoint: endpoint.name.clone(), file: file.to_owned(), verdict, is_last })
+    let has_head = sample.headers.is_some();
+    Ok(Judgement { endpoint: endpoint.name.clone(), file: file.to_owned(), verdict, is_last, has_head })
 }
 
 /// The reply in a file; no more is read than a run would take, and the head before it.
@@ -123,9 +126,9 @@ impl Judgement {
         self.endpoint == endpoint
     }
 
-    /// Whether a row with such a reply fails.
+    /// Whether a row with such a reply surely fails: without its head much of a reply is not known.
     pub fn fails(&self) -> bool {
-        matches!(self.verdict, Verdict::Refused | Verdict::Ruled(_, Then::Fail))
+        self.has_head && matches!(self.verdict, Verdict::Refused | Verdict::Ruled(_, Then::Fail))
     }
 
     /// What came of it, for people: the first record, value by value.
@@ -198,7 +201,7 @@ mod tests {
     }
 
     fn judgement(verdict: Verdict) -> Judgement {
-        Judgement { endpoint: "price".into(), file: "reply.json".into(), verdict, is_last: false }
+        Judgement { endpoint: "price".into(), file: "reply.json".into(), verdict, is_last: false, has_head: true }
     }
 
     #[test]

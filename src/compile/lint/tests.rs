@@ -159,6 +159,7 @@ fn a_request_that_is_meant_to_be_repeated_or_differs_is_not_told() {
         format!("url = \"https://h/\"\nheaders.x-a = \"{{{{ row.a }}}}\"\n{rows}"),
         format!("url = \"https://h/\"\nmethod = \"POST\"\njson = {{ all = \"{{{{ rows }}}}\" }}\nchunk = 50\n{rows}"),
         format!("url = \"https://h/\"\nmethod = \"POST\"\nidempotency-key = true\n{rows}"),
+        format!("url = \"https://h/{{% if row.a == 1 %}}users{{% else %}}groups{{% endif %}}\"\n{rows}"),
         "url = \"https://h/\"\ninput.values = [{ a = 1 }]".to_owned(),
         "url = \"https://h/\"\ninput = { values = [{ a = 1 }, { a = 2 }], take = 1 }".to_owned(),
         "url = \"https://h/\"\ninput.range = { from = 1, to = 100 }".to_owned(),

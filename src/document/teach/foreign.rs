@@ -2,6 +2,7 @@
 //!
 //! Must never take a TOML file with a mistake for another language: only what no line of TOML looks like counts.
 
+use super::hidden;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::repair::line_around;
 use crate::document::syntax::place;
@@ -36,8 +37,10 @@ pub(in crate::document) fn other_language(text: &str) -> Option<Diagnostic> {
         _ => return None,
     };
     let start = text.find(first)?;
-    let message = format!("this is {language}, not TOML");
-    Some(Diagnostic::error(codes::SYNTAX, message).at(place(&(start..start + first.len())), "").help(help))
+    let (span, message) = (start..start + first.len(), format!("this is {language}, not TOML"));
+    let diagnostic = Diagnostic::error(codes::SYNTAX, message).help(help);
+    let is_shown = !hidden::may_be_secret(text, &span);
+    Some(if is_shown { diagnostic.at(place(&span), "") } else { diagnostic.at_hidden(place(&span)) })
 }
 
 /// Lines that say something, without what stands around them.

@@ -69,7 +69,7 @@ pub(super) fn may_be_secret(text: &str, span: &Range<usize>) -> bool {
     let end = line_around(text, span.end.max(span.start)).end;
     text.get(start..end).unwrap_or_default().lines().any(|line| {
         let line = line.get(..LONGEST).unwrap_or(line);
-        shape::issued(line).is_some() || names_secret(line)
+        shape::issued(line).is_some() || names_secret(line) || shape::password_of(line).is_some_and(shape::is_literal)
     })
 }
 
@@ -98,6 +98,7 @@ mod tests {
             "headers = { \"X-Api-Key\": hush }",
             "query.token = hush",
             "password = 'hush",
+            "url = https://me:hush-hush@h.example/x",
             "note = use ghp_q9Zr2Lw8Xk4Vt6Bn1Mc7Hd3Fs5Gj0PyAeUi1",
         ] {
             assert!(is_hidden(line), "{line}");

@@ -128,13 +128,33 @@ fn credentials_of_headers_and_queries() {
     ] {
         assert!(is_credential_header(name, value), "{name}");
     }
+    for (name, value) in [
+        ("user-agent", "Basic Crawler/1.0"),
+        ("x-plan", "Token holders"),
+        ("prefer", "Bearer supported"),
+        ("x-fare", "basic economy"),
+        ("cookie", "assessment=complete; lang=de"),
+    ] {
+        assert!(!is_credential_header(name, value), "{name}");
+    }
     for name in ["accept", "x-request-id", "cookie"] {
         assert!(!is_credential_header(name, "consent=yes"), "{name}");
     }
     let url = |query: &str| has_credential_parameter(&format!("https://api.example.com/x?{query}"));
     assert!(url("page=1&api_key=hunter2#x") && url("token=hushq1234567&x=1") && url(&format!("sig={}", made("", 24))));
-    for query in ["page=1", "api_key={{ secrets.key }}", "token=next", "key=sku", "api_key=", "api_key=XXXX"] {
+    for query in [
+        "base_token=erc20-usdc",
+        "auth=device-flow-v2",
+        "show_api_key=no",
+        "page=1",
+        "api_key={{ secrets.key }}",
+        "token=next",
+        "key=sku",
+        "api_key=",
+        "api_key=XXXX",
+    ] {
         assert!(!url(query), "{query}");
     }
     assert!(is_literal("Bearer hunter2") && !is_literal("Bearer <token>") && !is_literal("Bearer "));
+    assert!(!is_told_by_name("private_key", "config/keys/rsa2048-prod-key-no7.pem"));
 }

@@ -222,7 +222,10 @@ fn a_sample_is_judged_and_its_record_shown() {
     let slip = job.said("check", &["--sample", "reply.json"]);
     assert!(slip.code == Some(0) && slip.err.starts_with("warning[P0307]: the sample has no `id`"), "{}", slip.err);
     assert!(slip.err.contains("did you mean `idd`?"), "{}", slip.err);
-    fs::write(job.file("reply.html"), "<p>log in first</p>").unwrap();
+    let page = "<p>log in first</p>";
+    fs::write(job.file("reply.html"), page).unwrap();
+    assert_eq!(job.said("check", &["--sample", "reply.html"]).code, Some(0), "nobody knows its head");
+    fs::write(job.file("reply.html"), format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n{page}")).unwrap();
     for quiet in [&[][..], &["--quiet"]] {
         let refused = job.said("check", &[&["--sample", "reply.html"], quiet].concat());
         let words = "item: a row with the reply of reply.html fails\n";

@@ -82,6 +82,12 @@ fn the_scripts_of_the_action_expand_jobs_make_annotations_and_pass_the_exit_code
         assert!(said.lines().any(|line| line.starts_with(&format!("::error {place}"))), "{said}");
         fs::remove_file(&output).unwrap();
     }
+    let absolute = folder.path().join("jobs/a.toml");
+    let mut call = script("call");
+    call.envs(given).env("JOB", &absolute).env("ARGS", "").env("PACELINE_OUTPUT", "github").env("FOLDER", "api");
+    let said = String::from_utf8(call.output().unwrap().stdout).unwrap();
+    assert!(said.contains(&format!("file={},line=2", absolute.display())), "{said}");
+    fs::remove_file(&output).unwrap();
     let state = "jobs/.paceline\n\n!jobs/.paceline/*/spool\n/var/out\n~/out\n";
     assert!(script("kept").env("STATE", state).env("FOLDER", "api").status().unwrap().success());
     let kept = read(&output).lines().map(str::to_owned).collect::<Vec<_>>();
