@@ -69,8 +69,14 @@ pub(super) fn may_be_secret(text: &str, span: &Range<usize>) -> bool {
     let end = line_around(text, span.end.max(span.start)).end;
     text.get(start..end).unwrap_or_default().lines().any(|line| {
         let line = line.get(..LONGEST).unwrap_or(line);
-        shape::issued(line).is_some() || names_secret(line) || shape::password_of(line).is_some_and(shape::is_literal)
+        shape::issued(line).is_some() || names_secret(line) || has_password(line)
     })
+}
+
+/// Whether one of the URLs of a line has a password.
+fn has_password(line: &str) -> bool {
+    let mut urls = line.match_indices("://").map(|(at, _)| &line[at..]).take(MOST_KEYS);
+    urls.any(|url| shape::password_of(url).is_some_and(shape::is_literal))
 }
 
 fn names_secret(line: &str) -> bool {
@@ -99,6 +105,7 @@ mod tests {
             "query.token = hush",
             "password = 'hush",
             "url = https://me:hush-hush@h.example/x",
+            "resolve = { a = \"https://h.example/\", b = https://me:hush-hush@h.example/ }",
             "note = use ghp_q9Zr2Lw8Xk4Vt6Bn1Mc7Hd3Fs5Gj0PyAeUi1",
         ] {
             assert!(is_hidden(line), "{line}");
