@@ -35,6 +35,7 @@ pub mod paginate;
 pub mod plan;
 mod postgres;
 pub mod random;
+pub mod recap;
 pub mod record;
 pub mod report;
 pub mod retry;

@@ -110,6 +110,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         description: spec.description.clone(),
         file: site.document.path.clone(),
         includes: site.document.includes.clone(),
+        texts: site.document.job_texts(),
         env_files: site.document.environment.paths().map(ToOwned::to_owned).collect(),
         secrets,
         limits,

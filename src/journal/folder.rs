@@ -5,6 +5,7 @@
 //! .paceline/JOB/lock      the pid of the process that works on the job
 //! .paceline/JOB/journal   the journal
 //! .paceline/JOB/runs/ID.journal journals of runs before it
+//! .paceline/JOB/recaps/ID.json what reports show of runs
 //! .paceline/JOB/journal.new one that is being written, or was when its writer was killed
 //! .paceline/JOB/intents   requests that must not be repeated, noted before they are sent
 //! .paceline/JOB/sink-RUN-NAME.BYTE.jsonl records that wait for a database

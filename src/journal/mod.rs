@@ -79,6 +79,21 @@ pub struct Counts {
     pub records: u64,
 }
 
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            ok: self.ok + other.ok,
+            failed: self.failed + other.failed,
+            unknown: self.unknown + other.unknown,
+            skipped: self.skipped + other.skipped,
+            attempts: self.attempts + other.attempts,
+            records: self.records + other.records,
+        }
+    }
+}
+
 impl Counts {
     /// Rows that have ended.
     #[must_use]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::disk;
+use crate::recap;
 
 use super::format::{self, JOURNAL, PAST};
 use super::{JournalError, Recovered};
@@ -117,6 +118,8 @@ pub(super) fn clean(state: &Path, now: SystemTime) {
         }
         newer = newer.saturating_add(file.bytes);
     }
+    let runs = files(state).into_iter().filter_map(|file| format::opening(&file.path)).map(|opening| opening.run);
+    recap::file::clean(state, &runs.collect::<Vec<_>>());
 }
 
 #[cfg(test)]

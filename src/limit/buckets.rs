@@ -6,6 +6,7 @@
 //! drop one that somebody waits at.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{self, Instant};
@@ -20,6 +21,8 @@ const KEPT: usize = 1_000;
 #[derive(Debug)]
 pub struct Buckets {
     plan: Arc<LimitPlan>,
+    /// Tokens that were taken from all of them.
+    tokens: Arc<AtomicU64>,
     one: Option<Arc<Limiter>>,
     keyed: Mutex<Keyed>,
 }
@@ -35,9 +38,16 @@ impl Buckets {
     /// Opens a limit; the bucket of a limit without a key at once, and full.
     #[must_use]
     pub fn open(plan: LimitPlan) -> Self {
-        let plan = Arc::new(plan);
-        let one = matches!(plan.key, KeyPlan::One).then(|| Arc::new(Limiter::open(Arc::clone(&plan))));
-        Self { plan, one, keyed: Mutex::default() }
+        let (plan, tokens) = (Arc::new(plan), Arc::<AtomicU64>::default());
+        let open = || Arc::new(Limiter::counting(Arc::clone(&plan), Arc::clone(&tokens)));
+        let one = matches!(plan.key, KeyPlan::One).then(open);
+        Self { one, keyed: Mutex::default(), plan, tokens }
+    }
+
+    /// Tokens that requests took which are over by now.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::Relaxed)
     }
 
     /// What it was opened from.
@@ -63,7 +73,7 @@ impl Buckets {
             return Arc::clone(bucket);
         }
         keyed.sweep(clock::now());
-        let bucket = Arc::new(Limiter::open(Arc::clone(&self.plan)));
+        let bucket = Arc::new(Limiter::counting(Arc::clone(&self.plan), Arc::clone(&self.tokens)));
         keyed.buckets.insert(key.into(), Arc::clone(&bucket));
         bucket
     }

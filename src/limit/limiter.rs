@@ -44,6 +44,8 @@ pub struct Limiter {
     minds_gaps: bool,
     /// Until when the bucket is held, in nanoseconds since `opened`; 0: never was.
     held: AtomicU64,
+    /// Tokens that were taken, from this bucket and all others of its limit.
+    tokens: Arc<AtomicU64>,
     head: Mutex<Head>,
     /// Requests that take from this bucket alone.
     alone: Queue,
@@ -63,6 +65,12 @@ impl Limiter {
     /// as near to it as can be, never faster.
     #[must_use]
     pub fn open(plan: impl Into<Arc<LimitPlan>>) -> Self {
+        Self::counting(plan, Arc::default())
+    }
+
+    /// As [`Limiter::open`]; the tokens that are taken are counted there.
+    #[must_use]
+    pub fn counting(plan: impl Into<Arc<LimitPlan>>, tokens: Arc<AtomicU64>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let plan = plan.into();
         let bucket = Bucket::open(&plan);
@@ -71,6 +79,7 @@ impl Limiter {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             opened: clock::now(),
             held: AtomicU64::new(0),
+            tokens,
             head: Mutex::new(Head::new(bucket)),
             alone: Queue::default(),
             joint: Mutex::default(),
@@ -98,6 +107,7 @@ impl Limiter {
     /// A request that took `cost` tokens is over: answered, failed, or given up. Until then a quota that a
     /// reply tells of may not have counted it.
     pub fn answered(&self, cost: u32) {
+        self.tokens.fetch_add(u64::from(cost), Ordering::Relaxed);
         let mut head = self.head();
         if head.bucket.answered(cost) {
             head.ease();

@@ -48,6 +48,8 @@ pub struct Plan {
     pub file: PathBuf,
     /// The files that it includes, in the order of reading.
     pub includes: Vec<PathBuf>,
+    /// The job file and what it includes, as they were read; for reports.
+    pub texts: Vec<(PathBuf, String)>,
     /// The files of variables beneath the environment (`--env-file`).
     pub env_files: Vec<PathBuf>,
     /// Folder that holds the journal and lock of this job.

@@ -11,11 +11,23 @@ pub mod progress;
 pub mod summary;
 pub mod text;
 
+use std::sync::Arc;
+
 use crate::event::Event;
+use crate::recap::Recap;
 use crate::run::live::Live;
 
 /// A reporter's way out: takes one line, without its line end.
 pub type Speak = Box<dyn FnMut(&str) + Send>;
+
+/// A run at work, as reporters may look at it at any time and from any thread.
+pub trait View: Send + Sync {
+    /// Its counters.
+    fn live(&self) -> &Live;
+
+    /// The run as it stands now; costs some milliseconds.
+    fn recap(&self) -> Recap;
+}
 
 /// Watches a run. Called from the conductor, so it must be quick and must not block.
 pub trait Reporter: Send {
@@ -23,6 +35,9 @@ pub trait Reporter: Send {
     fn wants_attempts(&self) -> bool {
         false
     }
+
+    /// The run is open, and nothing was told yet. Who shows the run from a thread of its own keeps the view.
+    fn opened(&mut self, _view: &Arc<dyn View>) {}
 
     /// Something happened.
     fn tell(&mut self, event: &Event);

@@ -3,6 +3,7 @@
 //! Everyone else sends it messages; it moves the phase on, ends every task it began, and its main loop
 //! has no `?`: whatever happens ends in a commit and a report.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,9 +13,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock;
 use crate::event::{self, Event};
+use crate::recap::{self, Recap};
 use crate::report::Reporter;
 
-use super::bound::Looks;
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::holds;
@@ -27,6 +28,9 @@ use super::{Keyed, RunEnding, RunReport, Signal, summing, worker};
 
 /// Redraws of reporters.
 const TICK: Duration = Duration::from_millis(100);
+
+/// From one recap that is kept to the next: what a report misses of a run that is killed.
+const KEEP: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub struct Conductor {
@@ -47,7 +51,8 @@ pub struct Conductor {
     blamed: Option<Keyed>,
     signals: Signals,
     signals_seen: u32,
-    looks: Looks,
+    /// When the recap was last kept.
+    kept: clock::Instant,
 }
 
 impl Conductor {
@@ -82,7 +87,7 @@ impl Conductor {
             blamed: None,
             signals: Signals::listen(),
             signals_seen: 0,
-            looks: Looks::default(),
+            kept: began,
         };
         conductor.begin(&opened.facts, opened.selections);
         for over in &opened.holds {
@@ -101,13 +106,14 @@ impl Conductor {
             true => RunEnding::Complete,
             false => conductor.ending.take().unwrap_or(RunEnding::Partial),
         };
-        let bound_by = conductor.looks.shares();
         let written = conductor.written.as_ref();
-        let report = summing::report(&conductor.shared, &opened.facts, ending, written, bound_by, began.elapsed());
+        let report = summing::report(&conductor.shared, &opened.facts, ending, written, began.elapsed());
+        keep(&conductor.shared.plan.state, &report.recap);
         RunReport { blamed: conductor.blamed, ..report }
     }
 
     fn tell(&self, event: &Event) {
+        self.shared.chronicle.note(event);
         self.telling.tell(event);
     }
 
@@ -176,8 +182,13 @@ impl Conductor {
         for lane in &self.lanes {
             lane.live().sleeping.store(lane.queue.sleeping() as u64, Ordering::Relaxed);
         }
-        self.looks.look(&self.lanes);
+        self.shared.chronicle.look(&self.shared, &self.lanes);
         self.telling.tick();
+        if self.kept.elapsed() >= KEEP {
+            self.kept = clock::now();
+            let shared = self.shared.clone();
+            tokio::task::spawn_blocking(move || keep(&shared.plan.state, &shared.chronicle.recap(&shared)));
+        }
     }
 
     fn on_signal(&mut self, signal: Signal) {
@@ -332,6 +343,11 @@ impl Conductor {
         self.tell(&Event::RunFinished { complete: self.is_committed_whole() });
         self.telling.end().await;
     }
+}
+
+/// Keeps a recap; only reports miss one that can't be written.
+fn keep(state: &Path, recap: &Recap) {
+    let _ = recap::file::keep(state, recap);
 }
 
 fn advance(phase: &mut Phase, to: Phase) -> bool {

@@ -65,7 +65,7 @@ fn tell(shared: &Shared, outcome: &Outcome, reason: &str) {
     shared.stops.note(&ended, shared);
     // By the column: the value is another one in each row.
     let kind = reason.split(", as the table").next().unwrap_or(reason);
-    shared.meter.failed(kind, outcome.ordinal);
+    shared.meter.failed(outcome.endpoint, kind, outcome.ordinal);
     let endpoint = shared.plan.endpoints[outcome.endpoint].name.clone();
     shared.control.tell(Event::RowFailed { endpoint, row: outcome.ordinal, reason: reason.to_owned() });
 }

@@ -152,7 +152,7 @@ pub(super) fn accept(lane: &Lane, call: &mut Call, tried: &Tried<'_>, mut taken:
 
 /// Counts a row that failed by its reason, the same for all pages, and tells its error.
 fn tell_failed(lane: &Lane, row: u64, (reason, error): (&str, &str)) {
-    lane.shared.meter.failed(reason, row);
+    lane.shared.meter.failed(lane.index, reason, row);
     lane.shared.control.tell(Event::RowFailed { endpoint: lane.plan().name.clone(), row, reason: error.to_owned() });
 }
 

@@ -31,6 +31,7 @@ use super::meter::Meter;
 use super::notes::Notes;
 use super::pacing::Pacing;
 use super::queue::Queue;
+use super::recap::Chronicle;
 use super::sending::Way;
 use super::stops::Stops;
 use super::taking::Limits;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub live: Live,
     /// Latencies, statuses, reasons.
     pub meter: Meter,
+    /// What the recap is made of.
+    pub chronicle: Chronicle,
     /// What stops the run.
     pub stops: Stops,
     /// To the conductor.

@@ -54,6 +54,11 @@ impl AllLimits {
         self.hooks.get(sink)?.clone()
     }
 
+    /// Those that the job names, by position in the plan.
+    pub fn of_job(&self) -> impl Iterator<Item = &Buckets> {
+        self.named.iter().map(Arc::as_ref)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<Buckets>> {
         self.named.iter().chain(&self.own).chain(self.hooks.iter().flatten())
     }

@@ -1,4 +1,4 @@
-//! What a session measures: latencies, statuses, failures by reason. One short lock per attempt.
+//! What a session measures: latencies by stage, statuses, failures by reason. One short lock per attempt.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,18 +6,34 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::recap::{Distribution, Stages, timeline};
+use crate::transport::Timings;
+
 /// Distinct reasons that are told apart; the rest is counted together.
 const MOST_REASONS: usize = 50;
 
 /// Where the reasons beyond [`MOST_REASONS`] are counted.
 const OTHER: &str = "other reasons";
 
+/// The slowest attempts that are kept.
+const MOST_SLOW: usize = 20;
+
+/// Stages of an attempt, in the order in which they happen.
+const STAGES: usize = 6;
+
 #[derive(Debug)]
 struct Inside {
     /// Microseconds.
     latency: Histogram<u64>,
+    /// Of attempts since the last look of the timeline, microseconds.
+    interval: Histogram<u32>,
+    /// Microseconds, by position of the stage.
+    stages: [Histogram<u64>; STAGES],
+    /// Longest first.
+    slowest: Vec<Slowest>,
     statuses: BTreeMap<u16, u64>,
-    failures: BTreeMap<String, (u64, u64)>,
+    /// By position of the endpoint and reason.
+    failures: BTreeMap<(usize, String), (u64, u64)>,
     retries: BTreeMap<String, u64>,
     malformed: u64,
     orphans: BTreeMap<usize, (u64, String)>,
@@ -30,15 +46,60 @@ pub struct Meter {
     inside: Mutex<Inside>,
 }
 
+/// An attempt that reached the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'t> {
+    /// From the request's first byte to the end of the reply, or of the attempt.
+    pub wire: Duration,
+    /// Status of the reply, if one came.
+    pub status: Option<u16>,
+    /// Its stages, where a whole reply came.
+    pub timings: Option<&'t Timings>,
+    /// Position of the endpoint.
+    pub endpoint: usize,
+    /// The row.
+    pub row: u64,
+}
+
+/// One of the attempts that took longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slowest {
+    /// Position of the endpoint.
+    pub endpoint: usize,
+    /// The row.
+    pub row: u64,
+    /// Status of the reply, if one came.
+    pub status: Option<u16>,
+    /// Microseconds on the wire.
+    pub micros: u64,
+}
+
+/// Rows of an endpoint that failed for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failures {
+    /// Position of the endpoint.
+    pub endpoint: usize,
+    /// Why, masked.
+    pub reason: String,
+    /// How many.
+    pub rows: u64,
+    /// The first of them.
+    pub example: u64,
+}
+
 /// What a meter has measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// p50, p95, p99 of attempt durations; `None` when there were none.
-    pub latency: Option<[Duration; 3]>,
+    /// Durations on the wire.
+    pub latency: Distribution,
+    /// The same by stage, and what comes before.
+    pub stages: Stages,
+    /// Attempts that took longest, longest first.
+    pub slowest: Vec<Slowest>,
     /// Statuses and how often, ascending.
     pub statuses: Vec<(u16, u64)>,
-    /// Reason, rows, example row; most frequent first.
-    pub failures: Vec<(String, u64, u64)>,
+    /// Rows that failed, most frequent reason first.
+    pub failures: Vec<Failures>,
     /// Why attempts were made again and how often; most frequent first.
     pub retries: Vec<(String, u64)>,
     /// What replies said of limits and could not be read.
@@ -52,11 +113,12 @@ pub struct Measured {
 
 impl Default for Meter {
     fn default() -> Self {
-        // One hour at most, three digits: about 100 KiB, whatever the number of attempts.
-        let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap_or_else(|_| unreachable_bounds());
         Self {
             inside: Mutex::new(Inside {
-                latency,
+                latency: histogram(3),
+                interval: timeline::interval(),
+                stages: std::array::from_fn(|_| histogram(2)),
+                slowest: Vec::with_capacity(MOST_SLOW + 1),
                 statuses: BTreeMap::new(),
                 failures: BTreeMap::new(),
                 retries: BTreeMap::new(),
@@ -68,8 +130,45 @@ impl Default for Meter {
     }
 }
 
-fn unreachable_bounds() -> Histogram<u64> {
-    unreachable!("the bounds are constant and valid")
+/// One hour at most: with three digits about 100 KiB, whatever the number of attempts.
+fn histogram(digits: u8) -> Histogram<u64> {
+    match Histogram::new_with_bounds(1, 3_600_000_000, digits) {
+        Ok(histogram) => histogram,
+        Err(error) => unreachable!("the bounds are constant and valid: {error}"),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+impl Inside {
+    /// Stages of which nothing is known have no part in it: a kept connection has no name to resolve.
+    fn stages(&mut self, timings: &Timings) {
+        let Timings { pool, dns, connect, tls, first_byte, body } = *timings;
+        let connected = [Some(dns), Some(connect), Some(tls)].map(|time| time.filter(|time| !time.is_zero()));
+        let [dns, connect, tls] = connected;
+        let times = [Some(pool), dns, connect, tls, Some(first_byte), Some(body)];
+        for (histogram, time) in self.stages.iter_mut().zip(times) {
+            if let Some(time) = time {
+                histogram.saturating_record(micros(time));
+            }
+        }
+    }
+
+    fn note_slow(&mut self, slow: Slowest) {
+        if self.slowest.len() == MOST_SLOW && self.slowest.last().is_some_and(|last| last.micros >= slow.micros) {
+            return;
+        }
+        let place = self.slowest.partition_point(|known| known.micros >= slow.micros);
+        self.slowest.insert(place, slow);
+        self.slowest.truncate(MOST_SLOW);
+    }
+
+    fn measured_stages(&self) -> Stages {
+        let [pool, dns, connect, tls, first_byte, body] = self.stages.each_ref().map(Distribution::of);
+        Stages { pool, dns, connect, tls, first_byte, body }
+    }
 }
 
 impl Meter {
@@ -78,21 +177,38 @@ impl Meter {
     }
 
     /// Counts an attempt that reached the wire.
-    pub fn attempt(&self, duration: Duration, status: Option<u16>) {
+    pub fn attempt(&self, attempt: &Attempt<'_>) {
+        let Attempt { wire, status, timings, endpoint, row } = *attempt;
+        let micros = micros(wire);
         let mut inside = self.lock();
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        inside.latency.saturating_record(micros.max(1));
+        inside.latency.saturating_record(micros);
+        inside.interval.saturating_record(micros);
+        if let Some(timings) = timings {
+            inside.stages(timings);
+        }
         if let Some(status) = status {
             *inside.statuses.entry(status).or_default() += 1;
         }
+        inside.note_slow(Slowest { endpoint, row, status, micros });
     }
 
-    /// Counts a row that failed for good.
-    pub fn failed(&self, reason: &str, row: u64) {
+    /// Gives the durations since it was last asked to whoever looks, and forgets them.
+    pub fn interval<T>(&self, look: impl FnOnce(&Histogram<u32>) -> T) -> T {
         let mut inside = self.lock();
-        let known = inside.failures.contains_key(reason) || inside.failures.len() < MOST_REASONS;
-        let entry = inside.failures.entry(if known { reason } else { OTHER }.to_owned()).or_insert((0, row));
-        entry.0 += 1;
+        let seen = look(&inside.interval);
+        inside.interval.reset();
+        seen
+    }
+
+    /// Counts a row of an endpoint that failed for good.
+    pub fn failed(&self, endpoint: usize, reason: &str, row: u64) {
+        let mut inside = self.lock();
+        let full = inside.failures.len() >= MOST_REASONS;
+        let mut key = (endpoint, reason.to_owned());
+        if full && !inside.failures.contains_key(&key) {
+            key.1 = OTHER.to_owned();
+        }
+        inside.failures.entry(key).or_insert((0, row)).0 += 1;
     }
 
     /// Counts an attempt that is made again, by the reason in a word: a status, a kind of failure, a rule.
@@ -132,18 +248,23 @@ impl Meter {
     #[must_use]
     pub fn read(&self) -> Measured {
         let inside = self.lock();
-        let quantile = |share| Duration::from_micros(inside.latency.value_at_quantile(share));
-        let latency = (!inside.latency.is_empty()).then(|| [0.5, 0.95, 0.99].map(quantile));
         let statuses = inside.statuses.iter().map(|(status, count)| (*status, *count)).collect();
-        let mut failures: Vec<_> =
-            inside.failures.iter().map(|(reason, (rows, example))| (reason.clone(), *rows, *example)).collect();
-        failures.sort_by_key(|(_, rows, _)| std::cmp::Reverse(*rows));
+        let failures = inside.failures.iter().map(|((endpoint, reason), (rows, example))| Failures {
+            endpoint: *endpoint,
+            reason: reason.clone(),
+            rows: *rows,
+            example: *example,
+        });
+        let mut failures: Vec<_> = failures.collect();
+        failures.sort_by_key(|failures| std::cmp::Reverse(failures.rows));
         let mut retries: Vec<_> = inside.retries.iter().map(|(reason, count)| (reason.clone(), *count)).collect();
         retries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let orphans = inside.orphans.iter().map(|(endpoint, (rows, example))| (*endpoint, *rows, example.clone()));
         let doubts = inside.doubts.iter().map(|(words, (rows, example))| (words.clone(), *rows, *example)).collect();
         let (orphans, malformed) = (orphans.collect(), inside.malformed);
-        Measured { latency, statuses, failures, retries, malformed, orphans, doubts }
+        let (latency, stages) = (Distribution::of(&inside.latency), inside.measured_stages());
+        let slowest = inside.slowest.clone();
+        Measured { latency, stages, slowest, statuses, failures, retries, malformed, orphans, doubts }
     }
 }
 
@@ -151,18 +272,47 @@ impl Meter {
 mod tests {
     use super::*;
 
+    fn attempt(millis: u64, row: u64) -> Attempt<'static> {
+        Attempt { wire: Duration::from_millis(millis), status: Some(200), timings: None, endpoint: 0, row }
+    }
+
     #[test]
     fn reasons_are_grouped_with_their_first_row_and_bounded() {
         let meter = Meter::default();
-        meter.failed("404 Not Found", 7);
-        meter.failed("404 Not Found", 9);
+        meter.failed(0, "404 Not Found", 7);
+        meter.failed(0, "404 Not Found", 9);
         for row in 0..200 {
-            meter.failed(&format!("reason {row}"), row);
+            meter.failed(0, &format!("reason {row}"), row);
         }
         let failures = meter.read().failures;
-        assert_eq!(failures[0], (OTHER.to_owned(), 151, 49));
-        assert_eq!(failures[1], ("404 Not Found".to_owned(), 2, 7));
+        let group = |reason: &str, rows, example| Failures { endpoint: 0, reason: reason.to_owned(), rows, example };
+        assert_eq!(failures[0], group(OTHER, 151, 49));
+        assert_eq!(failures[1], group("404 Not Found", 2, 7));
         assert_eq!(failures.len(), MOST_REASONS + 1);
+    }
+
+    #[test]
+    fn the_slowest_attempts_are_kept_longest_first() {
+        let meter = Meter::default();
+        (1..=100).rev().for_each(|millis| meter.attempt(&attempt(millis, millis)));
+        meter.attempt(&attempt(500, 7));
+        let slowest = meter.read().slowest;
+        let rows: Vec<u64> = slowest.iter().map(|slow| slow.row).collect();
+        assert_eq!((rows.len(), &rows[..3]), (MOST_SLOW, &[7, 100, 99][..]));
+    }
+
+    #[test]
+    fn a_kept_connection_has_no_time_of_connecting() {
+        let meter = Meter::default();
+        let kept = Timings { first_byte: Duration::from_millis(3), ..Timings::default() };
+        let fresh = Timings { dns: Duration::from_millis(1), connect: Duration::from_millis(2), ..kept };
+        for timings in [&kept, &fresh, &kept] {
+            meter.attempt(&Attempt { timings: Some(timings), ..attempt(3, 0) });
+        }
+        let stages = meter.read().stages.named().map(|(_, stage)| stage.total());
+        assert_eq!(stages, [3, 1, 1, 0, 3, 3]);
+        assert_eq!(meter.interval(|interval| interval.len()), 3);
+        assert_eq!(meter.interval(|interval| interval.len()), 0);
     }
 
     #[test]
@@ -180,12 +330,11 @@ mod tests {
     #[test]
     fn percentiles_come_from_attempts() {
         let meter = Meter::default();
-        assert_eq!(meter.read().latency, None);
-        for millis in 1..=100 {
-            meter.attempt(Duration::from_millis(millis), Some(200));
-        }
-        let [p50, p95, p99] = meter.read().latency.unwrap().map(|time| time.as_millis());
-        assert_eq!((p50, p95, p99), (50, 95, 99));
+        assert_eq!(meter.read().latency, Distribution::default());
+        (1..=100).for_each(|millis| meter.attempt(&attempt(millis, 0)));
+        let latency = meter.read().latency;
+        let millis = [0.5, 0.95, 0.99].map(|share| latency.quantile(share).unwrap().as_millis());
+        assert_eq!(millis, [50, 95, 99]);
         assert_eq!(meter.read().statuses, [(200, 100)]);
     }
 }

@@ -39,6 +39,7 @@ mod post;
 pub mod probe;
 mod queue;
 mod reading;
+mod recap;
 mod records;
 pub mod resume;
 mod ruling;
@@ -62,6 +63,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::journal::Counts;
 use crate::plan::Plan;
+use crate::recap::Recap;
 use crate::report::Reporter;
 use crate::secret::Unset;
 
@@ -186,6 +188,8 @@ pub struct RunReport {
     pub failed_conditions: Vec<String>,
     /// Things legal and suspicious.
     pub warnings: Vec<String>,
+    /// The whole run, as reports show it.
+    pub recap: Recap,
 }
 
 /// Runs a plan to its end. Needs a tokio runtime.

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::demo::{Demo, DemoPlan};
 use crate::journal::{Commit, IntentFile, Intents, RowSet, StateFolder, Writer};
 use crate::plan::{EndpointPlan, Plan};
+use crate::recap::{self, Recap};
 use crate::save::Saves;
 use crate::secret::{Masker, Secrets};
 use crate::template::Template;
@@ -32,6 +33,7 @@ use super::limits::AllLimits;
 use super::live::{self, Live};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
+use super::recap::{Before, Chronicle};
 use super::resume;
 use super::scribe::OpenSink;
 use super::stops::Stops;
@@ -119,6 +121,7 @@ pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunErro
     let held = holds::left(&session.state.holds, clock::wall());
     let mut facts = facts(&plan, &folder, &session);
     facts.warnings.extend(handles::fit(&mut plan, handles::limit));
+    let before = before(&plan, &session, &folder, &masker);
     let shared = Arc::new(Shared {
         keys: Keys::of(&session.run),
         run: session.run.clone(),
@@ -131,6 +134,7 @@ pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunErro
         outbox: Mailbox::weighing(OUTBOX, |outcomes| lane::weight(outcomes)),
         live: live(&plan, &facts, &session.state),
         meter: Meter::default(),
+        chronicle: Chronicle::begin(before, distinct(&transports)),
         control,
         saves,
         chains: chains(&plan, &session),
@@ -142,6 +146,35 @@ pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunErro
     holds::give_back(&held, clock::now(), |limit, key, until| shared.buckets.hold(limit, key, until));
     let Session { sinks, spools, writer, state, selections, .. } = session;
     Ok(Opened { shared, lanes, selections, sinks, spools, writer, state, holds: held, desk, facts, folder, demo })
+}
+
+/// The run as earlier sessions left it. What reports miss of it because it can't be read is no reason not to go on.
+fn before(plan: &Plan, session: &Session, folder: &StateFolder, masker: &Masker) -> Before {
+    let kept = recap::file::read(folder.path(), &session.run).unwrap_or_default();
+    let recap = kept.unwrap_or_else(|| Recap { started: session.started.clone(), ..Recap::default() });
+    let text = |(path, text): &(PathBuf, String)| recap::Text::of(path, &masker.mask(text));
+    let recap = Recap {
+        version: recap::VERSION,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        job: plan.name.clone(),
+        description: plan.description.clone(),
+        run: session.run.clone(),
+        journal: folder.journal().display().to_string(),
+        texts: plan.texts.iter().map(text).collect(),
+        ..recap
+    };
+    Before { recap, counts: session.state.counts.clone() }
+}
+
+/// Each of them once.
+fn distinct(transports: &[Arc<dyn Transport>]) -> Vec<Arc<dyn Transport>> {
+    let mut once: Vec<Arc<dyn Transport>> = Vec::new();
+    for transport in transports {
+        if !once.iter().any(|known| Arc::ptr_eq(known, transport)) {
+            once.push(transport.clone());
+        }
+    }
+    once
 }
 
 /// Notes what must not be repeated. Where it can't, nothing of that kind may be sent: the run ends.

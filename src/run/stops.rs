@@ -67,6 +67,7 @@ impl Counted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::meter::Attempt;
     use super::super::tests::stage::{Act, Server, lanes};
     use super::*;
     use crate::record::Ending;
@@ -78,9 +79,13 @@ mod tests {
         let (lanes, mut desk) = lanes(job, &Server::new(|_| Act::status(200)), None);
         let shared = &lanes[0].shared;
         let ended = Ended { ending: Ending::Ok, unauthorized: false, attempts: 1, was_ok: false };
-        shared.meter.attempt(Duration::from_secs(1), Some(200));
+        let attempt = |seconds| {
+            let wire = Duration::from_secs(seconds);
+            shared.meter.attempt(&Attempt { wire, status: Some(200), timings: None, endpoint: 0, row: 0 });
+        };
+        attempt(1);
         shared.stops.note(&ended, shared);
-        (0..9).for_each(|_| shared.meter.attempt(Duration::from_secs(3), Some(200)));
+        (0..9).for_each(|_| attempt(3));
         shared.stops.note(&ended, shared);
         assert!(desk.causes.try_recv().is_err(), "looked at just before");
         tokio::time::advance(LOOK_EVERY).await;

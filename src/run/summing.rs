@@ -1,13 +1,16 @@
 //! Summing up: from what a session left to its report, and whether a `fail-if` held.
 
+use std::ops::Add;
 use std::time::Duration;
 
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
+use crate::recap::{Distribution, Recap};
 use crate::report::text::counted;
 
 use super::lane::Shared;
 use super::live;
+use super::meter::Failures;
 use super::open::Facts;
 use super::scribe::Written;
 use super::{OutputReport, RunEnding, RunReport};
@@ -19,14 +22,14 @@ pub fn report(
     facts: &Facts,
     ending: RunEnding,
     written: Option<&Written>,
-    bound_by: Vec<(String, f64)>,
     elapsed: Duration,
 ) -> RunReport {
-    let total = written.map(|written| total(&written.counts)).unwrap_or_default();
+    let total =
+        written.map(|written| written.counts.iter().copied().fold(Counts::default(), Add::add)).unwrap_or_default();
     let measured = shared.meter.read();
     let held =
         shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
-    RunReport {
+    let report = RunReport {
         job: shared.plan.name.clone(),
         run: facts.run.clone(),
         ending,
@@ -37,29 +40,38 @@ pub fn report(
         attempts: shared.live.lanes.iter().map(|lane| live::read(&lane.attempts)).sum(),
         retries: shared.live.lanes.iter().map(|lane| live::read(&lane.retries)).sum(),
         retry_reasons: measured.retries,
-        bound_by,
+        bound_by: shared.chronicle.bound_by(),
         malformed_hints: measured.malformed,
         elapsed,
-        latency: measured.latency,
+        latency: latency(&measured.latency),
         statuses: measured.statuses,
-        failures: measured.failures,
+        failures: by_reason(&measured.failures),
         resumable: !shared.plan.endpoints.iter().any(|endpoint| endpoint.source.is_read_once()),
         outputs: outputs(shared, written),
         journal: facts.journal.clone(),
         failed_conditions: held.map(|condition| condition.source.clone()).collect(),
         warnings: warnings(shared, facts, written),
-    }
+        recap: Recap::default(),
+    };
+    let counts = written.map(|written| written.counts.as_slice()).unwrap_or_default();
+    RunReport { recap: shared.chronicle.ended(shared, counts, &report), ..report }
 }
 
-fn total(counts: &[Counts]) -> Counts {
-    counts.iter().fold(Counts::default(), |sum, counts| Counts {
-        ok: sum.ok + counts.ok,
-        failed: sum.failed + counts.failed,
-        unknown: sum.unknown + counts.unknown,
-        skipped: sum.skipped + counts.skipped,
-        attempts: sum.attempts + counts.attempts,
-        records: sum.records + counts.records,
-    })
+fn latency(measured: &Distribution) -> Option<[Duration; 3]> {
+    Some([measured.quantile(0.5)?, measured.quantile(0.95)?, measured.quantile(0.99)?])
+}
+
+/// Rows that failed over all endpoints: reason, rows, example row; most frequent first.
+fn by_reason(failures: &[Failures]) -> Vec<(String, u64, u64)> {
+    let mut groups: Vec<(String, u64, u64)> = Vec::new();
+    for Failures { reason, rows, example, .. } in failures {
+        match groups.iter_mut().find(|(known, ..)| known == reason) {
+            Some((_, sum, _)) => *sum += rows,
+            None => groups.push((reason.clone(), *rows, *example)),
+        }
+    }
+    groups.sort_by_key(|(_, rows, _)| std::cmp::Reverse(*rows));
+    groups
 }
 
 fn outputs(shared: &Shared, written: Option<&Written>) -> Vec<OutputReport> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::event::Event;
-use crate::report::Reporter;
+use crate::report::{Reporter, View};
 
 use super::lane::Shared;
 
@@ -40,7 +40,7 @@ pub struct Telling {
 impl Telling {
     /// Starts the thread; without reporters, or when it can't be made, nothing is told.
     #[must_use]
-    pub fn start(reporters: Vec<Box<dyn Reporter>>, shared: Arc<Shared>) -> Self {
+    pub fn start(mut reporters: Vec<Box<dyn Reporter>>, shared: Arc<Shared>) -> Self {
         let behind = Arc::new(AtomicUsize::new(0));
         let all = reporters.iter().any(|reporter| reporter.wants_attempts());
         let most_behind = if all { MOST_BEHIND_OF_ALL } else { MOST_BEHIND };
@@ -50,6 +50,8 @@ impl Telling {
             return deaf;
         }
         shared.control.tell_attempts(all);
+        let view: Arc<dyn View> = shared.clone();
+        reporters.iter_mut().for_each(|reporter| reporter.opened(&view));
         let (notes, inbox) = mpsc::channel();
         let (end, ended) = oneshot::channel();
         let left = behind.clone();

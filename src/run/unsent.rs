@@ -36,7 +36,7 @@ pub(super) async fn leave_out(lane: &Lane, row: Arc<Row>, sequence: u64, reason:
 /// A row that is not sent in this session ends as failed.
 pub(super) async fn end_unsent(lane: &Lane, row: Arc<Row>, sequence: u64, last: &LastAttempt<'_>) {
     let reason = last.error.unwrap_or_default();
-    lane.shared.meter.failed(reason, row.ordinal);
+    lane.shared.meter.failed(lane.index, reason, row.ordinal);
     lane.shared.control.tell(Event::RowFailed {
         endpoint: lane.plan().name.clone(),
         row: row.ordinal,

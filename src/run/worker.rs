@@ -28,6 +28,7 @@ use super::gate::LaneGate;
 use super::judging::{self, Judged};
 use super::lane::Lane;
 use super::live::{self, Raised};
+use super::meter::Attempt;
 use super::outages::Leave;
 use super::reading::{self, Taken};
 use super::sending;
@@ -262,7 +263,9 @@ fn aside<T>(lane: &Lane, work: impl FnOnce() -> T) -> T {
 /// Counts the attempt, unless the row gave no request that could have been sent.
 fn count(lane: &Lane, call: &mut Call, tried: &Tried<'_>) {
     if let Some(wire) = tried.wire {
-        lane.shared.meter.attempt(wire, tried.status());
+        let timings = tried.reply.as_ref().ok().map(|reply| &reply.timings);
+        let (status, endpoint, row) = (tried.status(), lane.index, call.row.ordinal);
+        lane.shared.meter.attempt(&Attempt { wire, status, timings, endpoint, row });
     }
     if matches!(&tried.reply, Err(failure) if failure.kind == FailureKind::Request && !failure.sent) {
         return;

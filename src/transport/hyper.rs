@@ -29,6 +29,7 @@ use super::{
 };
 use crate::clock::{self, Instant};
 use crate::environment;
+use crate::recap::Bytes;
 use crate::retry::{Failure, FailureKind, Reach};
 
 /// The default engine. Shared by every endpoint with the same [`ClientPlan`].
@@ -140,6 +141,10 @@ fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Rep
 }
 
 impl Transport for HyperTransport {
+    fn bytes(&self) -> Bytes {
+        self.connector.bytes()
+    }
+
     fn exchange<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(self.follow(call))
     }

@@ -335,6 +335,11 @@ pub struct Reply {
 pub trait Transport: Send + Sync {
     /// Makes one attempt. Dropping the future ends it; its connection is not reused then.
     fn exchange<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>>;
+
+    /// Bytes over its connections so far, without TLS; none where it has no connections.
+    fn bytes(&self) -> crate::recap::Bytes {
+        crate::recap::Bytes::default()
+    }
 }
 
 /// What a transport is opened with, beside its plan.

@@ -51,9 +51,15 @@ tokio::task_local! {
 }
 
 /// A surf client over the connections of another transport.
-#[derive(Debug)]
 pub struct SurfTransport {
+    backend: Arc<dyn Transport>,
     client: Client,
+}
+
+impl fmt::Debug for SurfTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SurfTransport").field("client", &self.client).finish_non_exhaustive()
+    }
 }
 
 impl SurfTransport {
@@ -73,7 +79,8 @@ impl SurfTransport {
     /// gives is loaded into memory; those it leaves alone are not.
     #[must_use]
     pub fn with_client(backend: Arc<dyn Transport>, configure: impl FnOnce(Client) -> Client) -> Self {
-        Self { client: configure(Client::with_http_client(Backend(backend))) }
+        let client = configure(Client::with_http_client(Backend(Arc::clone(&backend))));
+        Self { backend, client }
     }
 
     async fn send(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
@@ -95,6 +102,10 @@ impl SurfTransport {
 impl Transport for SurfTransport {
     fn exchange<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(self.send(call))
+    }
+
+    fn bytes(&self) -> crate::recap::Bytes {
+        self.backend.bytes()
     }
 }
 

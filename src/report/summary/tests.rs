@@ -33,6 +33,7 @@ pub fn report(ending: RunEnding) -> RunReport {
         outputs: vec![OutputReport { sink: "out".into(), target: "jobs/out/prices.csv".into(), records: 1000 }],
         journal: "jobs/.paceline/prices/journal".into(),
         failed_conditions: Vec::new(),
+        recap: crate::recap::Recap::default(),
         warnings: Vec::new(),
     }
 }

@@ -26,6 +26,8 @@ use super::cannot;
 pub(super) struct Session {
     /// Id of the run.
     pub run: String,
+    /// When it began, RFC 3339.
+    pub started: String,
     pub sinks: Vec<OpenSink>,
     pub spools: Vec<OpenSpool>,
     pub writer: Writer,
@@ -71,7 +73,18 @@ fn begin_new(plan: &Plan, folder: &StateFolder, identity: Identity) -> Result<Se
     let selections = selections(plan, &opening.identity, &state, unknown, None);
     let begin = |_| IntentFile::begin(folder.path(), &opening.run, &opening.endpoints);
     let intents = notes_some(plan).then_some(()).map(begin).transpose().map_err(|error| cannot(error.message))?;
-    Ok(Session { run: opening.run, sinks, spools, writer, state, selections, intents, torn: 0, left: Vec::new() })
+    Ok(Session {
+        run: opening.run,
+        started: opening.started,
+        sinks,
+        spools,
+        writer,
+        state,
+        selections,
+        intents,
+        torn: 0,
+        left: Vec::new(),
+    })
 }
 
 fn opening(plan: &Plan, identity: Identity) -> Opening {
@@ -134,7 +147,7 @@ fn resume_run(
     let spools = open_spools(plan, &mut state)?;
     writer.commit(&state).map_err(|error| cannot(error.message))?;
     let selections = selections(plan, &now.identity, &state, unknown, only);
-    Ok(Session { run: now.run, sinks, spools, writer, state, selections, intents, torn, left })
+    Ok(Session { run: now.run, started: now.started, sinks, spools, writer, state, selections, intents, torn, left })
 }
 
 /// Whether some endpoint's requests must be noted before they are sent.

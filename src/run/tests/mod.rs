@@ -18,6 +18,7 @@ use super::limits::AllLimits;
 use super::live::Live;
 use super::mailbox::Mailbox;
 use super::meter::Meter;
+use super::recap::{Before, Chronicle};
 use super::resume::{Decision, decide};
 use super::scribe::{OpenSink, Scribe};
 use super::stops::Stops;
@@ -137,6 +138,7 @@ fn share_with(order: &str, saves: Saves) -> (Arc<Shared>, Desk) {
         outbox: Mailbox::new(100),
         live: Live::default(),
         meter: Meter::default(),
+        chronicle: Chronicle::begin(Before::default(), Vec::new()),
         control,
         saves: Arc::new(saves),
         run: "r1".to_owned(),

@@ -19,6 +19,7 @@ use super::super::limits::AllLimits;
 use super::super::live::{self, Live};
 use super::super::mailbox::Mailbox;
 use super::super::meter::Meter;
+use super::super::recap::{Before, Chronicle};
 use super::super::worker;
 use crate::clock::{self, Instant};
 use crate::compile::{Options, compile};
@@ -170,6 +171,7 @@ fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
         outbox: Mailbox::weighing(1_024, |outcomes| lane::weight(outcomes)),
         live,
         meter: Meter::default(),
+        chronicle: Chronicle::begin(Before::default(), Vec::new()),
         stops: Default::default(),
         control,
         saves: Arc::default(),

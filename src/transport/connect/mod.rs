@@ -27,12 +27,13 @@ use super::proxy::routes::{Route, Routes};
 use super::target::bare_host;
 use super::{ClientPlan, HttpVersion, OpenError, Opening, Timings, TlsPlan, socket};
 use crate::clock::{self, Instant};
+use crate::recap::Bytes;
 use crate::retry::{Failure, FailureKind};
 
 use resolve::{Resolver, Unresolved};
 use through::Reached;
 use tls::Tls;
-use wire::Wire;
+use wire::{Total, Wire};
 
 /// The next address is tried this long after the one before (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -45,6 +46,8 @@ pub(in crate::transport) struct Connector {
     /// For proxies that are spoken to over TLS; our own certificate is not shown to them.
     proxy_tls: Option<Tls>,
     http: HttpVersion,
+    /// Bytes over all its connections.
+    total: Arc<Total>,
 }
 
 /// What a connection attempt gives.
@@ -95,7 +98,12 @@ impl Connector {
         let open_proxy = || Tls::open(&without_identity, HttpVersion::One, true);
         let proxy_tls = routes.need_tls().then(open_proxy).transpose()?;
         let tls = Tls::open(&plan.tls, plan.http, opening.needs_tls)?;
-        Ok(Self { resolver, tls, routes, proxy_tls, http: plan.http })
+        Ok(Self { resolver, tls, routes, proxy_tls, http: plan.http, total: Arc::default() })
+    }
+
+    /// Bytes over all its connections.
+    pub fn bytes(&self) -> Bytes {
+        self.total.bytes()
     }
 
     /// Connects within `limit` and adds the time of each stage to `timings`.
@@ -105,7 +113,7 @@ impl Connector {
     pub async fn connect(&self, host: &Host, limit: Duration, timings: &mut Timings) -> Result<Link, Failure> {
         let mut stage = Stage::Name;
         match tokio::time::timeout(limit, self.stages(host, &mut stage, timings)).await {
-            Ok(connected) => connected,
+            Ok(connected) => connected.map(|link| Link { wire: link.wire.counted_in(&self.total), http2: link.http2 }),
             Err(_elapsed) => Err(fault::connect_timeout(&host.label, limit, &stage.words())),
         }
     }

@@ -12,6 +12,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::recap::Bytes;
+
+/// Bytes that have moved over all wires of a transport.
+#[derive(Debug, Default)]
+pub(in crate::transport) struct Total {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Total {
+    /// What was sent and what came, in bytes.
+    pub fn bytes(&self) -> Bytes {
+        Bytes { sent: self.written.load(Ordering::Relaxed), received: self.read.load(Ordering::Relaxed) }
+    }
+}
+
 /// What has moved over a wire. Written and read by the one task that uses the connection.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Traffic {
@@ -41,12 +57,13 @@ impl Traffic {
         counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
     }
 
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+    fn note_write(&self, written: &Poll<io::Result<usize>>, total: &Total) {
         if let Poll::Ready(Ok(bytes)) = written
             && *bytes > 0
         {
             Self::count(&self.moves, 1);
             Self::count(&self.written, *bytes as u64);
+            total.written.fetch_add(*bytes as u64, Ordering::Relaxed);
         }
     }
 }
@@ -81,6 +98,8 @@ macro_rules! each {
 pub(in crate::transport) struct Wire {
     stream: Stream,
     traffic: Arc<Traffic>,
+    /// What moves over it and all others of its transport.
+    total: Arc<Total>,
     /// The peer takes nothing any more.
     deaf: bool,
 }
@@ -88,22 +107,22 @@ pub(in crate::transport) struct Wire {
 impl Wire {
     /// Over TCP alone.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { stream: Stream::Plain(stream), traffic: Arc::default(), deaf: false }
+        Self { stream: Stream::Plain(stream), traffic: Arc::default(), total: Arc::default(), deaf: false }
     }
 
     /// Over a Unix-domain socket.
     pub fn unix(stream: UnixStream) -> Self {
-        Self { stream: Stream::Unix(stream), traffic: Arc::default(), deaf: false }
+        Self { stream: Stream::Unix(stream), traffic: Arc::default(), total: Arc::default(), deaf: false }
     }
 
     /// Over TLS.
     pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Self {
-        Self { stream: Stream::Tls(stream), traffic: Arc::default(), deaf: false }
+        Self { stream: Stream::Tls(stream), traffic: Arc::default(), total: Arc::default(), deaf: false }
     }
 
     /// Over TLS within TLS.
     pub fn nested(stream: TlsStream<Box<TlsStream<TcpStream>>>) -> Self {
-        Self { stream: Stream::Nested(Box::new(stream)), traffic: Arc::default(), deaf: false }
+        Self { stream: Stream::Nested(Box::new(stream)), traffic: Arc::default(), total: Arc::default(), deaf: false }
     }
 
     /// The TLS session with whoever is at its other end; `None`: there is none.
@@ -113,6 +132,11 @@ impl Wire {
             Stream::Tls(stream) => Some(stream.get_ref().1),
             Stream::Nested(stream) => Some(stream.get_ref().1),
         }
+    }
+
+    /// Counts what moves over it there as well.
+    pub fn counted_in(self, total: &Arc<Total>) -> Self {
+        Self { total: Arc::clone(total), ..self }
     }
 
     /// What moves over it.
@@ -147,6 +171,7 @@ impl AsyncRead for Wire {
         if bytes > 0 {
             Traffic::count(&self.traffic.moves, 1);
             Traffic::count(&self.traffic.read, bytes as u64);
+            self.total.read.fetch_add(bytes as u64, Ordering::Relaxed);
         }
         read
     }
@@ -155,7 +180,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = each!(self, stream => Pin::new(stream).poll_write(cx, bytes));
-        self.traffic.note_write(&written);
+        self.traffic.note_write(&written, &self.total);
         self.outlive(written, cx)
     }
 
@@ -169,7 +194,7 @@ impl AsyncWrite for Wire {
             return self.poll_write(cx, only);
         }
         let written = each!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices));
-        self.traffic.note_write(&written);
+        self.traffic.note_write(&written, &self.total);
         self.outlive(written, cx)
     }
 
