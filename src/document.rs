@@ -3,6 +3,7 @@
 //! A document is read once, with its includes laid beneath it, and profiles and `--set` overlays over it; every value
 //! keeps the place it was written at. Must never interpret a value: that is the work of `spec` and `compile`.
 
+pub(crate) mod bounds;
 mod duplicate;
 mod head;
 mod include;

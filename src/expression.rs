@@ -6,15 +6,17 @@
 
 use std::ops::Range;
 
+use crate::report::text::thousands;
+
 /// Most bytes.
-const LONGEST: usize = 64 << 10;
+pub(crate) const LONGEST: usize = 64 << 10;
 
 /// Most brackets that may be open at once.
-const DEEPEST: usize = 64;
+pub(crate) const DEEPEST: usize = 64;
 
 /// Most names and signs: in a chain such as `1 + 1 + 1`, `not not a` or `a | b | c` each nests one deeper. Parsers and
 /// what walks their trees bear twice as many on the 2 MiB of a thread, in a build without optimisation.
-const MOST: usize = 2_000;
+pub(crate) const MOST: usize = 2_000;
 
 /// Signs of two characters.
 const PAIRS: [&[u8]; 9] = [b"==", b"!=", b"<=", b">=", b"//", b"**", b"&&", b"||", b".."];
@@ -32,7 +34,7 @@ pub(crate) enum Language {
 pub(crate) fn too_much(source: &str, language: Language) -> Option<(String, Range<usize>)> {
     if source.len() > LONGEST {
         let start = (0..=LONGEST).rev().find(|at| source.is_char_boundary(*at)).unwrap_or(0);
-        return Some(("it is longer than 64 KiB".to_owned(), start..start));
+        return Some((format!("it is longer than {} KiB", LONGEST >> 10), start..start));
     }
     Scanner { bytes: source.as_bytes(), at: 0, words: 0, open: Vec::new(), is_lost: false, language }.run()
 }
@@ -77,7 +79,10 @@ impl Scanner<'_> {
                 return Some((format!("more than {DEEPEST} brackets are open here"), start..start + 1));
             }
             if self.words > MOST {
-                return Some(("it has more than 2,000 names and signs".to_owned(), start..start + 1));
+                return Some((
+                    format!("it has more than {} names and signs", thousands(MOST as u64)),
+                    start..start + 1,
+                ));
             }
         }
         None

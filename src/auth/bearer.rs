@@ -28,6 +28,9 @@ pub(super) const KIND: AuthKind = AuthKind {
     compile,
 };
 
+/// What stands before the token.
+const SCHEME: &str = "Bearer ";
+
 #[derive(Debug)]
 struct Bearer {
     token: Template,
@@ -39,7 +42,18 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, value: &Value, scope: &Scope) ->
         site.error(codes::WRONG_TYPE, path, "the token must be a string", help);
         return None;
     };
-    Some(Arc::new(Bearer { token: secret_template(site, path, text, "token", scope)? }))
+    let token = secret_template(site, path, text, "token", scope)?;
+    not_twice(site, path, text);
+    Some(Arc::new(Bearer { token }))
+}
+
+/// Warns of a token that brings the word which is put before it anyhow.
+fn not_twice(site: &mut Site<'_>, path: &KeyPath, text: &str) {
+    let is_scheme = |start: &str| start.eq_ignore_ascii_case(SCHEME);
+    if let Some((start, token)) = text.split_at_checked(SCHEME.len()).filter(|(start, _)| is_scheme(start)) {
+        let message = format!("`{path}` begins with `{}`, which is put before the token anyhow", start.trim_end());
+        site.warning_once(codes::SUSPICIOUS, path, message, format!("write \"{}\"", token.trim_start()));
+    }
 }
 
 impl AuthPlan for Bearer {
@@ -52,7 +66,7 @@ impl AuthPlan for Bearer {
     }
 
     fn apply(&self, context: &Context<'_>, request: &mut Request<RequestBody>) -> Result<(), RenderError> {
-        let mut text = "Bearer ".to_owned();
+        let mut text = SCHEME.to_owned();
         let start = text.len();
         self.token.render(context, &mut text)?;
         if text.len() == start {

@@ -85,7 +85,10 @@ pub(crate) fn secret_template(
 ) -> Option<Template> {
     let template = site.template(path, text, Spot::Text, scope)?;
     if template.constant().is_some_and(str::is_empty) {
-        let help = format!("write `{{{{ secrets.{secret} }}}}`, and declare it under `[secrets]`");
+        let help = match site.document.get(&KeyPath::of(["secrets", secret])) {
+            Some(_) => format!("write `{{{{ secrets.{secret} }}}}`"),
+            None => declare(secret, &secret.to_ascii_uppercase()),
+        };
         site.error(codes::BAD_VALUE, path, format!("{} is empty", path.named()), help);
         return None;
     }
@@ -94,16 +97,29 @@ pub(crate) fn secret_template(
             site.diagnostics.push(told);
             return None;
         }
-        let help = format!(
-            "keep it out of the file: declare `{secret}.env = \"{}\"` under `[secrets]` and write `{{{{ secrets.{secret} }}}}` here",
-            secret.to_ascii_uppercase()
-        );
+        let variable = shell_variable(text).map_or_else(|| secret.to_ascii_uppercase(), ToOwned::to_owned);
+        let help = declare(secret, &variable);
         let message = format!("`{path}` holds a secret, and a job file holds none");
         let place = site.document.place(path);
         site.diagnostics.push(Diagnostic::error(codes::SECRET_IN_FILE, message).at_hidden(place).help(help));
         return None;
     }
     Some(template)
+}
+
+/// How a secret comes from outside.
+fn declare(secret: &str, variable: &str) -> String {
+    format!(
+        "keep it out of the file: declare `{secret}.env = \"{variable}\"` under `[secrets]` and write `{{{{ secrets.{secret} }}}}` here"
+    )
+}
+
+/// The variable that `$TOKEN` or `${TOKEN}` names, where only a shell would put its value.
+fn shell_variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').map_or(Some(name), |name| name.strip_suffix('}'))?;
+    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    (name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(is_part)).then_some(name)
 }
 
 /// What is said of a secret that the command line or the environment gives as a variable: the file is not to blame.

@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::args::{CheckArgs, Online};
 use super::exit::Exit;
-use super::load::{Reading, STDIN, without_secrets};
+use super::load::{Reading, STDIN, shown, without_secrets};
 use super::online;
+use super::plan::first;
 use super::print::Printer;
 use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
-use crate::plan::Plan;
+use crate::plan::{EndpointPlan, Plan};
 use crate::report::text::counted;
 use crate::run::probe::Tried;
 use samples::Judgement;
@@ -36,8 +37,9 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
             Some(STDIN) => Reading::of_standard_input(&file),
             _ => Reading::of(path, &file),
         };
-        let size = reading.plan.as_ref().map(|plan| Size::of(plan, &mut reading.diagnostics));
-        let samples = sampled(args, &mut reading);
+        let counts = reading.plan.as_ref().map(|plan| counted_rows(plan, &mut reading.diagnostics)).unwrap_or_default();
+        let size = reading.plan.as_ref().map(|plan| Size::of(plan, &counts));
+        let samples = sampled(args, &counts, &mut reading);
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
         let (tried, ended) = fine.and_then(|_| ask(args, &mut reading)).unzip();
         exit = match (fine, ended.unwrap_or(Exit::Fine)) {
@@ -49,7 +51,7 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
             (Some(_), ended) => ended,
         };
         let fine = fine.filter(|_| ended.is_none_or(|ended| ended == Exit::Fine));
-        say(args, path, &reading, &Found { fine, samples, tried }, print);
+        say(args, shown(path), &reading, &Found { fine, samples, tried }, print);
     }
     exit
 }
@@ -73,13 +75,13 @@ fn ask(args: &CheckArgs, reading: &mut Reading) -> Option<(Vec<Tried>, Exit)> {
 
 /// What was made of the replies that `--sample` names, and of what the demo would reply to the other endpoints; nothing
 /// where the job itself is wrong.
-fn sampled(args: &CheckArgs, reading: &mut Reading) -> Vec<Judgement> {
+fn sampled(args: &CheckArgs, counts: &[Option<u64>], reading: &mut Reading) -> Vec<Judgement> {
     match (&reading.document, &reading.plan) {
         (Some(document), Some(plan)) => {
             let judged = samples::judged(&args.sample, (document, plan), &mut reading.diagnostics);
             let is_judged = |name: &str| judged.iter().any(|judgement| judgement.is_of(name));
             if args.online == Online::Off {
-                demo::tell_lacking((document, plan), is_judged, &mut reading.diagnostics);
+                demo::tell_lacking((document, plan), counts, is_judged, &mut reading.diagnostics);
             }
             judged
         }
@@ -131,22 +133,8 @@ struct Size {
 }
 
 impl Size {
-    /// Counts; an input that can't be read is an error like any other.
-    fn of(plan: &Plan, diagnostics: &mut Diagnostics) -> Self {
-        let mut rows = Some(0);
-        for endpoint in &plan.endpoints {
-            match endpoint.source.count() {
-                Ok(count) => {
-                    let count = count.map(|count| plan.row_limit.map_or(count, |limit| count.min(limit)));
-                    rows = rows.zip(count).map(|(sum, count): (u64, u64)| sum.saturating_add(count));
-                }
-                Err(error) => {
-                    let message = format!("endpoint `{}`: {}", endpoint.name, error.message);
-                    let help = "mend the input, or name another in the endpoint's `input`";
-                    diagnostics.push(Diagnostic::error(codes::INPUT, message).help(help));
-                }
-            }
-        }
+    fn of(plan: &Plan, counts: &[Option<u64>]) -> Self {
+        let rows = counts.iter().try_fold(0_u64, |sum, count| Some(sum.saturating_add((*count)?)));
         Self { endpoints: plan.endpoints.len() as u64, rows, sinks: plan.sinks.len() as u64 }
     }
 
@@ -154,6 +142,20 @@ impl Size {
         let rows = self.rows.map_or_else(|| "rows not known yet".to_owned(), |rows| counted(rows, "row"));
         format!("{}, {rows}, {}", counted(self.endpoints, "endpoint"), counted(self.sinks, "sink"))
     }
+}
+
+/// Rows of each endpoint; `None`: an input that can't be counted, or can't be read, which is an error like any other.
+/// That may take a while, so that every input is counted once.
+fn counted_rows(plan: &Plan, diagnostics: &mut Diagnostics) -> Vec<Option<u64>> {
+    let count = |endpoint: &EndpointPlan| {
+        first::count(plan, endpoint).unwrap_or_else(|error| {
+            let message = format!("endpoint `{}`: {}", endpoint.name, error.message);
+            let help = "mend the input, or name another in the endpoint's `input`";
+            diagnostics.push(Diagnostic::error(codes::INPUT, message).help(help));
+            None
+        })
+    };
+    plan.endpoints.iter().map(count).collect()
 }
 
 /// One object for each file: the diagnostics' own object, and what is known beside them.
@@ -183,7 +185,11 @@ fn object(path: &Path, diagnostics: &str, found: &Found) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::source::{Columns, Source, SourceError, SourcePlan};
 
     const SIZE: Size = Size { endpoints: 1, rows: Some(1000), sinks: 2 };
 
@@ -191,6 +197,53 @@ mod tests {
     fn a_size_in_words() {
         assert_eq!(SIZE.words(), "1 endpoint, 1,000 rows, 2 sinks");
         assert_eq!(Size { rows: None, ..SIZE }.words(), "1 endpoint, rows not known yet, 2 sinks");
+    }
+
+    /// Rows that say how often they were counted.
+    #[derive(Debug)]
+    struct Tallied(Arc<dyn SourcePlan>, AtomicUsize);
+
+    impl SourcePlan for Tallied {
+        fn kind(&self) -> &'static str {
+            self.0.kind()
+        }
+
+        fn describe(&self) -> String {
+            self.0.describe()
+        }
+
+        fn columns(&self) -> Columns {
+            self.0.columns()
+        }
+
+        fn count(&self) -> Result<Option<u64>, SourceError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.count()
+        }
+
+        fn identity(&self) -> Result<Option<String>, SourceError> {
+            self.0.identity()
+        }
+
+        fn open(&self) -> Result<Box<dyn Source>, SourceError> {
+            self.0.open()
+        }
+    }
+
+    #[test]
+    fn the_rows_of_the_demo_are_counted_once() {
+        let job = "[endpoints.e]\nurl = \"demo:/items/{{ row.value }}\"\ninput.range = { from = 1, to = 3 }\n\
+                   columns.none = \"$.none\"\n";
+        let mut reading = Reading::of_text(Path::new("job.toml"), job.to_owned());
+        let plan = reading.plan.as_mut().unwrap();
+        let tallied = Arc::new(Tallied(Arc::clone(&plan.endpoints[0].source), AtomicUsize::new(0)));
+        plan.endpoints[0].source = Arc::clone(&tallied) as Arc<dyn SourcePlan>;
+        let counts = counted_rows(plan, &mut reading.diagnostics);
+        assert_eq!((Size::of(plan, &counts).rows, counts), (Some(3), vec![Some(3)]));
+        let (document, plan) = (reading.document.as_ref().unwrap(), reading.plan.as_ref().unwrap());
+        demo::tell_lacking((document, plan), &[Some(3)], |_| false, &mut reading.diagnostics);
+        assert_eq!(reading.diagnostics.list().iter().filter(|told| told.code == codes::SAMPLE_LACKS).count(), 1);
+        assert_eq!(tallied.1.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Map;
 
 use super::args::FmtArgs;
 use super::exit::Exit;
-use super::load::{MOST, STDIN, standard_input};
+use super::load::{MOST, STDIN, shown, standard_input};
 use super::print::Printer;
 use super::rewrite::{Rewrite, refuse};
 use crate::diagnostic::{Diagnostics, Format};
@@ -19,10 +19,10 @@ pub fn fmt(args: &FmtArgs, print: &mut Printer) -> Exit {
     exits.fold(Exit::Fine, Exit::worse)
 }
 
-fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
-    let speech = args.speech;
+fn one(written: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
+    let (speech, path) = (args.speech, shown(written));
     let mut diagnostics = Diagnostics::default();
-    let document = read(path, &mut diagnostics);
+    let document = read(written, &mut diagnostics);
     let Some(document) = document.as_ref().filter(|_| !diagnostics.has_errors()) else {
         return refuse(path, &diagnostics, document.as_ref(), speech.output, print);
     };
@@ -41,7 +41,7 @@ fn one(path: &Path, args: &FmtArgs, print: &mut Printer) -> Exit {
             if !speech.quiet {
                 tell_left(path, &formatted, speech.output, print);
             }
-            finish(path, text, &formatted.text, args, print)
+            finish(written, text, &formatted.text, args, print)
         }
     }
 }
@@ -52,7 +52,7 @@ fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Document> {
         return Document::read_alone(path, diagnostics);
     }
     match standard_input() {
-        Ok(text) => Some(Document::alone(path, text, diagnostics)),
+        Ok(text) => Some(Document::alone(shown(path), text, diagnostics)),
         Err(refusal) => {
             diagnostics.push(*refusal);
             None
@@ -69,7 +69,7 @@ fn tell_left(path: &Path, formatted: &Formatted, output: Format, print: &mut Pri
 /// Shows, prints or writes what came of it.
 fn finish(path: &Path, before: &str, after: &str, args: &FmtArgs, print: &mut Printer) -> Exit {
     let more = Map::new();
-    let rewrite = Rewrite { path, before, after, done: "formatted", more: &more };
+    let rewrite = Rewrite { path: shown(path), before, after, done: "formatted", more: &more };
     if args.check {
         return rewrite.check(args.speech.output, print);
     }

@@ -14,6 +14,15 @@ use crate::plan::Plan;
 /// The name of standard input.
 pub const STDIN: &str = "-";
 
+/// What standard input is called wherever it is spoken of.
+const STDIN_SHOWN: &str = "stdin";
+
+/// What a file is called in what is told of it.
+#[must_use]
+pub fn shown(path: &Path) -> &Path {
+    if path == Path::new(STDIN) { Path::new(STDIN_SHOWN) } else { path }
+}
+
 /// More bytes than a file may have; of standard input as many are read, to see that there are too many.
 pub(super) const MOST: u64 = (1 << 20) + 1;
 
@@ -43,7 +52,7 @@ impl Reading {
     pub fn of_standard_input(file: &JobArgs) -> Self {
         let mut diagnostics = Diagnostics::default();
         let document = match standard_input() {
-            Ok(text) => Document::parse(Path::new("stdin"), text, &file.overlays(), &mut diagnostics),
+            Ok(text) => Document::parse(Path::new(STDIN_SHOWN), text, &file.overlays(), &mut diagnostics),
             Err(refusal) => {
                 diagnostics.push(*refusal);
                 None
@@ -71,11 +80,11 @@ impl Reading {
     /// The diagnostics as text; empty when there are none. Without warnings when `quiet`.
     #[must_use]
     pub fn text(&self, format: Format, color: bool, quiet: bool) -> String {
-        let shown = if quiet { errors(&self.diagnostics) } else { self.diagnostics.clone() };
+        let shown = if quiet { &errors(&self.diagnostics) } else { &self.diagnostics };
         if shown.list().is_empty() && format != Format::Json {
             return String::new();
         }
-        diagnostic::render(&shown, self.document.as_ref(), format, color)
+        diagnostic::render(shown, self.document.as_ref(), format, color)
     }
 }
 

@@ -86,54 +86,42 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
 }
 
 fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> Exit {
+    if let Some(color) = color(command) {
+        print.set_color(color);
+    }
     match command {
-        Command::Run(args) => {
-            print.set_color(args.speech.color);
-            run::run(args, &program(arguments), print)
-        }
-        Command::Check(args) => {
-            print.set_color(args.speech.color);
-            check::check(args, print)
-        }
-        Command::Plan(args) => {
-            print.set_color(args.speech.color);
-            plan::plan(args, print)
-        }
-        Command::Failed(args) => {
-            print.set_color(args.speech.color);
-            failed::failed(args, print)
-        }
-        Command::Runs(args) => {
-            print.set_color(args.speech.color);
-            runs::runs(args, &program(arguments), print)
-        }
-        Command::Fmt(args) => {
-            print.set_color(args.speech.color);
-            fmt::fmt(args, print)
-        }
-        Command::Migrate(args) => {
-            print.set_color(args.speech.color);
-            migrate::migrate(args, print)
-        }
-        Command::Init(args) => {
-            print.set_color(args.speech.color);
-            init::init(args, print)
-        }
+        Command::Run(args) => run::run(args, &program(arguments), print),
+        Command::Check(args) => check::check(args, print),
+        Command::Plan(args) => plan::plan(args, print),
+        Command::Failed(args) => failed::failed(args, print),
+        Command::Runs(args) => runs::runs(args, &program(arguments), print),
+        Command::Fmt(args) => fmt::fmt(args, print),
+        Command::Migrate(args) => migrate::migrate(args, print),
+        Command::Init(args) => init::init(args, print),
         Command::Schema(args) => schema::schema(*args, print),
-        Command::Kinds(args) => {
-            print.set_color(args.speech.color);
-            kinds::kinds(*args, print)
-        }
-        Command::Explain(args) => {
-            print.set_color(args.speech.color);
-            explain::explain(args, print)
-        }
-        Command::Demo(args) => {
-            print.set_color(args.speech.color);
-            demo::demo(*args, print)
-        }
+        Command::Kinds(args) => kinds::kinds(*args, print),
+        Command::Explain(args) => explain::explain(args, print),
+        Command::Demo(args) => demo::demo(*args, print),
         Command::Completions(args) => completions::completions(*args, print),
         Command::Man(args) => man::man(args, print),
+    }
+}
+
+/// The colour that a command is given; `None`: its output never has any.
+fn color(command: &Command) -> Option<Color> {
+    match command {
+        Command::Run(args) => Some(args.speech.color),
+        Command::Check(args) => Some(args.speech.color),
+        Command::Plan(args) => Some(args.speech.color),
+        Command::Failed(args) => Some(args.speech.color),
+        Command::Runs(args) => Some(args.speech.color),
+        Command::Fmt(args) => Some(args.speech.color),
+        Command::Migrate(args) => Some(args.speech.color),
+        Command::Init(args) => Some(args.speech.color),
+        Command::Kinds(args) => Some(args.speech.color),
+        Command::Explain(args) => Some(args.speech.color),
+        Command::Demo(args) => Some(args.speech.color),
+        Command::Schema(_) | Command::Completions(_) | Command::Man(_) => None,
     }
 }
 
@@ -192,6 +180,29 @@ mod tests {
         assert_eq!(early_color(&words("paceline run --color never --nonsense")), Color::Never);
         assert_eq!(early_color(&words("paceline run --color=always")), Color::Always);
         assert_eq!(early_color(&words("paceline run --color=purple")), Color::Auto);
+    }
+
+    #[test]
+    fn a_colour_that_is_given_is_taken_by_every_command_that_has_one() {
+        for line in [
+            "run x",
+            "check x",
+            "plan x",
+            "failed x",
+            "runs",
+            "fmt x",
+            "migrate x",
+            "init x",
+            "kinds",
+            "explain",
+            "demo",
+        ] {
+            let cli = parse(&words(&format!("paceline {line} --color never"))).unwrap();
+            assert_eq!(color(&cli.command), Some(Color::Never), "{line}");
+        }
+        for line in ["schema", "completions bash", "man"] {
+            assert!(parse(&words(&format!("paceline {line} --color never"))).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -6,13 +6,7 @@ use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::report::text::thousands;
 use crate::spec::JobSpec;
-use crate::spec::job::{MOST_NAMED, MOST_VARS};
-
-/// Most columns that endpoints hand to each other, all together.
-const MOST_COLUMNS: usize = 1_000_000;
-
-/// Most bytes of settings that flow to endpoints, for all of them together: each has what the top level says.
-const MOST_FLOWING: usize = 32 << 20;
+use crate::spec::job::{MOST_COLUMNS, MOST_FLOWING, MOST_NAMED, MOST_VARS};
 
 /// How many there may be in a table, and what to do about more.
 const TABLES: [(&str, usize, &str); 5] = [

@@ -156,6 +156,9 @@ pub fn keep(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, input: &Co
             let known: Vec<&str> = header.names().iter().map(String::as_str).collect();
             let has: HashSet<&str> = known.iter().copied().collect();
             for (index, name) in keep.iter().enumerate().filter(|(_, name)| !has.contains(name.as_str())) {
+                if site.diagnostics.is_flooded() {
+                    break;
+                }
                 let help = names::meant(site, "columns", name, &known, "the input has no columns");
                 site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the input has no column `{name}`"), help);
             }

@@ -14,7 +14,8 @@ pub fn item(site: &Site<'_>, path: &KeyPath, index: usize) -> KeyPath {
     }
 }
 
-/// Reports what a list names a second time, with the first.
+/// Reports what a list names a second time, with the first: a list of nothing but one name is told of until nobody reads
+/// more.
 pub fn twice(site: &mut Site<'_>, list: &KeyPath, names: &[impl AsRef<str>]) {
     let mut firsts: HashMap<&str, usize> = HashMap::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
@@ -22,6 +23,9 @@ pub fn twice(site: &mut Site<'_>, list: &KeyPath, names: &[impl AsRef<str>]) {
         let first = *firsts.entry(name).or_insert(index);
         if first == index {
             continue;
+        }
+        if site.diagnostics.is_flooded() {
+            return;
         }
         let (here, first) = (item(site, list, index), item(site, list, first));
         let (here, first) = (site.document.place(&here), site.document.place(&first));
@@ -78,4 +82,29 @@ pub fn unknown(site: &mut Site<'_>, path: &KeyPath, what: &str, name: &str, know
     }
     let help = meant(site, &format!("{what}s"), name, known, &format!("define it: `[{defined}]` and its keys below"));
     site.error(codes::UNKNOWN_NAME, path, format!("there is no {what} `{name}`"), help);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::compile::{Options, compile};
+    use crate::diagnostic::Diagnostics;
+    use crate::document::{Document, Overlays};
+
+    #[test]
+    fn a_name_that_stands_there_for_ever_is_told_of_until_nobody_reads_more() {
+        let told = |names: usize| {
+            let keep = "\"value\", ".repeat(names);
+            let text =
+                format!("[endpoints.a]\nurl = \"demo:/\"\ninput.range = {{ from = 1, to = 3 }}\nkeep = [{keep}]\n");
+            let mut diagnostics = Diagnostics::default();
+            let document =
+                Document::parse(Path::new("job.toml"), text, &Overlays::default(), &mut diagnostics).unwrap();
+            compile(&document, &Options::default(), &mut diagnostics);
+            diagnostics.list().iter().filter(|one| one.message.ends_with("names `value` twice")).count()
+        };
+        assert_eq!((told(2), told(500)), (1, 499));
+        assert!(told(20_000) < 1_100, "{}", told(20_000));
+    }
 }

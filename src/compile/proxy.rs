@@ -58,7 +58,7 @@ impl Wrong {
         let at = |code: Code, place: Place, message: String| {
             let diagnostic = Diagnostic::error(code, message);
             // Before an @ may stand a password.
-            if written.contains('@') { diagnostic.at_hidden(place) } else { diagnostic.at(place, "") }
+            diagnostic.at_unless_hidden(place, written.contains('@'))
         };
         match self {
             Self::Template(errors) => errors

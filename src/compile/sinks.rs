@@ -159,7 +159,7 @@ fn by_scheme(site: &mut Site<'_>, path: &KeyPath, url: &str) -> Option<&'static 
 /// An address may hold a password, which is shown to nobody.
 fn wrong_address(site: &mut Site<'_>, path: &KeyPath, url: &str, message: impl Into<String>, help: impl Into<String>) {
     let (place, error) = (site.document.place(path), Diagnostic::error(codes::BAD_VALUE, message).help(help));
-    site.diagnostics.push(if url.contains('@') { error.at_hidden(place) } else { error.at(place, "") });
+    site.diagnostics.push(error.at_unless_hidden(place, url.contains('@')));
 }
 
 /// What stands before the first colon of an address (RFC 3986, section 3.1).

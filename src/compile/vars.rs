@@ -50,8 +50,7 @@ fn unknown(site: &mut Site<'_>, file: &[(String, Value)]) {
             names::meant(site, "variables", &given.name, &known, "write the variable and its default under `[vars]`");
         let message = format!("{}: there is no variable `{}`", given.from, given.name);
         let diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, message).help(help);
-        let is_shown = !may_be_secret(given);
-        site.diagnostics.push(if is_shown { diagnostic.at(given.key, "") } else { diagnostic.at_hidden(given.key) });
+        site.diagnostics.push(diagnostic.at_unless_hidden(given.key, may_be_secret(given)));
     }
 }
 
@@ -71,10 +70,7 @@ fn overridden(site: &mut Site<'_>, path: &KeyPath, written: &Value, given: &Give
     value.unwrap_or_else(|| {
         let message = format!("{} does not fit: `{path}` is {kind}", given.from);
         let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message);
-        let diagnostic = match may_be_secret(given) {
-            true => diagnostic.at_hidden(given.value),
-            false => diagnostic.at(given.value, ""),
-        };
+        let diagnostic = diagnostic.at_unless_hidden(given.value, may_be_secret(given));
         let diagnostic = diagnostic.also(site.document.place(path), "what the file says");
         site.diagnostics.push(diagnostic.help(format!("give {kind}, as the file does here")));
         written.clone()

@@ -96,6 +96,12 @@ impl Diagnostic {
         self.at(place, "")
     }
 
+    /// Says where, and shows what stands there only if it is surely no secret.
+    #[must_use]
+    pub fn at_unless_hidden(self, place: Place, is_hidden: bool) -> Self {
+        if is_hidden { self.at_hidden(place) } else { self.at(place, "") }
+    }
+
     /// Shows another place involved.
     #[must_use]
     pub fn also(mut self, place: Place, text: impl Into<String>) -> Self {

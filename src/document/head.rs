@@ -22,7 +22,7 @@ const SHORT: usize = 64 << 10;
 const NEAR: usize = 4 << 10;
 
 /// The deepest nesting that the parser goes into.
-const DEEPEST: u32 = 80;
+pub(crate) const DEEPEST: u32 = 80;
 
 /// The text up to its error number [`MOST`]; `None`: it has fewer. Counted are the parser's own errors and keys and values
 /// that are not there, but not what is wrong inside of values.

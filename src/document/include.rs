@@ -15,10 +15,10 @@ use super::{Node, NodeValue, Place, SourceText, overlay, parse, stranger};
 pub(super) const INCLUDE: &str = "include";
 
 /// Most files between a value and the job file.
-const DEEPEST: usize = 10;
+pub(crate) const DEEPEST: usize = 10;
 
 /// Most inclusions of a job; a file that comes in by two ways counts twice.
-const MOST: usize = 32;
+pub(crate) const MOST: usize = 32;
 
 /// A job file and all that it includes.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Code, Diagnostic, codes, did_you_mean};
 
 /// Most bytes of a job file. Rows belong into an input file, not into the job.
-pub(super) const LARGEST: u64 = 1 << 20;
+pub(crate) const LARGEST: u64 = 1 << 20;
 
 /// What a file is read for: what it is called, and where its name comes from.
 #[derive(Debug, Clone, Copy)]

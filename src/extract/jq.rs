@@ -62,9 +62,9 @@ fn compile(site: &mut Site<'_>, path: &KeyPath, written: &Written<'_>, _scope: &
     match Program::compile(source) {
         Ok(program) => Some(Arc::new(Jq { program })),
         Err(flaws) => {
-            for Flaw { message, range } in flaws {
+            for Flaw { message, range, help } in flaws {
                 let place = site.document.place_in_string(path, range);
-                let diagnostic = Diagnostic::error(codes::EXTRACT_SYNTAX, message).at(place, "").help(HELP);
+                let diagnostic = Diagnostic::error(codes::EXTRACT_SYNTAX, message).at(place, "").help(help);
                 site.diagnostics.push(diagnostic);
             }
             None

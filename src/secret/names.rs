@@ -74,6 +74,9 @@ const PERHAPS: &[&str] = &[
     "xsrf",
 ];
 
+/// What a variable is called whose value is no secret, whatever it looks like.
+const PUBLIC: &[&str] = &["public", "publishable"];
+
 /// How surely a header, parameter, field or member of this name holds a secret.
 pub(crate) fn told(name: &str) -> Told {
     let parts = parts(name);
@@ -102,6 +105,12 @@ pub(crate) fn told(name: &str) -> Told {
 /// Whether a value of this name had better be kept out of a file that is written.
 pub(crate) fn is_sensitive(name: &str) -> bool {
     told(name) > Told::Not
+}
+
+/// Whether who wrote a job says with the name of a variable that everyone may know its value: keys of browsers and of
+/// public lists look like secrets and are none.
+pub(crate) fn is_public(variable: &str) -> bool {
+    parts(variable).iter().any(|part| PUBLIC.contains(&part.as_str()))
 }
 
 /// The words of a name, in small letters.
@@ -167,6 +176,16 @@ mod tests {
             for name in names {
                 assert_eq!(told(name), expected, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_public_says_so_in_a_word_of_its_own() {
+        for name in ["public_key", "anon-public", "publicKey", "stripe_publishable_key", "PUBLIC"] {
+            assert!(is_public(name), "{name}");
+        }
+        for name in ["publication_key", "republic", "key", "publickey", ""] {
+            assert!(!is_public(name), "{name}");
         }
     }
 

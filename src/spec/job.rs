@@ -23,6 +23,12 @@ pub const MOST_NAMED: usize = 1_000;
 /// Most variables.
 pub const MOST_VARS: usize = 10_000;
 
+/// Most columns that endpoints hand to each other, all together.
+pub const MOST_COLUMNS: usize = 1_000_000;
+
+/// Most bytes of settings that flow to endpoints, for all of them together: each has what the top level says.
+pub const MOST_FLOWING: usize = 32 << 20;
+
 /// A job of paceline: endpoints to call for rows of input, and where the records go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -42,7 +48,8 @@ pub struct JobSpec {
     /// they are written. Absent: nothing lies beneath.
     #[schemars(extend("examples" = ["common.toml", ["common.toml", "limits.toml"]]))]
     pub include: Option<ListSpec<String>>,
-    /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`.
+    /// Constants for templates, `{{ vars.NAME }}`; overridden by `--var NAME=..` and `PACELINE_VAR_NAME`. What looks like a secret and may be known to
+    /// everyone has `public` or `publishable` in its name.
     #[schemars(extend("maxProperties" = MOST_VARS, "examples" = [{ "base": "https://api.example.com" }]))]
     pub vars: Option<Named<Value>>,
     /// Secrets for templates, `{{ secrets.NAME }}`; read from outside, never shown.

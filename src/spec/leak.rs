@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::document::{Document, KeyPath, Node, NodeValue, Place, Step};
-use crate::secret::shape;
+use crate::secret::{names, shape};
 use crate::template::literal;
 
 use super::plain::{self, PUBLIC};
@@ -144,7 +144,7 @@ impl<'d> Finder<'d> {
     fn below(&mut self, node: &Node, (name, path): (&str, &KeyPath), around: Around) {
         match &node.value {
             NodeValue::String(text) => {
-                if let Some(what) = look(name, text, around, path) {
+                if let Some(what) = look(name, text, around, path).filter(|_| !is_public(path, text)) {
                     self.push(Leak { path: path.clone(), place: node.place, what });
                 }
                 self.variables(name, text, around);
@@ -181,8 +181,9 @@ impl<'d> Finder<'d> {
             let own = entry(self.own).map(|node| (node, self.own_path.clone()));
             let found = own.or_else(|| entry(self.base).map(|node| (node, KeyPath::of(["vars"]))));
             let Some((Node { place, value: NodeValue::String(value) }, path)) = found else { continue };
-            if shape::is_literal(value) && is_credential(name, value, around) {
-                self.push(Leak { path: path.key(variable), place: *place, what: What::Credential });
+            let path = path.key(variable);
+            if shape::is_literal(value) && is_credential(name, value, around) && !is_public(&path, value) {
+                self.push(Leak { path, place: *place, what: What::Credential });
             }
         }
     }
@@ -273,6 +274,13 @@ fn look(name: &str, text: &str, around: Around, path: &KeyPath) -> Option<What> 
         (name != "access-key" || around == Around::Body) && is_written(&|text| shape::is_told_by_name(name, text));
     let has_member = || around == Around::Body && shape::has_secret_member(text);
     issued.or(url).or_else(|| (is_told || has_member()).then_some("a secret")).map(What::Like)
+}
+
+/// Whether a text is the value of a variable that is called public, in the job or in a profile. A private key never is.
+fn is_public(path: &KeyPath, text: &str) -> bool {
+    let of_job = if is_in(path, "profiles") { path.0.get(2..) } else { path.0.get(..) };
+    let [Step::Key(table), Step::Key(name), ..] = of_job.unwrap_or_default() else { return false };
+    table == "vars" && names::is_public(name) && !shape::is_private_key(text)
 }
 
 /// Whether a path begins with a table of the file's top level.

@@ -22,7 +22,7 @@ pub fn hide(document: &Document, diagnostics: &mut Diagnostics) {
     let profiles = document.profiles.iter().map(|(_, node)| node);
     for job in std::iter::once(&document.root).chain(profiles) {
         below(job, 0, (false, false), diagnostics);
-        named("", job, diagnostics);
+        named(false, job, diagnostics);
     }
     leak::find(document).iter().for_each(|leak| diagnostics.hide(leak.place));
 }
@@ -55,23 +55,24 @@ fn below(node: &Node, depth: usize, (sends, auth): (bool, bool), diagnostics: &m
                 below(value, below_it, (sends, begins || goes_on), diagnostics);
             }
         }
+        // A password of digits that lacks its quotes.
+        NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Datetime(_) if auth => diagnostics.hide(node.place),
         NodeValue::String(_) | NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) => {}
         NodeValue::Datetime(_) => {}
     }
 }
 
-/// Texts that are called as secrets are, wherever they stand: the file may be another than a job.
-fn named(name: &str, node: &Node, diagnostics: &mut Diagnostics) {
+/// Texts that are called as secrets are, wherever they stand: the file may be another than a job. `is_told`: the name above
+/// is one of those.
+fn named(is_told: bool, node: &Node, diagnostics: &mut Diagnostics) {
     match &node.value {
-        NodeValue::String(text) => {
-            if !PUBLIC.contains(&name) && names::told(name) >= Told::Token && shape::is_literal(text) {
-                diagnostics.hide(node.place);
-            }
-        }
-        NodeValue::Array(items) => items.iter().for_each(|item| named(name, item, diagnostics)),
+        NodeValue::String(text) if is_told && shape::is_literal(text) => diagnostics.hide(node.place),
+        NodeValue::Array(items) => items.iter().for_each(|item| named(is_told, item, diagnostics)),
         NodeValue::Table(entries) => {
-            entries.iter().for_each(|(key, value)| named(&key.name, value, diagnostics));
+            let tells = |name: &str| !PUBLIC.contains(&name) && names::told(name) >= Told::Token;
+            entries.iter().for_each(|(key, value)| named(tells(&key.name), value, diagnostics));
         }
+        NodeValue::String(_) => {}
         NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) | NodeValue::Datetime(_) => {}
     }
 }

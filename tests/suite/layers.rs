@@ -131,9 +131,15 @@ fn a_job_may_come_from_standard_input_where_nothing_is_left_of_it() {
     const PIPED: &str = "[endpoints.e]\nurl = \"demo:/items/{{ row.i }}\"\ninput.values = [{ i = 7 }]\n";
     let good = piped(&["check", "-"], PIPED);
     assert_eq!((good.code, good.err.as_str()), (Some(0), ""));
-    assert!(good.out.starts_with("ok: - (1 endpoint, 1 row"), "{}", good.out);
+    assert!(good.out.starts_with("ok: stdin (1 endpoint, 1 row"), "{}", good.out);
+    let object = piped(&["check", "-", "--output", "json"], PIPED);
+    assert!(object.out.contains(r#""file":"stdin""#), "{}", object.out);
     let bad = piped(&["check", "-"], &PIPED.replace("url", "ulr"));
     assert!(bad.code == Some(2) && bad.err.contains("stdin:2:1"), "{}", bad.err);
+    let broken = piped(&["fmt", "-"], "[endpoints.e\n");
+    assert!(broken.code == Some(2) && broken.err.contains("stdin:1:"), "{}", broken.err);
+    let loose = piped(&["fmt", "-", "--check"], "a=1\n");
+    assert!(loose.code == Some(1) && loose.out.contains("--- stdin"), "{}{}", loose.out, loose.err);
     let plan = piped(&["plan", "-"], PIPED);
     assert!(plan.code == Some(0) && plan.out.contains("GET demo:/items/7"), "{}{}", plan.out, plan.err);
     for command in ["run", "failed", "runs"] {

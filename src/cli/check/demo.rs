@@ -16,21 +16,23 @@ use crate::secret::{Masker, Secrets};
 /// What stands for `demo:`; nothing is sent there (RFC 6761).
 const BASE: &str = "http://demo.invalid";
 
-/// Tells what endpoints look for in vain; of those that are `judged` by a sample nothing is told here.
+/// Tells what endpoints look for in vain, of which each has so many rows; of those that are `judged` by a sample nothing
+/// is told here.
 pub(super) fn tell_lacking(
     (document, plan): (&Document, &Plan),
+    counts: &[Option<u64>],
     is_judged: impl Fn(&str) -> bool,
     diagnostics: &mut Diagnostics,
 ) {
-    let asks = |endpoint: &&EndpointPlan| endpoint.url.literal_prefix().starts_with(DEMO) && !is_judged(&endpoint.name);
-    for endpoint in plan.endpoints.iter().filter(asks) {
-        tell(document, &lacking(plan, endpoint).unwrap_or_default(), diagnostics);
+    let asks = |endpoint: &EndpointPlan| endpoint.url.literal_prefix().starts_with(DEMO) && !is_judged(&endpoint.name);
+    for (endpoint, count) in plan.endpoints.iter().zip(counts).filter(|(endpoint, _)| asks(endpoint)) {
+        tell(document, &lacking(plan, endpoint, *count).unwrap_or_default(), diagnostics);
     }
 }
 
 /// What the reply to the first row lacks; `None`: there is no such reply.
-fn lacking(plan: &Plan, endpoint: &EndpointPlan) -> Option<Vec<Finding>> {
-    if first::unknown(endpoint, first::count(plan, endpoint).ok()?).is_some() {
+fn lacking(plan: &Plan, endpoint: &EndpointPlan, count: Option<u64>) -> Option<Vec<Finding>> {
+    if first::unknown(endpoint, count).is_some() {
         return None;
     }
     let units = first::units(plan, endpoint, 1).ok()?;

@@ -39,8 +39,7 @@ pub(in crate::document) fn other_language(text: &str) -> Option<Diagnostic> {
     let start = text.find(first)?;
     let (span, message) = (start..start + first.len(), format!("this is {language}, not TOML"));
     let diagnostic = Diagnostic::error(codes::SYNTAX, message).help(help);
-    let is_shown = !hidden::may_be_secret(text, &span);
-    Some(if is_shown { diagnostic.at(place(&span), "") } else { diagnostic.at_hidden(place(&span)) })
+    Some(diagnostic.at_unless_hidden(place(&span), hidden::may_be_secret(text, &span)))
 }
 
 /// Lines that say something, without what stands around them.

@@ -13,6 +13,7 @@ use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
 use jaq_core::{Bind, Ctx, Exn, Native, Vars};
 use serde_json::Value;
 
+use super::HELP;
 use super::meter::{Bounds, Meter};
 use super::natives::{Bounded, Data, FROM_JSON, natives, start};
 use super::rewrite::counted_def;
@@ -25,6 +26,9 @@ const MAIN: &str = "paceline_main";
 /// Stack for a program to be compiled on: jaq walks into its tree with some 13 KiB for each name or sign, in a build
 /// without optimisation. What is not needed is not taken.
 const STACK: usize = 256 << 20;
+/// What to do where the system does not give as much.
+const MORE_ROOM: &str = "nothing is wrong with the program: let the process have more addresses (`ulimit -v`), or write a JSONPath \
+                         such as \"$.items[0].id\", which needs none of it";
 /// Characters of an error of jq that are shown.
 const SHOWN: usize = 300;
 
@@ -47,6 +51,15 @@ pub(super) struct Flaw {
     pub(super) message: String,
     /// Bytes of the program.
     pub(super) range: Range<usize>,
+    /// The way out.
+    pub(super) help: &'static str,
+}
+
+impl Flaw {
+    /// Something that the program gets wrong.
+    fn new(message: impl Into<String>, range: Range<usize>) -> Self {
+        Self { message: message.into(), range, help: HELP }
+    }
 }
 
 /// A program.
@@ -68,7 +81,7 @@ impl Program {
     /// What is wrong with it, each with its place.
     pub(super) fn compile(source: &str) -> Result<Self, Vec<Flaw>> {
         if let Some((message, range)) = expression::too_much(source, Language::Jq) {
-            return Err(vec![Flaw { message: format!("the program can't be used: {message}"), range }]);
+            return Err(vec![Flaw::new(format!("the program can't be used: {message}"), range)]);
         }
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK);
@@ -76,8 +89,10 @@ impl Program {
                 Ok(Ok(compiled)) => compiled,
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
                 Err(error) => {
-                    let message = format!("there is no memory to compile the program: {error}");
-                    Err(vec![Flaw { message, range: 0..source.len() }])
+                    let size = STACK >> 20;
+                    let message =
+                        format!("there is no room for the {size} MiB in which a jq program is compiled: {error}");
+                    Err(vec![Flaw { message, range: 0..source.len(), help: MORE_ROOM }])
                 }
             }
         })
@@ -88,7 +103,7 @@ impl Program {
         let loader = Loader::new(LIBRARY.iter().cloned().map(shorter).chain([counted_def(main)]));
         let arena = Arena::default();
         let file = File { code: MAIN, path: () };
-        let whole = |message: &str| vec![Flaw { message: message.to_owned(), range: 0..source.len() }];
+        let whole = |message: &str| vec![Flaw::new(message, 0..source.len())];
         let modules = loader.load(&arena, file).map_err(|_| whole("the jq program can't be loaded"))?;
         let filter = jaq_core::Compiler::default().with_funs(functions()).compile(modules).map_err(|errors| {
             errors
@@ -156,7 +171,7 @@ fn parse(source: &str) -> Result<Term<&str>, Vec<Flaw>> {
         let flaw = |(expected, rest): (jaq_core::load::lex::Expect<&str>, &str)| {
             let start = offset(source, rest);
             let message = format!("the jq program does not parse: {} expected", expected.as_str());
-            Flaw { message, range: shown(source, start..source.len()) }
+            Flaw::new(message, shown(source, start..source.len()))
         };
         errors.into_iter().map(flaw).collect::<Vec<_>>()
     })?;
@@ -167,7 +182,7 @@ fn parse(source: &str) -> Result<Term<&str>, Vec<Flaw>> {
                 None => format!("the jq program ends too early: {} expected", expected.as_str()),
             };
             let range = found.map_or(source.len()..source.len(), |token| range_of(source, token.0));
-            Flaw { message, range: shown(source, range) }
+            Flaw::new(message, shown(source, range))
         };
         errors.into_iter().map(flaw).collect()
     })
@@ -187,7 +202,7 @@ fn undefined(source: &str, name: &str, what: &jaq_core::compile::Undefined) -> F
         };
         format!("the jq program has no {} `{name}`{arity}", what.as_str())
     };
-    Flaw { message, range: range_of(source, name) }
+    Flaw::new(message, range_of(source, name))
 }
 
 /// Where a part of the source stands in it; all of it for what does not stand there.

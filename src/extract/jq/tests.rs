@@ -11,7 +11,7 @@ fn run(source: &str, input: &Value) -> Result<Vec<Value>, String> {
 
 fn flaw(source: &str) -> (String, String) {
     let mut flaws = Program::compile(source).map(|_| ()).unwrap_err();
-    let Flaw { message, range } = flaws.remove(0);
+    let Flaw { message, range, .. } = flaws.remove(0);
     (message, source[range].to_owned())
 }
 

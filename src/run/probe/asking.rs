@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Uri};
+use http::{Request, Uri};
 
 use super::around::{Around, HELD, NO_SECRETS, known_url, late};
+use super::changing::changing;
 use super::first::{First, first};
 use super::hosts::{Hosts, Near, Ways};
 use super::{Outcome, ProbeOptions, Records, Tried, What, longest};
@@ -257,17 +258,6 @@ impl Party {
         }
         Ok(request)
     }
-}
-
-/// Headers that have a server do as if the request had another method.
-const METHOD_HEADERS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
-
-/// The method by which a request may change something, be it one that a header puts in the place of its own.
-fn changing(request: &Request<RequestBody>) -> Option<String> {
-    let headers = METHOD_HEADERS.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
-    let written = headers.filter_map(|method| method.trim().to_ascii_uppercase().parse::<Method>().ok());
-    let mut methods = written.chain([request.method().clone()]);
-    methods.find(|method| !method.is_safe()).map(|method| method.to_string())
 }
 
 fn first_request(endpoint: &EndpointPlan, request: String) -> What {

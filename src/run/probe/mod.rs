@@ -7,6 +7,7 @@
 
 mod around;
 mod asking;
+mod changing;
 mod first;
 mod hosts;
 mod sinks;

@@ -53,7 +53,7 @@ pub(super) fn compile(
         let place = site.document.place(&path.key("url"));
         // Where a password might be, nothing is shown.
         let error = crate::diagnostic::Diagnostic::error(codes::BAD_VALUE, message);
-        let error = if spec.url.contains('@') { error.at_hidden(place) } else { error.at(place, "") };
+        let error = error.at_unless_hidden(place, spec.url.contains('@'));
         site.diagnostics.push(error.help(help));
     });
     let (keys, place) = (keys?, place.ok()?);

@@ -3,6 +3,7 @@
 //!
 //! Must never know a key of the language by name: what editors show and what people read is the same text.
 
+mod extent;
 mod words;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use self::extent::{TITLE, extent};
 use self::words::{bounds, examples, most_entries, preset, sentence, types};
 use super::kind::EXACTLY_ONE;
 use super::schema::{PROFILE, schema};
@@ -46,6 +48,8 @@ pub fn reference() -> String {
     writer.heading(&section);
     writer.text += &format!("{}\n\n", sentence(job.text("description").unwrap_or_default()));
     writer.keys(&job, &section);
+    let _ = writeln!(writer.text, "## {TITLE}\n\n{}", extent());
+    writer.contents.push(format!("- [{TITLE}](#{})\n", slug(TITLE)));
     format!("{HEAD}## Contents\n\n{}\n{}\n", writer.contents.concat(), writer.text.trim_end())
 }
 

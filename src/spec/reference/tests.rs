@@ -139,3 +139,16 @@ fn words_say_what_the_schema_does() {
     assert_eq!(sentence("a thing\n of two lines"), "A thing of two lines.");
     assert_eq!(slug("`endpoints.NAME.idempotency-key`"), "endpointsnameidempotency-key");
 }
+
+#[test]
+fn what_is_too_much_is_told_as_it_is_held_to() {
+    let section = reference().split(&format!("## {TITLE}\n")).nth(1).map(str::to_owned).unwrap();
+    for bound in
+        ["64 KiB", "64 brackets", "2,000 names and signs", "1 MiB", "32 MiB", "1,000 of each", "Variables: 10,000"]
+    {
+        assert!(section.contains(bound), "{bound}: {section}");
+    }
+    let too_much = |text: String| crate::expression::too_much(&text, crate::expression::Language::Plain).unwrap().0;
+    assert_eq!(too_much(" ".repeat(70_000)), "it is longer than 64 KiB");
+    assert_eq!(too_much("-".repeat(2_001)), "it has more than 2,000 names and signs");
+}

@@ -14,7 +14,7 @@ use self::example::{example, toml_key};
 use self::mend::mend;
 use self::view::{View, either};
 use super::schema::{PROFILE, schema};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
+use crate::diagnostic::{ADVISED, Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place, Step};
 
 /// Checks a whole job and gives the paths of what is wrong, for [`super::read`] to leave out.
@@ -103,6 +103,11 @@ struct Walker<'d> {
 }
 
 impl Walker<'_> {
+    /// Whether a help may be looked for: not for what is only tried, nor where so much is wrong that nobody reads of it.
+    fn may_advise(&self) -> bool {
+        !self.trying && self.found.len() <= ADVISED
+    }
+
     fn report(
         &mut self,
         code: Code,
@@ -114,7 +119,18 @@ impl Walker<'_> {
         self.wrong.push(path.clone());
         let mut diagnostic = Diagnostic::error(code, message).at(place, "");
         diagnostic.help.extend(help);
+        let declaration = diagnostic.help.iter().find_map(|help| self.declaration(help));
+        diagnostic.help.extend(declaration);
         self.found.push(diagnostic);
+    }
+
+    /// How a secret is declared that a help names and the job does not have.
+    fn declaration(&self, help: &str) -> Option<String> {
+        let (name, _) = help.split_once("{{ secrets.")?.1.split_once(" }}")?;
+        let is_declared = self.document.get(&KeyPath::of(["secrets", name])).is_some();
+        let variable = name.to_uppercase();
+        (!is_declared)
+            .then(|| format!("declare `{name}.env = \"{variable}\"` under `[secrets]`: its value stays outside"))
     }
 
     fn value(&mut self, view: &View<'_>, node: &Node, spot: &Spot) {
@@ -204,8 +220,8 @@ impl Walker<'_> {
 
     fn not_allowed(&mut self, view: &View<'_>, allowed: &[Value], text: &str, node: &Node, spot: &Spot) {
         let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-        let near = crate::diagnostic::did_you_mean(text, names.iter().copied());
-        let help = match near {
+        let near = || crate::diagnostic::did_you_mean(text, names.iter().copied());
+        let help = match self.may_advise().then(near).flatten() {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("write {}", either(&view.describe())),
         };
@@ -254,10 +270,11 @@ impl Walker<'_> {
         }
         let expected: Vec<String> = branches.iter().flat_map(View::describe).collect();
         let is_hidden = self.told.is_hidden(node.place);
-        let what = if is_hidden { "a string".to_owned() } else { found(&node.value) };
+        let what = if is_hidden { of_kind(&node.value).to_owned() } else { found(&node.value) };
         let message = format!("{}: expected {}, found {what}", spot.name(), either(&expected));
-        if self.trying {
-            return self.report(codes::WRONG_TYPE, node.place, &spot.path, message, None);
+        if !self.may_advise() {
+            let help = "see the values that are told of first".to_owned();
+            return self.report(codes::WRONG_TYPE, node.place, &spot.path, message, [help]);
         }
         let mended = if is_hidden { None } else { mend(view, branches, &node.value) };
         let mended = mended.or_else(|| self.member(branches, node, spot).filter(|_| !is_hidden));
@@ -296,9 +313,20 @@ fn found(value: &NodeValue) -> String {
         NodeValue::Integer(integer) => format!("the integer {integer}"),
         NodeValue::Float(float) => format!("the float {float:?}"),
         NodeValue::Boolean(boolean) => boolean.to_string(),
-        NodeValue::Datetime(_) => "a date or time".to_owned(),
-        NodeValue::Array(_) => "a list".to_owned(),
-        NodeValue::Table(_) => "a table".to_owned(),
+        NodeValue::Datetime(_) | NodeValue::Array(_) | NodeValue::Table(_) => of_kind(value).to_owned(),
+    }
+}
+
+/// What a value is, without the value.
+fn of_kind(value: &NodeValue) -> &'static str {
+    match value {
+        NodeValue::String(_) => "a string",
+        NodeValue::Integer(_) => "an integer",
+        NodeValue::Float(_) => "a float",
+        NodeValue::Boolean(_) => "true or false",
+        NodeValue::Datetime(_) => "a date or time",
+        NodeValue::Array(_) => "a list",
+        NodeValue::Table(_) => "a table",
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::example::{addition, example, example_name, toml_key};
 use super::view::View;
 use super::{Spot, Walker};
-use crate::diagnostic::{ADVISED, Diagnostic, codes, did_you_mean};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node, NodeValue};
 use crate::spec::kind::EXACTLY_ONE;
 
@@ -58,10 +58,10 @@ impl Walker<'_> {
         spot: &Spot,
     ) {
         let name = key.name.as_str();
-        let help = if self.trying || self.found.len() > ADVISED {
-            "see the keys that are told of first".to_owned()
-        } else {
+        let help = if self.may_advise() {
             self.advice(view, entries, name, meant, spot)
+        } else {
+            "see the keys that are told of first".to_owned()
         };
         self.report(
             codes::UNKNOWN_KEY,
@@ -81,6 +81,9 @@ impl Walker<'_> {
         meant: &mut Vec<&'s str>,
         spot: &Spot,
     ) -> String {
+        if let Some(help) = chosen_by_name(view, entries, name) {
+            return help;
+        }
         let names: Vec<&str> = view.properties().map(|(name, _)| name).collect();
         if let Some(near) = did_you_mean(name, names.iter().copied()) {
             meant.push(near);
@@ -114,14 +117,7 @@ impl Walker<'_> {
                 self.wrong.push(spot.path.clone());
                 continue;
             }
-            let schema = view.properties().find(|(known, _)| *known == name).map(|(_, schema)| view.of(schema));
-            let mut help = Vec::new();
-            if let Some(schema) = schema {
-                help.extend(addition(&schema, name));
-                help.extend(
-                    schema.text("description").map(|description| format!("`{name}`: {}", inner_sentence(description))),
-                );
-            }
+            let help = if self.may_advise() { what_is_missing(view, name) } else { Vec::new() };
             self.report(
                 codes::MISSING_KEY,
                 spot.key,
@@ -169,6 +165,14 @@ impl Walker<'_> {
     }
 }
 
+/// What to add for a required key, and what it is for.
+fn what_is_missing(view: &View<'_>, name: &str) -> Vec<String> {
+    let Some((_, schema)) = view.properties().find(|(known, _)| *known == name) else { return Vec::new() };
+    let schema = view.of(schema);
+    let about = schema.text("description").map(|text| format!("`{name}`: {}", inner_sentence(text)));
+    addition(&schema, name).into_iter().chain(about).collect()
+}
+
 /// A sentence as it stands inside another: without its capital, if that is one, and its full stop.
 fn inner_sentence(sentence: &str) -> String {
     let mut letters = sentence.trim_end_matches('.').chars();
@@ -185,6 +189,18 @@ fn inner_sentence(sentence: &str) -> String {
 /// likely meant to be the kind.
 fn unknown_is_reported(view: &View<'_>, entries: &[(Key, Node)]) -> bool {
     entries.iter().any(|(key, _)| view.properties().all(|(name, _)| name != key.name))
+}
+
+/// What to write where `type = "bearer"` stands: here the kind is the key.
+fn chosen_by_name(view: &View<'_>, entries: &[(Key, Node)], name: &str) -> Option<String> {
+    if !["type", "kind"].contains(&name) {
+        return None;
+    }
+    let (_, node) = entries.iter().find(|(key, _)| key.name == name)?;
+    let NodeValue::String(text) = &node.value else { return None };
+    let kind = did_you_mean(text, view.texts(EXACTLY_ONE))?;
+    let (_, schema) = view.properties().find(|(known, _)| *known == kind)?;
+    Some(format!("the kind is the key: {} stands in place of `{name}`", example(&view.of(schema), Some(kind))?))
 }
 
 /// The one table beside it that knows a key.

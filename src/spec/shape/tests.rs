@@ -255,3 +255,12 @@ fn what_can_not_be_read_is_left_out_with_its_table_and_the_rest_is_read() {
     assert_eq!((reading.spec.limits.unwrap().0.len(), reading.spec.name), (0, None));
     assert_eq!(reading.spec.run.unwrap().fail_if.unwrap().0, ["a", "b"]);
 }
+
+#[test]
+fn no_help_is_looked_for_where_nobody_reads_of_it() {
+    let limits: String = (0..ADVISED + 10).map(|number| format!("n{number} = 1\n")).collect();
+    let all = errors(&format!("{GOOD}[limits]\n{limits}"));
+    assert_eq!(all.len(), ADVISED + 10);
+    assert!(all[0].3.starts_with("for example `n0 = "), "{:?}", all[0]);
+    assert_eq!(all[ADVISED + 9].3, "see the values that are told of first");
+}

@@ -89,3 +89,12 @@ fn no_command_that_writes_waits_for_a_pipe() {
     let done = bounded("init --force", &job, "init pipe.toml --force --url demo:/items/1").expect_code(2);
     assert!(done.stderr.contains("pipe.toml: it is not a plain file"), "{}", done.stderr);
 }
+
+#[test]
+fn a_jq_program_that_the_system_has_no_room_for_is_told_of_in_words() {
+    let job = Job::new(&format!("{JOB}columns.a = {{ jq = \".id\" }}\n"));
+    let done = job.shell("ulimit -v 200000; exec \"$PACELINE\" check job.toml").expect_code(2);
+    let told = ["there is no room for the 256 MiB", "nothing is wrong with the program", "`ulimit -v`", "job.toml:4:"];
+    told.iter().for_each(|words| assert!(done.stderr.contains(words), "{words}: {}", done.stderr));
+    assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+}

@@ -17,17 +17,10 @@ pub struct Edit {
 /// The text with the offer in its place; `None`: it has none.
 pub fn apply(text: &str, place: Place, offer: &Offer<'_>) -> Option<Edit> {
     let there = &text[place.start..place.end];
-    let put = |start: usize, end: usize, new: &str| {
-        Some(Edit { text: format!("{}{new}{}", &text[..start], &text[end..]), start, end: start + new.len() })
-    };
-    let line = text[..place.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let put = |start, end, new: &str| Some(put(text, start, end, new));
+    let line = line_of(text, place);
     match &offer.kind {
-        Kind::Name => {
-            // `meta.duration_ms` for the `duration` of `meta.duration`.
-            let plain = offer.text.trim_matches('"');
-            let rest = plain.rsplit_once('.').filter(|(front, _)| text[..place.start].ends_with(&format!("{front}.")));
-            put(place.start, place.end, &as_there(there, rest.map_or(plain, |(_, name)| name)))
-        }
+        Kind::Name => put(place.start, place.end, &as_there(there, name(&text[..place.start], offer.text))),
         Kind::InPlaceOf(key) => {
             let (start, _) = key_before(text, place, key)?;
             put(start, start + key.len(), offer.text)
@@ -38,17 +31,7 @@ pub fn apply(text: &str, place: Place, offer: &Offer<'_>) -> Option<Edit> {
         }
         Kind::Above => put(line, line, &format!("{}\n", offer.text)),
         Kind::Append => put(text.len(), text.len(), &format!("\n{}\n", offer.text)),
-        Kind::Secret(statement, instead) => {
-            let new = match instead {
-                // The variable that held it goes.
-                Some(old) => {
-                    let end = text[line..].find('\n').map_or(text.len(), |length| line + length + 1);
-                    format!("{}{}", &text[..line], &text[end..]).replace(old, offer.text)
-                }
-                None => put(place.start, place.end, &as_there(there, offer.text))?.text,
-            };
-            Some(Edit { text: declared(&new, statement), start: place.start, end: place.start + 1 })
-        }
+        Kind::Secret(statement, instead) => Some(secret(text, place, offer.text, (statement, *instead))),
         Kind::Sibling => {
             let start = place.start + there.rfind('/').map_or(usize::from(there.starts_with('"')), |slash| slash + 1);
             put(start, place.end - usize::from(there.ends_with('"')), offer.text)
@@ -60,20 +43,56 @@ pub fn apply(text: &str, place: Place, offer: &Offer<'_>) -> Option<Edit> {
         }
         Kind::Value => put(place.start, place.end, &as_there(there, offer.text)),
         Kind::Bare => put(place.start, place.end, offer.text),
-        Kind::Statement(path, value) => {
-            let old = statement(text, place, path);
-            match old.filter(|old| !offer.is_addition || old.start == place.start) {
-                Some(Old { start, end, is_last: true }) => {
-                    put(start, end, &format!("{} = {value}", path[path.len() - 1]))
-                }
-                Some(Old { start, end, .. }) => put(start, end, offer.text),
-                None if there == text[line..].lines().next()?.trim() && !there.starts_with('[') => {
-                    put(place.start, place.end, offer.text)
-                }
-                None if offer.is_addition => insert(text, place, offer.text),
-                None => None,
-            }
+        Kind::Statement(path, value) => stated(text, place, offer, (path, value)),
+    }
+}
+
+/// The text with another between two positions.
+fn put(text: &str, start: usize, end: usize, new: &str) -> Edit {
+    Edit { text: format!("{}{new}{}", &text[..start], &text[end..]), start, end: start + new.len() }
+}
+
+/// Where the line of a place begins.
+fn line_of(text: &str, place: Place) -> usize {
+    text[..place.start].rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+/// A name for what stands behind `before`: `duration_ms` of `meta.duration_ms` where `meta.` stands there.
+fn name<'n>(before: &str, offered: &'n str) -> &'n str {
+    let plain = offered.trim_matches('"');
+    let rest = plain.rsplit_once('.').filter(|(front, _)| before.ends_with(&format!("{front}.")));
+    rest.map_or(plain, |(_, name)| name)
+}
+
+/// The text with a secret that is declared, and named where its value stood: at a place, or, where a variable held it,
+/// wherever that was used.
+fn secret(text: &str, place: Place, new: &str, (statement, instead): (&str, Option<&str>)) -> Edit {
+    let line = line_of(text, place);
+    let named = match instead {
+        // The variable that held it goes.
+        Some(old) => {
+            let end = text[line..].find('\n').map_or(text.len(), |length| line + length + 1);
+            format!("{}{}", &text[..line], &text[end..]).replace(old, new)
         }
+        None => put(text, place.start, place.end, &as_there(&text[place.start..place.end], new)).text,
+    };
+    Edit { text: declared(&named, statement), start: place.start, end: place.start + 1 }
+}
+
+/// The text with a statement: in the place of the one with its key, else of the line, else beside what stands there.
+fn stated(text: &str, place: Place, offer: &Offer<'_>, (path, value): (&[String], &str)) -> Option<Edit> {
+    let there = &text[place.start..place.end];
+    let old = statement(text, place, path);
+    match old.filter(|old| !offer.is_addition || old.start == place.start) {
+        Some(Old { start, end, is_last: true }) => {
+            Some(put(text, start, end, &format!("{} = {value}", path[path.len() - 1])))
+        }
+        Some(Old { start, end, .. }) => Some(put(text, start, end, offer.text)),
+        None if there == text[line_of(text, place)..].lines().next()?.trim() && !there.starts_with('[') => {
+            Some(put(text, place.start, place.end, offer.text))
+        }
+        None if offer.is_addition => insert(text, place, offer.text),
+        None => None,
     }
 }
 
@@ -98,7 +117,7 @@ fn as_there(there: &str, new: &str) -> String {
 
 /// The string on a line that a place lies in, with its quotes.
 fn string_around(text: &str, place: Place) -> Option<(usize, usize)> {
-    let line = text[..place.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = line_of(text, place);
     let (mut open, mut escaped) = (None, false);
     for (at, c) in text[line..].char_indices().map(|(at, c)| (line + at, c)) {
         match (open, c) {
@@ -139,7 +158,7 @@ fn statement(text: &str, place: Place, path: &[String]) -> Option<Old> {
 
 /// The key with this name and its `=` nearest before a place, or at it: where it begins, and where its value does.
 fn key_before(text: &str, place: Place, key: &str) -> Option<(usize, usize)> {
-    let line = text[..place.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = line_of(text, place);
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     let ends = text[line..].match_indices(key).map(|(at, _)| line + at).take_while(|at| *at <= place.start);
     let keys = ends.filter(|at| !text[line..*at].ends_with(is_word)).filter_map(|at| {
@@ -174,7 +193,7 @@ fn length_of_value(text: &str) -> usize {
 
 /// A new statement in the table that a place names: under its header, behind its `{`, or beside the key that stands there.
 fn insert(text: &str, place: Place, new: &str) -> Option<Edit> {
-    let line = text[..place.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = line_of(text, place);
     let end = text[line..].find('\n').map_or(text.len(), |length| line + length);
     let put = |at: usize, new: String| {
         Some(Edit { text: format!("{}{new}{}", &text[..at], &text[at..]), start: at, end: at + new.len() })

@@ -86,11 +86,12 @@ fn what_can_not_be_opened_is_told_as_a_run_tells_it() {
 }
 
 #[test]
-fn a_header_that_names_another_method_may_change_something() {
+fn a_header_or_a_parameter_that_names_another_method_may_change_something() {
     let oracle = Oracle::start(item);
-    let keys = "headers.X-HTTP-Method-Override = \"delete\"\ncolumns.got";
-    let job = Job::at(&oracle.url(), &JOB.replace("columns.got", keys));
-    let done = check(&job, &[]).expect_code(0);
-    assert!(done.stdout.contains("not tried: DELETE may change something"), "{}", done.stdout);
+    for key in ["headers.X-HTTP-Method-Override = \"delete\"", "query._method = \"DELETE\""] {
+        let job = Job::at(&oracle.url(), &JOB.replace("columns.got", &format!("{key}\ncolumns.got")));
+        let done = check(&job, &[]).expect_code(0);
+        assert!(done.stdout.contains("not tried: DELETE may change something"), "{key}: {}", done.stdout);
+    }
     assert_eq!(oracle.count(), 0);
 }
