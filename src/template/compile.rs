@@ -97,6 +97,11 @@ pub(super) struct Formula {
 
 /// What begins with the first block.
 pub(super) struct Tail {
+    /// As written.
+    pub source: String,
+    /// Whether it does more with secrets than putting them into texts, so that parts of it are hidden where they are not
+    /// there ([`blocks::SHOWN`]).
+    pub hides: bool,
     /// The environment that holds it.
     pub environment: minijinja::Environment<'static>,
     /// What it uses.
@@ -325,7 +330,8 @@ impl Builder<'_> {
             return;
         }
         self.note(&rest.uses);
-        let tail = Tail { environment: rest.environment, vars: self.vars(&rest.uses), uses: rest.uses };
+        let (source, vars) = (self.source[first.start..].to_owned(), self.vars(&rest.uses));
+        let tail = Tail { source, hides: rest.hides, environment: rest.environment, vars, uses: rest.uses };
         if tail.uses.vary() {
             self.compiled.tail = Some(tail);
             return;

@@ -12,6 +12,7 @@ mod condition;
 mod engine;
 mod file;
 mod filters;
+mod hide;
 mod json;
 mod kept;
 pub(crate) mod literal;

@@ -74,8 +74,13 @@ pub(super) struct Uses {
 impl Uses {
     /// Whether the value can differ between two renderings.
     pub fn vary(&self) -> bool {
+        self.differ() || !self.secrets.is_empty()
+    }
+
+    /// Whether the value can differ between two rows or replies.
+    pub fn differ(&self) -> bool {
         let members = self.row.any() || self.json.any() || self.headers.any() || self.meta.any();
-        members || self.item.any() || self.rows || self.text || self.status || !self.secrets.is_empty()
+        members || self.item.any() || self.rows || self.text || self.status
     }
 
     /// The context that an expression with these uses is evaluated in.
