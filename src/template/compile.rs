@@ -40,6 +40,10 @@ pub(super) struct Compiled {
     pub uses_item: bool,
     /// Whether it uses `text`.
     pub uses_text: bool,
+    /// Whether it uses `row` or `rows`.
+    pub uses_row: bool,
+    /// Headers it uses.
+    pub headers: Members,
     /// The value of a template that is one constant `{{ }}`.
     pub constant: Option<Value>,
     /// Whether it is one `{{ }}` and nothing else.
@@ -169,6 +173,8 @@ impl Compiled {
             uses_json: false,
             uses_item: false,
             uses_text: false,
+            uses_row: false,
+            headers: Members::None,
             constant: None,
             is_single: false,
         }
@@ -353,6 +359,8 @@ impl Builder<'_> {
         self.compiled.uses_json |= uses.json != Members::None;
         self.compiled.uses_item |= uses.item != Members::None;
         self.compiled.uses_text |= uses.text;
+        self.compiled.uses_row |= uses.row.any() || uses.rows;
+        self.compiled.headers.join(&uses.headers);
         for name in &uses.secrets {
             if !self.compiled.secrets.contains(name) {
                 self.compiled.secrets.push(name.clone());

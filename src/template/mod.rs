@@ -220,6 +220,18 @@ impl Template {
         self.compiled.uses_text
     }
 
+    /// Whether the template uses `row` or `rows`.
+    #[must_use]
+    pub fn uses_row(&self) -> bool {
+        self.compiled.uses_row
+    }
+
+    /// Whether the template may use headers beside these.
+    #[must_use]
+    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
+        self.compiled.headers.are_beside(known)
+    }
+
     /// Appends the rendered text to `out`, which is left as it was after an error.
     ///
     /// # Errors
@@ -286,6 +298,24 @@ impl Condition {
     #[must_use]
     pub fn uses_text(&self) -> bool {
         self.compiled.uses_text()
+    }
+
+    /// Whether it uses `row` or `rows`.
+    #[must_use]
+    pub fn uses_row(&self) -> bool {
+        self.compiled.uses_row()
+    }
+
+    /// Whether it uses a secret.
+    #[must_use]
+    pub fn uses_secrets(&self) -> bool {
+        self.compiled.uses_secrets()
+    }
+
+    /// Whether it may use headers beside these.
+    #[must_use]
+    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
+        self.compiled.uses_headers_beside(known)
     }
 
     /// Whether it looks at nothing, and so always comes out the same.

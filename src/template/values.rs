@@ -36,6 +36,24 @@ impl Members {
         }
     }
 
+    /// Adds those of another.
+    pub fn join(&mut self, others: &Self) {
+        match others {
+            Self::None => {}
+            Self::Named(names) => names.iter().for_each(|name| self.add(Some(name))),
+            Self::All => self.add(None),
+        }
+    }
+
+    /// Whether there may be headers among them beside these.
+    pub fn are_beside(&self, known: &http::HeaderMap) -> bool {
+        match self {
+            Self::None => false,
+            Self::Named(names) => names.iter().any(|name| !known.contains_key(name)),
+            Self::All => true,
+        }
+    }
+
     /// Whether anything is used.
     pub fn any(&self) -> bool {
         *self != Self::None
