@@ -1,4 +1,4 @@
-//! What can't be judged by what is at hand: it looks at a head, a row or a secret that is not there.
+//! What can't be judged by what is at hand: it looks at a head or a row that is not there.
 //!
 //! Must never be taken for a failure, nor for a success: it is told as not judged, with the reason.
 
@@ -23,13 +23,11 @@ pub enum Why {
     Head,
     /// It looks at the row, whose values are not known.
     Row,
-    /// It looks at a secret, and none is read.
-    Secret,
 }
 
 impl Why {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Head, Self::Row, Self::Secret];
+    pub const ALL: [Self; 2] = [Self::Head, Self::Row];
 
     /// In words.
     #[must_use]
@@ -37,7 +35,6 @@ impl Why {
         match self {
             Self::Head => "the sample has no head",
             Self::Row => "the values of the row are not known here",
-            Self::Secret => "secrets are not read here",
         }
     }
 
@@ -47,7 +44,6 @@ impl Why {
         match self {
             Self::Head => "head",
             Self::Row => "row",
-            Self::Secret => "secret",
         }
     }
 }
@@ -56,12 +52,9 @@ impl Why {
 pub(super) fn of_condition(trial: &Trial<'_>, condition: &Condition) -> Option<Why> {
     let sample = trial.sample;
     if !sample.has_head && condition.uses_headers_beside(&sample.headers) {
-        Some(Why::Head)
-    } else if !trial.rows.known && condition.uses_row() {
-        Some(Why::Row)
-    } else {
-        (trial.secrets.are_masked() && condition.uses_secrets()).then_some(Why::Secret)
+        return Some(Why::Head);
     }
+    (!trial.rows.known && condition.uses_row()).then_some(Why::Row)
 }
 
 /// Why a column can't be judged; `None`: it can.

@@ -306,12 +306,6 @@ impl Condition {
         self.compiled.uses_row()
     }
 
-    /// Whether it uses a secret.
-    #[must_use]
-    pub fn uses_secrets(&self) -> bool {
-        self.compiled.uses_secrets()
-    }
-
     /// Whether it may use headers beside these.
     #[must_use]
     pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {

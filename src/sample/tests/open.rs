@@ -8,36 +8,18 @@ fn a_body_alone_is_judged_but_for_its_head() {
                 rules = [{ when = \"headers['x-gone'] is defined\", then = \"skip\" }]\n\
                 paginate.header-link = {}\n\
                 columns.etag = { header = \"etag\", required = true }\ncolumns.label = \"{{ headers.etag }}-{{ json.id }}\"\n\
-                columns.id = { json = \"$.id\", as = \"int\" }\n";
+                columns.nr = { json = \"$.id\", as = \"int\" }\n";
     let fine = judged(keys, r#"{"ok": true, "id": 7}"#);
     let open =
         ["rules[0].when", "expect.assert[0]", "columns.etag.header", "columns.label.template", "paginate.header-link"];
     let open: Vec<_> = open.iter().map(|key| (format!("endpoints.e.{key}"), Why::Head)).collect();
     assert_eq!((found(&fine), unjudged(&fine), fine.is_last), (vec![], open, false));
-    assert_eq!(records(&fine), json!([{ "id": 7, "etag": null, "label": null }]));
+    assert_eq!(records(&fine), json!([{ "id": 1, "etag": null, "label": null, "nr": 7 }]));
     let broken = judged(keys, r#"{"ok": false, "id": 7}"#);
     assert_eq!((found(&broken)[0].1.as_str(), &broken.verdict), ("endpoints.e.expect.assert[3]", &Verdict::Refused));
     assert_eq!(judged(keys, r#"{"ok": true, "id": "x"}"#).verdict, Verdict::Refused);
     let created = judged("expect.status = [201]\nexpect.assert = \"status == 201\"\n", "{}");
     assert_eq!((found(&created), unjudged(&created)), (vec![], vec![]));
-}
-
-#[test]
-fn what_looks_at_a_secret_that_is_not_read_is_not_judged() {
-    let text = "[secrets]\nkey.env = \"KEY\"\n[endpoints.e]\nurl = \"https://a.example/\"\ninput.values = [{ id = 1 }]\n\
-                rules = [{ when = \"json.key == secrets.key\", then = \"skip\" }]\n";
-    let mut diagnostics = Diagnostics::default();
-    let document =
-        Document::parse(Path::new("job.toml"), text.to_owned(), &Overlays::default(), &mut diagnostics).unwrap();
-    let Some(plan) = compile(&document, &Options::default(), &mut diagnostics) else {
-        panic!("{:?}", diagnostics.list())
-    };
-    let endpoint = &plan.endpoints[0];
-    let reply = sample(endpoint, Bytes::from_static(br#"{"key": "***"}"#));
-    let (rows, masker) = (Rows::first(endpoint), Masker::default());
-    let masked = judge(endpoint, &reply, &rows, &Secrets::masked(&plan.secrets), (&masker, &masker));
-    assert_eq!(unjudged(&masked), [("endpoints.e.rules[0].when".to_owned(), Why::Secret)]);
-    assert!(matches!(masked.verdict, Verdict::Accepted(_)), "{masked:?}");
 }
 
 /// What is made of a reply to an endpoint that reads the records of another; `record`: one of them is known.

@@ -112,11 +112,6 @@ impl Compiled {
         self.uses.row.any() || self.uses.rows
     }
 
-    /// Whether it uses a secret.
-    pub fn uses_secrets(&self) -> bool {
-        !self.uses.secrets.is_empty()
-    }
-
     /// Whether it may use headers beside these.
     pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
         self.uses.headers.are_beside(known)
