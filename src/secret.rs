@@ -139,16 +139,29 @@ pub struct Secrets {
     values: Vec<(String, Secret)>,
     /// What stands for what an expression computes of secrets that are not there.
     computed: Option<Computed>,
+    /// Whether the mask stands for every one of them.
+    are_masked: bool,
 }
 
-/// What stands for what an expression, as it is written, computes of secrets; `None`: what comes out of it.
-pub type Computed = fn(&str) -> Option<String>;
+/// What an expression makes of secrets that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Computation<'e> {
+    /// As written.
+    pub expression: &'e str,
+    /// Whether a text comes out of it, or stands in one. Otherwise it is a number or the like, in a place that keeps it so.
+    pub is_text: bool,
+    /// Whether it may come out otherwise for another row.
+    pub varies: bool,
+}
+
+/// What stands for what an expression computes of secrets; `None`: what comes out of it.
+pub type Computed = fn(Computation<'_>) -> Option<String>;
 
 impl Secrets {
     /// Secrets with these names and values.
     #[must_use]
     pub fn new(values: Vec<(String, Secret)>) -> Self {
-        Self { values, computed: None }
+        Self { values, computed: None, are_masked: false }
     }
 
     /// With something else in the place of what expressions compute of secrets: a filter over what stands for a secret
@@ -160,15 +173,28 @@ impl Secrets {
 
     /// What stands for what this expression over secrets computes; `None`: that itself.
     #[must_use]
-    pub fn stand_in(&self, expression: &str) -> Option<String> {
-        self.computed.and_then(|computed| computed(expression))
+    pub fn stand_in(&self, computation: Computation<'_>) -> Option<String> {
+        self.computed.and_then(|computed| computed(computation))
+    }
+
+    /// Whether something stands for every secret.
+    #[must_use]
+    pub fn are_stand_ins(&self) -> bool {
+        self.computed.is_some()
+    }
+
+    /// Whether that is the mask: what is made of them is shown and never sent.
+    #[must_use]
+    pub fn are_masked(&self) -> bool {
+        self.are_masked
     }
 
     /// Every planned secret as `***`, for plans that are shown and never sent.
     #[must_use]
     pub fn masked(plans: &[SecretPlan]) -> Self {
         let masked = plans.iter().map(|plan| (plan.name.clone(), Secret::new(MASK.to_owned())));
-        Self::new(masked.collect()).computed(|expression| (!is_joined(expression)).then(|| MASK.to_owned()))
+        let computed = |what: Computation<'_>| (!is_joined(what.expression)).then(|| MASK.to_owned());
+        Self { are_masked: true, ..Self::new(masked.collect()).computed(computed) }
     }
 
     /// Reads every secret. All that are missing are reported at once.

@@ -2,6 +2,7 @@
 //! asked to look there too (`online.rs`).
 
 mod demo;
+mod judgement;
 mod samples;
 
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
 use crate::plan::{EndpointPlan, Plan};
 use crate::report::text::counted;
 use crate::run::probe::Tried;
-use samples::Judgement;
+use judgement::Judgement;
 
 /// Checks all files; one bad file does not keep the others from being looked at.
 pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
 use http::header::{LINK, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use super::{ExtractError, ExtractKind, Extractor, Need, Written};
@@ -67,6 +67,10 @@ impl Extractor for Header {
 
     fn varies(&self) -> bool {
         false
+    }
+
+    fn reads_headers_beside(&self, known: &HeaderMap) -> bool {
+        !known.contains_key(&self.name)
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

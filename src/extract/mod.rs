@@ -21,6 +21,7 @@ mod tests;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use crate::compile::Site;
@@ -66,6 +67,16 @@ pub trait Extractor: Debug + Send + Sync {
     /// Whether it looks at the item or the row, so that records of one reply have different values.
     fn varies(&self) -> bool {
         true
+    }
+
+    /// Whether it looks at the row.
+    fn reads_row(&self) -> bool {
+        false
+    }
+
+    /// Whether it may look at headers beside these.
+    fn reads_headers_beside(&self, _known: &HeaderMap) -> bool {
+        false
     }
 
     /// The JSONPath that it is, as written; `None`: it is something else.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::{ExtractError, ExtractKind, Extractor, Need, Written};
@@ -68,6 +69,14 @@ impl Extractor for Rendered {
         } else {
             Need::Nothing
         }
+    }
+
+    fn reads_row(&self) -> bool {
+        self.template.uses_row()
+    }
+
+    fn reads_headers_beside(&self, known: &HeaderMap) -> bool {
+        self.template.uses_headers_beside(known)
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

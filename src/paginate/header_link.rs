@@ -116,6 +116,10 @@ impl PaginatePlan for HeaderLink {
         Vec::new()
     }
 
+    fn reads_headers(&self) -> bool {
+        true
+    }
+
     fn first(&self) -> Position {
         Position::First
     }

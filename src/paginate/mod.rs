@@ -121,6 +121,11 @@ pub trait PaginatePlan: Debug + Send + Sync {
     /// What of a JSON body it looks at; the body must be JSON if that is anything.
     fn needs(&self) -> Vec<Need<'_>>;
 
+    /// Whether it looks at headers.
+    fn reads_headers(&self) -> bool {
+        false
+    }
+
     /// The JSONPaths that it looks along, as written, with the key of its table that names each.
     fn paths(&self) -> Vec<(&'static str, &str)> {
         Vec::new()

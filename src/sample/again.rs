@@ -24,8 +24,8 @@ pub enum Again {
 
 impl Again {
     /// What a run does behind the first reply of such a status; `None`: the row fails.
-    pub(super) fn of(endpoint: &EndpointPlan, status: u16, headers: Option<&HeaderMap>) -> Option<Self> {
-        let hints = headers.map(|headers| hints::read(headers, clock::wall())).unwrap_or_default();
+    pub(super) fn of(endpoint: &EndpointPlan, status: u16, headers: &HeaderMap) -> Option<Self> {
+        let hints = hints::read(headers, clock::wall());
         let (attempted, first) = (Attempted::Refused { status, hints: &hints }, Attempt { spent: 1, throttled: 0 });
         match verdict(attempted, first, &endpoint.method, &endpoint.retry, 0.0) {
             retry::Verdict::Retry(_) => Some(Self::Retry(endpoint.retry.attempts)),

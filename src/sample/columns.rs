@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::judge::Trial;
 use super::leave::leave;
-use super::{Finding, shown};
+use super::{Finding, open, shown};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::extract::{ExtractError, Unsettled};
@@ -35,11 +35,15 @@ pub(super) fn records(
     items: &[Item<'_>],
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<Map<String, Value>>> {
-    let before = findings.len();
     let mut settled = Vec::new();
     let mut fails = false;
     for column in &trial.endpoint.columns {
         let cells: Cells = items.iter().map(|item| extract(trial, view, item, column)).collect();
+        if let Some(why) = open::of_column(trial, column) {
+            trial.leave_open(trial.key("columns").key(&column.name).key(column.extractor.kind()), why);
+            settled.push(as_they_are(trial, column, cells));
+            continue;
+        }
         findings.extend(look(trial, column, items, &cells));
         // A run masks what it has settled: a short secret may be a number that is looked for.
         let settle = |cell: Result<Value, ExtractError>| {
@@ -51,12 +55,22 @@ pub(super) fn records(
         fails |= values.is_none();
         settled.push(values.unwrap_or_default());
     }
-    // Of rows that are not known nothing can be said.
-    if fails && (trial.rows.known || findings.len() > before) {
+    if fails {
         return None;
     }
     let record = |(at, item): (usize, &Item<'_>)| record(trial, item, at, &settled, view);
     Some(items.iter().enumerate().map(record).collect())
+}
+
+/// What stands in the records of a column that is not judged: what is found, or what stands for nothing.
+fn as_they_are(trial: &Trial<'_>, column: &ColumnPlan, cells: Cells) -> Vec<Value> {
+    let shown = |cell: Result<Value, ExtractError>| {
+        let found = cell.ok().filter(|value| !value.is_null());
+        let mut value = found.or_else(|| column.settle.default.clone()).unwrap_or_default();
+        trial.cells.mask_value(&mut value);
+        value
+    };
+    cells.into_iter().map(shown).collect()
 }
 
 fn extract(
@@ -81,8 +95,7 @@ fn look(trial: &Trial<'_>, column: &ColumnPlan, items: &[Item<'_>], cells: &Cell
     if let Some(Err(error)) = cells.iter().find(|cell| cell.is_err()) {
         let message = format!("the column `{}` can't be had of {}: {}", column.name, trial.what(), error.message);
         let help = "a row with such a reply fails: look at what the reply has, or give what is missing a `default`";
-        let finding = Finding::new(codes::SAMPLE_LACKS, key.key(kind), trial.masker.mask(&message), help);
-        return (trial.rows.known || kind != "template").then_some(finding);
+        return Some(Finding::new(codes::SAMPLE_LACKS, key.key(kind), trial.masker.mask(&message), help));
     }
     if items.is_empty() {
         return None;
@@ -129,7 +142,8 @@ fn absent(trial: &Trial<'_>, column: &ColumnPlan, items: &[Item<'_>], key: &KeyP
         "css" => "the selector finds nothing",
         "regex" => "the regular expression matches nothing",
         "jq" => "the program gives nothing",
-        "header" if trial.sample.headers.is_some() => "there is no such header",
+        "header" => "there is no such header",
+        _ if trial.sample.body.is_empty() => "there is no body",
         _ if column.settle.required => "it is null",
         _ => return None,
     };

@@ -1,14 +1,14 @@
 //! The judgement of a reply: rules, status, assertions, then what is taken of it, in the order of a run.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::columns::{Item, records};
 use super::leave::{leave, there_is};
 use super::pair::{Items, paired};
-use super::{Again, Finding, Judged, Rows, Sample, Verdict};
+use super::{Again, Finding, Judged, Rows, Sample, Unjudged, Verdict, Why, kind, open};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::extract::{Page, Wanted};
@@ -32,12 +32,19 @@ pub(super) struct Trial<'t> {
     pub cells: &'t Masker,
     /// The body, if it is JSON.
     pub json: Option<&'t Value>,
+    /// What could not be judged.
+    pub unjudged: RefCell<Vec<Unjudged>>,
 }
 
 impl Trial<'_> {
     /// The path of a key of the endpoint.
     pub fn key(&self, name: &str) -> KeyPath {
         KeyPath::of(["endpoints", self.endpoint.name.as_str(), name])
+    }
+
+    /// Leaves something without a judgement.
+    pub fn leave_open(&self, key: KeyPath, why: Why) {
+        self.unjudged.borrow_mut().push(Unjudged { key, why });
     }
 
     /// What columns look at, for messages.
@@ -67,11 +74,12 @@ pub fn judge(
 ) -> Judged {
     let read = std::str::from_utf8(&sample.body).map_err(|error| error.to_string());
     let read = read.and_then(|text| Wanted::whole().read(text).map_err(|error| error.to_string()));
-    let trial = Trial { endpoint, sample, rows, secrets, masker, cells, json: read.as_ref().ok() };
-    let (none, page, meta) = (HeaderMap::new(), Page::default(), meta(&trial));
+    let (json, unjudged) = (read.as_ref().ok(), RefCell::default());
+    let trial = Trial { endpoint, sample, rows, secrets, masker, cells, json, unjudged };
+    let (page, meta) = (Page::default(), meta(&trial));
     let view = ReplyView {
         status: trial.status(),
-        headers: sample.headers.as_ref().unwrap_or(&none),
+        headers: &sample.headers,
         body: &sample.body,
         json: trial.json,
         meta: &meta,
@@ -88,7 +96,8 @@ pub fn judge(
             verdict
         }
     };
-    Judged { verdict, findings: findings.into_iter().map(|one| one.masked(masker)).collect(), is_last }
+    let findings = findings.into_iter().map(|one| one.masked(masker)).collect();
+    Judged { verdict, findings, unjudged: trial.unjudged.take(), is_last }
 }
 
 /// What templates see of an attempt: the only one, which took no time.
@@ -119,6 +128,10 @@ fn ruled(trial: &Trial<'_>, view: &ReplyView<'_>, findings: &mut Vec<Finding>) -
     let context = Context { row: Some(&trial.rows.call), secrets: trial.secrets, reply: Some(view) };
     for (position, rule) in trial.endpoint.rules.iter().enumerate() {
         let key = trial.key("rules").index(position).key("when");
+        if let Some(why) = open::of_condition(trial, &rule.when) {
+            trial.leave_open(key, why);
+            continue;
+        }
         match holds(trial, &rule.when, &context, &key) {
             Ok(true) if rule.then == Then::Accept => return None,
             Ok(true) => return Some(Verdict::Ruled(position, rule.then)),
@@ -138,7 +151,7 @@ fn ruled(trial: &Trial<'_>, view: &ReplyView<'_>, findings: &mut Vec<Finding>) -
 /// A status that is not expected. Where a run tries such a reply again no key of the job is to blame.
 fn unexpected(trial: &Trial<'_>, findings: &mut Vec<Finding>) -> Verdict {
     let status = trial.status();
-    if let Some(again) = Again::of(trial.endpoint, status, trial.sample.headers.as_ref()) {
+    if let Some(again) = Again::of(trial.endpoint, status, &trial.sample.headers) {
         return Verdict::Again(again);
     }
     let message = format!("{} has the status {status}, which is not expected", trial.sample.called);
@@ -154,6 +167,10 @@ fn unexpected(trial: &Trial<'_>, findings: &mut Vec<Finding>) -> Verdict {
 fn asserted(trial: &Trial<'_>, context: &Context<'_>, findings: &mut Vec<Finding>) -> Option<Verdict> {
     for (position, condition) in trial.endpoint.asserts.iter().enumerate() {
         let key = trial.key("expect").key("assert").index(position);
+        if let Some(why) = open::of_condition(trial, condition) {
+            trial.leave_open(key, why);
+            continue;
+        }
         match holds(trial, condition, context, &key) {
             Ok(true) => continue,
             Ok(false) => findings.push(slip(trial, condition, context, &key).unwrap_or_else(|| {
@@ -205,8 +222,8 @@ fn no_json(trial: &Trial<'_>, error: &str) -> Option<Finding> {
     let pages = endpoint.paginate.iter().filter(|pages| pages.needs().iter().any(crate::extract::Need::is_json));
     let pages = pages.map(|pages| trial.key("paginate").key(pages.kind()));
     let key = rows.chain(columns).chain(pages).next()?;
-    let message = format!("this needs JSON, and {} is not JSON: {error}", trial.sample.called);
-    let help = "of HTML and text, columns are taken with `css` or `regex`; or save the body of a reply as it comes";
+    let (words, help) = kind::no_json(&trial.sample.body, error);
+    let message = format!("this needs JSON, and {} {words}", trial.sample.called);
     Some(Finding::new(codes::SAMPLE_REFUSED, key, message, help))
 }
 
@@ -249,6 +266,10 @@ fn pages(trial: &Trial<'_>, view: &ReplyView<'_>, records: u64, findings: &mut V
     let over = Some(Following::End(End::NoNext));
     let (Some(plan), Some(json)) = (&trial.endpoint.paginate, trial.json) else { return over };
     let key = trial.key("paginate").key(plan.kind());
+    if plan.reads_headers() && !trial.sample.has_head {
+        trial.leave_open(key, Why::Head);
+        return over;
+    }
     for (name, path) in plan.paths() {
         let left = leave(path, &[json], trial.sample.called).filter(|left| left.is_near);
         findings.extend(left.map(|left| left.at(key.key(name))));

@@ -7,7 +7,9 @@
 mod again;
 mod columns;
 mod judge;
+mod kind;
 mod leave;
+mod open;
 mod pair;
 mod read;
 mod rows;
@@ -30,6 +32,8 @@ use crate::transport::Reply;
 
 pub use again::Again;
 pub use judge::judge;
+pub use open::{Unjudged, Why};
+pub use read::Unusable;
 pub use rows::{Looked, Rows};
 pub use tell::tell;
 
@@ -40,12 +44,16 @@ pub struct Sample {
     pub called: &'static str,
     /// Its status; `None`: nobody knows it, and it is taken for one that the job expects.
     pub status: Option<u16>,
-    /// Its headers; `None`: nobody knows them, and nothing is said of what looks at them.
-    pub headers: Option<HeaderMap>,
+    /// Its headers; of a body alone what is known of its head from the body, and no more.
+    pub headers: HeaderMap,
+    /// Whether its head is at hand; otherwise nothing is said of what looks at other headers.
+    pub has_head: bool,
     /// Its body, decoded.
     pub body: Bytes,
     /// The URL that gave it.
     pub url: Uri,
+    /// How it was packed, before it was unpacked.
+    pub packed: Option<&'static str>,
 }
 
 impl From<&Reply> for Sample {
@@ -53,9 +61,11 @@ impl From<&Reply> for Sample {
         Self {
             called: "the reply",
             status: Some(reply.status.as_u16()),
-            headers: Some(reply.headers.clone()),
+            headers: reply.headers.clone(),
+            has_head: true,
             body: reply.body.clone(),
             url: reply.url.clone(),
+            packed: None,
         }
     }
 }
@@ -81,6 +91,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What does not fit, in the order of the job's keys.
     pub findings: Vec<Finding>,
+    /// What could not be judged, in the same order.
+    pub unjudged: Vec<Unjudged>,
     /// Whether its walk ends with it for the reason that no next page is named anywhere, which is so on a last page.
     pub is_last: bool,
 }
@@ -120,6 +132,9 @@ impl Finding {
         Self { range: Some(range), ..self }
     }
 }
+
+/// Bytes that heads before a body may have at most, those of redirects with them.
+pub const LONGEST_HEAD: u64 = 1 << 20;
 
 /// Bytes of a value that a message shows.
 const SHOWN: usize = 60;

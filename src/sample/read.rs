@@ -1,28 +1,155 @@
-//! A reply from a file: its body alone, or with the head before it that `curl -i` writes.
+//! A reply from a file: its body alone, or with the head before it that `curl -i` writes, packed or not.
 //!
-//! Must never take a body for a head: without a line that says HTTP and a status there is none.
+//! A body alone gets what is known of its head: the type of the body. Must never take a body for a head: without a line that
+//! says HTTP and a status there is none. Must never take a reply that is not whole, or more than one.
+
+use std::io::{self, Read};
+use std::path::Path;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
-use super::Sample;
+use super::{Sample, kind};
 use crate::extract::charset;
+use crate::plan::EndpointPlan;
+use crate::source::unpack::{Packing, Unpacked};
 
 /// Where a reply comes from that nobody asked for. A name that can't exist (RFC 6761).
 const NOWHERE: &str = "https://sample.invalid/";
 
-impl Sample {
-    /// A reply from the bytes of a file. Of the heads that redirects leave before it, the last one counts.
-    #[must_use]
-    pub fn of_bytes(bytes: Bytes) -> Self {
-        let (mut status, mut headers, mut body) = (None, None, bytes);
-        while let Some((code, lines, rest)) = head(&body) {
-            (status, headers, body) = (Some(code), Some(lines), body.slice(rest..));
-        }
-        let text = charset::converted(headers.as_ref().unwrap_or(&HeaderMap::new()), &body);
-        let body = text.unwrap_or(body);
-        Self { called: "the sample", status, headers, body, url: Uri::from_static(NOWHERE) }
+/// Places of a body that are looked at for the head of another reply.
+const MOST_PLACES: usize = 1_000;
+
+/// Why a file can't be taken for a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// What is wrong with it, behind its name.
+    pub message: String,
+    /// The way out.
+    pub help: String,
+}
+
+impl Unusable {
+    fn new(message: impl Into<String>, help: &str) -> Self {
+        Self { message: message.into(), help: help.to_owned() }
     }
+}
+
+impl Sample {
+    /// A reply to an endpoint from the bytes of a file. Of the heads that redirects leave before it, the last one counts.
+    ///
+    /// # Errors
+    /// When it is none, or only a part of one, or several.
+    pub fn of_file(file: &Path, bytes: Bytes, endpoint: &EndpointPlan) -> Result<Self, Unusable> {
+        let most = endpoint.client.max_body;
+        let is_brotli = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("br"));
+        let (bytes, whole) = match unpacked(&bytes, is_brotli.then_some("br"), most)? {
+            Some((plain, packed)) => (plain, Some(packed)),
+            None => (bytes, None),
+        };
+        // A shell may write its output in a charset of its own, head and all.
+        let rewritten = charset::converted(&HeaderMap::new(), &bytes);
+        let is_rewritten = rewritten.is_some();
+        let (status, head, raw) = split(rewritten.unwrap_or(bytes));
+        if let Some(head) = head.as_ref().filter(|_| !is_rewritten) {
+            whole_and_one(head, &raw, endpoint.method == Method::HEAD)?;
+        }
+        let coding = head.as_ref().and_then(coding);
+        let decoded = coding.map(|coding| unpacked(&raw, Some(coding), most)).transpose()?.flatten();
+        let (body, packed) = decoded.map_or((raw, whole), |(plain, packed)| (plain, Some(packed)));
+        let has_head = head.is_some();
+        let headers = head.unwrap_or_else(|| of_body(file, &body));
+        let text = charset::converted(&headers, &body).filter(|_| !is_rewritten);
+        let (body, url) = (text.unwrap_or(body), Uri::from_static(NOWHERE));
+        if body.len() as u64 > most {
+            let message = format!("is larger than client.max-body = {most} bytes: a run would not take it");
+            return Err(Unusable::new(message, "raise `client.max-body`, or take a smaller reply"));
+        }
+        Ok(Self { called: "the sample", status, headers, has_head, body, url, packed })
+    }
+}
+
+/// What is known of the head of a body alone.
+fn of_body(file: &Path, body: &[u8]) -> HeaderMap {
+    let media = kind::media_type(file, body);
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media))])
+}
+
+/// The status and the headers of the last head, and the body.
+fn split(bytes: Bytes) -> (Option<u16>, Option<HeaderMap>, Bytes) {
+    let (mut status, mut headers, mut body) = (None, None, bytes);
+    while let Some((code, lines, rest)) = head(&body) {
+        (status, headers, body) = (Some(code), Some(lines), body.slice(rest..));
+    }
+    (status, headers, body)
+}
+
+/// The coding that a head names, if it is one alone.
+fn coding(head: &HeaderMap) -> Option<&str> {
+    let named = head.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
+    ["gzip", "x-gzip", "zstd", "br", "deflate"].into_iter().find(|known| named.eq_ignore_ascii_case(known))
+}
+
+/// Bytes unpacked, and how they were packed; `None`: they are not. `named`: how they may be packed by a name or a head;
+/// what is a text all the same was unpacked by whoever wrote it down.
+fn unpacked(bytes: &Bytes, named: Option<&str>, most: u64) -> Result<Option<(Bytes, &'static str)>, Unusable> {
+    let most = most.saturating_add(super::LONGEST_HEAD);
+    let mut plain = Vec::new();
+    let (name, read) = match Unpacked::new(&bytes[..]).packing() {
+        Ok(Some(packing @ (Packing::Gzip | Packing::Zstd))) => {
+            (packing.name(), Unpacked::new(&bytes[..]).take(most).read_to_end(&mut plain))
+        }
+        _ if std::str::from_utf8(bytes).is_ok() => return Ok(None),
+        _ => match named {
+            Some("br") => ("br", brotli(bytes).take(most).read_to_end(&mut plain)),
+            Some("deflate") => {
+                ("deflate", flate2::read::ZlibDecoder::new(&bytes[..]).take(most).read_to_end(&mut plain))
+            }
+            _ => return Ok(None),
+        },
+    };
+    match read {
+        Ok(_) => Ok(Some((plain.into(), name))),
+        Err(error) => Err(damaged(name, &error)),
+    }
+}
+
+fn brotli(bytes: &[u8]) -> impl Read {
+    brotli_decompressor::Decompressor::new(bytes, 4096)
+}
+
+fn damaged(name: &str, error: &io::Error) -> Unusable {
+    let message = format!("is packed by {name} and can't be unpacked: {error}");
+    Unusable::new(message, "fetch the reply again; `curl --compressed -i` writes it down unpacked")
+}
+
+/// That the body is all that the head announces, and that no other reply follows.
+fn whole_and_one(head: &HeaderMap, body: &[u8], is_head: bool) -> Result<(), Unusable> {
+    let length = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    // Of a body that is written down unpacked the head tells another length.
+    let length = length.filter(|_| !head.contains_key(CONTENT_ENCODING) && !is_head);
+    let found = body.len() as u64;
+    if let Some(length) = length.filter(|length| *length > found) {
+        let message = format!("is cut off: its head says content-length: {length}, and {found} bytes follow it");
+        let help = "fetch the reply again, head and body (`curl -i`; `curl -I` asks for the head alone)";
+        return Err(Unusable::new(message, help));
+    }
+    if length == Some(found) || !holds_a_reply(body) {
+        return Ok(());
+    }
+    Err(Unusable::new("holds several replies, one behind the other", "give --sample a file with one of them"))
+}
+
+/// Whether the head of a reply stands somewhere in a body.
+fn holds_a_reply(body: &[u8]) -> bool {
+    let is_status = |at: usize| {
+        let mut words = body[at..].splitn(3, |byte| matches!(byte, b' ' | b'\r' | b'\n'));
+        let (version, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        version.len() <= b"HTTP/1.1".len() && status.len() == 3 && status.iter().all(u8::is_ascii_digit)
+    };
+    let places = body.windows(b"HTTP/".len()).enumerate().filter(|(_, here)| *here == b"HTTP/").map(|(at, _)| at);
+    places.take(MOST_PLACES).any(|at| is_status(at) && head(&body[at..]).is_some())
 }
 
 /// The status, the headers and the length of the head that a reply begins with.
@@ -47,32 +174,4 @@ fn head(bytes: &[u8]) -> Option<(u16, HeaderMap, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &'static str) -> Sample {
-        Sample::of_bytes(Bytes::from_static(text.as_bytes()))
-    }
-
-    #[test]
-    fn a_body_alone_has_no_head() {
-        for body in ["{\"a\": 1}", "", "<html>\n\n</html>", "HTTP is a protocol\n\nit says", "HTTP/1.1 200 OK"] {
-            let sample = read(body);
-            assert_eq!((sample.status, sample.headers, sample.body.as_ref()), (None, None, body.as_bytes()));
-        }
-    }
-
-    #[test]
-    fn a_head_before_the_body_is_read_and_the_last_one_counts() {
-        let sample = read("HTTP/1.1 302 Found\r\nlocation: /b\r\n\r\nHTTP/2 201 \r\nETag: \"a:b\"\r\n\r\n{}\n\n");
-        assert_eq!((sample.status, sample.body.as_ref()), (Some(201), &b"{}\n\n"[..]));
-        let headers = sample.headers.unwrap();
-        assert_eq!((headers.len(), headers["etag"].to_str().unwrap()), (1, "\"a:b\""));
-        assert_eq!(read("HTTP/1.1 404 Not Found\nx: 1\n\n{\"a\": 1}").body.as_ref(), b"{\"a\": 1}");
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_no_part_of_the_body() {
-        assert_eq!(Sample::of_bytes(Bytes::from_static(b"\xef\xbb\xbf{}")).body.as_ref(), b"{}");
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use crate::plan::EndpointPlan;
 use crate::row::{Fields, Row};
@@ -16,7 +16,7 @@ use crate::source::{Columns, Read, Source, SourceError};
 pub struct Rows {
     /// The row that templates see: of a chunk, all of its rows.
     pub call: Arc<Row>,
-    /// Whether they are of the input; otherwise they are empty, and what is made of them says nothing.
+    /// Whether they have values; otherwise the names of their columns stand there, and what is made of them says nothing.
     pub known: bool,
     /// Whether the reply is the one to them, and not one that only looks like it.
     pub asked: bool,
@@ -37,6 +37,21 @@ impl Rows {
             None => blank(),
         });
         Self { call, known, asked: false }
+    }
+
+    /// The row that a record of the endpoint before becomes, where an endpoint reads those of another.
+    #[must_use]
+    pub fn of_record(endpoint: &EndpointPlan, record: &Map<String, Value>) -> Self {
+        let fields = match endpoint.source.columns() {
+            Columns::Known(header) => {
+                let member = |name: &String| (name.clone(), record.get(name).cloned().unwrap_or_default());
+                header.names().iter().map(member).collect()
+            }
+            Columns::Open => record.clone(),
+        };
+        let row = Arc::new(Row { ordinal: 0, line: 0, fields: Fields::Object(fields) });
+        let call = if endpoint.chunk.is_some() { Arc::new(Row::chunk(vec![row])) } else { row };
+        Self { call, known: true, asked: false }
     }
 
     /// The row of a request that was sent.
@@ -96,11 +111,12 @@ impl Looked {
     }
 }
 
-/// A row without values, of which nothing but its columns is known.
+/// A row of which nothing but its columns is known: each has its name in `<` and `>` for a value.
 fn blank(endpoint: &EndpointPlan) -> Row {
     let fields = match endpoint.source.columns() {
         Columns::Known(header) => {
-            let cells = csv::StringRecord::from(vec![""; header.names().len()]);
+            let cells = header.names().iter().map(|name| format!("<{name}>")).collect::<Vec<_>>();
+            let cells = csv::StringRecord::from(cells);
             Fields::Text { header, cells }
         }
         Columns::Open => Fields::Object(Map::new()),

@@ -10,11 +10,13 @@ use super::*;
 use crate::compile::{Options, compile};
 use crate::diagnostic::{Diagnostics, codes};
 use crate::document::{Document, Overlays};
-use crate::plan::Plan;
+use crate::plan::{EndpointPlan, Plan};
 use crate::secret::{Masker, Secrets};
 
+mod open;
+
 /// A job with one endpoint, of which this is said beside its URL and its input.
-fn job(keys: &str) -> (Document, Plan) {
+pub(super) fn job(keys: &str) -> (Document, Plan) {
     let text = format!(
         "[endpoints.e]\nurl = \"https://a.example/{{{{ row.id }}}}\"\ninput.values = [{{ id = 1 }}, {{ id = 2 }}]\n{keys}"
     );
@@ -24,16 +26,24 @@ fn job(keys: &str) -> (Document, Plan) {
     (document, plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list())))
 }
 
+fn sample(endpoint: &EndpointPlan, bytes: Bytes) -> Sample {
+    Sample::of_file(Path::new("reply"), bytes, endpoint).unwrap()
+}
+
 fn judged(keys: &str, reply: &str) -> Judged {
     let (_, plan) = job(keys);
     let endpoint = &plan.endpoints[0];
-    let sample = Sample::of_bytes(Bytes::from(reply.to_owned()));
+    let sample = sample(endpoint, Bytes::from(reply.to_owned()));
     judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&Masker::default(), &Masker::default()))
 }
 
 /// Code, key and message of each finding.
 fn found(judged: &Judged) -> Vec<(&'static str, String, &str)> {
     judged.findings.iter().map(|one| (one.code.0, one.key.to_string(), one.message.as_str())).collect()
+}
+
+fn unjudged(judged: &Judged) -> Vec<(String, Why)> {
+    judged.unjudged.iter().map(|one| (one.key.to_string(), one.why)).collect()
 }
 
 fn records(judged: &Judged) -> Value {
@@ -128,7 +138,9 @@ fn selectors_expressions_and_programs_that_find_nothing_are_told() {
 #[test]
 fn headers_are_looked_at_where_the_sample_has_a_head() {
     let keys = "columns.etag = { header = \"etag\" }\n";
-    assert_eq!(found(&judged(keys, "{}")), [], "nobody knows the headers");
+    let bare = judged(keys, "{}");
+    assert_eq!((found(&bare), unjudged(&bare)), (vec![], vec![("endpoints.e.columns.etag.header".into(), Why::Head)]));
+    assert_eq!(unjudged(&judged(keys, "HTTP/1.1 200 OK\r\n\r\n{}")), []);
     assert_eq!(found(&judged(keys, "HTTP/1.1 200 OK\r\nx: 1\r\n\r\n{}")).len(), 1);
     let with = judged(keys, "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\n\r\n{}");
     assert_eq!((found(&with), records(&with)), (vec![], json!([{ "id": 1, "etag": "\"v1\"" }])));
@@ -202,7 +214,7 @@ fn of_chunk(chunk: &str, reply: &'static str, asked: bool) -> Judged {
     let plan = plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list()));
     let endpoint = &plan.endpoints[0];
     let rows = Rows { asked, ..Rows::first(endpoint) };
-    let sample = Sample::of_bytes(Bytes::from_static(reply.as_bytes()));
+    let sample = sample(endpoint, Bytes::from_static(reply.as_bytes()));
     judge(endpoint, &sample, &rows, &Secrets::default(), (&Masker::default(), &Masker::default()))
 }
 
@@ -269,7 +281,7 @@ fn a_status_that_a_run_tries_again_is_no_matter_of_the_job() {
 fn findings_become_warnings_at_their_places() {
     let (document, plan) = job("columns.price = \"$.pirce\"\ncolumns.size = { json = \"$.size\", as = \"int\" }\n");
     let endpoint = &plan.endpoints[0];
-    let sample = Sample::of_bytes(Bytes::from_static(br#"{"price": 1, "size": "big"}"#));
+    let sample = sample(endpoint, Bytes::from_static(br#"{"price": 1, "size": "big"}"#));
     let judged =
         judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&Masker::default(), &Masker::default()));
     let mut diagnostics = Diagnostics::default();
@@ -287,7 +299,7 @@ fn findings_become_warnings_at_their_places() {
 fn a_secret_in_a_reply_is_masked() {
     let (_, plan) = job("columns.echo = \"$.echo\"\n");
     let endpoint = &plan.endpoints[0];
-    let sample = Sample::of_bytes(Bytes::from_static(br#"{"echo": "hunter2-hunter2"}"#));
+    let sample = sample(endpoint, Bytes::from_static(br#"{"echo": "hunter2-hunter2"}"#));
     let masker = Masker::new(["hunter2-hunter2"]);
     let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&masker, &masker));
     assert_eq!(records(&judged), json!([{ "id": 1, "echo": "***" }]));
@@ -301,7 +313,7 @@ fn a_secret_that_is_a_name_in_a_reply_is_masked() {
     let endpoint = &plan.endpoints[0];
     let reply = br#"{"hunter2hunter2": 1, "deep": {"hunter2hunter2": 1}}"#;
     let masker = Masker::new(["hunter2hunter2"]);
-    let sample = Sample::of_bytes(Bytes::from_static(reply));
+    let sample = sample(endpoint, Bytes::from_static(reply));
     let judged = judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&masker, &masker));
     assert_eq!(records(&judged), json!([{ "id": 1, "a": null, "deep": { "***": 1 } }]));
     assert_eq!(found(&judged).len(), 2, "{judged:?}");
@@ -315,7 +327,7 @@ fn a_short_secret_is_masked_in_words_and_not_in_records() {
     let endpoint = &plan.endpoints[0];
     let (masker, cells) = (Masker::new(["4242"]), Masker::default());
     let judged = |reply: &'static str| {
-        let sample = Sample::of_bytes(Bytes::from_static(reply.as_bytes()));
+        let sample = sample(endpoint, Bytes::from_static(reply.as_bytes()));
         judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::default(), (&masker, &cells))
     };
     assert_eq!(records(&judged(r#"{"a": "4242", "b": 1}"#)), json!([{ "id": 1, "a": 4242, "b": 1 }]));

@@ -9,13 +9,16 @@ use std::ops::Range;
 use minijinja::Environment;
 
 use super::names::{LOANED, Names, ROOTS};
-use super::scan::Piece;
+use super::scan::{Piece, pieces};
 use super::token::{Kind, Token, is_keyword, tokens};
 use super::values::Uses;
-use super::{Spot, TemplateError, TemplateErrorKind, concat, engine, kept};
+use super::{Spot, TemplateError, TemplateErrorKind, concat, engine, hide, kept};
 
 /// Name under which the one template of an environment is stored.
 pub(super) const NAME: &str = "template";
+
+/// Name of the same one with all hidden that could tell something of a secret, where that is anything.
+pub(super) const SHOWN: &str = "shown";
 
 const BLOCKS: &[&str] =
     &["if", "elif", "else", "endif", "for", "endfor", "set", "endset", "with", "endwith", "filter", "endfilter"];
@@ -30,6 +33,8 @@ pub(super) struct Rest {
     pub environment: Environment<'static>,
     /// What it uses.
     pub uses: Uses,
+    /// Whether there is a [`SHOWN`].
+    pub hides: bool,
 }
 
 /// Checks and compiles `pieces`, which end `source` and begin with a block at `start`.
@@ -53,7 +58,20 @@ pub(super) fn compile(source: &str, start: usize, pieces: &[Piece<'_>], names: &
         let text = concat::apply(source, start..source.len(), &changes);
         environment.add_template_owned(NAME, text).ok()?;
     }
-    Some(Rest { environment, uses })
+    let shown = if uses.secrets.is_empty() { None } else { hide::shown(source, start, pieces) };
+    let hides = shown.is_some();
+    if let Some(shown) = shown {
+        environment.add_template_owned(SHOWN, prepared(&shown)?).ok()?;
+    }
+    Some(Rest { environment, uses, hides })
+}
+
+/// A text as it is given to minijinja.
+fn prepared(source: &str) -> Option<String> {
+    let pieces = pieces(source).ok()?;
+    let tags = pieces.iter().filter_map(|piece| words(source, piece));
+    let changes = tags.flat_map(|(is_block, words)| kept::insertions(is_block, &words)).collect();
+    Some(concat::apply(source, 0..source.len(), &changes))
 }
 
 fn words<'s>(source: &'s str, piece: &Piece<'_>) -> Option<(bool, Vec<Token<'s>>)> {
@@ -134,7 +152,7 @@ fn check_depth(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Option
 }
 
 /// Whether a `set` takes what stands up to its end.
-fn captures(words: &[Token<'_>]) -> bool {
+pub(super) fn captures(words: &[Token<'_>]) -> bool {
     !words.iter().any(|word| word.is_sign("="))
 }
 

@@ -40,6 +40,10 @@ pub(super) struct Compiled {
     pub uses_item: bool,
     /// Whether it uses `text`.
     pub uses_text: bool,
+    /// Whether it uses `row` or `rows`.
+    pub uses_row: bool,
+    /// Headers it uses.
+    pub headers: Members,
     /// The value of a template that is one constant `{{ }}`.
     pub constant: Option<Value>,
     /// Whether it is one `{{ }}` and nothing else.
@@ -97,6 +101,11 @@ pub(super) struct Formula {
 
 /// What begins with the first block.
 pub(super) struct Tail {
+    /// As written.
+    pub source: String,
+    /// Whether it does more with secrets than putting them into texts, so that parts of it are hidden where they are not
+    /// there ([`blocks::SHOWN`]).
+    pub hides: bool,
     /// The environment that holds it.
     pub environment: minijinja::Environment<'static>,
     /// What it uses.
@@ -164,6 +173,8 @@ impl Compiled {
             uses_json: false,
             uses_item: false,
             uses_text: false,
+            uses_row: false,
+            headers: Members::None,
             constant: None,
             is_single: false,
         }
@@ -325,7 +336,8 @@ impl Builder<'_> {
             return;
         }
         self.note(&rest.uses);
-        let tail = Tail { environment: rest.environment, vars: self.vars(&rest.uses), uses: rest.uses };
+        let (source, vars) = (self.source[first.start..].to_owned(), self.vars(&rest.uses));
+        let tail = Tail { source, hides: rest.hides, environment: rest.environment, vars, uses: rest.uses };
         if tail.uses.vary() {
             self.compiled.tail = Some(tail);
             return;
@@ -347,6 +359,8 @@ impl Builder<'_> {
         self.compiled.uses_json |= uses.json != Members::None;
         self.compiled.uses_item |= uses.item != Members::None;
         self.compiled.uses_text |= uses.text;
+        self.compiled.uses_row |= uses.row.any() || uses.rows;
+        self.compiled.headers.join(&uses.headers);
         for name in &uses.secrets {
             if !self.compiled.secrets.contains(name) {
                 self.compiled.secrets.push(name.clone());

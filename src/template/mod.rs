@@ -12,6 +12,7 @@ mod condition;
 mod engine;
 mod file;
 mod filters;
+mod hide;
 mod json;
 mod kept;
 pub(crate) mod literal;
@@ -219,6 +220,18 @@ impl Template {
         self.compiled.uses_text
     }
 
+    /// Whether the template uses `row` or `rows`.
+    #[must_use]
+    pub fn uses_row(&self) -> bool {
+        self.compiled.uses_row
+    }
+
+    /// Whether the template may use headers beside these.
+    #[must_use]
+    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
+        self.compiled.headers.are_beside(known)
+    }
+
     /// Appends the rendered text to `out`, which is left as it was after an error.
     ///
     /// # Errors
@@ -285,6 +298,18 @@ impl Condition {
     #[must_use]
     pub fn uses_text(&self) -> bool {
         self.compiled.uses_text()
+    }
+
+    /// Whether it uses `row` or `rows`.
+    #[must_use]
+    pub fn uses_row(&self) -> bool {
+        self.compiled.uses_row()
+    }
+
+    /// Whether it may use headers beside these.
+    #[must_use]
+    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
+        self.compiled.uses_headers_beside(known)
     }
 
     /// Whether it looks at nothing, and so always comes out the same.

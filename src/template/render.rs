@@ -12,7 +12,7 @@ use super::path::{Found, Root};
 use super::url::{self, Part};
 use super::values::Uses;
 use super::{Context, RenderError, Spot, blocks, engine, file};
-use crate::secret::{MASK, Secrets};
+use crate::secret::{Computation, MASK, Secret, Secrets};
 
 /// Appends a rendered template to `out`; `out` is as it was after an error.
 pub(super) fn render(template: &Compiled, context: &Context<'_>, out: &mut String) -> Result<(), RenderError> {
@@ -152,13 +152,27 @@ impl Formula {
         Ok(value)
     }
 
-    /// What stands for what it computes of secrets that are not there.
-    fn stand_in(&self, source: &str, context: &Context<'_>) -> Option<String> {
-        if self.uses.secrets.is_empty() { None } else { context.secrets.stand_in(source) }
+    /// What stands for what it computes of secrets that are not there; `is_text`: as a text, whatever it makes.
+    fn stand_in(&self, source: &str, context: &Context<'_>, is_text: bool) -> Option<String> {
+        if self.uses.secrets.is_empty() || !context.secrets.are_stand_ins() {
+            return None;
+        }
+        let is_text = is_text || self.makes_text(context);
+        let varies = self.uses.differ();
+        context.secrets.stand_in(Computation { expression: source, is_text, varies })
+    }
+
+    /// Whether a text comes out of it, by what it makes of secrets that could be numbers.
+    fn makes_text(&self, context: &Context<'_>) -> bool {
+        let digits = |name: &String| (name.clone(), Secret::new("1".to_owned()));
+        let secrets = Secrets::new(self.uses.secrets.iter().map(digits).collect());
+        let values = self.uses.context(self.vars.as_ref(), &Context { secrets: &secrets, ..*context });
+        let made = values.ok().and_then(|values| self.checked(values).ok());
+        made.is_none_or(|made| made.is_undefined() || made.kind() == minijinja::value::ValueKind::String)
     }
 
     fn text(&self, source: &str, context: &Context<'_>) -> Result<String, RenderError> {
-        if let Some(text) = self.stand_in(source, context) {
+        if let Some(text) = self.stand_in(source, context, true) {
             return Ok(text);
         }
         let value = self.eval(source, context)?;
@@ -166,7 +180,7 @@ impl Formula {
     }
 
     fn value(&self, source: &str, context: &Context<'_>) -> Result<Value, RenderError> {
-        if let Some(text) = self.stand_in(source, context) {
+        if let Some(text) = self.stand_in(source, context, false) {
             return Ok(Value::String(text));
         }
         let value = self.eval(source, context)?;
@@ -177,15 +191,35 @@ impl Formula {
 impl Tail {
     fn render(&self, context: &Context<'_>) -> Result<String, RenderError> {
         const WRITTEN: &str = "{% … %}";
-        if !self.uses.secrets.is_empty()
-            && let Some(text) = context.secrets.stand_in(WRITTEN)
-        {
-            return Ok(text);
-        }
+        let name = match self.stand_in(context) {
+            Some(StandIn::Whole(text)) => return Ok(text),
+            Some(StandIn::Parts) => blocks::SHOWN,
+            None => blocks::NAME,
+        };
         let values = self.uses.context(self.vars.as_ref(), context)?;
-        let rendered = self.environment.get_template(blocks::NAME).and_then(|template| template.render(values));
+        let rendered = self.environment.get_template(name).and_then(|template| template.render(values));
         rendered.map_err(|error| explain(&error, WRITTEN, &self.uses, context))
     }
+
+    /// What is rendered where secrets are not there and more than putting together is done to them.
+    fn stand_in(&self, context: &Context<'_>) -> Option<StandIn> {
+        if !self.hides || !context.secrets.are_stand_ins() {
+            return None;
+        }
+        if context.secrets.are_masked() {
+            return Some(StandIn::Parts);
+        }
+        let whole = Computation { expression: &self.source, is_text: true, varies: self.uses.differ() };
+        context.secrets.stand_in(whole).map(StandIn::Whole)
+    }
+}
+
+/// What stands for blocks over secrets that are not there.
+enum StandIn {
+    /// This, for all of them.
+    Whole(String),
+    /// A mask for each part that could tell something of a secret.
+    Parts,
 }
 
 /// The value of an expression that uses nothing that varies.

@@ -36,6 +36,24 @@ impl Members {
         }
     }
 
+    /// Adds those of another.
+    pub fn join(&mut self, others: &Self) {
+        match others {
+            Self::None => {}
+            Self::Named(names) => names.iter().for_each(|name| self.add(Some(name))),
+            Self::All => self.add(None),
+        }
+    }
+
+    /// Whether there may be headers among them beside these.
+    pub fn are_beside(&self, known: &http::HeaderMap) -> bool {
+        match self {
+            Self::None => false,
+            Self::Named(names) => names.iter().any(|name| !known.contains_key(name)),
+            Self::All => true,
+        }
+    }
+
     /// Whether anything is used.
     pub fn any(&self) -> bool {
         *self != Self::None
@@ -74,8 +92,13 @@ pub(super) struct Uses {
 impl Uses {
     /// Whether the value can differ between two renderings.
     pub fn vary(&self) -> bool {
+        self.differ() || !self.secrets.is_empty()
+    }
+
+    /// Whether the value can differ between two rows or replies.
+    pub fn differ(&self) -> bool {
         let members = self.row.any() || self.json.any() || self.headers.any() || self.meta.any();
-        members || self.item.any() || self.rows || self.text || self.status || !self.secrets.is_empty()
+        members || self.item.any() || self.rows || self.text || self.status
     }
 
     /// The context that an expression with these uses is evaluated in.

@@ -152,8 +152,8 @@ fn check(job: &Path) -> Result<[(&'static str, String); 3], String> {
 
 /// Judges a reply in a file to the first endpoint of a job.
 pub fn judge_sample(file: &Path, document: &Document, plan: &Plan, diagnostics: &mut Diagnostics) {
-    let (sample, masker) = (Sample::of_bytes(fs::read(file).unwrap().into()), Masker::default());
-    let endpoint = &plan.endpoints[0];
+    let (endpoint, masker) = (&plan.endpoints[0], Masker::default());
+    let sample = Sample::of_file(file, fs::read(file).unwrap().into(), endpoint).unwrap();
     let Judged { findings, .. } =
         judge(endpoint, &sample, &Rows::first(endpoint), &Secrets::masked(&plan.secrets), (&masker, &masker));
     tell(document, &findings, diagnostics);

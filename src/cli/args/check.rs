@@ -14,7 +14,7 @@ Examples:
   paceline check jobs/prices.toml --sample reply.json         do its columns find something in a reply
   paceline check jobs/prices.toml --online                    asks the servers, with one row of each endpoint
 
-Everything that is wrong is shown, not only the first. Exit code 2 when a file has an error, 1 when a row would fail with the reply of --sample, head and all (`curl -i`), 3 when --online meets an error; warnings alone leave 0.";
+Everything that is wrong is shown, not only the first. Exit code 2 when a file has an error, 1 when a row would fail with the reply of --sample, 3 when --online meets an error; warnings alone leave 0.";
 
 /// What `check` may ask over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -46,7 +46,7 @@ pub struct CheckArgs {
     /// Reads nothing that may hold a secret, such as an --env-file: for where there are no credentials
     #[arg(long, env = "PACELINE_NO_SECRETS", value_parser = BoolishValueParser::new(), help_heading = "Job")]
     pub no_secrets: bool,
-    /// Judges a reply from a file as a run would, and shows the record; of several endpoints, ENDPOINT=FILE
+    /// Judges a reply from a file, a body alone or with its head (`curl -i`), as a run would, and shows the record; of several endpoints, ENDPOINT=FILE
     #[arg(long, value_name = "FILE", env = "PACELINE_SAMPLE", help_heading = "Job")]
     pub sample: Vec<String>,
     #[command(flatten)]

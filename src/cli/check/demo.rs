@@ -4,7 +4,9 @@
 //! Must never say anything of a reply that a run would not take: refusals, waits and cut connections are what some of its
 //! routes are for.
 
-use crate::cli::plan::first;
+use serde_json::{Map, Value};
+
+use crate::cli::plan::first::{self, Unit};
 use crate::demo;
 use crate::diagnostic::{Diagnostics, codes};
 use crate::document::Document;
@@ -35,8 +37,33 @@ fn lacking(plan: &Plan, endpoint: &EndpointPlan, count: Option<u64>) -> Option<V
     if first::unknown(endpoint, count).is_some() {
         return None;
     }
-    let units = first::units(plan, endpoint, 1).ok()?;
-    let unit = units.first()?;
+    let Judged { verdict, findings, .. } = judged(plan, endpoint, first::units(plan, endpoint, 1).ok()?.first()?)?;
+    matches!(verdict, Verdict::Accepted(_))
+        .then(|| findings.into_iter().filter(|finding| finding.code == codes::SAMPLE_LACKS).collect())
+}
+
+/// The first record that an endpoint gives where the demo is who it asks; `None`: it gives none, or is not known.
+pub(super) fn record(plan: &Plan, name: &str) -> Option<Map<String, Value>> {
+    let endpoint = plan.endpoints.iter().find(|endpoint| endpoint.name == name)?;
+    if !endpoint.url.literal_prefix().starts_with(DEMO) {
+        return None;
+    }
+    let unit = match endpoint.source.parent() {
+        Some(parent) => {
+            let rows = Rows::of_record(endpoint, &record(plan, parent)?);
+            Unit { row: 1, rows: endpoint.chunk.as_ref().map(|_| 1), content: Ok(rows.call) }
+        }
+        None if first::unknown(endpoint, first::count(plan, endpoint).ok()?).is_some() => return None,
+        None => first::units(plan, endpoint, 1).ok()?.into_iter().next()?,
+    };
+    match judged(plan, endpoint, &unit)?.verdict {
+        Verdict::Accepted(records) => records.into_iter().next(),
+        Verdict::Ruled(..) | Verdict::Again(_) | Verdict::Refused => None,
+    }
+}
+
+/// What a run would make of the demo's reply to a request; `None`: there is no such reply.
+fn judged(plan: &Plan, endpoint: &EndpointPlan, unit: &Unit) -> Option<Judged> {
     let secrets = Secrets::masked(&plan.secrets);
     let requests = RequestPlan::new(endpoint, Some(BASE)).ok()?;
     let ready = first::ready((plan, endpoint), &requests, unit, &secrets).ok()?;
@@ -45,14 +72,14 @@ fn lacking(plan: &Plan, endpoint: &EndpointPlan, count: Option<u64>) -> Option<V
     let sample = Sample {
         called: "the reply of the demo",
         status: Some(head.status.as_u16()),
-        headers: Some(head.headers),
+        headers: head.headers,
+        has_head: true,
         body,
         url: ready.request.uri().clone(),
+        packed: None,
     };
     let rows = Rows::asked(unit.content.as_ref().ok()?.clone());
     // None of them is known here.
     let masker = Masker::default();
-    let Judged { verdict, findings, .. } = judge(endpoint, &sample, &rows, &secrets, (&masker, &masker));
-    matches!(verdict, Verdict::Accepted(_))
-        .then(|| findings.into_iter().filter(|finding| finding.code == codes::SAMPLE_LACKS).collect())
+    Some(judge(endpoint, &sample, &rows, &secrets, (&masker, &masker)))
 }

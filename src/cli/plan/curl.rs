@@ -13,7 +13,7 @@ mod tests;
 use serde::Serialize;
 
 use self::command::Sender;
-use self::marks::Marks;
+use self::marks::{Marks, Variables};
 use super::super::exit::Exit;
 use super::super::print::Printer;
 use super::first::{self, Unit};
@@ -51,7 +51,9 @@ struct All {
 
 /// Prints the requests that the first rows of each endpoint are part of.
 pub fn show(plan: &Plan, rows: u64, format: Format, print: &mut Printer) -> Exit {
-    let gathered = plan.endpoints.iter().map(|endpoint| gather(plan, endpoint, rows)).collect::<Result<Vec<_>, _>>();
+    let variables = Variables::default();
+    let gathered = plan.endpoints.iter().map(|endpoint| gather((plan, endpoint), rows, &variables));
+    let gathered = gathered.collect::<Result<Vec<_>, _>>();
     match gathered {
         Ok(requests) => {
             let all = All { version: 1, requests: requests.concat() };
@@ -82,7 +84,11 @@ fn on_a_line(note: &str) -> String {
     note.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-fn gather(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Asked>, SourceError> {
+fn gather(
+    (plan, endpoint): (&Plan, &EndpointPlan),
+    rows: u64,
+    variables: &Variables,
+) -> Result<Vec<Asked>, SourceError> {
     if let Some(why) = first::unknown(endpoint, first::count(plan, endpoint)?) {
         let endpoint = endpoint.name.clone();
         return Ok(vec![Asked { endpoint, row: None, rows: None, command: None, notes: vec![why] }]);
@@ -90,12 +96,17 @@ fn gather(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Asked>,
     let failed = |why: String| SourceError::new(format!("endpoints.{}: {why}", endpoint.name));
     let requests = RequestPlan::new(endpoint, Some(DEMO)).map_err(|failure| failed(failure.to_string()))?;
     let units = first::units(plan, endpoint, rows)?;
-    units.iter().map(|unit| asked((plan, endpoint), &requests, unit).map_err(failed)).collect()
+    units.iter().map(|unit| asked((plan, endpoint), &requests, unit, variables).map_err(failed)).collect()
 }
 
 /// The command of a unit, and what is to be said of it.
-fn asked((plan, endpoint): (&Plan, &EndpointPlan), requests: &RequestPlan, unit: &Unit) -> Result<Asked, String> {
-    let marks = Marks::of(&plan.secrets);
+fn asked(
+    (plan, endpoint): (&Plan, &EndpointPlan),
+    requests: &RequestPlan,
+    unit: &Unit,
+    variables: &Variables,
+) -> Result<Asked, String> {
+    let marks = Marks::of(&plan.secrets, variables, variables.next_command());
     let secrets = marks.secrets();
     let hand = marks.by_hand(endpoint, &secrets)?;
     let sender = Sender { endpoint, secrets: &secrets, hand: hand.as_ref() };

@@ -8,7 +8,7 @@ use std::path::Path;
 use http::{HeaderName, HeaderValue};
 
 /// What a file is when its ending does not tell.
-const UNKNOWN: &str = "application/octet-stream";
+pub(crate) const UNKNOWN: &str = "application/octet-stream";
 
 const TYPES: &[(&str, &[&str])] = &[
     ("application/gzip", &["gz", "tgz"]),
@@ -65,7 +65,7 @@ const TYPES: &[(&str, &[&str])] = &[
 ];
 
 /// The media type of a file, by its ending.
-pub(super) fn of_file(path: &Path) -> &'static str {
+pub(crate) fn of_file(path: &Path) -> &'static str {
     let Some(ending) = path.extension().and_then(|ending| ending.to_str()) else { return UNKNOWN };
     let is_it = |known: &&str| known.eq_ignore_ascii_case(ending);
     TYPES.iter().find(|(_, endings)| endings.iter().any(is_it)).map_or(UNKNOWN, |(kind, _)| kind)

@@ -107,6 +107,16 @@ impl Compiled {
         self.uses.text
     }
 
+    /// Whether it uses `row` or `rows`.
+    pub fn uses_row(&self) -> bool {
+        self.uses.row.any() || self.uses.rows
+    }
+
+    /// Whether it may use headers beside these.
+    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
+        self.uses.headers.are_beside(known)
+    }
+
     /// Whether it uses no value at all.
     pub fn is_constant(&self) -> bool {
         !self.uses.vary() && !self.uses.vars

@@ -10,7 +10,8 @@ mod jobs;
 
 fn all(job: &str, rows: u64) -> String {
     let plan = plan(job);
-    let gathered = plan.endpoints.iter().flat_map(|endpoint| gather(&plan, endpoint, rows).unwrap());
+    let variables = Variables::default();
+    let gathered = plan.endpoints.iter().flat_map(|endpoint| gather((&plan, endpoint), rows, &variables).unwrap());
     gathered.map(|asked| human(&asked)).collect::<Vec<_>>().join("\n\n")
 }
 
@@ -85,11 +86,41 @@ fn filters_over_secrets_are_not_done_to_what_stands_for_them() {
         "'x-block: '\"${COMPUTED_3}\"",
         "# set COMPUTED_1 first, to what {{ secrets.key | trim }} makes",
         "# set COMPUTED_2 first, to what {{ secrets.key | upper }} makes",
-        "# set COMPUTED_3 first, to what {% … %} makes",
+        "# set COMPUTED_3 first, to what {% if secrets.key %}yes{% endif %} makes",
     ] {
         assert!(said.contains(line), "{line} is missing:\n{said}");
     }
     assert!(!said.to_lowercase().contains("secretq") && !said.contains("computedQ"), "{said}");
+}
+
+#[test]
+fn numbers_of_secrets_are_sent_as_numbers() {
+    let job = "[secrets]\nn.env = \"N\"\n[endpoints.e]\nurl = \"https://a.example/\"\nmethod = \"POST\"\n\
+               input.values = [{ i = 7 }]\njson = { n = \"{{ secrets.n | int }}\", t = \"{{ secrets.n }}\", u = \"{{ secrets.n | upper }}\", \
+               sum = \"{{ row.i + secrets.n | int }}\", is = \"{{ secrets.n == 'a' }}\", in = \"a {{ secrets.n | int }}\" }\n";
+    let said = all(job, 1);
+    let body = r#"'{"n":'"${COMPUTED_1}"',"t":"'"${N}"'","u":"'"${COMPUTED_2}"'","sum":'"${COMPUTED_3}"',"is":'"${COMPUTED_4}"',"in":"a '"${COMPUTED_5}"'"}'"#;
+    assert!(said.contains(body), "{said}");
+    assert!(said.contains("{{ secrets.n | int }} makes of the secret, as JSON"), "{said}");
+}
+
+#[test]
+fn variables_are_numbered_through_all_commands() {
+    let job = "[secrets]\nkey.env = \"KEY\"\n\
+               [endpoints.a]\nurl = \"https://a.example/{{ secrets.key | trim }}\"\ninput.values = [{ i = 1 }]\n\
+               [endpoints.b]\nurl = \"https://b.example/{{ secrets.key | upper }}/{{ secrets.key | trim }}\"\ninput.values = [{ i = 1 }]\n\
+               [endpoints.c]\nurl = \"https://c.example/{{ secrets.key | upper ~ row.i }}\"\ninput.values = [{ i = 1 }, { i = 2 }]\n";
+    let said = all(job, 2);
+    for line in [
+        "curl https://a.example/\"${COMPUTED_1}\"",
+        "curl https://b.example/\"${COMPUTED_2}\"/\"${COMPUTED_1}\"",
+        "curl https://c.example/\"${COMPUTED_3}\"",
+        "curl https://c.example/\"${COMPUTED_4}\"",
+        "set COMPUTED_4 first, to what {{ secrets.key | upper ~ row.i }} makes of the secret and this row",
+    ] {
+        assert!(said.contains(line), "{line} is missing:\n{said}");
+    }
+    assert_eq!(said.matches("set COMPUTED_1 first").count(), 2, "each command says what it needs: {said}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn every_command_of_every_job_is_read_again_as_what_the_plan_shows() {
     let (mut commands, mut chunks) = (0, 0);
     for plan in jobs().iter().filter_map(|path| plan_of(path)) {
         for endpoint in &plan.endpoints {
-            let Ok(asked) = gather(&plan, endpoint, 2) else { continue };
+            let Ok(asked) = gather((&plan, endpoint), 2, &Variables::default()) else { continue };
             let shown = preview(&plan, endpoint, 2).unwrap_or_default();
             for (asked, _) in asked.iter().zip(&shown).filter(|(asked, shown)| is_as_shown(asked, shown)) {
                 commands += 1;
