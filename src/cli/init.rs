@@ -81,13 +81,14 @@ fn made(args: &InitArgs, print: &mut Printer) -> Result<Exit, String> {
 /// What to do about a job that would not pass.
 fn way_out(diagnostics: &Diagnostics) -> &'static str {
     let has = |code: Code| diagnostics.list().iter().any(|told| told.code == code);
-    match () {
-        () if has(codes::SECRET_IN_FILE) => {
-            "put the secret into a variable of the environment, and write \"$NAME\" in its place in a command, {{ secrets.NAME }} in the job"
-        }
-        () if has(codes::INPUT) => "write the file first, or name one that is there",
-        () if has(codes::TEMPLATE_NAME) => "name a column that the input has, or give the file that column first",
-        () => "mend what it was made of",
+    if has(codes::SECRET_IN_FILE) {
+        "put the secret into a variable of the environment, and write \"$NAME\" in its place in a command, {{ secrets.NAME }} in the job"
+    } else if has(codes::INPUT) {
+        "write the file first, or name one that is there"
+    } else if has(codes::TEMPLATE_NAME) {
+        "name a column that the input has, or give the file that column first"
+    } else {
+        "mend what it was made of"
     }
 }
 
@@ -240,7 +241,10 @@ fn named_columns(path: &Path) -> Result<Vec<String>, String> {
     if !path.exists() {
         return Err("there is no such file; write it first, with the names of its columns in the first line".to_owned());
     }
-    header(path).map_err(|why| format!("{why}; its first line has to name every column, each once, such as `id,name`"))
+    header(path).map_err(|why| match why.contains("can't be read") {
+        true => why,
+        false => format!("{why}; its first line has to name every column, each once, such as `id,name`"),
+    })
 }
 
 /// The header of a CSV file, as a job reads it.

@@ -1,5 +1,7 @@
 //! `init`, from outside: what is written is a job that passes, and else there is nothing.
 
+use std::io::Write as _;
+
 use serde_json::json;
 
 use crate::support::{Answer, Done, Job, Oracle};
@@ -75,9 +77,19 @@ fn a_file_that_a_command_sends_has_to_be_there() {
     }
 }
 
+/// A packed file that was cut off far behind its header.
+fn torn() -> Vec<u8> {
+    let rows = (0..40_000_u32).map(|id| format!("{id},{}\n", id.wrapping_mul(2_654_435_761)));
+    let text: String = std::iter::once("id,name\n".to_owned()).chain(rows).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).expect("memory has room");
+    let whole = packed.finish().expect("memory has room");
+    whole[..whole.len() * 2 / 3].to_vec()
+}
+
 #[test]
 fn what_is_to_be_done_next_is_true_of_the_files_that_are_there() {
-    let job = Job::new("").with("head.csv", "id,name\n").with("torn.csv", "id,name\n1,a\n2,\"b\n");
+    let job = Job::new("").with("head.csv", "id,name\n").with("torn.csv.gz", torn());
     let url = "https://h.example/{{ row.id }}";
     let done = init(&job, &["--from-csv", "head.csv", "--url", url]).expect_code(0);
     assert!(
@@ -86,7 +98,7 @@ fn what_is_to_be_done_next_is_true_of_the_files_that_are_there() {
         done.stdout
     );
     job.command(&["check", "new.toml"]).expect_code(0);
-    let done = init(&job, &["--force", "--from-csv", "torn.csv", "--url", url]).expect_code(0);
+    let done = init(&job, &["--force", "--from-csv", "torn.csv.gz", "--url", url]).expect_code(0);
     let is_told = done.stdout.contains("note: the job does not pass as long as its input is as it is: ");
     assert!(is_told, "{}", done.stdout);
     job.command(&["check", "new.toml"]).expect_code(2);
