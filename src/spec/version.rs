@@ -38,20 +38,24 @@ pub fn number(node: &Node, name: &str) -> Result<i64, Box<Diagnostic>> {
 /// What is said of a version that is not the present one.
 #[must_use]
 pub fn refusal(version: i64, place: Place) -> Option<Diagnostic> {
-    let (message, help) = match version {
-        CURRENT => return None,
-        _ if version > CURRENT => (
+    if version == CURRENT {
+        return None;
+    }
+    let (message, help) = if version > CURRENT {
+        (
             format!("this is version {version} of the job language, and this paceline knows version {CURRENT} at most"),
             format!("install a newer paceline; a job that was written for this one says `version = {CURRENT}`"),
-        ),
-        OLDEST.. => (
+        )
+    } else if version >= OLDEST {
+        (
             format!("this is version {version} of the job language, and this paceline runs version {CURRENT}"),
             "`paceline migrate FILE` brings the file to it".to_owned(),
-        ),
-        _ => (
+        )
+    } else {
+        (
             format!("there never was a version {version} of the job language"),
             format!("write `version = {CURRENT}`, or take the line out"),
-        ),
+        )
     };
     Some(Diagnostic::error(codes::BAD_VALUE, message).at(place, "").help(help))
 }
