@@ -192,6 +192,8 @@ pub struct Document {
     pub given: Vec<Given>,
     /// The environment, with the files of `--env-file` beneath it.
     pub environment: Environment,
+    /// What included files say of their version: it is theirs, whatever lies over it.
+    pub beneath: Vec<Node>,
     /// The chosen profile and the places of all that it says.
     chosen: Option<(String, Vec<Place>)>,
 }
@@ -231,8 +233,8 @@ impl Document {
     ///
     /// Always gives a document; see [`Document::read`].
     pub fn parse(path: &Path, text: String, overlays: &Overlays, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let include::Gathered { root, sources, files } = include::gather(path, text, diagnostics);
-        let mut document = Self::of(path, root, sources, files);
+        let include::Gathered { root, sources, files, versions } = include::gather(path, text, diagnostics);
+        let mut document = Self { beneath: versions, ..Self::of(path, root, sources, files) };
         overlay::lay(&mut document, overlays, diagnostics);
         variables::note(&mut document, overlays, diagnostics);
         Some(document)
@@ -248,6 +250,7 @@ impl Document {
             profiles: Vec::new(),
             given: Vec::new(),
             environment: Environment::default(),
+            beneath: Vec::new(),
             chosen: None,
         }
     }

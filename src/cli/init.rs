@@ -17,10 +17,12 @@ use super::load::Reading;
 use super::print::Printer;
 use crate::compile::{Options, compile};
 use crate::curl;
-use crate::diagnostic::{Diagnostics, Format, Severity, codes};
+use crate::diagnostic::{Code, Diagnostics, Format, Severity, codes};
 use crate::document::{Document, Overlays};
-use crate::init::{Base, Draft, shell_path, toml};
+use crate::init::{Base, Draft, Input, shell_path, toml};
 use crate::openapi::{Api, Listed, NotTaken, Operation};
+use crate::plan::Plan;
+use crate::report::text::is_invisible;
 use crate::source::Columns;
 
 /// Most bytes of a command.
@@ -55,25 +57,49 @@ pub fn init(args: &InitArgs, print: &mut Printer) -> Exit {
 
 /// Everything or nothing: a job that would not pass is not written.
 fn made(args: &InitArgs, print: &mut Printer) -> Result<Exit, String> {
-    let draft = draft(args, print)?;
+    let mut draft = draft(args, print)?;
     let text = draft.text(&args.job);
     let reading = Reading::of_text(&args.job, text.clone());
     let told = reading.text(args.speech.output, print.color_err(), args.speech.quiet);
     let has_secret = reading.diagnostics.list().iter().any(|told| told.code == codes::SECRET_IN_FILE);
-    if reading.plan.is_none() || has_secret {
-        print.err(&told);
-        let way_out = match has_secret {
-            true => {
-                "put the secret into a variable of the environment, and write \"$NAME\" in its place in a command, {{ secrets.NAME }} in the job"
-            }
-            false => "mend what it was made of",
-        };
-        return Err(format!("nothing was written: the job would be as shown; {way_out}"));
-    }
+    let plan = match reading.plan.as_ref().filter(|_| !has_secret) {
+        Some(plan) => plan,
+        None => {
+            print.err(&told);
+            let way_out = way_out(&reading.diagnostics);
+            return Err(format!("nothing was written: the job would be as shown; {way_out}"));
+        }
+    };
     write::write(&args.job, args.force, &text, &draft)?;
     print.err(&told);
-    tell(args, &draft, print);
+    draft.notes.extend(of_rows(plan, &draft));
+    let is_warned = !reading.diagnostics.list().is_empty();
+    tell(args, &draft, is_warned, print);
     Ok(Exit::Fine)
+}
+
+/// What to do about a job that would not pass.
+fn way_out(diagnostics: &Diagnostics) -> &'static str {
+    let has = |code: Code| diagnostics.list().iter().any(|told| told.code == code);
+    if has(codes::SECRET_IN_FILE) {
+        "put the secret into a variable of the environment, and write \"$NAME\" in its place in a command, {{ secrets.NAME }} in the job"
+    } else if has(codes::INPUT) {
+        "write the file first, or name one that is there"
+    } else if has(codes::TEMPLATE_NAME) {
+        "name a column that the input has, or give the file that column first"
+    } else {
+        "mend what it was made of"
+    }
+}
+
+/// What `check` and a run will meet in the file of the input, of which the job itself knows the header alone.
+fn of_rows(plan: &Plan, draft: &Draft) -> Option<String> {
+    let Input::File(path) = &draft.input else { return None };
+    match plan.endpoints.first()?.source.count() {
+        Ok(Some(0)) => Some(format!("{path} has no rows yet: write some before the run")),
+        Ok(_) => None,
+        Err(error) => Some(format!("the job does not pass as long as its input is as it is: {}", error.message)),
+    }
 }
 
 fn draft(args: &InitArgs, print: &mut Printer) -> Result<Draft, String> {
@@ -89,7 +115,7 @@ fn draft(args: &InitArgs, print: &mut Printer) -> Result<Draft, String> {
         draft.call(&operation(path, args.operation.as_deref(), print)?);
     }
     if let Some(path) = &args.from_csv {
-        let columns = header(path).map_err(|why| format!("--from-csv {}: {why}", path.display()))?;
+        let columns = named_columns(path).map_err(|why| format!("--from-csv {}: {why}", path.display()))?;
         let asks = args.from_curl.is_none() && args.from_openapi.is_none() && args.url.is_none();
         draft.rows_of(&path.display().to_string(), columns, asks);
     }
@@ -159,7 +185,7 @@ fn operation(path: &Path, named: Option<&str>, print: &mut Printer) -> Result<Op
 fn shown(listed: &Listed, wide: usize) -> String {
     let (id, summary) = (listed.id.as_deref().unwrap_or("-"), listed.summary.as_deref().unwrap_or_default());
     let line = format!("{:wide$}  {id}  {summary}", listed.place());
-    let plain: String = line.trim_end().chars().filter(|c| !c.is_control()).collect();
+    let plain: String = line.trim_end().chars().filter(|c| !is_invisible(*c)).collect();
     plain + "\n"
 }
 
@@ -207,6 +233,20 @@ fn from_root(path: &Path) -> PathBuf {
     }
 }
 
+/// The columns of the CSV file that a job is made of, or what to do about it.
+fn named_columns(path: &Path) -> Result<Vec<String>, String> {
+    if path.is_dir() {
+        return Err("it is a folder: name the CSV file in it".to_owned());
+    }
+    if !path.exists() {
+        return Err("there is no such file; write it first, with the names of its columns in the first line".to_owned());
+    }
+    header(path).map_err(|why| match why.contains("can't be read") {
+        true => why,
+        false => format!("{why}; its first line has to name every column, each once, such as `id,name`"),
+    })
+}
+
 /// The header of a CSV file, as a job reads it.
 fn header(path: &Path) -> Result<Vec<String>, String> {
     let job = format!(
@@ -228,7 +268,7 @@ fn header(path: &Path) -> Result<Vec<String>, String> {
 }
 
 /// Says what to do next.
-fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) {
+fn tell(args: &InitArgs, draft: &Draft, is_warned: bool, print: &mut Printer) {
     match args.speech.output {
         Format::Json => {
             let variables: Vec<&str> = draft.secrets.iter().map(|(_, variable)| variable).collect();
@@ -236,12 +276,12 @@ fn tell(args: &InitArgs, draft: &Draft, print: &mut Printer) {
             let told = json!({ "file": job, "schema": draft.schema, "notes": draft.notes, "secrets": variables });
             print.out(&told.to_string());
         }
-        Format::Human | Format::Github if !args.speech.quiet => print.out(&next(args, draft)),
+        Format::Human | Format::Github if !args.speech.quiet => print.out(&next(args, draft, is_warned)),
         Format::Human | Format::Github => {}
     }
 }
 
-fn next(args: &InitArgs, draft: &Draft) -> String {
+fn next(args: &InitArgs, draft: &Draft, is_warned: bool) -> String {
     let file = shell_path(&args.job);
     let mut text = format!("wrote {file}, {} for editors, and what git ignores\n", draft.schema);
     for note in &draft.notes {
@@ -251,8 +291,9 @@ fn next(args: &InitArgs, draft: &Draft) -> String {
         text += "\nThe job reads secrets from the environment; set them first:\n";
         draft.secrets.iter().for_each(|(_, variable)| text += &format!("  export {variable}=...\n"));
     }
+    let next = if is_warned { "Next, when what is warned of above is mended or meant" } else { "Next" };
     text += &format!(
-        "\nNext:\n  paceline check {file}   is it right?\n  paceline plan {file}    what would be sent?\n  paceline run {file}     send it\n"
+        "\n{next}:\n  paceline check {file}   is it right?\n  paceline plan {file}    what would be sent?\n  paceline run {file}     send it\n"
     );
     text
 }

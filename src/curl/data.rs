@@ -3,7 +3,7 @@
 //! Files that curl changes or joins before it sends them are read here, up to a bound; others stay names.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -200,7 +200,13 @@ pub(super) fn named(path: &str) -> Result<&str, String> {
 /// The text of a file that goes into the job.
 fn read(path: &str) -> Result<String, String> {
     let path = named(path)?;
-    let failed = |error: std::io::Error| format!("can't read {path}: {error}");
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => {
+            format!("there is no file {path}: write it first, as its text goes into the job, or give the data itself")
+        }
+        ErrorKind::IsADirectory => format!("{path} is a folder: name the file in it that holds the data"),
+        _ => format!("can't read {path}: {error}"),
+    };
     let mut text = Vec::new();
     File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut text)).map_err(failed)?;
     if text.len() as u64 > MOST {

@@ -38,7 +38,7 @@ fn variables_stay_names() {
 #[test]
 fn flags_stand_together_and_their_values_behind_them() {
     let request = read("curl -sSXPUT -Hx:y -d@none http://h/").unwrap_err();
-    assert!(request.contains("can't read none"), "{request}");
+    assert!(request.contains("there is no file none: write it first"), "{request}");
     let request = read("$ curl -sSXPUT -Hx:y -dz=1 h/p#f").unwrap();
     assert_eq!((request.method.as_str(), request.url.as_str()), ("PUT", "http://h/p"));
     assert_eq!(request.body, Body::Text("z=1".to_owned()));

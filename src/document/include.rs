@@ -29,6 +29,8 @@ pub(super) struct Gathered {
     pub(super) sources: Vec<SourceText>,
     /// The included files, in the order of reading.
     pub(super) files: Vec<PathBuf>,
+    /// The `version` of each included file that says one.
+    pub(super) versions: Vec<Node>,
 }
 
 /// Reads what `text`, the job file at `path`, includes, and lays it beneath.
@@ -37,6 +39,7 @@ pub(super) fn gather(path: &Path, text: String, diagnostics: &mut Diagnostics) -
     let mut gatherer = Gatherer {
         sources: Vec::new(),
         files: Vec::new(),
+        versions: Vec::new(),
         known: BTreeMap::new(),
         open: Vec::new(),
         size,
@@ -44,12 +47,13 @@ pub(super) fn gather(path: &Path, text: String, diagnostics: &mut Diagnostics) -
         diagnostics,
     };
     let root = gatherer.tree(path, text, None);
-    Gathered { root, sources: gatherer.sources, files: gatherer.files }
+    Gathered { root, sources: gatherer.sources, files: gatherer.files, versions: gatherer.versions }
 }
 
 struct Gatherer<'d> {
     sources: Vec<SourceText>,
     files: Vec<PathBuf>,
+    versions: Vec<Node>,
     /// Whole trees, by the real path of their file.
     known: BTreeMap<PathBuf, Node>,
     /// Files whose includes are being read, the job file first.
@@ -83,6 +87,9 @@ impl Gatherer<'_> {
         self.diagnostics.adopt(told, source);
         let shown = path.display().to_string();
         self.sources.push(SourceText { name: shown.clone(), text, is_file: true });
+        if named.is_some() {
+            self.versions.extend(root.entry("version").map(|(_, version)| version.clone()));
+        }
         let items = take(&mut root, self.diagnostics);
         self.open.push(Open { real: real(path), shown, named });
         let folder = path.parent().unwrap_or(Path::new(""));

@@ -5,7 +5,7 @@
 
 use super::rows::Rows;
 use super::{Secrets, sensitive, spans};
-use crate::openapi::{Kind, Operation, Shape};
+use crate::openapi::{Kind, Operation, Parameter, Shape};
 use crate::secret::names::{Told, told};
 
 /// Who logs in.
@@ -111,14 +111,25 @@ fn is_of_caller(name: &str) -> bool {
     ["token", "client_secret"].contains(&plain.as_str()) || (told(name) == Told::Surely && plain != "secret")
 }
 
-/// Whether a value is a secret by its name or by what the document says of it.
+/// Whether a value is a secret by its name or by what the document says of it. Numbers, flags and words to choose from
+/// are none, whatever they are called: a `token` may count words.
 pub(super) fn is_secret(name: &str, shape: &Shape) -> bool {
-    sensitive::is_sensitive(name) || has_password(shape)
+    (sensitive::is_sensitive(name) && may_be_secret(shape)) || has_password(shape)
+}
+
+/// Whether a parameter is a secret of the job; one that a server's URL says is told by its name alone.
+pub(super) fn is_secret_parameter(parameter: &Parameter) -> bool {
+    let is_told = parameter.is_given && sensitive::is_sensitive(&parameter.name);
+    is_told || is_secret(&parameter.name, parameter.item())
+}
+
+fn may_be_secret(shape: &Shape) -> bool {
+    matches!(shape.kind, Kind::Text | Kind::Any | Kind::List(_) | Kind::Object(_)) && shape.choices.is_empty()
 }
 
 /// Whether a value of a reply is one that proves who asks.
 pub(super) fn is_given(name: &str, shape: &Shape) -> bool {
-    told(name) >= Told::Token || has_password(shape)
+    (told(name) >= Told::Token && may_be_secret(shape)) || has_password(shape)
 }
 
 fn has_password(shape: &Shape) -> bool {

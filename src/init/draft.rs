@@ -281,7 +281,7 @@ fn column_of(rest: &str) -> Option<String> {
 pub(super) fn column_template(column: &str) -> String {
     let is_name = column.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && column.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_name { format!("{{{{ row.{column} }}}}") } else { format!("{{{{ row[{}] }}}}", toml::text(column)) }
+    if is_name { format!("{{{{ row.{column} }}}}") } else { format!("{{{{ row[{}] }}}}", toml::quoted(column)) }
 }
 
 /// A text that is no template, as a template.

@@ -7,6 +7,8 @@ use super::pages::{self, Pages};
 use super::rows::{META, Rows, harmless};
 use super::{Draft, Input, toml};
 use crate::openapi::{Kind, Operation, Parameter, Place, Reply, Scheme, Shape, Spot};
+use crate::report::text::is_invisible;
+use crate::secret::shape as secret;
 
 /// Most names that a comment lists.
 const MOST_LISTED: usize = 12;
@@ -82,7 +84,7 @@ impl Draft {
         } else if !rows.hidden().is_empty() {
             let open: Vec<String> = rows.open().map(toml::text).collect();
             keep(toml::list(&open), "the other columns of the input may be secrets, and get into no record");
-            let hidden = rows.hidden().iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>();
+            let hidden = rows.hidden().iter().map(|name| shown(name)).collect::<Vec<_>>();
             self.notes.push(format!(
                 "each row has {} of its own, which may be secret: keep rows in a file that nobody else reads",
                 hidden.join(", ")
@@ -203,10 +205,16 @@ impl Draft {
     fn parameter(&mut self, table: &str, name: &str, parameter: &Parameter, rows: &mut Rows) {
         let key = format!("{table}.{}", toml::key(name));
         let shape = parameter.item();
-        let fine = |choice: &&serde_json::Value| choice.as_str().is_none_or(|text| harmless(name, text).is_some());
-        let is_secret = credentials::is_secret(name, shape);
-        let choices = shape.choices.iter().filter(|_| !is_secret).filter(fine);
-        let choices: Vec<String> = choices.filter_map(|choice| written(name, choice)).collect();
+        // What `check` would take for a secret by its name is a column of the input.
+        let is_told = |text: &str| match parameter.spot {
+            Spot::Query => secret::is_credential_parameter(name, text),
+            Spot::Header | Spot::Path | Spot::Cookie => secret::is_credential_header(name, text),
+        };
+        let fine = |choice: &&serde_json::Value| {
+            choice.as_str().is_none_or(|text| harmless("", text).is_some() && !is_told(text))
+        };
+        let choices = shape.choices.iter().filter(|_| !credentials::is_secret_parameter(parameter)).filter(fine);
+        let choices: Vec<String> = choices.filter_map(|choice| written("", choice)).collect();
         match choices.as_slice() {
             [] => {
                 let value = self.value(parameter, rows);
@@ -227,7 +235,7 @@ impl Draft {
             Spot::Cookie => "cookie",
             Spot::Header | Spot::Path => "headers",
         };
-        if credentials::is_secret(&parameter.name, parameter.item()) {
+        if credentials::is_secret_parameter(parameter) {
             return self.secrets.declared(&parameter.name, place);
         }
         rows.template(&parameter.name, parameter.item())
@@ -298,12 +306,18 @@ impl Draft {
 
     /// Names that were left out, in a comment.
     pub(super) fn told(&mut self, what: &str, how: &str, names: &[&str]) {
-        let shown: Vec<String> = names.iter().take(MOST_LISTED).map(|name| name.escape_debug().to_string()).collect();
+        let shown: Vec<String> = names.iter().take(MOST_LISTED).map(|name| shown(name)).collect();
         if !shown.is_empty() {
             let more = if names.len() > MOST_LISTED { ", .." } else { "" };
             self.hints.push(format!("{what} ({how}): {}{more}", shown.join(", ")));
         }
     }
+}
+
+/// A name in a comment.
+fn shown(name: &str) -> String {
+    let visible: String = name.chars().filter(|c| !is_invisible(*c)).collect();
+    visible.escape_debug().to_string()
 }
 
 /// A value of the document as TOML.

@@ -80,7 +80,8 @@ fn joined(prefix: &str, name: &str) -> String {
 
 /// A JSON value as TOML: `column` says where it stands, `name` what it is called there.
 fn json(column: &str, name: &str, shape: &Shape, values: &mut Values<'_>) -> String {
-    let fixed = || shape.sample.as_ref().and_then(|sample| written(name, sample));
+    let of_name = if shape.choices.is_empty() { name } else { "" };
+    let fixed = || shape.sample.as_ref().and_then(|sample| written(of_name, sample));
     match &shape.kind {
         _ if values.rows.len() >= MOST_CELLS => fixed().unwrap_or_else(|| "{}".to_owned()),
         Kind::Object(_) => {

@@ -90,6 +90,80 @@ fn secrets_of_rows_get_into_no_record() {
 }
 
 #[test]
+fn numbers_flags_and_words_to_choose_from_are_no_secrets_whatever_they_are_called() {
+    let given = |name: &str, place: &str, schema: Value| json!({ "name": name, "in": place, "required": true, "schema": schema });
+    let parameters = json!([
+        given("token", "query", json!({ "type": "integer", "example": 7 })),
+        given("api_key", "query", json!({ "type": "boolean" })),
+        given("credentials", "query", json!({ "type": "string", "enum": ["include", "omit"] })),
+        given("token_type", "header", json!({ "type": "string", "enum": ["bearer"] })),
+        given("secret", "query", json!({ "type": "string" })),
+    ]);
+    let members = json!({ "type": "object", "required": ["password", "auth", "jwt", "pin"], "properties": {
+        "password": { "type": "string", "enum": ["keep", "renew"] },
+        "auth": { "type": "number", "example": 1.5 },
+        "jwt": { "type": "boolean" },
+        "pin": { "type": "string" }
+    } });
+    let result = json!({ "properties": { "token": { "type": "integer" }, "access_token": { "type": "string" } } });
+    let post = json!({
+        "parameters": parameters, "requestBody": sent("application/json", &members), "responses": reply(&result),
+    });
+    let text = job(json!({ "/a": { "post": post } }), json!({}));
+    has(
+        &text,
+        &[
+            "query.token = \"{{ row.token }}\"",
+            "query.api_key = \"{{ row.api_key }}\"",
+            "query.credentials = \"include\"",
+            "headers.token_type = \"bearer\"",
+            "query.secret = \"{{ secrets.secret }}\"",
+            "password = \"{{ row.password }}\"",
+            "jwt = \"{{ row.jwt | bool }}\"",
+            "token = 7",
+            "password = \"keep\"",
+            "columns.reply_token = \"$.token\"",
+        ],
+    );
+    has_not(&text, &["secrets.token", "secrets.api_key", "secrets.password", "columns.access_token"]);
+    let url = json!({ "servers": [{ "url": "https://h.example/?api_key=letters" }] });
+    has(&job(json!({ "/a": { "get": {} } }), url), &["query.api_key = \"{{ secrets.api_key }}\""]);
+}
+
+#[test]
+fn what_can_not_be_seen_reaches_no_job_as_it_is() {
+    let unseen = "a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{ad}f\u{e0041}g";
+    let given = |name: &str, required: bool| json!({ "name": name, "in": "query", "required": required, "schema": { "type": "string", "example": unseen } });
+    let named = json!({ "type": "object", "properties": { unseen: { "type": "string" } } });
+    let post = json!({
+        "operationId": unseen,
+        "summary": unseen,
+        "parameters": [given(unseen, true), given(&format!("o{unseen}"), false)],
+        "requestBody": sent("application/json", &named),
+        "responses": reply(&named),
+    });
+    let more = json!({ "servers": [{
+        "url": "https://h.example/{v}",
+        "variables": { "v": { "default": "v1", "enum": ["v1", unseen] } }
+    }] });
+    let text = job(json!({ format!("/{unseen}"): { "post": post } }), more);
+    let seen = text.chars().filter(|c| *c != '\n');
+    let raw: Vec<char> = seen.filter(|c| crate::report::text::is_invisible(*c)).collect();
+    assert!(raw.is_empty(), "{raw:?}\n{text}");
+    has(
+        &text,
+        &[
+            "description = \"abcdefg\"",
+            "there are also abcdefg",
+            "{{ row.abcdefg }}",
+            "\"a\\u202Eb\\u2066c\\u200Bd\\uFEFFe\\u00ADf\\U000E0041g\" = ",
+            "columns.reply_abcdefg = ",
+            "NAME = .. }): oabcdefg",
+        ],
+    );
+}
+
+#[test]
 fn secrets_of_a_reply_are_left_to_who_wants_them() {
     let schema = |names: &[&str]| reply(&object(names));
     let text = job(json!({ "/a": { "post": { "responses": schema(&["access_token", "scope", "key"]) } } }), json!({}));
@@ -217,7 +291,7 @@ fn styles_are_written_or_said() {
             "the parameter list takes several values in one, with | between them",
             "the parameter j is a text of JSON",
             "j = \"{\\\"a\\\":1}\"",
-            "query.api_token = \"{{ secrets.api_token }}\"",
+            "query.api_token = \"{{ row.api_token }}\"",
         ],
     );
 }

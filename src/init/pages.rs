@@ -127,5 +127,5 @@ fn of_cursor(operation: &Operation, list: Option<(&str, &Shape)>, cursor: &Param
 pub(super) fn path(at: &str, name: &str) -> String {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_name { format!("{at}.{name}") } else { format!("{at}[{}]", toml::text(name)) }
+    if is_name { format!("{at}.{name}") } else { format!("{at}[{}]", toml::quoted(name)) }
 }

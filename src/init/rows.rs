@@ -6,6 +6,7 @@ use super::draft::column_template;
 use super::spans::pairs::SCHEMES;
 use super::{sensitive, toml};
 use crate::openapi::{Kind, Shape};
+use crate::report::text::is_invisible;
 use crate::secret::shape as secret;
 
 /// Names that records have of their own, where nothing else is said.
@@ -81,7 +82,8 @@ impl Rows {
 
     /// The column of this name, or one by it where another kind of value has the name.
     fn cell(&mut self, name: &str, shape: &Shape) -> String {
-        let mut name = name.trim_end_matches("[]").to_owned();
+        // It is ours to name, and who fills the input has to see it.
+        let mut name: String = name.trim_end_matches("[]").chars().filter(|c| !is_invisible(*c)).collect();
         if name.is_empty() {
             "value".clone_into(&mut name);
         }
@@ -101,6 +103,8 @@ impl Rows {
 
     /// The name of a column of the output for a value of the reply.
     pub(super) fn column(&self, name: &str) -> String {
+        let name: String = name.chars().filter(|c| !is_invisible(*c)).collect();
+        let name = if name.is_empty() { "value" } else { name.as_str() };
         let is_taken = META.contains(&name) || self.cells.iter().any(|cell| cell.name == name);
         if is_taken { format!("reply_{name}") } else { name.to_owned() }
     }
@@ -125,8 +129,10 @@ fn sample(name: &str, shape: &Shape) -> String {
         Kind::Boolean => value.is_boolean(),
         _ => value.is_string(),
     };
+    // One of several words to choose from is none of a secret, whatever it is called.
+    let of_name = if shape.choices.is_empty() { name } else { "" };
     let given = shape.sample.as_ref().filter(fits).and_then(|value| match value {
-        Value::String(text) => harmless(name, text).map(toml::text),
+        Value::String(text) => harmless(of_name, text).map(toml::text),
         value => toml::json(value, name, &mut |_, text| text.to_owned()),
     });
     given.unwrap_or_else(|| made(shape))

@@ -122,6 +122,9 @@ pub(super) fn is_sensitive(name: &str) -> bool {
 
 /// Whether a value is a secret: by its name, or as `check` tells one.
 fn is_secret(name: &str, value: &str) -> bool {
+    if shape::is_mode(name, value) {
+        return false;
+    }
     is_sensitive(name)
         || shape::is_credential_header(name, value)
         || shape::is_credential_parameter(name, value)

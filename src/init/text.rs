@@ -9,6 +9,7 @@ use super::draft::column_template;
 use super::{Draft, Input, toml};
 use crate::curl::Word;
 use crate::format::format;
+use crate::report::text::is_invisible;
 
 /// Methods that do the same once and twice (RFC 9110, section 9.2.2).
 const REPEATABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
@@ -136,5 +137,6 @@ pub fn shell_path(path: &Path) -> String {
 }
 
 fn on_a_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    spaced.filter(|c| !is_invisible(*c)).collect()
 }

@@ -2,9 +2,21 @@
 
 use serde_json::Value;
 
+use crate::report::text::is_invisible;
+
 /// A text in quotes.
 #[must_use]
 pub fn text(text: &str) -> String {
+    in_quotes(text, |c| if c > '\u{ffff}' { format!("\\U{:08X}", c as u32) } else { format!("\\u{:04X}", c as u32) })
+}
+
+/// A text in quotes as JSON, JSONPath and templates read it.
+pub(super) fn quoted(text: &str) -> String {
+    in_quotes(text, |c| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect())
+}
+
+/// What can't be seen is escaped: who reads the text is to see what it says.
+fn in_quotes(text: &str, escaped: impl Fn(char) -> String) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -13,7 +25,7 @@ pub fn text(text: &str) -> String {
             '\n' => out += "\\n",
             '\r' => out += "\\r",
             '\t' => out += "\\t",
-            c if c.is_control() => out += &format!("\\u{:04X}", c as u32),
+            c if is_invisible(c) => out += &escaped(c),
             c => out.push(c),
         }
     }

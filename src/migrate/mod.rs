@@ -14,12 +14,10 @@ use toml_edit::DocumentMut;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 use crate::document::{Document, KeyPath};
+pub use crate::spec::version::CURRENT;
 use crate::{format, spec};
 
 use self::journey::Journey;
-
-/// The version of the language that this program runs.
-pub const CURRENT: i64 = 1;
 
 /// The way from one version of the language to a later one.
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +80,15 @@ pub struct Refused {
 /// # Errors
 /// See [`Refused`].
 pub fn migrate(document: &Document, steps: &[Step]) -> Result<Option<Migrated>, Box<Refused>> {
-    let refuse = |diagnostic| refused(document.clone(), diagnostic);
+    let refuse = |diagnostic| refused(document.clone(), vec![diagnostic]);
     let from = version::of(document).map_err(|told| refuse(*told))?;
+    let Some(steps) = version::way(from, steps) else {
+        return Err(refused(document.clone(), version::refusals(document, from)));
+    };
     if from == CURRENT {
-        return Ok(None);
+        let wrong = version::refusals(document, from);
+        return if wrong.is_empty() { Ok(None) } else { Err(refused(document.clone(), wrong)) };
     }
-    let steps = version::way(from, steps).ok_or_else(|| refuse(version::no_way(document, from)))?;
     let before = &document.sources[0].text;
     let mut journey = Journey::default();
     let text = version::in_line_feeds(before, |text| changed(text, &steps, &mut journey));
@@ -130,9 +131,10 @@ fn look(document: &Document, text: &str) -> Result<(), Box<Refused>> {
     Err(Box::new(Refused { document: after, diagnostics }))
 }
 
-fn refused(document: Document, diagnostic: Diagnostic) -> Box<Refused> {
+fn refused(document: Document, told: Vec<Diagnostic>) -> Box<Refused> {
     let mut diagnostics = Diagnostics::default();
-    diagnostics.push(diagnostic);
+    spec::plain::hide(&document, &mut diagnostics);
+    told.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     Box::new(Refused { document, diagnostics })
 }
 

@@ -139,11 +139,18 @@ fn a_file_of_the_present_version_needs_nothing() {
 
 #[test]
 fn versions_that_nothing_leads_from_are_refused() {
-    let newer = ["this file is of version 3, and this paceline knows version 1 at most"];
+    let newer = ["this is version 3 of the job language, and this paceline knows version 1 at most"];
     assert_eq!(refusals("version = 3\n", MADE_UP), newer);
     assert_eq!(refusals("version = 0\n", STEPS), ["there never was a version 0 of the job language"]);
     assert_eq!(refusals("version = -2\n", MADE_UP), ["there never was a version -2 of the job language"]);
-    assert_eq!(refusals("version = \"0\"\n", MADE_UP), ["`version`: expected an integer, found a string"]);
+    assert_eq!(refusals("version = \"0\"\n", MADE_UP), ["`version`: expected an integer, found the string \"0\""]);
+}
+
+#[test]
+fn steps_lead_from_every_version_that_there_was() {
+    for version in spec::version::OLDEST..=CURRENT {
+        assert!(version::way(version, STEPS).is_some(), "{version}");
+    }
 }
 
 #[test]

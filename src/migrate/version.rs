@@ -5,26 +5,16 @@
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use super::{CURRENT, Step};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::Diagnostic;
 use crate::document::{Document, KeyPath, NodeValue};
+use crate::spec::version::{self, UNSAID};
 
 /// The key.
 const KEY: &str = "version";
 
-/// The version of a file that says none.
-const UNSAID: i64 = 1;
-
 /// The version of a file, or what is wrong with it.
 pub(super) fn of(document: &Document) -> Result<i64, Box<Diagnostic>> {
-    let Some(node) = document.get(&KeyPath::of([KEY])) else { return Ok(UNSAID) };
-    match node.value {
-        NodeValue::Integer(version) => Ok(version),
-        _ => {
-            let message = format!("`{KEY}`: expected an integer, found {}", node.value.kind());
-            let help = format!("write the version of the job language, such as `{KEY} = {CURRENT}`");
-            Err(Box::new(Diagnostic::error(codes::WRONG_TYPE, message).at(node.place, "").help(help)))
-        }
-    }
+    document.get(&KeyPath::of([KEY])).map_or(Ok(UNSAID), |node| version::number(node, &format!("`{KEY}`")))
 }
 
 /// The steps from a version to the present one; `None` if there is no way.
@@ -38,17 +28,18 @@ pub(super) fn way(from: i64, steps: &[Step]) -> Option<Vec<Step>> {
     (version == CURRENT).then_some(way)
 }
 
-/// What is said of a version that nothing leads from.
-pub(super) fn no_way(document: &Document, version: i64) -> Diagnostic {
-    let (message, help) = if version > CURRENT {
-        let message = format!("this file is of version {version}, and this paceline knows version {CURRENT} at most");
-        (message, "install a newer paceline".to_owned())
-    } else {
-        let help = format!("write `{KEY} = {CURRENT}`, or take the line out");
-        (format!("there never was a version {version} of the job language"), help)
+/// What `check` would say of a file with this version, and of what its profiles say.
+pub(super) fn refusals(document: &Document, version: i64) -> Vec<Diagnostic> {
+    let of_file = version::refusal(version, document.place(&KeyPath::of([KEY])));
+    let profiles = match document.get(&KeyPath::of(["profiles"])).map(|node| &node.value) {
+        Some(NodeValue::Table(profiles)) => Some(profiles),
+        _ => None,
     };
-    let place = document.place(&KeyPath::of([KEY]));
-    Diagnostic::error(codes::BAD_VALUE, message).at(place, "").help(help)
+    let of_profiles = profiles.into_iter().flatten().filter_map(|(profile, node)| {
+        let (_, node) = node.entry(KEY)?;
+        version::judged(node, &KeyPath::of(["profiles", profile.name.as_str(), KEY]).named())
+    });
+    of_file.into_iter().chain(of_profiles).collect()
 }
 
 /// The text of a document that says the present version.

@@ -13,11 +13,14 @@ mod shape;
 mod swagger;
 #[cfg(test)]
 mod tests;
+mod twice;
 mod yaml;
 
 use serde_json::Value;
+use serde_json::error::Category;
 
 use crate::diagnostic::did_you_mean;
+use crate::report::text::{counted, is_invisible};
 
 pub use operation::{Body, Operation, Parameter, Reply, Spot};
 pub use security::{Place, Scheme};
@@ -72,7 +75,11 @@ impl Api {
         // YAML has braces as well, and names in them without quotes.
         let is_json = text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(['"', '}']));
         let root: Value = if is_json {
-            serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?
+            let wrong = |error: serde_json::Error| match error.classify() {
+                Category::Data => error.to_string(),
+                Category::Io | Category::Syntax | Category::Eof => format!("it is no JSON: {error}"),
+            };
+            twice::look(text).and_then(|()| serde_json::from_str(text)).map_err(wrong)?
         } else {
             yaml::read(text).map_err(|why| format!("it is no YAML: {why}"))?
         };
@@ -119,9 +126,37 @@ impl Api {
     pub fn operation(&self, named: Option<&str>) -> Result<Operation, NotTaken> {
         let known = self.operations();
         match chosen(&known, named) {
-            Ok(listed) => operation::of(self, listed).map_err(|message| NotTaken { message, known: Vec::new() }),
-            Err(message) => Err(NotTaken { message, known }),
+            Ok(listed) => {
+                let mut operation =
+                    operation::of(self, listed).map_err(|message| NotTaken { message, known: Vec::new() })?;
+                // Who names none takes the only one, and there may be more.
+                operation.notes.extend(self.elsewhere(None).filter(|_| named.is_none()));
+                Ok(operation)
+            }
+            Err(message) => {
+                let message = self.elsewhere(named).map_or(message.clone(), |more| format!("{message}; {more}"));
+                Err(NotTaken { message, known })
+            }
         }
+    }
+
+    /// What is said of paths whose operations stand in other files; of the one that is named, if it is one of them.
+    fn elsewhere(&self, named: Option<&str>) -> Option<String> {
+        let paths = self.root["paths"].as_object().into_iter().flatten();
+        let lost = paths.filter_map(|(path, item)| Some((path, pointer::lost(pointer::followed(&self.root, item))?)));
+        let lost: Vec<(&String, &str)> = lost.collect();
+        let named = named.and_then(|named| named.split_once(char::is_whitespace)).map(|(_, path)| path.trim());
+        let is_named = |(path, _): &&(&String, &str)| named == Some(path.as_str());
+        let (path, reference) = lost.iter().find(is_named).or(lost.first())?;
+        let (path, reference) = (one_line(path), one_line(reference));
+        let others = match lost.len() {
+            1 => String::new(),
+            several => format!(", and {} like it", counted((several - 1) as u64, "path")),
+        };
+        Some(format!(
+            "the path {path} stands elsewhere ({reference}){others}: bundle the document into one file, as \
+             `npx @redocly/cli bundle` does, and give that"
+        ))
     }
 }
 
@@ -165,5 +200,5 @@ fn one_line(text: &str) -> String {
     let line: Vec<&str> = plain.split_whitespace().collect();
     let line = line.join(" ");
     let end = line.find(". ").unwrap_or(line.len());
-    line[..end].trim_end_matches('.').chars().filter(|c| !c.is_control()).take(100).collect()
+    line[..end].trim_end_matches('.').chars().filter(|c| !is_invisible(*c)).take(100).collect()
 }

@@ -59,6 +59,8 @@ pub struct Parameter {
     pub spot: Spot,
     /// Whether it must be given.
     pub required: bool,
+    /// Whether the URL of a server says its value.
+    pub is_given: bool,
     /// What stands before its value in a path that is written in another style.
     pub before: String,
     /// Its value.

@@ -48,7 +48,14 @@ fn read(root: &Value, written: &Value) -> Option<Parameter> {
         (Spot::Path, Some("matrix")) => format!(";{name}="),
         _ => String::new(),
     };
-    Some(Parameter { required: spot == Spot::Path || written["required"] == true, name, spot, before, shape })
+    Some(Parameter {
+        required: spot == Spot::Path || written["required"] == true,
+        name,
+        spot,
+        is_given: false,
+        before,
+        shape,
+    })
 }
 
 fn is_text_of_json(written: &Value) -> bool {
@@ -63,6 +70,7 @@ fn spread(parameter: &Parameter) -> Vec<Parameter> {
         name: format!("{}[{}]", parameter.name, member.name),
         spot: parameter.spot,
         required: parameter.required && (member.required || (!has_required && at < MOST_SPREAD)),
+        is_given: false,
         before: String::new(),
         shape: member.shape.clone(),
     });
@@ -92,7 +100,7 @@ pub(super) fn of_server(query: Vec<(String, String)>) -> Vec<Parameter> {
     let fixed = |(name, value): (String, String)| {
         let mut shape = Shape::text().sampled(&Value::String(value.clone()));
         shape.choices = vec![Value::String(value)];
-        Parameter { name, spot: Spot::Query, required: true, before: String::new(), shape }
+        Parameter { name, spot: Spot::Query, required: true, is_given: true, before: String::new(), shape }
     };
     query.into_iter().filter(|(name, _)| !name.is_empty()).map(fixed).collect()
 }

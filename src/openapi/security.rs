@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::server::without_user;
+use super::server::{in_ascii, without_user};
 use super::{Api, pointer};
 use crate::secret::shape;
 
@@ -122,6 +122,12 @@ fn oauth(scheme: &Value, asked: &Value, server: &str, notes: &mut Vec<String>) -
         url => format!("{origin}/{}", url.trim_start_matches('/')),
     };
     let (mut token_url, has_user) = without_user(&token_url);
+    if let Some((scheme, rest)) = token_url.split_once("://") {
+        match in_ascii(rest) {
+            Ok(rest) => token_url = format!("{scheme}://{rest}"),
+            Err(why) => notes.push(why),
+        }
+    }
     let has_key = shape::has_credential_parameter(&token_url);
     if has_key {
         token_url.truncate(token_url.find('?').unwrap_or(token_url.len()));

@@ -39,7 +39,7 @@ pub(super) fn of(api: &Api, item: &Value, operation: &Value, notes: &mut Vec<Str
         let url = one_line(&server.url);
         return Err(format!("its server is {}, and only http:// and https:// can be asked", url.escape_debug()));
     }
-    server.url = format!("{scheme}://{}", rest.trim_end_matches('/'));
+    server.url = format!("{scheme}://{}", in_ascii(rest.trim_end_matches('/'))?);
     Ok(server)
 }
 
@@ -58,6 +58,24 @@ fn with_host(url: &str, notes: &mut Vec<String>) -> String {
         path = rest;
     }
     format!("{NO_HOST}/{path}")
+}
+
+/// What stands behind `//`, its host as DNS knows it.
+///
+/// # Errors
+/// When the host can't be that of any server, in words.
+pub(super) fn in_ascii(rest: &str) -> Result<String, String> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].split(':').next().unwrap_or_default();
+    if host.is_ascii() {
+        return Ok(rest.to_owned());
+    }
+    match idna::domain_to_ascii(host) {
+        Ok(ascii) => Ok(format!("{ascii}{}", &rest[host.len()..])),
+        Err(_) => {
+            Err(format!("the server's host {} is no name that DNS could know: mend it in the document", one_line(host)))
+        }
+    }
 }
 
 /// Without its user, query and fragment.

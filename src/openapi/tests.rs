@@ -47,6 +47,14 @@ fn what_is_no_document_is_refused_in_words() {
         ("a: [", "it is no YAML"),
         ("a: 1", "no `paths`"),
         ("paths: {}", "neither `openapi` nor `swagger`"),
+        (
+            "openapi: 3.0.0\npaths:\n  /a: {}\n  /a: {}\n",
+            "line 4: the key `/a` stands twice in one map, first in line 3",
+        ),
+        (
+            "{\n\"openapi\": \"3.0.0\",\n\"paths\": {\"/a\": {}, \"b\": [{\"c\": 1,\n\"c\": 1.25}]}}",
+            "the key `c` stands twice in one map: take one out at line 4",
+        ),
     ] {
         let why = Api::read(text).unwrap_err();
         assert!(why.contains(words), "{text}: {why}");
@@ -54,6 +62,45 @@ fn what_is_no_document_is_refused_in_words() {
     let grpc = "openapi: 3.0.0\nservers: [{url: 'ws://h/'}]\npaths: {/a: {get: {}}}";
     let why = Api::read(grpc).unwrap().operation(None).unwrap_err().message;
     assert!(why.contains("only http:// and https://"), "{why}");
+}
+
+#[test]
+fn hosts_of_other_scripts_become_what_dns_knows() {
+    let read = |url: &str| {
+        let text = format!("openapi: 3.0.0\nservers: [{{url: '{url}'}}]\npaths: {{/a: {{get: {{}}}}}}");
+        Api::read(&text).unwrap().operation(None).map(|operation| operation.server).map_err(|why| why.message)
+    };
+    assert_eq!(read("https://Bücher.example:8443/ä").unwrap(), "https://xn--bcher-kva.example:8443/ä");
+    assert_eq!(read("https://пример.испытание").unwrap(), "https://xn--e1afmkfd.xn--80akhbyknj4f");
+    let why = read("https://a\u{202e}ü..example/v1").unwrap_err();
+    assert!(why.contains("aü..example is no name that DNS could know"), "{why}");
+    let scheme = serde_json::json!({
+        "openapi": "3.0.0", "security": [{ "o": [] }], "paths": { "/a": { "get": {} } },
+        "components": { "securitySchemes": { "o": { "type": "oauth2", "flows": {
+            "clientCredentials": { "tokenUrl": "https://bücher.example/token" }
+        } } } }
+    });
+    let taken = Api::read(&scheme.to_string()).unwrap().operation(None).unwrap();
+    let token_url = "https://xn--bcher-kva.example/token".to_owned();
+    assert_eq!(taken.security, [Scheme::ClientCredentials { token_url, scopes: Vec::new() }]);
+}
+
+#[test]
+fn paths_that_stand_in_other_files_are_told() {
+    let document = |more: &str| {
+        let text = format!(
+            "openapi: 3.0.0\npaths:\n  /pets:\n    $ref: 'pets.yaml#/all'\n  /own/{{id}}:\n    $ref: ./own.yaml\n{more}"
+        );
+        Api::read(&text).unwrap()
+    };
+    let none = document("").operation(None).unwrap_err().message;
+    let more = "the path /pets stands elsewhere (pets.yaml#/all), and 1 path like it: bundle";
+    assert!(none.contains("no operation") && none.contains(more), "{none}");
+    let named = document("").operation(Some("GET /own/{id}")).unwrap_err().message;
+    assert!(named.contains("the path /own/{id} stands elsewhere (./own.yaml)"), "{named}");
+    let only = document("  /a: {get: {}}\n");
+    assert!(only.operation(None).unwrap().notes.iter().any(|note| note.contains("/pets stands elsewhere")));
+    assert!(only.operation(Some("GET /a")).unwrap().notes.iter().all(|note| !note.contains("elsewhere")));
 }
 
 #[test]

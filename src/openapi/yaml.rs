@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::{Map, Number, Value};
 
+use super::twice;
+
 /// Most values of a document, those of aliases included.
 const MOST_VALUES: usize = 8_000_000;
 
@@ -20,6 +22,7 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| broken(&error))?;
         let line = span.start.line();
+        builder.line = line;
         if builder.step(event).map_err(|why| format!("line {line}: {why}"))? {
             break;
         }
@@ -39,7 +42,8 @@ fn broken(error: &ScanError) -> String {
 /// A list or a map that is open.
 enum Open {
     List(Vec<Value>),
-    Map(Map<String, Value>, Option<String>),
+    /// With the name whose value is to come, and the line of each name so far.
+    Map(Map<String, Value>, Option<String>, Vec<usize>),
 }
 
 #[derive(Default)]
@@ -49,6 +53,8 @@ struct Builder {
     open: Vec<(Open, usize)>,
     anchors: HashMap<usize, Value>,
     values: usize,
+    /// Where the event stands that is being taken.
+    line: usize,
 }
 
 impl Builder {
@@ -56,7 +62,7 @@ impl Builder {
     fn step(&mut self, event: Event<'_>) -> Result<bool, String> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let is_key = matches!(self.open.last(), Some((Open::Map(_, None), _)));
+                let is_key = matches!(self.open.last(), Some((Open::Map(_, None, _), _)));
                 let is_text = is_key || style != ScalarStyle::Plain || tag.is_some_and(|tag| is_text(&tag));
                 let value = if is_text { Value::String(text.into_owned()) } else { plain(&text) };
                 self.put(value, anchor)?;
@@ -68,7 +74,7 @@ impl Builder {
                 self.put(value, 0)?;
             }
             Event::SequenceStart(anchor, _) => self.open(Open::List(Vec::new()), anchor)?,
-            Event::MappingStart(anchor, _) => self.open(Open::Map(Map::new(), None), anchor)?,
+            Event::MappingStart(anchor, _) => self.open(Open::Map(Map::new(), None, Vec::new()), anchor)?,
             Event::SequenceEnd | Event::MappingEnd => self.close()?,
             Event::DocumentEnd => return Ok(true),
             Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::Nothing => {}
@@ -87,7 +93,7 @@ impl Builder {
     fn close(&mut self) -> Result<(), String> {
         let value = match self.open.pop() {
             Some((Open::List(values), anchor)) => (Value::Array(values), anchor),
-            Some((Open::Map(map, _), anchor)) => (Value::Object(merged(map)), anchor),
+            Some((Open::Map(map, ..), anchor)) => (Value::Object(merged(map)), anchor),
             None => return Ok(()),
         };
         self.put(value.0, value.1)
@@ -102,9 +108,16 @@ impl Builder {
         match self.open.last_mut().map(|(open, _)| open) {
             None => self.root = Some(value),
             Some(Open::List(values)) => values.push(value),
-            Some(Open::Map(map, key)) => match (key.take(), value) {
+            Some(Open::Map(map, key, lines)) => match (key.take(), value) {
                 (Some(name), value) => drop(map.insert(name, value)),
-                (None, Value::String(name)) => *key = Some(name),
+                (None, Value::String(name)) => {
+                    if map.contains_key(&name) {
+                        let first = map.keys().position(|known| *known == name).and_then(|at| lines.get(at));
+                        return Err(twice::told(&name, first.copied()));
+                    }
+                    lines.push(self.line);
+                    *key = Some(name);
+                }
                 (None, _) => return Err("a key of a map is no text".to_owned()),
             },
         }
@@ -199,6 +212,15 @@ mod tests {
         ] {
             assert_eq!(read(text), Ok(value), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_told_with_both_lines() {
+        let why = read("a:\n  b: 1\n  c: 2\n  b: 3\n").unwrap_err();
+        assert_eq!(why, "line 4: the key `b` stands twice in one map, first in line 2: take one out");
+        assert!(read("a: {x: 1, \"x\": 2}").is_err() && read("a: {x: 1}\nb: {x: 2}").is_ok());
+        let merged = "a: &a {x: 1}\nb: {<<: *a, x: 2}";
+        assert_eq!(read(merged), Ok(json!({"a": {"x": 1}, "b": {"x": 2}})), "what is merged lies beneath");
     }
 
     #[test]

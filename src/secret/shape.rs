@@ -2,6 +2,8 @@
 //!
 //! Pure. A miss is better than a false alarm: what may be a placeholder is none. Must never give a value back.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -10,6 +12,9 @@ use super::names::{Told, parts, told};
 
 /// Shortest value of a token that is taken for one by its name.
 const TOKEN: usize = 10;
+
+/// Shortest key of a Telegram bot; they have 35 characters.
+const BOT_KEY: usize = 30;
 
 /// Shortest word that is taken for a password.
 const WORD: usize = 6;
@@ -60,7 +65,7 @@ const WORDS: [&str; 19] = [
 ];
 
 /// Beginnings of issued tokens, how many letters, digits, `-` and `_` follow at least, and what they are.
-const ISSUED: [(&str, usize, &str); 31] = [
+const ISSUED: [(&str, usize, &str); 33] = [
     ("ATATT3", 30, "an Atlassian token"),
     ("AIza", 35, "a Google API key"),
     ("AKIA", 16, "an AWS access key"),
@@ -80,8 +85,10 @@ const ISSUED: [(&str, usize, &str); 31] = [
     ("pat-na1-", 30, "a HubSpot token"),
     ("pypi-", 40, "a PyPI token"),
     ("rk_live_", 16, "a Stripe key"),
+    ("rk_test_", 16, "a Stripe key"),
     ("shpat_", 24, "a Shopify token"),
     ("sk_live_", 16, "a Stripe key"),
+    ("sk_test_", 16, "a Stripe key"),
     ("whsec_", 24, "a webhook's signing secret"),
     ("sk-", 20, "an API key"),
     ("xapp-", 20, "a Slack token"),
@@ -94,12 +101,22 @@ const ISSUED: [(&str, usize, &str); 31] = [
     ("ya29.", 30, "a Google access token"),
 ];
 
-/// Addresses that are secrets as a whole: where they begin, and what they are.
-const HOOKS: [(&str, &str); 3] = [
-    ("hooks.slack.com/services/", "the address of a Slack webhook"),
-    ("discord.com/api/webhooks/", "the address of a Discord webhook"),
-    ("discordapp.com/api/webhooks/", "the address of a Discord webhook"),
+/// Addresses whose path holds a secret: where they begin, what stands before the secret, and what they are.
+pub(crate) const HOOKS: [(&str, char, &str); 7] = [
+    ("hooks.slack.com/services/", '/', "the address of a Slack webhook"),
+    ("hooks.slack.com/workflows/", '/', "the address of a Slack webhook"),
+    ("hooks.slack.com/triggers/", '/', "the address of a Slack webhook"),
+    ("discord.com/api/webhooks/", '/', "the address of a Discord webhook"),
+    ("discordapp.com/api/webhooks/", '/', "the address of a Discord webhook"),
+    ("webhook.office.com/webhookb2/", '/', "the address of a Teams webhook"),
+    ("api.telegram.org/bot", ':', TELEGRAM),
 ];
+
+/// What stands before and behind the colon.
+const TELEGRAM: &str = "the token of a Telegram bot";
+
+/// What browsers are told of credentials: whether they go along.
+const MODES: [&str; 3] = ["include", "omit", "same-origin"];
 
 /// Schemes of an `Authorization`, which are no part of the secret.
 const SCHEMES: [&str; 3] = ["bearer ", "basic ", "token "];
@@ -115,12 +132,18 @@ pub(crate) fn is_credential_header(name: &str, value: &str) -> bool {
             .any(|(name, value)| is_session(name, value.trim()));
     }
     match told(name) {
+        _ if is_mode(name, value) => false,
         Told::Password | Told::Surely => true,
         // SAP's servers are asked for a token by the word `fetch`.
         Told::Token if !parts.iter().any(|part| part == "csrf" || part == "xsrf") => is_word || has_scheme(value),
         Told::Token | Told::Perhaps => is_random(value) && !is_uuid(value),
         Told::Not => has_proof(value),
     }
+}
+
+/// Whether a value says what is done with credentials, and is none: `credentials=include`.
+pub(crate) fn is_mode(name: &str, value: &str) -> bool {
+    parts(name).last().is_some_and(|last| last == "credentials") && MODES.contains(&value)
 }
 
 /// Whether a text is a scheme and what most likely proves who asks, in a header of any name: `Basic Crawler/1.0` is a
@@ -154,6 +177,7 @@ fn is_session(name: &str, value: &str) -> bool {
 /// Whether the value of this query parameter is a credential.
 pub(crate) fn is_credential_parameter(name: &str, value: &str) -> bool {
     match told(name) {
+        _ if is_mode(name, value) => false,
         Told::Password | Told::Surely => true,
         // Tokens have words with digits, and so have kinds of things: `erc20-usdc`.
         Told::Token => is_token_like(value) && !value.split(['-', '_']).any(is_plain_word),
@@ -219,7 +243,12 @@ pub(crate) fn issued(text: &str) -> Option<&'static str> {
     if text.split(|c: char| !is_token(c) && c != '.').any(is_jwt) {
         return Some("a JSON web token");
     }
-    if let Some(what) = HOOKS.iter().find_map(|(start, what)| is_hook(text, start).then_some(*what)) {
+    if has_bot_token(text) {
+        return Some(TELEGRAM);
+    }
+    // Of those that have a colon the key itself is known.
+    let mut hooks = HOOKS.iter().filter(|(_, cut, _)| *cut == '/');
+    if let Some((.., what)) = hooks.find(|(start, ..)| is_hook(text, start)) {
         return Some(what);
     }
     let words = text.split(|c: char| !is_token(c) && c != '.');
@@ -238,11 +267,31 @@ pub(crate) fn is_private_key(text: &str) -> bool {
     text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----")
 }
 
-/// Whether the last part of the path behind such an address may be a secret.
+/// Whether a part of the path behind such an address may be a secret: what takes messages in another form stands behind
+/// it (`/slack`).
 fn is_hook(text: &str, start: &str) -> bool {
-    let behind = text.split_once(start).map(|(_, path)| path.split(|c: char| !is_token(c) && c != '/').next());
-    behind.flatten().and_then(|path| path.split('/').rfind(|part| !part.is_empty())).is_some_and(|secret| {
-        secret.len() >= 16 && is_literal(secret) && !secret.bytes().all(|byte| byte.is_ascii_digit())
+    let may_be_secret = |part: &str| {
+        let kinds: HashSet<u8> = part.bytes().collect();
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        part.len() >= 16 && is_literal(part) && !is_number && kinds.len() > 2
+    };
+    text.match_indices(start).any(|(at, _)| {
+        let behind = &text[at + start.len()..];
+        let path = behind.split(|c: char| !is_token(c) && c != '/').next().unwrap_or_default();
+        path.split('/').any(may_be_secret)
+    })
+}
+
+/// Whether a text has the number of a Telegram bot, a colon and its key: `123456:AAF...`.
+fn has_bot_token(text: &str) -> bool {
+    text.match_indices(":AA").any(|(at, _)| {
+        let digits = text[..at].bytes().rev().take_while(u8::is_ascii_digit).count();
+        let before = text[..at - digits].chars().next_back();
+        let is_whole = !before.is_some_and(char::is_alphanumeric) || text[..at - digits].ends_with("bot");
+        let behind = &text[at + 1..];
+        let key = &behind[..behind.find(|c: char| !is_token(c)).unwrap_or(behind.len())];
+        let is_key = key.len() >= BOT_KEY && has_digits_and_letters(key) && is_varied(key) && is_literal(key);
+        (6..=12).contains(&digits) && is_whole && is_key
     })
 }
 

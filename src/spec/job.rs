@@ -35,7 +35,7 @@ pub const MOST_FLOWING: usize = 32 << 20;
 #[schemars(title = "paceline job")]
 pub struct JobSpec {
     /// Version of the job language.
-    #[schemars(extend("default" = 1, "enum" = [1]))]
+    #[schemars(extend("default" = 1, "enum" = [1], "x-paceline-version" = true))]
     pub version: Option<u32>,
     /// Name of the job, which names its state; default: the file's stem.
     #[schemars(length(min = 1), extend("examples" = ["prices"]))]

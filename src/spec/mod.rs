@@ -12,7 +12,7 @@ pub mod kind;
 pub(crate) mod leak;
 pub mod moment;
 pub mod pace;
-mod plain;
+pub(crate) mod plain;
 mod reference;
 pub mod scalar;
 mod schema;
@@ -21,6 +21,7 @@ mod shape;
 pub mod sink;
 pub mod text;
 mod value;
+pub mod version;
 
 use serde::Deserialize;
 
@@ -56,6 +57,7 @@ pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Readin
     plain::hide(document, diagnostics);
     let wrong = check(document, &document.root, diagnostics);
     check_profiles(document, &document.profiles, diagnostics);
+    tell_of_includes(document, diagnostics);
     let whole = wrong.is_empty() && !damaged;
     match JobSpec::deserialize(value::without(&document.root, &wrong)) {
         Ok(spec) => Some(Reading { spec, whole }),
@@ -69,6 +71,16 @@ pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Readin
             None
         }
         Err(_) => None,
+    }
+}
+
+/// What is said of a version that nothing covers was told with the shape of the job.
+fn tell_of_includes(document: &Document, diagnostics: &mut Diagnostics) {
+    for told in version::of_includes(document) {
+        let is_told = told.primary.as_ref().is_some_and(|label| diagnostics.has(told.code, label.place));
+        if !is_told {
+            diagnostics.push(told);
+        }
     }
 }
 

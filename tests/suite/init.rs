@@ -1,5 +1,7 @@
 //! `init`, from outside: what is written is a job that passes, and else there is nothing.
 
+use std::io::Write as _;
+
 use serde_json::json;
 
 use crate::support::{Answer, Done, Job, Oracle};
@@ -34,6 +36,77 @@ fn a_job_that_would_not_pass_is_not_written_and_nothing_else_is() {
         assert!(!done.stderr.contains("hunter2") && done.stdout.is_empty(), "{}{}", done.stdout, done.stderr);
         assert!(FILES.iter().all(|file| !job.path(file).exists()), "{flags:?}");
     }
+}
+
+#[test]
+fn a_csv_file_that_makes_no_job_is_told_with_what_to_do() {
+    let job = Job::new("")
+        .with("folder/rows.csv", "id\n1\n")
+        .with("empty.csv", "")
+        .with("twice.csv", "id,id\n1,2\n")
+        .with("unnamed.csv", "id,,name\n1,2,3\n");
+    let first_line = "its first line has to name every column, each once";
+    for (file, words) in [
+        ("none.csv", ["there is no such file", "write it first"]),
+        ("folder", ["it is a folder", "name the CSV file in it"]),
+        ("empty.csv", ["empty.csv is empty", first_line]),
+        ("twice.csv", ["names the column `id` twice", first_line]),
+        ("unnamed.csv", ["column 2 of unnamed.csv has no name", first_line]),
+    ] {
+        let done = init(&job, &["--from-csv", file]).expect_code(2);
+        let has_all = words.iter().all(|words| done.stderr.contains(words));
+        assert!(has_all && done.stdout.is_empty(), "{file}: {}{}", done.stderr, done.stdout);
+        assert!(FILES.iter().all(|file| !job.path(file).exists()), "{file}");
+    }
+}
+
+#[test]
+fn a_file_that_a_command_sends_has_to_be_there() {
+    let job = Job::new("").with("folder/body.txt", "x");
+    for (flags, words) in [
+        ("-d @none.txt", "there is no file none.txt: write it first"),
+        ("--data-urlencode a@none.txt", "there is no file none.txt: write it first"),
+        ("-d @folder", "folder is a folder: name the file in it"),
+        ("--data-binary @none.txt", "nothing was written: the job would be as shown; write the file first"),
+        ("-T none.txt", "nothing was written: the job would be as shown; write the file first"),
+        ("-F a=@none.txt", "nothing was written: the job would be as shown; write the file first"),
+    ] {
+        let done = init(&job, &["--from-curl", &format!("curl https://h.example/ {flags}")]).expect_code(2);
+        assert!(done.stderr.contains(words), "{flags}: {}", done.stderr);
+        assert!(FILES.iter().all(|file| !job.path(file).exists()), "{flags}");
+    }
+}
+
+/// A packed file that was cut off far behind its header.
+fn torn() -> Vec<u8> {
+    let rows = (0..40_000_u32).map(|id| format!("{id},{}\n", id.wrapping_mul(2_654_435_761)));
+    let text: String = std::iter::once("id,name\n".to_owned()).chain(rows).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).expect("memory has room");
+    let whole = packed.finish().expect("memory has room");
+    whole[..whole.len() * 2 / 3].to_vec()
+}
+
+#[test]
+fn what_is_to_be_done_next_is_true_of_the_files_that_are_there() {
+    let job = Job::new("").with("head.csv", "id,name\n").with("torn.csv.gz", torn());
+    let url = "https://h.example/{{ row.id }}";
+    let done = init(&job, &["--from-csv", "head.csv", "--url", url]).expect_code(0);
+    assert!(
+        done.stdout.contains("note: head.csv has no rows yet") && done.stdout.contains("\nNext:"),
+        "{}",
+        done.stdout
+    );
+    job.command(&["check", "new.toml"]).expect_code(0);
+    let done = init(&job, &["--force", "--from-csv", "torn.csv.gz", "--url", url]).expect_code(0);
+    let is_told = done.stdout.contains("note: the job does not pass as long as its input is as it is: ");
+    assert!(is_told, "{}", done.stdout);
+    job.command(&["check", "new.toml"]).expect_code(2);
+    let done = init(&job, &["--force", "--from-curl", "curl https://h.example/ --cacert none.pem"]).expect_code(0);
+    let is_warned = done.stderr.contains("there is no file none.pem");
+    assert!(is_warned && done.stdout.contains("\nNext, when what is warned of above is"), "{}", done.stdout);
+    let done = init(&job, &["--force", "--from-csv", "head.csv", "--url", "https://h.example/{{ row.price }}"]);
+    assert!(done.stderr.contains("name a column that the input has"), "{}", done.stderr);
 }
 
 #[test]

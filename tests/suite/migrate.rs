@@ -42,7 +42,7 @@ fn versions_that_nothing_leads_from_are_told_at_their_place_and_the_others_are_l
     let done = migrate(&["newer.toml", "never.toml", "broken.toml", "present.toml"]);
     assert_eq!(done.code, Some(2));
     for part in [
-        "this file is of version 2, and this paceline knows version 1 at most",
+        "this is version 2 of the job language, and this paceline knows version 1 at most",
         "newer.toml:1:11",
         "help: install a newer paceline",
         "there never was a version 0 of the job language",
@@ -53,6 +53,40 @@ fn versions_that_nothing_leads_from_are_told_at_their_place_and_the_others_are_l
         assert!(done.err.contains(part), "{part} is missing:\n{}", done.err);
     }
     assert_eq!(done.out, "nothing to do: present.toml is version 1 already\n");
+}
+
+/// What is wrong, without the line that counts.
+fn told(command: &str, folder: &std::path::Path) -> String {
+    let said = said(paceline(&[command, "job.toml"]).current_dir(folder));
+    assert_eq!(said.code, Some(2), "{command}: {}", said.err);
+    said.err.split("\n\n1 error in ").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn check_and_migrate_say_the_same_of_every_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = "[endpoints.a]\nurl = \"https://a.example/\"\ninput.values = [{ n = 1 }]\n";
+    for (version, code) in [
+        ("2", "P0103"),
+        ("0", "P0103"),
+        ("-1", "P0103"),
+        ("9223372036854775807", "P0103"),
+        ("9223372036854775808", "P0103"),
+        ("1.0", "P0102"),
+        ("\"1\"", "P0102"),
+        ("\"one\"", "P0102"),
+        ("true", "P0102"),
+        ("[1]", "P0102"),
+        ("1979-05-27", "P0102"),
+    ] {
+        for text in [format!("version = {version}\n{job}"), format!("{job}[profiles.p]\nversion = {version}\n")] {
+            fs::write(folder.path().join("job.toml"), &text).unwrap();
+            let [check, migrate] = ["check", "migrate"].map(|command| told(command, folder.path()));
+            assert_eq!(check, migrate, "{text}");
+            assert!(check.contains(&format!("error[{code}]")), "{code}: {check}");
+            assert_eq!(check.matches("error[").count(), 1, "{check}");
+        }
+    }
 }
 
 #[test]

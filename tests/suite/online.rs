@@ -1,6 +1,7 @@
 //! `check --online`: what servers say, at the key that it is about; and nothing that a check must not do is done.
 
 mod judged;
+mod together;
 
 use serde_json::{Value, json};
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{Coding, FEWEST_DIGITS, Span, is_harmless, is_sensitive};
+use crate::secret::shape::{HOOKS, is_mode};
 
 /// Longest word that is taken for a name.
 const LONGEST_NAME: usize = 64;
@@ -18,16 +19,6 @@ pub(in super::super) const SCHEMES: &[&str] =
 /// Words in the place of a value.
 const NO_VALUES: &[&str] =
     &["null", "none", "nil", "true", "false", "undefined", "string", "int", "float", "boolean", "id"];
-
-/// Addresses of which the last part is a secret, and what ends that part's beginning.
-const HOOKS: &[(&str, char)] = &[
-    ("hooks.slack.com/services/", '/'),
-    ("hooks.slack.com/workflows/", '/'),
-    ("discord.com/api/webhooks/", '/'),
-    ("discordapp.com/api/webhooks/", '/'),
-    ("webhook.office.com/webhookb2/", '/'),
-    ("api.telegram.org/bot", ':'),
-];
 
 /// The secrets of a text, in no order; some may lie in each other.
 pub(super) fn find(text: &str) -> Vec<Span> {
@@ -49,7 +40,12 @@ fn span(text: &str, range: Range<usize>, name: &str) -> Option<Span> {
     let is_none = NO_VALUES.contains(&value.trim_end_matches('!').to_ascii_lowercase().as_str());
     let parts = crate::curl::parts(value);
     let is_named = parts.iter().all(|part| matches!(part, crate::curl::Reference::Variable(_)));
-    (!is_number && !is_none && !is_named).then(|| Span { range, name: name.to_owned(), coding: Coding::Plain })
+    let is_mode = is_mode(name, value);
+    (!is_number && !is_none && !is_named && !is_mode).then(|| Span {
+        range,
+        name: name.to_owned(),
+        coding: Coding::Plain,
+    })
 }
 
 /// Words that may be names.
@@ -163,7 +159,7 @@ fn users(text: &str) -> Vec<Span> {
 
 pub(super) fn hooks(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
-    for (begin, cut) in HOOKS {
+    for (begin, cut, _) in HOOKS {
         for (at, _) in text.match_indices(begin) {
             let start = at + begin.len();
             let rest = &text[start..];
@@ -171,7 +167,7 @@ pub(super) fn hooks(text: &str) -> Vec<Span> {
             let whole = &rest[..end];
             let found = match cut {
                 '/' => whole.trim_end_matches('/').rfind('/').map(|at| at + 1..whole.trim_end_matches('/').len()),
-                cut => whole.find(*cut).map(|at| at + 1..whole.find('/').unwrap_or(whole.len())),
+                cut => whole.find(cut).map(|at| at + 1..whole.find('/').unwrap_or(whole.len())),
             };
             let found = found.filter(|range| range.start < range.end);
             spans.extend(found.and_then(|range| span(text, range.start + start..range.end + start, "token")));

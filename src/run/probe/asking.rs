@@ -3,7 +3,7 @@
 //! The ways of a request are those of a run: its connections, auth, limits and timeouts. Must never send a request that
 //! may change something unless asked to, nor the same one a second time, but for what a refused token is renewed for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, Uri};
 
@@ -11,7 +11,8 @@ use super::around::{Around, HELD, NO_SECRETS, known_url, late};
 use super::changing::changing;
 use super::first::{First, first};
 use super::hosts::{Hosts, Near, Ways};
-use super::{Outcome, ProbeOptions, Records, Tried, What, longest};
+use super::turns::Turns;
+use super::{Outcome, ProbeOptions, Records, Told, Tried, What, longest};
 use crate::auth::Auth;
 use crate::clock;
 use crate::document::KeyPath;
@@ -29,13 +30,19 @@ use crate::sample::{Judged, Verdict};
 use crate::template::Context;
 use crate::transport::{Opening, RequestBody};
 
-/// See the module.
+/// What all that ask have in common.
 pub(super) struct World<'p> {
     pub around: Around<'p>,
+    pub turns: Turns<'p>,
     hosts: Hosts,
-    auths: Auths,
-    /// What was tried so far.
-    pub tried: Vec<Tried>,
+    auths: Mutex<Auths>,
+}
+
+/// One that asks, beside others.
+pub(super) struct Asker<'w, 'p> {
+    pub world: &'w World<'p>,
+    /// What it has to tell so far.
+    pub told: Vec<Told>,
 }
 
 /// What a party is opened with.
@@ -62,20 +69,27 @@ impl<'p> World<'p> {
     /// When secrets are missing.
     pub async fn open(plan: &'p Plan, options: ProbeOptions) -> Result<Self, RunError> {
         let around = Around::open(plan, options).await?;
-        Ok(Self { around, hosts: Hosts::default(), auths: Auths::default(), tried: Vec::new() })
+        Ok(Self { around, turns: Turns::of(plan), hosts: Hosts::default(), auths: Mutex::default() })
+    }
+}
+
+impl<'w, 'p> Asker<'w, 'p> {
+    /// Has asked nothing yet.
+    pub fn new(world: &'w World<'p>) -> Self {
+        Self { world, told: Vec::new() }
     }
 
     /// Notes what came of something.
     pub(super) fn tell(&mut self, key: KeyPath, what: What, outcome: Outcome) {
-        self.tried.push(Tried { key, what, outcome });
+        self.told.push(Told { tried: Tried { key, what, outcome }, host: None });
     }
 
     /// Tries an endpoint, with the first of the records `given` where it reads those of another. Its own records.
     pub async fn endpoint(&mut self, position: usize, given: Option<Records>) -> Option<Records> {
-        let plan = self.around.plan;
+        let plan = self.world.around.plan;
         let endpoint = &plan.endpoints[position];
         let key = KeyPath::of(["endpoints", endpoint.name.as_str()]);
-        if self.around.lacks_secrets(endpoint, &format!("endpoints.{}.", endpoint.name)) {
+        if self.world.around.lacks_secrets(endpoint, &format!("endpoints.{}.", endpoint.name)) {
             let what = first_request(endpoint, endpoint.method.to_string());
             self.tell(key, what, Outcome::Left(NO_SECRETS.to_owned()));
             return None;
@@ -85,11 +99,11 @@ impl<'p> World<'p> {
             First::None(why) => Err(why),
             First::Unread(words) => {
                 let what = What::Input(endpoint.source.describe());
-                self.tell(key.key("input"), what, Outcome::Failed(self.around.masked(&words)));
+                self.tell(key.key("input"), what, Outcome::Failed(self.world.around.masked(&words)));
                 return None;
             }
         };
-        let buckets = self.around.buckets(endpoint, Some(self.around.own(position)));
+        let buckets = self.world.around.buckets(endpoint, Some(self.world.around.own(position)));
         let party = self.party(endpoint, key, buckets)?;
         self.try_row(&party, row).await
     }
@@ -104,7 +118,7 @@ impl<'p> World<'p> {
                 Some(Party { plan, written, key, request, ways, auth, limits: Limits::new(buckets) })
             }
             Err(keyed) => {
-                let keyed = keyed.saying(|words| self.around.masked(words));
+                let keyed = keyed.saying(|words| self.world.around.masked(words));
                 self.tell(key, first_request(&plan, plan.method.to_string()), Outcome::Unopened(keyed));
                 None
             }
@@ -112,26 +126,27 @@ impl<'p> World<'p> {
     }
 
     /// Connections, auth and requests, or what can't be had, as a run would tell it.
-    fn opened(&mut self, plan: &EndpointPlan, key: &KeyPath) -> Result<Opened, Keyed> {
-        let Around { secrets, masker, base, .. } = &self.around;
+    fn opened(&self, plan: &EndpointPlan, key: &KeyPath) -> Result<Opened, Keyed> {
+        let Around { secrets, masker, base, .. } = &self.world.around;
         let demo = base.as_deref();
         let opening = Opening { needs_tls: plan.needs_tls(), secrets, masker, demo };
-        let ways = self.hosts.ways(&plan.client, &opening);
+        let ways = self.world.hosts.ways(&plan.client, &opening);
         let ways = ways.map_err(|error| Keyed::client(key, error.key, &error.message))?;
-        let auth = self.auths.open((secrets, masker), (key, plan), demo)?;
+        let mut auths = self.world.auths.lock().unwrap_or_else(PoisonError::into_inner);
+        let auth = auths.open((secrets, masker), (key, plan), demo)?;
         let request = RequestPlan::new(plan, demo).map_err(|failure| Keyed::request(key, &failure.message))?;
         Ok((ways, auth, request))
     }
 
     /// Connects, and asks with the row where there is one and that may be done.
     async fn try_row(&mut self, party: &Party, row: Result<Arc<Row>, String>) -> Option<Records> {
-        let base = self.around.base.as_deref();
-        let request = match row.as_ref().map(|row| party.made(&self.around, row)) {
+        let base = self.world.around.base.as_deref();
+        let request = match row.as_ref().map(|row| party.made(&self.world.around, row)) {
             Ok(Ok(request)) => Some(request),
             Err(_) => None,
             Ok(Err((key, words))) => {
                 let what = first_request(&party.plan, party.plan.method.to_string());
-                let outcome = Outcome::Unmade(self.around.masked(&words));
+                let outcome = Outcome::Unmade(self.world.around.masked(&words));
                 self.tell(key, what, outcome);
                 return None;
             }
@@ -140,9 +155,9 @@ impl<'p> World<'p> {
             request.as_ref().map_or_else(|| known_url(&party.plan.url, base), |request| Some(request.uri().clone()));
         let is_there = self.connect(party, url).await;
         let shown =
-            request.as_ref().map_or_else(|| party.plan.method.to_string(), |request| self.around.shown(request));
+            request.as_ref().map_or_else(|| party.plan.method.to_string(), |request| self.world.around.shown(request));
         let what = first_request(&party.plan, shown);
-        let changes = request.as_ref().and_then(changing).filter(|_| !self.around.options.sends);
+        let changes = request.as_ref().and_then(changing).filter(|_| !self.world.around.options.sends);
         let left = match (row, request) {
             (Ok(row), Some(request)) if is_there && changes.is_none() => {
                 return self.ask(party, what, &row, request).await;
@@ -160,7 +175,7 @@ impl<'p> World<'p> {
 
     /// Connects to the server of a URL, and to that of tokens; whether all of them are there.
     pub(super) async fn connect(&mut self, party: &Party, url: Option<Uri>) -> bool {
-        let tokens = party.plan.auth.as_ref().and_then(|auth| self.around.rendered(auth.url()?));
+        let tokens = party.plan.auth.as_ref().and_then(|auth| self.world.around.rendered(auth.url()?));
         let places =
             url.map(|url| (party.key.key("url"), url)).into_iter().chain(tokens.map(|url| (party.auth_key(), url)));
         let mut are_there = true;
@@ -168,11 +183,11 @@ impl<'p> World<'p> {
             let near = Near {
                 key,
                 limit: party.plan.timeout.connect,
-                masker: &self.around.masker,
-                demo: self.around.base.as_deref(),
+                masker: &self.world.around.masker,
+                demo: self.world.around.base.as_deref(),
             };
-            let (tried, is_there) = self.hosts.reach(&url, &party.plan.client, &party.ways, &near).await;
-            self.tried.extend(tried);
+            let (told, is_there) = self.world.hosts.reach(&url, &party.plan.client, &party.ways, &near).await;
+            self.told.push(told);
             are_there &= is_there;
         }
         are_there
@@ -185,10 +200,10 @@ impl<'p> World<'p> {
         }
         let began = clock::now();
         let most = longest(&party.plan.timeout);
-        let proved = tokio::time::timeout(most, self.around.prove(party)).await;
+        let proved = tokio::time::timeout(most, self.world.around.prove(party)).await;
         let outcome = match proved {
             Ok(Ok(())) => Outcome::Fine(clock::now() - began),
-            Ok(Err(words)) => Outcome::Failed(self.around.masked(&words)),
+            Ok(Err(words)) => Outcome::Failed(self.world.around.masked(&words)),
             Err(_) => Outcome::Failed(late(most)),
         };
         self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
@@ -202,19 +217,19 @@ impl<'p> World<'p> {
         row: &Arc<Row>,
         request: Request<RequestBody>,
     ) -> Option<Records> {
-        let (key, outcome) = match self.around.exchange(party, row, request).await {
+        let (key, outcome) = match self.world.around.exchange(party, row, request).await {
             Ok(Some(reply)) => {
-                let judged = self.around.judge(party, row, &reply);
+                let judged = self.world.around.judge(party, row, &reply);
                 let (status, took) = (status_words(reply.status), reply.timings.exchange());
                 (party.key.clone(), Outcome::Replied { status, took, judged })
             }
             Ok(None) => (party.key.clone(), Outcome::Left(HELD.to_owned())),
             Err(failure) if failure.kind == FailureKind::Auth => {
-                let outcome = Outcome::Failed(self.around.masked(&failure.message));
+                let outcome = Outcome::Failed(self.world.around.masked(&failure.message));
                 self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
                 (party.key.clone(), Outcome::Left("nothing proves who asks".to_owned()))
             }
-            Err(failure) => (party.key.key("url"), Outcome::Failed(self.around.masked(&failure.message))),
+            Err(failure) => (party.key.key("url"), Outcome::Failed(self.world.around.masked(&failure.message))),
         };
         let records = match &outcome {
             Outcome::Replied { judged: Judged { verdict: Verdict::Accepted(records), .. }, .. } => {

@@ -1,10 +1,11 @@
-//! Connections: each server once, whoever of the job goes there.
+//! Connections: each server once, whoever of the job goes there; who comes while it is connected to waits for that.
 //!
 //! Must never tell of a path or a query: they may hold what is in rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
+use tokio::sync::OnceCell;
 
 use crate::document::KeyPath;
 use crate::retry::Failure;
@@ -12,7 +13,7 @@ use crate::secret::Masker;
 use crate::transport::reach::{Reached, origin_of};
 use crate::transport::{self, ClientPlan, HyperTransport, OpenError, Opening, Transport};
 
-use super::{Outcome, Tried, What};
+use super::{Outcome, Told, Tried, What};
 
 /// What connections of one kind of settings are made with.
 #[derive(Clone)]
@@ -26,8 +27,16 @@ pub(super) struct Ways {
 /// Everything that was opened and asked so far.
 #[derive(Default)]
 pub(super) struct Hosts {
-    opened: Vec<(ClientPlan, Ways)>,
-    asked: Vec<(ClientPlan, String, Result<Reached, Failure>)>,
+    opened: Mutex<Vec<(ClientPlan, Ways)>>,
+    asked: Mutex<Vec<Server>>,
+}
+
+/// A server, as one kind of settings reaches it.
+struct Server {
+    client: ClientPlan,
+    origin: String,
+    /// Empty until somebody has connected to it.
+    reached: Arc<OnceCell<Result<Reached, Failure>>>,
 }
 
 impl Hosts {
@@ -35,42 +44,50 @@ impl Hosts {
     ///
     /// # Errors
     /// When a certificate, a key or a proxy can't be used.
-    pub fn ways(&mut self, client: &ClientPlan, opening: &Opening<'_>) -> Result<Ways, OpenError> {
-        if let Some((_, ways)) = self.opened.iter().find(|(known, _)| known == client) {
+    pub fn ways(&self, client: &ClientPlan, opening: &Opening<'_>) -> Result<Ways, OpenError> {
+        let mut opened = locked(&self.opened);
+        if let Some((_, ways)) = opened.iter().find(|(known, _)| known == client) {
             return Ok(ways.clone());
         }
         let knocker = Arc::new(HyperTransport::open(client, opening)?);
         let ways = Ways { transport: transport::open(client, opening)?, knocker };
-        self.opened.push((client.clone(), ways.clone()));
+        opened.push((client.clone(), ways.clone()));
         Ok(ways)
     }
 
     /// Connects to the server of a URL, unless that was done with the same settings. What is to be told of it, and
     /// whether it is there.
-    pub async fn reach(
-        &mut self,
-        to: &Uri,
-        client: &ClientPlan,
-        ways: &Ways,
-        near: &Near<'_>,
-    ) -> (Option<Tried>, bool) {
+    pub async fn reach(&self, to: &Uri, client: &ClientPlan, ways: &Ways, near: &Near<'_>) -> (Told, bool) {
         let origin = match origin_of(to) {
             Ok(origin) => origin,
-            Err(why) => return (Some(near.tried("a URL that leads nowhere", Outcome::Failed(why))), false),
+            Err(why) => {
+                let tried = near.tried("a URL that leads nowhere", Outcome::Failed(why));
+                return (Told { tried, host: None }, false);
+            }
         };
-        let same = |(known, at, _): &&(ClientPlan, String, _)| known == client && *at == origin;
-        if let Some((_, _, reached)) = self.asked.iter().find(same) {
-            return (None, reached.is_ok());
-        }
-        let reached = ways.knocker.reach(to, near.limit).await;
-        let outcome = match &reached {
+        let (number, reached) = self.server(client, &origin);
+        let reached = reached.get_or_init(|| ways.knocker.reach(to, near.limit)).await;
+        let outcome = match reached {
             Ok(reached) => Outcome::Reached(reached.clone()),
             Err(failure) => Outcome::Failed(near.masker.mask(&failure.message).into_owned()),
         };
-        let (tried, is_there) = (near.tried(&origin, outcome), reached.is_ok());
-        self.asked.push((client.clone(), origin, reached));
-        (Some(tried), is_there)
+        (Told { tried: near.tried(&origin, outcome), host: Some(number) }, reached.is_ok())
     }
+
+    /// The number of a server, and what is known of it.
+    fn server(&self, client: &ClientPlan, origin: &str) -> (usize, Arc<OnceCell<Result<Reached, Failure>>>) {
+        let mut asked = locked(&self.asked);
+        let known = asked.iter().position(|server| server.client == *client && server.origin == origin);
+        let number = known.unwrap_or_else(|| {
+            asked.push(Server { client: client.clone(), origin: origin.to_owned(), reached: Arc::default() });
+            asked.len() - 1
+        });
+        (number, Arc::clone(&asked[number].reached))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who wants to connect.

@@ -11,9 +11,13 @@ mod changing;
 mod first;
 mod hosts;
 mod sinks;
+mod turns;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
 use crate::document::KeyPath;
@@ -24,7 +28,7 @@ use crate::transport::reach::Reached;
 
 use super::{Keyed, RunError};
 
-use asking::World;
+use asking::{Asker, World};
 
 /// Nothing that is tried takes longer, unless the job itself waits longer for it.
 pub const LONGEST: Duration = Duration::from_secs(30);
@@ -110,22 +114,63 @@ pub enum Outcome {
 /// Records of a reply, as other endpoints read them.
 type Records = Vec<Map<String, Value>>;
 
-/// Tries everything, in the order of the job: endpoints, each behind the one whose records it reads, then sinks.
+/// What one of those that ask has to tell of something.
+struct Told {
+    tried: Tried,
+    /// The number of the server, where it is about a connection: others tell the same of it.
+    host: Option<usize>,
+}
+
+/// Those that ask, by their positions in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Endpoint(usize),
+    Sink(usize),
+}
+
+/// Tries everything, some of it side by side, and tells it in the order of the job: endpoints, each behind the one whose
+/// records it reads, then sinks.
 ///
 /// # Errors
 /// When secrets are missing, or nothing can be tried at all.
 pub async fn probe(plan: &Plan, options: ProbeOptions) -> Result<Vec<Tried>, RunError> {
-    let mut world = World::open(plan, options).await?;
+    let world = World::open(plan, options).await?;
     let parents = plan.parents();
-    let mut records: Vec<Option<Records>> = vec![None; plan.endpoints.len()];
-    for position in in_order(&parents) {
-        let given = parents[position].map(|parent| records[parent].clone().unwrap_or_default());
-        records[position] = world.endpoint(position, given).await;
+    let sinks = (0..plan.sinks.len()).map(Member::Sink);
+    let members: Vec<Member> = in_order(&parents).into_iter().map(Member::Endpoint).chain(sinks).collect();
+    let has_parent = |member: &Member| matches!(member, Member::Endpoint(at) if parents[*at].is_some());
+    let first = members.iter().copied().filter(|member| !has_parent(member));
+    let mut asking: FuturesUnordered<_> = first.map(|member| asked(&world, member, None)).collect();
+    let mut all = Vec::new();
+    while let Some((member, told, records)) = asking.next().await {
+        let reads = |at: &usize| matches!(member, Member::Endpoint(parent) if parents[*at] == Some(parent));
+        for child in (0..parents.len()).filter(reads) {
+            asking.push(asked(&world, Member::Endpoint(child), Some(records.clone().unwrap_or_default())));
+        }
+        all.push((members.iter().position(|known| *known == member), told));
     }
-    for position in 0..plan.sinks.len() {
-        world.sink(position).await;
-    }
-    Ok(world.tried)
+    all.sort_by_key(|(position, _)| *position);
+    Ok(once(all.into_iter().flat_map(|(_, told)| told)))
+}
+
+/// What one of them has to tell, and the records that it gives, when its turn has come.
+async fn asked(world: &World<'_>, member: Member, given: Option<Records>) -> (Member, Vec<Told>, Option<Records>) {
+    let _turn = world.turns.take(member).await;
+    let mut asker = Asker::new(world);
+    let records = match member {
+        Member::Endpoint(position) => asker.endpoint(position, given).await,
+        Member::Sink(position) => {
+            asker.sink(position).await;
+            None
+        }
+    };
+    (member, asker.told, records)
+}
+
+/// A server is told of by the first of the job that goes there, whoever was faster.
+fn once(told: impl Iterator<Item = Told>) -> Vec<Tried> {
+    let mut known = HashSet::new();
+    told.filter(|told| told.host.is_none_or(|host| known.insert(host))).map(|told| told.tried).collect()
 }
 
 /// Positions of endpoints, each behind the one whose records it reads.

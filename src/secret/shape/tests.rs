@@ -78,6 +78,18 @@ fn addresses_and_members_that_are_secrets_are_known() {
     assert_eq!(issued(&hook("hushhushhushhushhushhush")), Some("the address of a Slack webhook"));
     assert_eq!(issued(&hook("XXXXXXXXXXXXXXXXXXXXXXXX")), None);
     assert_eq!(issued("https://hooks.slack.com/services/{{ secrets.hook }}"), None);
+    let discord = |rest: &str| issued(&format!("https://canary.discord.com/api/webhooks/123456789012345678/{rest}"));
+    for end in ["", "/", "/slack", "?wait=true"] {
+        assert_eq!(discord(&format!("{}{end}", made("", 68))), Some("the address of a Discord webhook"), "{end}");
+    }
+    for placeholder in ["{{ secrets.hook }}", "<webhook-token>", "your-webhook-token", "WEBHOOK_TOKEN", "$TOKEN", ""] {
+        assert_eq!(discord(placeholder), None, "{placeholder}");
+    }
+    let trigger = format!("https://hooks.slack.com/triggers/T0/123456/{}", made("", 32));
+    assert_eq!(issued(&trigger), Some("the address of a Slack webhook"));
+    let teams = |id: &str| issued(&format!("https://x.webhook.office.com/webhookb2/{id}"));
+    assert_eq!(teams("550e8400-e29b-41d4-a716-446655440000@x"), Some("the address of a Teams webhook"));
+    assert_eq!(teams("00000000-0000-0000-0000-000000000000@x"), None);
     for text in ["user=me&password=hush_body", r#"{"a": {"password": "hush_body"}}"#, "<password>hush_body</password>"]
     {
         assert!(has_secret_member(text), "{text}");
@@ -137,6 +149,10 @@ fn credentials_of_headers_and_queries() {
     ] {
         assert!(!is_credential_header(name, value), "{name}");
     }
+    for mode in ["include", "omit", "same-origin"] {
+        assert!(!is_credential_header("x-fetch-credentials", mode) && !is_credential_parameter("credentials", mode));
+    }
+    assert!(is_credential_parameter("credentials", "hush12") && is_credential_parameter("api_key", "include"));
     for name in ["accept", "x-request-id", "cookie"] {
         assert!(!is_credential_header(name, "consent=yes"), "{name}");
     }
@@ -157,4 +173,29 @@ fn credentials_of_headers_and_queries() {
     }
     assert!(is_literal("Bearer hunter2") && !is_literal("Bearer <token>") && !is_literal("Bearer "));
     assert!(!is_told_by_name("private_key", "config/keys/rsa2048-prod-key-no7.pem"));
+}
+
+#[test]
+fn tokens_of_telegram_bots_are_known_wherever_they_stand() {
+    let token = format!("123456789:AA{}", made("", 33));
+    for text in [
+        format!("https://api.telegram.org/bot{token}/sendMessage"),
+        format!("https://bots.example.com/bot{token}"),
+        token.clone(),
+        format!("Bot {token}, and more"),
+    ] {
+        assert_eq!(issued(&text), Some(TELEGRAM), "{text}");
+    }
+    for text in [
+        "https://api.telegram.org/bot{{ secrets.bot }}/sendMessage".to_owned(),
+        "https://api.telegram.org/bot123456:{{ secrets.bot }}/sendMessage".to_owned(),
+        "https://api.telegram.org/bot<token>/sendMessage".to_owned(),
+        "https://api.telegram.org/bot123456:ABC-DEF1234ghIkl/getMe".to_owned(),
+        format!("123456789:AA{}", "A".repeat(33)),
+        format!("12:AA{}", made("", 33)),
+        format!("x123456789:AA{}", made("", 33)),
+        "at 20261128:AA12".to_owned(),
+    ] {
+        assert_eq!(issued(&text), None, "{text}");
+    }
 }

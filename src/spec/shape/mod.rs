@@ -14,6 +14,7 @@ use self::example::{example, toml_key};
 use self::mend::mend;
 use self::view::{View, either};
 use super::schema::{PROFILE, schema};
+use super::version;
 use crate::diagnostic::{ADVISED, Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place, Step};
 
@@ -134,6 +135,9 @@ impl Walker<'_> {
     }
 
     fn value(&mut self, view: &View<'_>, node: &Node, spot: &Spot) {
+        if view.get(version::MARK).is_some() {
+            return self.version(node, spot);
+        }
         let branches = view.branches();
         let fitting: Vec<&View<'_>> = branches.iter().filter(|branch| branch.accepts(&node.value)).collect();
         match fitting.as_slice() {
@@ -144,6 +148,14 @@ impl Walker<'_> {
             }
             [only] => self.fitting(only, node, spot),
             several => self.best_of(several, node, spot),
+        }
+    }
+
+    /// The version of the job language, of which `migrate` says the same.
+    fn version(&mut self, node: &Node, spot: &Spot) {
+        if let Some(told) = version::judged(node, &spot.name()) {
+            self.wrong.push(spot.path.clone());
+            self.found.push(told);
         }
     }
 

@@ -140,7 +140,13 @@ fn a_key_that_was_meant_to_be_a_missing_one_is_one_error() {
 
 #[test]
 fn values() {
-    says("version = 2", "P0103", "2", "`version` can't be 2", "write 1");
+    says(
+        "version = 0",
+        "P0103",
+        "0",
+        "there never was a version 0 of the job language",
+        "write `version = 1`, or take the line out",
+    );
     says(
         "retry.backoff = \"expo\"",
         "P0103",
