@@ -63,7 +63,7 @@ use std::time::{Duration, SystemTime};
 use crate::journal::Counts;
 use crate::plan::Plan;
 use crate::report::Reporter;
-use crate::secret::Unset;
+use crate::secret::{Masker, Unset};
 
 pub(crate) use chunk::Cut;
 pub use keyed::Keyed;
@@ -192,7 +192,12 @@ pub struct RunReport {
 ///
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
-pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
-    let opened = open::open(plan, options).await?;
+pub async fn run(
+    plan: Plan,
+    options: RunOptions,
+    mut reporters: Vec<Box<dyn Reporter>>,
+) -> Result<RunReport, RunError> {
+    let veil = |masker: &Masker| reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
+    let opened = open::open(plan, options, veil).await?;
     Ok(conductor::Conductor::conduct(opened, reporters).await)
 }
