@@ -205,6 +205,42 @@ mod tests {
         }
     }
 
+    /// Remembers what it is told.
+    struct Ear(std::sync::mpsc::Sender<Event>);
+
+    impl Reporter for Ear {
+        fn tell(&mut self, event: &Event) {
+            self.0.send(event.clone()).unwrap();
+        }
+
+        fn tick(&mut self, _live: &Live) {}
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_log_that_can_not_be_written_is_told_once_while_the_run_goes_on() {
+        let out = log::out::open(Path::new("/dev/full")).unwrap();
+        let style = Style { format: LogFormat::Text, dated: true };
+        let collector = Collector::new(Filter::own(Level::INFO), style, Veil::default(), (out, "the log")).unwrap();
+        let (mouth, heard) = std::sync::mpsc::channel();
+        let logging = Logging { log: Some((collector.clone(), Veil::default())), style };
+        let mut watching = logging.reporters(vec![Box::new(Ear(mouth))]).pop().unwrap();
+        let live = Live { lanes: Vec::new() };
+        watching.tick(&live);
+        let record = log_record("paceline::run");
+        ::log::Log::log(&collector, &record);
+        collector.flush(Duration::from_secs(30));
+        (0..3).for_each(|_| watching.tick(&live));
+        drop(watching);
+        let told: Vec<Event> = heard.iter().collect();
+        let [Event::Warning { message }] = told.as_slice() else { panic!("{told:?}") };
+        assert!(message.starts_with("the log can't be written: No space left on device"), "{message}");
+    }
+
+    fn log_record(target: &str) -> ::log::Record<'_> {
+        ::log::Record::builder().target(target).level(::log::Level::Info).args(format_args!("begins")).build()
+    }
+
     #[test]
     fn one_file_is_known_by_all_of_its_names() {
         let folder = tempfile::tempdir().unwrap();
