@@ -14,6 +14,7 @@ mod fmt;
 mod init;
 mod kinds;
 mod load;
+mod logging;
 mod man;
 mod migrate;
 mod online;
@@ -64,6 +65,8 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 /// sets to `0` is given as well.
 fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
     let speech = match command {
+        // A file may have what standard error does not say.
+        Command::Run(args) if args.log.log_file.is_some() => None,
         Command::Run(args) => Some(args.speech),
         Command::Check(args) => Some(args.speech),
         Command::Plan(args) => Some(args.speech),
@@ -173,6 +176,7 @@ mod tests {
             assert_eq!(refused(flags), Some(ErrorKind::ArgumentConflict), "{flags}");
         }
         assert_eq!(refused("--fresh --limit 3 -q"), None);
+        assert_eq!(refused("-q -vv --log-file run.log"), None);
     }
 
     #[test]

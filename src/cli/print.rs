@@ -173,6 +173,12 @@ pub fn speak() -> Speak {
     })
 }
 
+/// Standard error for a log, which brings whole lines.
+#[must_use]
+pub fn log() -> Box<dyn Write + Send> {
+    Box::new(io::stderr())
+}
+
 /// Standard error as something bars are drawn on, at most ten times a second.
 #[must_use]
 pub fn canvas() -> ProgressDrawTarget {

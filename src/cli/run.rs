@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::load::{self, JobText};
+use super::logging;
 use super::print::{self, Printer, github};
 use super::{args, plan};
 use crate::diagnostic::{Diagnostic, Format};
@@ -15,7 +16,6 @@ use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
 use crate::report::lines::Lines;
-use crate::report::log::Log;
 use crate::report::summary::{self, Next};
 use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
 
@@ -29,7 +29,15 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     if args.dry_run {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
-    let reporters = reporters(speech, &job);
+    let logging = match logging::start(args, &job) {
+        Ok(logging) => logging,
+        Err((exit, message)) => {
+            print.error(speech.output, &message);
+            return exit;
+        }
+    };
+    let name = job.name.clone();
+    let reporters = logging.reporters(reporters(speech, logging.is_here(), &job));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -41,8 +49,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
-        Ok(report) => finish(args, program, (&report, &text), print),
-        Err(error) => refuse(&error, &text, speech, print),
+        Ok(mut report) => {
+            logging.end(&mut report);
+            finish(args, program, (&report, &text), print)
+        }
+        Err(error) => {
+            logging.refuse(&name, &error);
+            refuse(&error, &text, speech, print)
+        }
     };
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
@@ -61,16 +75,10 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }
 
-/// Who watches. JSON on standard error is for programs: nothing else is said there then.
-fn reporters(speech: OutputArgs, plan: &Plan) -> Vec<Box<dyn Reporter>> {
-    if speech.quiet || speech.output == Format::Json {
+/// Who watches, beside the log. JSON on standard error is for programs: nothing else is said there then.
+fn reporters(speech: OutputArgs, logs_here: bool, plan: &Plan) -> Vec<Box<dyn Reporter>> {
+    if speech.quiet || speech.output == Format::Json || logs_here {
         return Vec::new();
-    }
-    if speech.verbose > 0 {
-        return vec![
-            Box::new(Log::new(print::speak(), speech.verbose > 1)),
-            Box::new(Lines::new(print::speak(), false)),
-        ];
     }
     // Records on the same terminal would run through the bar.
     let records_here = print::stdout_is_terminal() && plan.sinks.iter().any(|sink| sink.kind.kind() == "stdout");

@@ -22,6 +22,8 @@ pub(crate) enum Way {
     NewToExtend,
     /// One that is there or not, as it is.
     Keep,
+    /// The same; whatever is written without a place goes to its end.
+    KeepToExtend,
     /// One that is there or not, emptied.
     Empty,
 }

@@ -32,6 +32,7 @@ impl Disk for System {
             Way::New => options.create_new(true),
             Way::NewToExtend => options.append(true).create_new(true),
             Way::Keep => options.create(true),
+            Way::KeepToExtend => options.append(true).create(true),
             Way::Empty => options.create(true).truncate(true),
         };
         options.open(name.path)

@@ -1,185 +1,262 @@
-//! The log of `-v`: every event that says something, a line each, with the time of day (UTC). With `-vv` every
-//! attempt is among them, and what else a row waits for.
+//! The log: every event that says something becomes an event of `tracing`, with a level, a target and fields.
+//!
+//! What is made of them is another's business: [`collector`] writes those that a [`filter`] lets through as lines of
+//! text or JSON ([`mod@line`]), by a thread of its own ([`queue`]), without secrets; who embeds the library may collect
+//! them with whatever understands `tracing`. Must never write anything itself, nor let a field say what the words of
+//! its event do not.
 
-use std::time::Duration;
+pub mod collector;
+pub mod filter;
+pub mod line;
+pub mod out;
+pub mod queue;
+pub mod words;
 
+use std::sync::{Arc, OnceLock};
+
+use tracing::Level;
+
+use super::Reporter;
 use super::text::{clean, counted};
-use super::{Reporter, Speak};
-use crate::clock;
 use crate::event::Event;
 use crate::run::live::Live;
+use crate::run::{RunEnding, RunReport};
+use crate::secret::Masker;
+use words::describe;
 
-/// Says what happens as it happens.
+/// Targets of what this program says; all others are those of crates below it.
+pub const TARGETS: [&str; 8] = [
+    "paceline::run",
+    "paceline::endpoint",
+    "paceline::batch",
+    "paceline::row",
+    "paceline::attempt",
+    "paceline::limit",
+    "paceline::progress",
+    "paceline::log",
+];
+
+/// The masker of a run, once there is one: secrets are read when the run opens, and a log may be there before.
+#[derive(Debug, Clone, Default)]
+pub struct Veil(Arc<OnceLock<Masker>>);
+
+impl Veil {
+    /// From here on this masker masks; only the first one counts, for a log is that of one run.
+    pub fn draw(&self, masker: &Masker) {
+        let _ = self.0.set(masker.clone());
+    }
+
+    /// The masker.
+    #[must_use]
+    pub fn masker(&self) -> Option<&Masker> {
+        self.0.get()
+    }
+}
+
+/// Hands events on.
+#[derive(Debug, Default)]
 pub struct Log {
-    speak: Speak,
-    /// Whether every attempt is told, and not only those that are made again.
-    attempts: bool,
+    veil: Veil,
+    run: Option<String>,
 }
 
 impl Log {
-    /// A log that goes to `speak`; of every attempt, if wanted.
+    /// A log whose lines pass through `veil` before anybody sees them.
     #[must_use]
-    pub fn new(speak: Speak, attempts: bool) -> Self {
-        Self { speak, attempts }
+    pub fn new(veil: Veil) -> Self {
+        Self { veil, run: None }
     }
+}
+
+/// An event of `tracing` with the level, the target and the fields that are given, and what all of them have.
+macro_rules! say {
+    ($log:ident, $event:ident, $level:ident, $target:literal, $name:literal, $($fields:tt)*) => {
+        tracing::event!(
+            target: $target, Level::$level, event = $name, run = $log.run.as_deref(), $($fields)*,
+            "{}", describe($event)
+        )
+    };
 }
 
 impl Reporter for Log {
     fn wants_attempts(&self) -> bool {
-        self.attempts
+        tracing::enabled!(target: "paceline::attempt", Level::DEBUG)
+    }
+
+    fn masked_by(&mut self, masker: &Masker) {
+        self.veil.draw(masker);
     }
 
     fn tell(&mut self, event: &Event) {
-        // The attempt itself says the same, and more.
-        if self.attempts && matches!(event, Event::Retrying { .. }) {
-            return;
+        match event {
+            Event::RunStarted { run, .. } => {
+                self.run = Some(run.clone());
+                self.tell_run(event);
+            }
+            Event::Warning { .. } | Event::Draining { .. } | Event::RunFinished { .. } => self.tell_run(event),
+            Event::EndpointStarted { .. }
+            | Event::EndpointFinished { .. }
+            | Event::OutageBegan { .. }
+            | Event::OutageEnded { .. } => self.tell_endpoint(event),
+            Event::BatchStarted { .. } | Event::BatchFinished { .. } | Event::Held { .. } => self.tell_pace(event),
+            Event::Attempted { .. } | Event::Postponed { .. } => self.tell_attempt(event),
+            Event::Retrying { .. } | Event::RowFailed { .. } | Event::RowSkipped { .. } => self.tell_row(event),
         }
-        let stamp = clock::timestamp();
-        // `2026-11-20T15:04:05.123Z`: the day is known to whoever looks on.
-        let time = stamp.get(11..23).unwrap_or(&stamp);
-        (self.speak)(&format!("{time} {}", describe(event)));
     }
 
     fn tick(&mut self, _live: &Live) {}
 }
 
-fn describe(event: &Event) -> String {
-    match event {
-        Event::RunStarted { job, run, resumed_rows: 0, .. } => format!("{}: run {} begins", clean(job), clean(run)),
-        Event::RunStarted { job, run, resumed_rows, .. } => {
-            format!("{}: run {} goes on, {} done before", clean(job), clean(run), counted(*resumed_rows, "row"))
+impl Log {
+    fn tell_run(&self, event: &Event) {
+        match event {
+            Event::RunStarted { job, resumed_rows, .. } => {
+                say!(self, event, INFO, "paceline::run", "run-started", job = job.as_str(), resumed_rows);
+            }
+            Event::Warning { message } => {
+                say!(self, event, WARN, "paceline::run", "warning", warning = message.as_str());
+            }
+            Event::Draining { reason } => {
+                say!(self, event, INFO, "paceline::run", "draining", reason = reason.as_str());
+            }
+            Event::RunFinished { complete } => say!(self, event, INFO, "paceline::run", "run-finished", complete),
+            _ => {}
         }
-        Event::EndpointStarted { endpoint, rows: Some(rows) } => {
-            format!("{}: begins, {}", clean(endpoint), counted(*rows, "row"))
+    }
+
+    fn tell_endpoint(&self, event: &Event) {
+        match event {
+            Event::EndpointStarted { endpoint, rows } => {
+                let endpoint = endpoint.as_str();
+                say!(self, event, INFO, "paceline::endpoint", "endpoint-started", endpoint, rows);
+            }
+            Event::EndpointFinished { endpoint } => {
+                let endpoint = endpoint.as_str();
+                say!(self, event, INFO, "paceline::endpoint", "endpoint-finished", endpoint);
+            }
+            Event::OutageBegan { endpoint, host, reason, wait_ms } => {
+                let (endpoint, host, reason) = (endpoint.as_str(), host.as_str(), reason.as_str());
+                say!(self, event, WARN, "paceline::endpoint", "outage-began", endpoint, host, reason, wait_ms);
+            }
+            Event::OutageEnded { endpoint, host, lasted_ms } => {
+                let (endpoint, host) = (endpoint.as_str(), host.as_str());
+                say!(self, event, WARN, "paceline::endpoint", "outage-ended", endpoint, host, lasted_ms);
+            }
+            _ => {}
         }
-        Event::EndpointStarted { endpoint, rows: None } => format!("{}: begins", clean(endpoint)),
-        Event::BatchStarted { endpoint, batch } => format!("{}: batch {batch} begins", clean(endpoint)),
-        Event::BatchFinished { endpoint, batch, rows } => {
-            format!("{}: batch {batch} has ended, {}", clean(endpoint), counted(*rows, "row"))
+    }
+
+    fn tell_pace(&self, event: &Event) {
+        match event {
+            Event::BatchStarted { endpoint, batch } => {
+                let endpoint = endpoint.as_str();
+                say!(self, event, INFO, "paceline::batch", "batch-started", endpoint, batch);
+            }
+            Event::BatchFinished { endpoint, batch, rows } => {
+                let endpoint = endpoint.as_str();
+                say!(self, event, INFO, "paceline::batch", "batch-finished", endpoint, batch, rows);
+            }
+            Event::Held { limit, wait_ms } => {
+                say!(self, event, INFO, "paceline::limit", "held", limit = limit.as_str(), wait_ms);
+            }
+            _ => {}
         }
-        Event::Attempted { .. } => attempted(event),
-        Event::Retrying { endpoint, row, attempts, reason, wait_ms } => {
-            let (wait, tries) = (human(*wait_ms), counted(u64::from(*attempts), "attempt"));
-            format!("{}: row {}: again in {wait} after {tries}: {}", clean(endpoint), row + 1, clean(reason))
+    }
+
+    fn tell_attempt(&self, event: &Event) {
+        match event {
+            Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms } => {
+                let (endpoint, verdict, reason, row) =
+                    (endpoint.as_str(), verdict.as_str(), reason.as_deref(), row + 1);
+                say!(
+                    self,
+                    event,
+                    DEBUG,
+                    "paceline::attempt",
+                    "attempted",
+                    endpoint,
+                    row,
+                    attempt,
+                    status,
+                    duration_ms,
+                    verdict,
+                    reason,
+                    wait_ms
+                );
+            }
+            Event::Postponed { endpoint, row, reason, wait_ms } => {
+                let (endpoint, reason, row) = (endpoint.as_str(), reason.as_str(), row + 1);
+                say!(self, event, DEBUG, "paceline::attempt", "postponed", endpoint, row, reason, wait_ms);
+            }
+            _ => {}
         }
-        Event::Postponed { endpoint, row, reason, wait_ms } => {
-            format!("{}: row {}: asks again in {}: {}", clean(endpoint), row + 1, human(*wait_ms), clean(reason))
+    }
+
+    fn tell_row(&self, event: &Event) {
+        match event {
+            // The attempt itself says the same, and more.
+            Event::Retrying { .. } if self.wants_attempts() => {}
+            Event::Retrying { endpoint, row, attempts, reason, wait_ms } => {
+                let (endpoint, reason, row) = (endpoint.as_str(), reason.as_str(), row + 1);
+                say!(self, event, INFO, "paceline::row", "retrying", endpoint, row, attempts, reason, wait_ms);
+            }
+            Event::RowFailed { endpoint, row, reason } => {
+                let (endpoint, reason, row) = (endpoint.as_str(), reason.as_str(), row + 1);
+                say!(self, event, WARN, "paceline::row", "row-failed", endpoint, row, reason);
+            }
+            Event::RowSkipped { endpoint, row, reason } => {
+                let (endpoint, reason, row) = (endpoint.as_str(), reason.as_str(), row + 1);
+                say!(self, event, WARN, "paceline::row", "row-skipped", endpoint, row, reason);
+            }
+            _ => {}
         }
-        Event::Held { limit, wait_ms } => format!("limit {}: held for {}", clean(limit), human(*wait_ms)),
-        Event::OutageBegan { endpoint, host, reason, wait_ms } => {
-            let (wait, reason) = (human(*wait_ms), clean(reason));
-            format!("{}: every call to {} fails: {reason}; the next one in {wait}", clean(endpoint), clean(host))
-        }
-        Event::OutageEnded { endpoint, host, lasted_ms } => {
-            format!("{}: {} is back after {}", clean(endpoint), clean(host), human(*lasted_ms))
-        }
-        Event::RowFailed { endpoint, row, reason } => {
-            format!("{}: row {}: failed: {}", clean(endpoint), row + 1, clean(reason))
-        }
-        Event::RowSkipped { endpoint, row, reason } => {
-            format!("{}: row {}: skipped: {}", clean(endpoint), row + 1, clean(reason))
-        }
-        Event::Warning { message } => format!("warning: {}", clean(message)),
-        Event::Draining { reason } => format!("draining: {}", clean(reason)),
-        Event::EndpointFinished { endpoint } => format!("{}: has ended", clean(endpoint)),
-        Event::RunFinished { complete: true } => "the run is complete".to_owned(),
-        Event::RunFinished { complete: false } => "the run ends before its last row".to_owned(),
     }
 }
 
-/// `price: row 18: attempt 1: 503 in 12.5ms: retry in 250ms: 503 Service Unavailable`
-fn attempted(event: &Event) -> String {
-    let Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms } = event else {
-        return String::new();
-    };
-    let mut line = format!("{}: row {}: attempt {attempt}: ", clean(endpoint), row + 1);
-    line += &status.map_or_else(|| "no reply".to_owned(), |status| status.to_string());
-    if let Some(duration) = duration_ms {
-        line += &format!(" in {duration}ms");
-    }
-    line += &format!(": {verdict}");
-    if let Some(wait) = wait_ms {
-        line += &format!(" in {}", human(*wait));
-    }
-    if let Some(reason) = reason {
-        line += &format!(": {}", clean(reason));
-    }
-    line
+/// Says how far the run is: a line of [`super::lines::Lines`].
+pub fn progress(line: &str) {
+    tracing::info!(target: "paceline::progress", event = "progress", "{line}");
 }
 
-fn human(milliseconds: u64) -> String {
-    clock::human(Duration::from_millis(milliseconds))
+/// Says that a run could not start.
+pub fn refused(job: &str, reason: &str) {
+    tracing::error!(target: "paceline::run", event = "run-refused", job, reason, "{}: can't start: {}", clean(job), clean(reason));
+}
+
+/// Says how a run ended: what is last in a log. A run that broke is an error, one that did not come to its end a
+/// warning.
+pub fn ended(report: &RunReport) {
+    macro_rules! end {
+        ($level:ident, $name:literal, $words:expr, $reason:expr) => {{
+            let (job, run, total): (&str, &str, _) = (&report.job, &report.run, &report.total);
+            let (ok, failed, skipped) = (total.ok, total.failed, total.skipped);
+            let (attempts, retries, reason): (_, _, Option<&str>) = (report.attempts, report.retries, $reason);
+            let elapsed_ms = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX);
+            let words = reason.map_or_else(|| $words.to_owned(), |reason| format!("{}: {}", $words, clean(reason)));
+            tracing::event!(
+                target: "paceline::run", Level::$level, event = $name, job, run, ok, failed, skipped, attempts, retries,
+                elapsed_ms, reason, "{}: {words}: {}", clean(job), counts(report)
+            );
+        }};
+    }
+    let held = report.failed_conditions.join("; ");
+    match &report.ending {
+        RunEnding::Broken(reason) => end!(ERROR, "run-broken", "broken off", Some(reason)),
+        RunEnding::Stopped { reason, .. } => end!(WARN, "run-stopped", "stopped, resumable", Some(reason)),
+        RunEnding::Interrupted(_) => end!(WARN, "run-interrupted", "interrupted by a signal, resumable", None),
+        RunEnding::Complete | RunEnding::Partial if !held.is_empty() => {
+            end!(WARN, "run-failed", "ended, and a condition of fail-if held", Some(&held));
+        }
+        RunEnding::Complete => end!(INFO, "run-complete", "complete", None),
+        RunEnding::Partial => end!(INFO, "run-partial", "the rows asked for have ended, others have not", None),
+    }
+}
+
+fn counts(report: &RunReport) -> String {
+    let total = &report.total;
+    let attempts = counted(report.attempts, "attempt");
+    format!("{} ok, {} failed, {} skipped; {attempts} in this session", total.ok, total.failed, total.skipped)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::{Arc, Mutex};
-
-    #[test]
-    fn events_read_as_sentences() {
-        let endpoint = || "price".to_owned();
-        let retrying =
-            Event::Retrying { endpoint: endpoint(), row: 17, attempts: 1, reason: "HTTP 503".into(), wait_ms: 250 };
-        let failed = Event::RowFailed { endpoint: endpoint(), row: 0, reason: "HTTP\n404".into() };
-        let batch = Event::BatchFinished { endpoint: endpoint(), batch: 3, rows: 1000 };
-        assert_eq!(describe(&retrying), "price: row 18: again in 250ms after 1 attempt: HTTP 503");
-        assert_eq!(describe(&failed), "price: row 1: failed: HTTP 404");
-        assert_eq!(describe(&batch), "price: batch 3 has ended, 1,000 rows");
-        let reason = "its host is out".to_owned();
-        let postponed = Event::Postponed { endpoint: endpoint(), row: 17, reason, wait_ms: 1500 };
-        assert_eq!(describe(&postponed), "price: row 18: asks again in 1.5s: its host is out");
-        assert_eq!(describe(&Event::Held { limit: "api".into(), wait_ms: 90_000 }), "limit api: held for 1m 30s");
-    }
-
-    #[test]
-    fn an_attempt_is_told_with_its_reason_and_its_wait() {
-        let attempted = |status, duration_ms, verdict: &str, reason: Option<&str>, wait_ms| Event::Attempted {
-            endpoint: "price".into(),
-            row: 17,
-            attempt: 2,
-            status,
-            duration_ms,
-            verdict: verdict.into(),
-            reason: reason.map(str::to_owned),
-            wait_ms,
-        };
-        let refused = attempted(Some(503), Some(12.5), "retry", Some("503 Service Unavailable"), Some(250));
-        let expected = "price: row 18: attempt 2: 503 in 12.5ms: retry in 250ms: 503 Service Unavailable";
-        assert_eq!(describe(&refused), expected);
-        let accepted = attempted(Some(200), Some(1.0), "accept", None, None);
-        assert_eq!(describe(&accepted), "price: row 18: attempt 2: 200 in 1ms: accept");
-        let cut = attempted(None, None, "fail", Some("connection refused"), None);
-        assert_eq!(describe(&cut), "price: row 18: attempt 2: no reply: fail: connection refused");
-    }
-
-    #[test]
-    fn an_outage_has_a_beginning_and_an_end() {
-        let (endpoint, host) = ("price".to_owned(), "api:443".to_owned());
-        let began = Event::OutageBegan {
-            endpoint: endpoint.clone(),
-            host: host.clone(),
-            reason: "502 Bad Gateway".into(),
-            wait_ms: 1000,
-        };
-        assert_eq!(describe(&began), "price: every call to api:443 fails: 502 Bad Gateway; the next one in 1s");
-        let ended = Event::OutageEnded { endpoint, host, lasted_ms: 61_000 };
-        assert_eq!(describe(&ended), "price: api:443 is back after 1m 1s");
-    }
-
-    #[test]
-    fn a_line_begins_with_the_time_of_day() {
-        let heard = Arc::new(Mutex::new(String::new()));
-        let ear = Arc::clone(&heard);
-        let mut log = Log::new(Box::new(move |line| line.clone_into(&mut ear.lock().unwrap())), false);
-        log.tell(&Event::EndpointFinished { endpoint: "price".into() });
-        let line = heard.lock().unwrap().clone();
-        let (time, rest) = line.split_at(12);
-        assert!(time.chars().enumerate().all(|(at, c)| match at {
-            2 | 5 => c == ':',
-            8 => c == '.',
-            _ => c.is_ascii_digit(),
-        }));
-        assert_eq!(rest, " price: has ended");
-    }
-}
+mod tests;

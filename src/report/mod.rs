@@ -1,6 +1,6 @@
 //! Reporters: what people see of a run. They look at events and counters and never change anything.
 //!
-//! One file each: [`bar`] on a terminal, [`lines`] elsewhere, [`log`] with `-v`, and [`summary`] when
+//! One file each: [`bar`] on a terminal, [`lines`] elsewhere, [`log`] with `-v` or into a file, and [`summary`] when
 //! the run has ended. Must never print by themselves: the command line gives them their way out.
 
 pub mod bar;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::recap::Recap;
 use crate::run::live::Live;
+use crate::secret::Masker;
 
 /// A reporter's way out: takes one line, without its line end.
 pub type Speak = Box<dyn FnMut(&str) + Send>;
@@ -38,6 +39,10 @@ pub trait Reporter: Send {
 
     /// The run is open, and nothing was told yet. Who shows the run from a thread of its own keeps the view.
     fn opened(&mut self, _view: &Arc<dyn View>) {}
+
+    /// Secrets are known from here on, and this takes them out of texts. Before anything else happens; not where they
+    /// can't be had.
+    fn masked_by(&mut self, _masker: &Masker) {}
 
     /// Something happened.
     fn tell(&mut self, event: &Event);

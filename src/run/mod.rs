@@ -65,7 +65,7 @@ use crate::journal::Counts;
 use crate::plan::Plan;
 use crate::recap::Recap;
 use crate::report::Reporter;
-use crate::secret::Unset;
+use crate::secret::{Masker, Unset};
 
 pub(crate) use chunk::Cut;
 pub use keyed::Keyed;
@@ -196,7 +196,12 @@ pub struct RunReport {
 ///
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
-pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
-    let opened = open::open(plan, options).await?;
+pub async fn run(
+    plan: Plan,
+    options: RunOptions,
+    mut reporters: Vec<Box<dyn Reporter>>,
+) -> Result<RunReport, RunError> {
+    let veil = |masker: &Masker| reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
+    let opened = open::open(plan, options, veil).await?;
     Ok(conductor::Conductor::conduct(opened, reporters).await)
 }

@@ -93,15 +93,17 @@ fn cannot(error: impl std::fmt::Display) -> RunError {
     RunError::Open(error.to_string())
 }
 
-/// Opens a plan.
+/// Opens a plan. `veil` gets the masker as soon as there is one: whoever logs has it before anything is touched.
 ///
 /// # Errors
 /// When the session can't start; nothing was sent.
-pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunError> {
+pub async fn open(mut plan: Plan, options: RunOptions, veil: impl FnOnce(&Masker) + Send) -> Result<Opened, RunError> {
     if options.failed_only && plan.row_limit.is_some() {
         return Err(cannot("--failed sends all rows that failed; leave --limit away"));
     }
     let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
+    let (masker, record_masker) = secrets.maskers();
+    veil(&masker);
     let folder = StateFolder::lock(&plan.state).map_err(|error| cannot(error.message))?;
     let recovered = match folder.recover() {
         // Nothing of a journal is needed to begin anew, so that a damaged one can be left behind.
@@ -113,7 +115,6 @@ pub async fn open(mut plan: Plan, options: RunOptions) -> Result<Opened, RunErro
     let demo = demo(&plan).await?;
     let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
     let saves = Arc::new(Saves::open(&plan).map_err(|(endpoint, why)| Keyed::save(&endpoint, &why))?);
-    let (masker, record_masker) = secrets.maskers();
     let transports = transports(&plan, &secrets, &masker, base.as_deref())?;
     let mut session = session::begin(&plan, &folder, decision, identity)?;
 

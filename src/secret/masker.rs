@@ -3,19 +3,19 @@
 //! Must never make a text longer than it has to, nor hide where something was hidden: what stands for a secret
 //! is always the same.
 
+mod forms;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::{Map, Value};
 
 use super::MASK;
+use forms::forms;
 
-/// Replaces secret values in texts by `***`: plain, percent-encoded, base64 and JSON-escaped forms.
+/// Replaces secret values in texts by `***`: plain, percent-encoded, base64, JSON-escaped forms and those of `Debug`.
 ///
 /// The plain form is masked however short it is: a text that is hard to read is better than a secret
 /// that can be read. Encoded forms shorter than four bytes are left alone,
@@ -36,9 +36,6 @@ impl fmt::Debug for Masker {
         write!(f, "Masker({} forms)", self.needles().forms.len())
     }
 }
-
-/// Bytes an encoded form must have to be looked for.
-const SHORTEST_ENCODED: usize = 4;
 
 impl Masker {
     /// A masker of these values.
@@ -208,73 +205,13 @@ impl Needles {
     }
 }
 
-/// Every form in which a value may leave the program.
-fn forms(value: &str) -> Vec<String> {
-    if value.is_empty() {
-        return Vec::new();
-    }
-    let mut encoded = Vec::new();
-    for set in [UNRESERVED_KEPT, URLENCODE, PATH_KEPT] {
-        let upper = percent_encoding::utf8_percent_encode(value, set).to_string();
-        encoded.push(upper.replace("%20", "+"));
-        encoded.push(lower_hex(&upper));
-        encoded.push(upper);
-    }
-    let json = Value::from(value).to_string();
-    encoded.push(json[1..json.len() - 1].to_owned());
-    encoded.push(json[1..json.len() - 1].replace('/', "\\/"));
-    // What a server says back that reads UTF-8 as Latin-1, as many read headers.
-    encoded.push(value.bytes().map(char::from).collect());
-    for alignment in 0..3 {
-        encoded.extend(base64_inside(value, alignment));
-    }
-    encoded.retain(|form| form.len() >= SHORTEST_ENCODED);
-    encoded.push(value.to_owned());
-    encoded
-}
-
-/// As values in URLs are encoded: all but unreserved characters (RFC 3986).
-const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// As HTML forms are encoded.
-const URLENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
-/// As servers write a path: its separators and sub-delimiters kept.
-const PATH_KEPT: &AsciiSet =
-    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'%');
-
-fn lower_hex(encoded: &str) -> String {
-    let mut out = String::with_capacity(encoded.len());
-    let mut parts = encoded.split('%');
-    out.extend(parts.next());
-    for part in parts {
-        let (hex, rest) = part.split_at(part.len().min(2));
-        out.push('%');
-        out.push_str(&hex.to_ascii_lowercase());
-        out.push_str(rest);
-    }
-    out
-}
-
-/// The base64 characters that a value fully decides, when `before` bytes stand before it; and, at the
-/// start, the whole encoding.
-fn base64_inside(value: &str, before: usize) -> Vec<String> {
-    let mut bytes = vec![0; before];
-    bytes.extend_from_slice(value.as_bytes());
-    let from = (before * 8).div_ceil(6);
-    let to = bytes.len() * 8 / 6;
-    let mut forms = Vec::new();
-    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        let encoded = engine.encode(&bytes);
-        forms.extend(encoded.get(from..to).map(ToOwned::to_owned));
-        // The last character also depends on what follows, but nothing may: then it is a part of the secret.
-        forms.extend(encoded.get(from..).map(ToOwned::to_owned));
-    }
-    forms
-}
-
 #[cfg(test)]
 mod tests {
+    use super::forms::{UNRESERVED_KEPT, lower_hex};
     use super::*;
+    use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use percent_encoding::NON_ALPHANUMERIC;
     use proptest::prelude::*;
 
     fn masker(values: &[&str]) -> Masker {
@@ -303,6 +240,18 @@ mod tests {
             assert!(masked.contains(MASK), "{form} became {masked}");
             assert!(masked.len() <= text.len().max(12) && !masked.contains("rd"), "{form} became {masked}");
         }
+    }
+
+    #[test]
+    fn what_debug_makes_of_a_secret_is_masked() {
+        let (secret, ascii) = ("k\"'\\\u{e4}rie", "k\"'\\arie");
+        let masker = masker(&[secret, ascii]);
+        let header = |value: &str| format!("{:?}", http::HeaderValue::from_str(value).unwrap());
+        let bytes = bytes::Bytes::from(secret);
+        for shown in [format!("{secret:?}"), format!("{bytes:?}"), header(secret), header(ascii)] {
+            assert_eq!(masker.mask(&shown), if shown.starts_with('b') { "b\"***\"" } else { "\"***\"" }, "{shown}");
+        }
+        assert_eq!(masker.mask(&secret.as_bytes().escape_ascii().to_string()), "***");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Canaries: a secret of its own in every slot that a job has, a server that does everything a server can do
-//! wrong and says the secret back while it does, the loudest output; then no artefact holds any form of any.
+//! wrong and says the secret back while it does, the loudest output and log; then no artefact holds any form of any.
 //!
 //! A new slot is a row of [`SLOTS`]; a new failure is a row of [`KINDS`] and an arm of [`answer`].
 
@@ -288,8 +288,9 @@ fn no_secret_is_in_anything_that_is_left_behind() {
         job.command(&["check", "job.toml", "--output", "github"]).expect_code(0),
         job.command(&["plan", "job.toml", "--rows", "20"]).expect_code(0),
         job.command(&["plan", "job.toml", "--rows", "20", "--output", "json"]).expect_code(0),
-        job.run(&["-v"]).expect_code(1),
-        job.run(&["--failed", "--output", "json"]).expect_code(1),
+        job.run(&["--log", "trace"]).expect_code(1),
+        job.run(&["--failed", "--log", "trace", "--log-file", "run.log", "--log-format", "json", "--output", "json"])
+            .expect_code(1),
         job.command(&["plan", "job.toml", "--output", "json"]),
         job.command(&["runs", "job.toml"]).expect_code(0),
     ];
@@ -301,6 +302,7 @@ fn no_secret_is_in_anything_that_is_left_behind() {
     done.extend(SLOTS.iter().map(said_why));
     let artefacts = artefacts(&job, &done);
     assert!(artefacts.iter().any(|(name, _)| name.ends_with("journal")), "the journal is looked at");
+    assert!(job.read("run.log").contains("\"attempted\""), "the log is looked at");
     let shown =
         String::from_utf8_lossy(&artefacts.iter().find(|(name, _)| name.ends_with("lines.jsonl")).expect("records").1)
             .into_owned();

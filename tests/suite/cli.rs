@@ -113,6 +113,8 @@ fn bad_usage_is_exit_2_and_said_on_standard_error() {
         (&["run", "job.toml", "--limit", "many"], "--limit"),
         (&["run", "job.toml", "--var", "nothing"], "name=value"),
         (&["run", "job.toml", "-q", "-v"], "--verbose"),
+        (&["run", "job.toml", "--log", "debgu"], "did you mean `debug`?"),
+        (&["run", "job.toml", "--log-format", "yaml"], "[possible values: text, json]"),
         (&["completions", "cmd"], "bash"),
     ];
     for (arguments, hint) in cases {
@@ -129,6 +131,7 @@ fn every_flag_can_be_set_in_the_environment() {
         "profile",
         "set",
         "env-file",
+        "log-file",
         "state",
         "endpoint",
         "name",

@@ -60,6 +60,8 @@ mod layers;
 mod limits;
 /// Job files that were cut, glued and overwritten at random.
 mod loader;
+/// What a run says while it goes on, where it says it, and what it keeps to itself.
+mod logs;
 /// Many rows, little memory.
 mod memory;
 /// Every help that quotes a mend, followed to the letter.

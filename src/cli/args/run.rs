@@ -6,6 +6,8 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::{JobArgs, OutputArgs};
+use crate::report::log::filter::Filter;
+use crate::report::log::line::LogFormat;
 use crate::run::RunOptions;
 
 pub(super) const EXAMPLES: &str = "\
@@ -15,6 +17,7 @@ Examples:
   paceline run jobs/prices.toml --profile ci --var base=demo:
   paceline run jobs/prices.toml --set retry.attempts=2
   paceline run jobs/prices.toml --failed                      again what failed
+  paceline run jobs/prices.toml --log-file run.log -vv        every attempt, into a file
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.";
@@ -43,6 +46,32 @@ pub struct RunArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub log: LogArgs,
+}
+
+/// Flags of the log.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogArgs {
+    /// What is logged, in place of -v: LEVEL or TARGET=LEVEL, such as paceline::attempt=debug,h2=trace
+    #[arg(long, value_name = "FILTER", env = "PACELINE_LOG", value_parser = filter)]
+    pub log: Option<Choice>,
+    /// Appends the log to this file, as much as -v says; standard error shows progress then as without -v
+    #[arg(long, value_name = "FILE", env = "PACELINE_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
+    /// How the lines of the log are written
+    #[arg(long, value_enum, value_name = "FORMAT", env = "PACELINE_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// What `--log` says; nothing where it is empty, as in `PACELINE_LOG=`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice(pub Option<Filter>);
+
+fn filter(text: &str) -> Result<Choice, String> {
+    if text.trim().is_empty() { Ok(Choice(None)) } else { text.parse().map(|filter| Choice(Some(filter))) }
 }
 
 impl RunArgs {

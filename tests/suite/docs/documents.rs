@@ -27,6 +27,13 @@ fn the_tutorial_can_be_followed_to_its_end() {
     assert!(walk.commands >= 20, "only {} commands", walk.commands);
 }
 
+#[test]
+fn the_page_on_logs_shows_what_a_log_says() {
+    let mut walk = Walk::begin(None);
+    walk.document("logs.md");
+    assert_eq!(walk.commands, 4);
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_pages_for_people_who_come_from_elsewhere_show_jobs_that_run() {

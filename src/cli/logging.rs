@@ -1,0 +1,255 @@
+//! The log of `run`: where it goes, what is in it, and who feeds it.
+//!
+//! `-v` and `--log` say it on standard error, `--log-file` puts it into a file; never both. Must never write to
+//! standard error where nothing but JSON or nothing at all belongs there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::args::{LogArgs, OutputArgs, RunArgs};
+use super::exit::Exit;
+use super::print;
+use crate::diagnostic::Format;
+use crate::event::Event;
+use crate::plan::Plan;
+use crate::report::Reporter;
+use crate::report::lines::Lines;
+use crate::report::log::collector::Collector;
+use crate::report::log::filter::Filter;
+use crate::report::log::line::{LogFormat, Style};
+use crate::report::log::{self, Log, Veil};
+use crate::run::live::Live;
+use crate::run::{RunError, RunReport};
+
+/// How long the end of a run waits for the last lines of its log.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The log of a run, if there is one.
+pub struct Logging {
+    log: Option<(Collector, Veil)>,
+    style: Style,
+}
+
+/// Opens the log that was asked for.
+pub fn start(args: &RunArgs, plan: &Plan) -> Result<Logging, (Exit, String)> {
+    let (LogArgs { log_file, log_format, .. }, speech) = (&args.log, args.speech);
+    let style = Style { format: *log_format, dated: log_file.is_some() };
+    let Some(filter) = filter(&args.log, speech) else { return Ok(Logging { log: None, style }) };
+    let (out, place) = match log_file {
+        None => (print::log(), "standard error".to_owned()),
+        Some(path) => {
+            not_taken(path, args, plan).map_err(|message| (Exit::Usage, message))?;
+            let broken = |error| (Exit::Broken, unopened(path, &error));
+            (log::out::open(path).map_err(broken)?, format!("the log file {}", path.display()))
+        }
+    };
+    let veil = Veil::default();
+    let broken = |why: String| (Exit::Broken, format!("can't start the log: {why}"));
+    let collector =
+        Collector::new(filter, style, veil.clone(), (out, &place)).map_err(|why| broken(why.to_string()))?;
+    collector.install().map_err(broken)?;
+    Ok(Logging { log: Some((collector, veil)), style })
+}
+
+/// What is logged; `None` where nothing is.
+fn filter(args: &LogArgs, speech: OutputArgs) -> Option<Filter> {
+    let is_silent = speech.quiet || speech.output == Format::Json;
+    if args.log_file.is_none() && is_silent {
+        return None;
+    }
+    let chosen = args.log.as_ref().and_then(|choice| choice.0.clone());
+    chosen.or_else(|| match speech.verbose {
+        0 if args.log_file.is_none() => None,
+        0 | 1 => Some(Filter::own(Level::INFO)),
+        _ => Some(Filter::own(Level::DEBUG)),
+    })
+}
+
+fn unopened(path: &Path, error: &std::io::Error) -> String {
+    format!("the log file {} can't be opened: {error}; name a file that can be written with --log-file", path.display())
+}
+
+/// A log behind the job or its data would ruin them.
+fn not_taken(path: &Path, args: &RunArgs, plan: &Plan) -> Result<(), String> {
+    let read = std::iter::once(args.job.as_path()).chain(plan.endpoints.iter().filter_map(|each| each.source.path()));
+    let written = plan.sinks.iter().filter_map(|sink| sink.kind.path());
+    let read = read.map(|path| (path, "is read by the job"));
+    let taken = read.chain(written.map(|path| (path, "is written by the job"))).find(|(other, _)| is_same(path, other));
+    match taken {
+        None => Ok(()),
+        Some((_, why)) => Err(format!("the log file {} {why}; name another with --log-file", path.display())),
+    }
+}
+
+/// Whether two paths lead to one file, which may not be there yet.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| -> Option<PathBuf> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
+}
+
+impl Logging {
+    /// Whether it goes to standard error, where no other progress is shown then.
+    pub fn is_here(&self) -> bool {
+        self.log.is_some() && !self.style.dated
+    }
+
+    /// These reporters, and those that feed the log before them.
+    pub fn reporters(&self, others: Vec<Box<dyn Reporter>>) -> Vec<Box<dyn Reporter>> {
+        let Some((collector, veil)) = &self.log else { return others };
+        let others = others.into_iter().map(|inner| -> Box<dyn Reporter> {
+            Box::new(Watching { inner, collector: collector.clone(), told: false })
+        });
+        let feeding: [Box<dyn Reporter>; 2] =
+            [Box::new(Log::new(veil.clone())), Box::new(Lines::new(Box::new(log::progress), false))];
+        feeding.into_iter().chain(others).collect()
+    }
+
+    /// Ends the log of a run, and puts what went wrong with it among the warnings.
+    pub fn end(&self, report: &mut RunReport) {
+        let Some((collector, _)) = &self.log else { return };
+        if self.is_apart() {
+            log::ended(report);
+        }
+        collector.flush(PATIENCE);
+        if let Some(fault) = collector.fault() {
+            // In front: a summary has room for one.
+            report.warnings.insert(0, fault.to_owned());
+        }
+    }
+
+    /// Ends the log of a run that could not start.
+    pub fn refuse(&self, job: &str, error: &RunError) {
+        let Some((collector, _)) = &self.log else { return };
+        if self.is_apart() {
+            log::refused(
+                job,
+                &match error {
+                    RunError::Secrets(missing) => crate::secret::unset_words(missing),
+                    RunError::Open(message) => message.clone(),
+                    RunError::Key(keyed) => keyed.message.clone(),
+                },
+            );
+        }
+        collector.flush(PATIENCE);
+    }
+
+    /// Whether it is read without what the program says at its end, which then stands in it.
+    fn is_apart(&self) -> bool {
+        self.style.dated || self.style.format == LogFormat::Json
+    }
+}
+
+/// A reporter that also says, once and soon, that the log can't be written.
+struct Watching {
+    inner: Box<dyn Reporter>,
+    collector: Collector,
+    told: bool,
+}
+
+impl Reporter for Watching {
+    fn wants_attempts(&self) -> bool {
+        self.inner.wants_attempts()
+    }
+
+    fn masked_by(&mut self, masker: &crate::secret::Masker) {
+        self.inner.masked_by(masker);
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.inner.tell(event);
+    }
+
+    fn tick(&mut self, live: &Live) {
+        if let Some(fault) = self.collector.fault().filter(|_| !self.told) {
+            self.told = true;
+            self.inner.tell(&Event::Warning { message: fault.to_owned() });
+        }
+        self.inner.tick(live);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::Choice;
+    use super::*;
+
+    fn wanted(log: Option<&str>, file: bool, speech: OutputArgs) -> Option<Filter> {
+        let log = log.map(|text| Choice((!text.is_empty()).then(|| text.parse().unwrap())));
+        filter(&LogArgs { log, log_file: file.then(|| "x.log".into()), ..LogArgs::default() }, speech)
+    }
+
+    #[test]
+    fn a_filter_overrules_v_and_a_file_has_what_v_says() {
+        let v = |verbose| OutputArgs { verbose, ..OutputArgs::default() };
+        let own = |level| Some(Filter::own(level));
+        assert_eq!((wanted(None, false, v(0)), wanted(Some(""), false, v(0))), (None, None));
+        assert_eq!((wanted(None, false, v(1)), wanted(None, false, v(2))), (own(Level::INFO), own(Level::DEBUG)));
+        assert_eq!((wanted(None, true, v(0)), wanted(None, true, v(1))), (own(Level::INFO), own(Level::INFO)));
+        assert_eq!((wanted(Some(""), true, v(3)), wanted(None, true, v(2))), (own(Level::DEBUG), own(Level::DEBUG)));
+        let warn = Some("warn".parse().unwrap());
+        assert_eq!((wanted(Some("warn"), false, v(0)), wanted(Some("warn"), true, v(2))), (warn.clone(), warn));
+    }
+
+    #[test]
+    fn where_nothing_is_said_a_file_alone_is_written() {
+        let quiet = OutputArgs { quiet: true, ..OutputArgs::default() };
+        let json = OutputArgs { output: Format::Json, verbose: 2, ..OutputArgs::default() };
+        for speech in [quiet, json] {
+            assert_eq!(wanted(Some("debug"), false, speech), None);
+            assert_eq!(wanted(Some("debug"), true, speech), Some("debug".parse().unwrap()));
+        }
+    }
+
+    /// Remembers what it is told.
+    struct Ear(std::sync::mpsc::Sender<Event>);
+
+    impl Reporter for Ear {
+        fn tell(&mut self, event: &Event) {
+            self.0.send(event.clone()).unwrap();
+        }
+
+        fn tick(&mut self, _live: &Live) {}
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_log_that_can_not_be_written_is_told_once_while_the_run_goes_on() {
+        let out = log::out::open(Path::new("/dev/full")).unwrap();
+        let style = Style { format: LogFormat::Text, dated: true };
+        let collector = Collector::new(Filter::own(Level::INFO), style, Veil::default(), (out, "the log")).unwrap();
+        let (mouth, heard) = std::sync::mpsc::channel();
+        let logging = Logging { log: Some((collector.clone(), Veil::default())), style };
+        let mut watching = logging.reporters(vec![Box::new(Ear(mouth))]).pop().unwrap();
+        let live = Live { lanes: Vec::new() };
+        watching.tick(&live);
+        let record = log_record("paceline::run");
+        ::log::Log::log(&collector, &record);
+        collector.flush(Duration::from_secs(30));
+        (0..3).for_each(|_| watching.tick(&live));
+        drop(watching);
+        let told: Vec<Event> = heard.iter().collect();
+        let [Event::Warning { message }] = told.as_slice() else { panic!("{told:?}") };
+        assert!(message.starts_with("the log can't be written: No space left on device"), "{message}");
+    }
+
+    fn log_record(target: &str) -> ::log::Record<'_> {
+        ::log::Record::builder().target(target).level(::log::Level::Info).args(format_args!("begins")).build()
+    }
+
+    #[test]
+    fn one_file_is_known_by_all_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("sub")).unwrap();
+        std::fs::write(at("there"), "").unwrap();
+        std::os::unix::fs::symlink(at("there"), at("link")).unwrap();
+        assert!(is_same(&at("there"), &at("sub/../there")) && is_same(&at("link"), &at("there")));
+        assert!(is_same(&at("not-yet"), &at("sub/../not-yet")) && !is_same(&at("there"), &at("not-yet")));
+        assert!(!is_same(Path::new("/dev/null"), &at("there")));
+    }
+}
