@@ -8,12 +8,14 @@ use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::load::{self, JobText};
 use super::print::{self, Printer, github};
+use super::reports::{self, Reports};
 use super::{args, plan};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
+use crate::report::file::Account;
 use crate::report::lines::Lines;
 use crate::report::log::Log;
 use crate::report::summary::{self, Next};
@@ -29,7 +31,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     if args.dry_run {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
-    let reporters = reporters(speech, &job);
+    let reports = match Reports::of(args, &job) {
+        Ok(reports) => reports,
+        Err(why) => {
+            print.error(speech.output, &why);
+            return Exit::Usage;
+        }
+    };
+    let (reporters, unstarted) = (reporters(speech, &job), RunReport::unstarted(&job));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -41,8 +50,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
-        Ok(report) => finish(args, program, (&report, &text), print),
-        Err(error) => refuse(&error, &text, speech, print),
+        Ok(report) => finish(args, program, (report, &text), &reports, print),
+        Err(error) => {
+            let exit = refuse(&error, &text, speech, print);
+            let report = RunReport { ending: RunEnding::Broken(error.to_string()), ..unstarted };
+            let unwritten = reports.write(|asked| Account { report: &report, asked, exit: exit.code(), next: None });
+            unwritten.iter().for_each(|warning| print.warning(speech.output, warning));
+            exit
+        }
     };
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
@@ -81,23 +96,45 @@ fn reporters(speech: OutputArgs, plan: &Plan) -> Vec<Box<dyn Reporter>> {
     }
 }
 
-fn finish(args: &RunArgs, program: &str, (report, job): (&RunReport, &JobText), print: &mut Printer) -> Exit {
-    let (exit, next) = (Exit::of_report(report), next(args, program, report));
+fn finish(
+    args: &RunArgs,
+    program: &str,
+    (mut report, job): (RunReport, &JobText),
+    reports: &Reports,
+    print: &mut Printer,
+) -> Exit {
+    let (exit, next) = (Exit::of_report(&report), next(args, program, &report));
+    let code = exit.code();
+    let unwritten = reports.write(|asked| Account { report: &report, asked, exit: code, next: next.as_ref() });
+    report.warnings.extend(unwritten);
+    let report = &report;
+    let page = page(args, program, reports);
     let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, job, args.speech, print.color_err()));
-    let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref());
+    let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref(), page.as_deref());
     match args.speech.output {
         Format::Json => {
-            let summary = summary::json(report, exit.code(), next.as_ref());
+            let summary = summary::json(report, code, next.as_ref());
             print.err(&blamed.map_or(summary.clone(), |told| with(summary, &told)).to_string());
         }
         Format::Human | Format::Github if args.speech.quiet && exit == Exit::Fine => {}
-        Format::Human => print.err(&text),
-        Format::Github => {
+        Format::Human if !reports::in_actions() => print.err(&text),
+        Format::Human | Format::Github => {
             print.err(&text);
             print.err(&annotations(report, exit).join("\n"));
         }
     }
     exit
+}
+
+/// The command that makes a page of the run, where none is written and the program has it.
+fn page(args: &RunArgs, program: &str, reports: &Reports) -> Option<String> {
+    const COMMAND: &str = "report";
+    args::command().find_subcommand(COMMAND).filter(|_| !reports.has("html"))?;
+    let mut words = vec![program.to_owned(), COMMAND.to_owned(), args.job.display().to_string()];
+    if let Some(state) = &args.file.state {
+        words.extend(["--state".to_owned(), state.display().to_string()]);
+    }
+    Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
 }
 
 /// What stands at the workflow run of a job that did not go well.
@@ -205,6 +242,9 @@ pub(super) fn command(args: &RunArgs, program: &str) -> String {
     if let Some(state) = &args.file.state {
         flag("--state", state.display().to_string());
     }
+    for (key, path) in args.reports() {
+        words.extend([format!("--report-{key}"), path.display().to_string()]);
+    }
     words.extend(args.failed.then(|| "--failed".to_owned()));
     words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
@@ -236,14 +276,23 @@ mod tests {
             limit: Some(10),
             state: Some("a b".into()),
         };
-        RunArgs { job: "jobs/x.toml".into(), file, fresh: true, accept_changes: true, ..RunArgs::default() }
+        let report_junit = Some("out/junit.xml".into());
+        RunArgs {
+            job: "jobs/x.toml".into(),
+            file,
+            fresh: true,
+            accept_changes: true,
+            report_junit,
+            ..RunArgs::default()
+        }
     }
 
     #[test]
     fn the_command_that_goes_on_reads_the_job_in_the_same_way() {
         let next = next(&args(), "target/release/paceline", &report(RunEnding::Interrupted(Signal::Interrupt)));
         let expected = "target/release/paceline run jobs/x.toml --var 'base=http://h/?a=1&b=2' --profile ci \
-                        --set 'retry.initial='\\''1s'\\''' --env-file .env --limit 10 --state 'a b' --accept-changes";
+                        --set 'retry.initial='\\''1s'\\''' --env-file .env --limit 10 --state 'a b' \
+                        --report-junit out/junit.xml --accept-changes";
         assert_eq!(next, Some(Next { label: "resume", command: expected.to_owned() }));
     }
 
