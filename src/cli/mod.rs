@@ -20,6 +20,7 @@ mod migrate;
 mod online;
 mod plan;
 pub mod print;
+mod reports;
 mod rewrite;
 mod run;
 mod runs;

@@ -90,6 +90,16 @@ impl Printer {
         self.err(&text);
     }
 
+    /// Says in `format` on standard error what is no error and should be looked at.
+    pub fn warning(&mut self, format: Format, message: &str) {
+        let text = match format {
+            Format::Human => format!("warning: {message}"),
+            Format::Json => json!({ "warning": message }).to_string(),
+            Format::Github => github("warning", message),
+        };
+        self.err(&text);
+    }
+
     /// As [`Printer::note`], of a line of a file, counted from 1.
     pub fn file_note(&mut self, format: Format, file: &Path, line: usize, message: &str) {
         let shown = file.display().to_string();

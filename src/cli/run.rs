@@ -9,12 +9,14 @@ use super::exit::Exit;
 use super::load::{self, JobText};
 use super::logging;
 use super::print::{self, Printer, github};
+use super::reports::{self, Reports};
 use super::{args, plan};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
+use crate::report::file::Account;
 use crate::report::lines::Lines;
 use crate::report::summary::{self, Next};
 use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
@@ -36,7 +38,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             return exit;
         }
     };
-    let name = job.name.clone();
+    let reports = match Reports::of(args, &job) {
+        Ok(reports) => reports,
+        Err(why) => {
+            print.error(speech.output, &why);
+            return Exit::Usage;
+        }
+    };
+    let unstarted = RunReport::unstarted(&job);
     let reporters = logging.reporters(reporters(speech, logging.is_here(), &job));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -51,11 +60,15 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let exit = match outcome {
         Ok(mut report) => {
             logging.end(&mut report);
-            finish(args, program, (&report, &text), print)
+            finish(args, program, (report, &text), &reports, print)
         }
         Err(error) => {
-            logging.refuse(&name, &error);
-            refuse(&error, &text, speech, print)
+            logging.refuse(&unstarted.job, &error);
+            let exit = refuse(&error, &text, speech, print);
+            let report = RunReport { ending: RunEnding::Broken(error.to_string()), ..unstarted };
+            let unwritten = reports.write(|asked| Account { report: &report, asked, exit: exit.code(), next: None });
+            unwritten.iter().for_each(|warning| print.warning(speech.output, warning));
+            exit
         }
     };
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
@@ -89,23 +102,45 @@ fn reporters(speech: OutputArgs, logs_here: bool, plan: &Plan) -> Vec<Box<dyn Re
     }
 }
 
-fn finish(args: &RunArgs, program: &str, (report, job): (&RunReport, &JobText), print: &mut Printer) -> Exit {
-    let (exit, next) = (Exit::of_report(report), next(args, program, report));
+fn finish(
+    args: &RunArgs,
+    program: &str,
+    (mut report, job): (RunReport, &JobText),
+    reports: &Reports,
+    print: &mut Printer,
+) -> Exit {
+    let (exit, next) = (Exit::of_report(&report), next(args, program, &report));
+    let code = exit.code();
+    let unwritten = reports.write(|asked| Account { report: &report, asked, exit: code, next: next.as_ref() });
+    report.warnings.extend(unwritten);
+    let report = &report;
+    let page = page(args, program, reports);
     let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, job, args.speech, print.color_err()));
-    let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref());
+    let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref(), page.as_deref());
     match args.speech.output {
         Format::Json => {
-            let summary = summary::json(report, exit.code(), next.as_ref());
+            let summary = summary::json(report, code, next.as_ref());
             print.err(&blamed.map_or(summary.clone(), |told| with(summary, &told)).to_string());
         }
         Format::Human | Format::Github if args.speech.quiet && exit == Exit::Fine => {}
-        Format::Human => print.err(&text),
-        Format::Github => {
+        Format::Human if !reports::in_actions() => print.err(&text),
+        Format::Human | Format::Github => {
             print.err(&text);
             print.err(&annotations(report, exit).join("\n"));
         }
     }
     exit
+}
+
+/// The command that makes a page of the run, where none is written and the program has it.
+fn page(args: &RunArgs, program: &str, reports: &Reports) -> Option<String> {
+    const COMMAND: &str = "report";
+    args::command().find_subcommand(COMMAND).filter(|_| !reports.has("html"))?;
+    let mut words = vec![program.to_owned(), COMMAND.to_owned(), args.job.display().to_string()];
+    if let Some(state) = &args.file.state {
+        words.extend(["--state".to_owned(), state.display().to_string()]);
+    }
+    Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
 }
 
 /// What stands at the workflow run of a job that did not go well.
@@ -213,6 +248,9 @@ pub(super) fn command(args: &RunArgs, program: &str) -> String {
     if let Some(state) = &args.file.state {
         flag("--state", state.display().to_string());
     }
+    for (key, path) in args.reports() {
+        words.extend([format!("--report-{key}"), path.display().to_string()]);
+    }
     words.extend(args.failed.then(|| "--failed".to_owned()));
     words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
@@ -244,14 +282,23 @@ mod tests {
             limit: Some(10),
             state: Some("a b".into()),
         };
-        RunArgs { job: "jobs/x.toml".into(), file, fresh: true, accept_changes: true, ..RunArgs::default() }
+        let report_junit = Some("out/junit.xml".into());
+        RunArgs {
+            job: "jobs/x.toml".into(),
+            file,
+            fresh: true,
+            accept_changes: true,
+            report_junit,
+            ..RunArgs::default()
+        }
     }
 
     #[test]
     fn the_command_that_goes_on_reads_the_job_in_the_same_way() {
         let next = next(&args(), "target/release/paceline", &report(RunEnding::Interrupted(Signal::Interrupt)));
         let expected = "target/release/paceline run jobs/x.toml --var 'base=http://h/?a=1&b=2' --profile ci \
-                        --set 'retry.initial='\\''1s'\\''' --env-file .env --limit 10 --state 'a b' --accept-changes";
+                        --set 'retry.initial='\\''1s'\\''' --env-file .env --limit 10 --state 'a b' \
+                        --report-junit out/junit.xml --accept-changes";
         assert_eq!(next, Some(Next { label: "resume", command: expected.to_owned() }));
     }
 

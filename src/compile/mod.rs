@@ -30,6 +30,7 @@ mod paginate;
 mod proxy;
 mod reach;
 mod refused;
+mod report;
 mod request;
 mod retry;
 mod rules;
@@ -44,6 +45,7 @@ pub(crate) mod vars;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use files::real as real_path;
 pub(crate) use input::member;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
@@ -87,6 +89,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let sinks = sinks::sinks(site, (&around, &mut limits), &targets, whole);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());
+    let reports = report::reports(site, spec, state.as_deref());
     save::conflicts(site, spec, &endpoints, state.as_deref());
     let fail_if = run_if::fail_if(site, spec);
     let stop_if = run_if::stop_if(site, spec);
@@ -116,6 +119,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         limits,
         endpoints,
         sinks,
+        reports,
         fail_if,
         stop_if,
         row_limit: options.row_limit,

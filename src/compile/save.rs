@@ -143,6 +143,10 @@ fn known_files(site: &Site<'_>, spec: &JobSpec) -> Vec<Known> {
         let Some((file, place)) = files::of_sink(site, &path, &sink.target) else { continue };
         known.push(Known { file: files::real(&file), place: Some(place), what: "written" });
     }
+    for (key, written) in spec.report.iter().flat_map(|report| &report.0.0) {
+        let place = Some(KeyPath::of(["report", key.as_str()]));
+        known.push(Known { file: files::real(&site.file(written)), place, what: "written" });
+    }
     known
 }
 

@@ -11,7 +11,7 @@ use super::syntax::place;
 use super::teach;
 
 /// Names that a job has at the start of a line, or that people write there who mean to write one.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "batch",
     "client",
     "columns",
@@ -25,6 +25,7 @@ const NAMES: [&str; 22] = [
     "method",
     "output",
     "profiles",
+    "report",
     "retry",
     "run",
     "secrets",

@@ -24,6 +24,7 @@ use crate::extract::{Extractor, RowsPlan, Settle};
 use crate::limit::LimitPlan;
 use crate::paginate::PaginatePlan;
 use crate::record::Layout;
+use crate::report::file::ReportPlan;
 use crate::retry::{RetryPlan, Then, Unknown};
 use crate::row::Row;
 use crate::save::SavePlan;
@@ -62,6 +63,8 @@ pub struct Plan {
     pub endpoints: Vec<EndpointPlan>,
     /// Sinks, in the order of the file.
     pub sinks: Vec<SinkPlan>,
+    /// Reports to write when the run has ended.
+    pub reports: Vec<ReportPlan>,
     /// Conditions that fail the run.
     pub fail_if: Vec<FailIf>,
     /// Conditions that stop the run, resumable.

@@ -25,6 +25,12 @@ pub struct StopIf {
     pub in_a_row: bool,
 }
 
+/// What is said of a run that a condition stopped.
+#[must_use]
+pub fn words(condition: &str) -> String {
+    format!("{condition} (run.stop-if)")
+}
+
 /// What a `stop-if` looks at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StopMeasure {

@@ -38,6 +38,24 @@ pub fn per_second(rate: f64) -> String {
     }
 }
 
+/// Bytes: `512 B`, `79.1 KiB`, `1.2 MiB`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = count as f64 / 1024.0;
+    // What would be shown as 1,024 of a unit is one of the next.
+    let unit = UNITS.iter().position(|unit| {
+        let fits = value < 1023.95 || *unit == "EiB";
+        value = if fits { value } else { value / 1024.0 };
+        fits
+    });
+    match unit.filter(|_| count >= 1024) {
+        Some(unit) => format!("{value:.1} {}", UNITS[unit]),
+        None => format!("{count} B"),
+    }
+}
+
 /// A latency: `0.4ms`, `12ms`, `1.2s`.
 #[must_use]
 pub fn latency(duration: Duration) -> String {
@@ -97,6 +115,12 @@ mod tests {
     fn latencies_are_short() {
         let shown: Vec<String> = [400, 3_200, 12_300, 1_200_000].map(|us| latency(Duration::from_micros(us))).into();
         assert_eq!(shown, ["0.4ms", "3.2ms", "12ms", "1.2s"]);
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let shown: Vec<String> = [0, 1023, 1024, 81_000, 1_048_575, 1 << 20, u64::MAX].map(bytes).into();
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "79.1 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]);
     }
 
     #[test]

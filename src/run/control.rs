@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::event::Event;
+use crate::plan::stop_if;
 use crate::retry::FailureKind;
 
 use super::{Keyed, RunEnding};
@@ -138,7 +139,7 @@ impl Cause {
                 stopped(why, None)
             }
             Cause::Rule { endpoint, reason } => stopped(format!("{endpoint}: a rule says stop: {reason}"), None),
-            Cause::StopIf { condition } => stopped(format!("{condition} (run.stop-if)"), None),
+            Cause::StopIf { condition } => stopped(stop_if::words(&condition), None),
         }
     }
 }

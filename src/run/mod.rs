@@ -58,14 +58,16 @@ mod walking;
 mod weather;
 mod worker;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::clock;
 use crate::journal::Counts;
-use crate::plan::Plan;
-use crate::recap::Recap;
+use crate::plan::{EndpointPlan, Plan};
+use crate::recap::{Endpoint, Recap};
 use crate::report::Reporter;
-use crate::secret::{Masker, Unset};
+use crate::secret::{Masker, Unset, unset_words};
 
 pub(crate) use chunk::Cut;
 pub use keyed::Keyed;
@@ -90,6 +92,17 @@ pub enum RunError {
     Open(String),
     /// Input, sink, TLS, proxy or auth (exit 3), with the key that it comes from.
     Key(Keyed),
+}
+
+impl fmt::Display for RunError {
+    /// In one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secrets(unset) => f.write_str(&unset_words(unset)),
+            Self::Open(why) => f.write_str(why),
+            Self::Key(keyed) => f.write_str(&keyed.message),
+        }
+    }
 }
 
 impl From<Keyed> for RunError {
@@ -147,7 +160,7 @@ pub struct OutputReport {
 pub struct RunReport {
     /// Name of the job.
     pub job: String,
-    /// Id of the run.
+    /// Id of the run; empty: it could not start.
     pub run: String,
     /// How it ended.
     pub ending: RunEnding,
@@ -190,6 +203,45 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// The whole run, as reports show it.
     pub recap: Recap,
+}
+
+impl RunReport {
+    /// Of a run that has not begun: who could not start it says why, as its ending.
+    #[must_use]
+    pub fn unstarted(plan: &Plan) -> Self {
+        let endpoint = |endpoint: &EndpointPlan| Endpoint { name: endpoint.name.clone(), ..Endpoint::default() };
+        let recap = Recap {
+            job: plan.name.clone(),
+            description: plan.description.clone(),
+            started: clock::timestamp(),
+            endpoints: plan.endpoints.iter().map(endpoint).collect(),
+            ..Recap::default()
+        };
+        Self {
+            job: plan.name.clone(),
+            run: String::new(),
+            ending: RunEnding::Broken(String::new()),
+            blamed: None,
+            total: Counts::default(),
+            unknown: 0,
+            resumed_rows: 0,
+            attempts: 0,
+            retries: 0,
+            retry_reasons: Vec::new(),
+            bound_by: Vec::new(),
+            malformed_hints: 0,
+            elapsed: Duration::ZERO,
+            latency: None,
+            statuses: Vec::new(),
+            failures: Vec::new(),
+            resumable: false,
+            outputs: Vec::new(),
+            journal: plan.state.join("journal"),
+            failed_conditions: Vec::new(),
+            warnings: Vec::new(),
+            recap,
+        }
+    }
 }
 
 /// Runs a plan to its end. Needs a tokio runtime.

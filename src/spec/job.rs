@@ -11,6 +11,7 @@ use super::column::ColumnSpec;
 use super::input::InputSpec;
 use super::kind::{AuthSpec, PaginateSpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
+use super::report::ReportSpec;
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::sink::SinkSpec;
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
@@ -77,6 +78,8 @@ pub struct JobSpec {
     /// Where records go; without any: to standard output as JSON lines.
     #[schemars(extend("maxProperties" = MOST_NAMED))]
     pub sinks: Option<Named<SinkSpec>>,
+    /// Reports that are written when the run has ended, whichever way it did.
+    pub report: Option<ReportSpec>,
     /// The run as a whole.
     pub run: Option<RunSpec>,
 }

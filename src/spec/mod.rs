@@ -1,6 +1,6 @@
 //! The spec: what the user wrote, as plain data. Decides nothing.
 //!
-//! The types of `job`, `settings`, `pace`, `column`, `input`, `sink`, `kind` and `text` generate the JSON Schema (`schema`); the schema
+//! The types of `job`, `settings`, `pace`, `column`, `input`, `sink`, `report`, `kind` and `text` generate the JSON Schema (`schema`); the schema
 //! is walked over the spanned document (`shape`), which reports everything that does not fit; what
 //! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
 
@@ -14,6 +14,7 @@ pub mod moment;
 pub mod pace;
 pub(crate) mod plain;
 mod reference;
+pub mod report;
 pub mod scalar;
 mod schema;
 pub mod settings;

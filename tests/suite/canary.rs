@@ -204,6 +204,11 @@ path = "out/table.csv"
 [sinks.lines]
 path = "out/lines.jsonl"
 
+[report]
+junit = "out/junit.xml"
+json = "out/run.json"
+markdown = "out/run.md"
+
 [secrets]
 "#;
 

@@ -143,6 +143,9 @@ fn every_flag_can_be_set_in_the_environment() {
         "from-curl",
         "from-csv",
         "sample",
+        "report-junit",
+        "report-json",
+        "report-markdown",
     ];
     for (name, arg) in flags() {
         let long = arg.get_long().unwrap();

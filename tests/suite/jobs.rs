@@ -56,6 +56,7 @@ jobs! {
     polite: "polite.toml",
     quickstart: "quickstart.toml",
     range: "range.toml",
+    reports: "reports.toml",
     retries: "retries.toml",
     scrape: "scrape.toml",
     select_rows: "select-rows.toml",
@@ -153,7 +154,7 @@ mod check {
     pub(super) use super::lists::{
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
-    pub(super) use super::outputs::{packed_output, webhook};
+    pub(super) use super::outputs::{packed_output, reports, webhook};
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     pub(super) use super::stores::{parquet_input, sqlite_input, to_parquet, to_postgres, to_s3, to_sqlite};
     use super::*;

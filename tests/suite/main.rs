@@ -101,6 +101,8 @@ mod readme;
 mod registry;
 /// Encodings, charsets, odd statuses, cookies.
 mod replies;
+/// Reports in files and in steps of CI, on every ending.
+mod reports;
 /// Interrupted, limited, changed, damaged: when a run goes on and when it does not.
 mod resume;
 /// What is tried again, how often, and what the record says of it.

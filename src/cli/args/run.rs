@@ -18,6 +18,7 @@ Examples:
   paceline run jobs/prices.toml --set retry.attempts=2
   paceline run jobs/prices.toml --failed                      again what failed
   paceline run jobs/prices.toml --log-file run.log -vv        every attempt, into a file
+  paceline run jobs/prices.toml --report-junit out/junit.xml  for a CI server
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.";
@@ -43,6 +44,15 @@ pub struct RunArgs {
     /// Prints the plan and sends nothing
     #[arg(long, env = "PACELINE_DRY_RUN", help_heading = "Run", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+    /// Writes JUnit XML here, whatever `report.junit` says; relative to the working directory, as the next ones
+    #[arg(long, value_name = "FILE", env = "PACELINE_REPORT_JUNIT", help_heading = "Reports")]
+    pub report_junit: Option<PathBuf>,
+    /// Writes the summary as JSON here, whatever `report.json` says
+    #[arg(long, value_name = "FILE", env = "PACELINE_REPORT_JSON", help_heading = "Reports")]
+    pub report_json: Option<PathBuf>,
+    /// Writes the summary as Markdown here, whatever `report.markdown` says
+    #[arg(long, value_name = "FILE", env = "PACELINE_REPORT_MARKDOWN", help_heading = "Reports")]
+    pub report_markdown: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,
@@ -79,5 +89,31 @@ impl RunArgs {
     #[must_use]
     pub fn options(&self) -> RunOptions {
         RunOptions { fresh: self.fresh, accept_changes: self.accept_changes, failed_only: self.failed }
+    }
+
+    /// Reports that flags name, by the keys of `[report]`.
+    pub fn reports(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let named = [("junit", &self.report_junit), ("json", &self.report_json), ("markdown", &self.report_markdown)];
+        named.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, FromArgMatches};
+
+    use super::super::Cli;
+    use super::super::Command::Run;
+    use crate::report::file::KINDS;
+
+    #[test]
+    fn every_kind_of_report_has_its_flag() {
+        for kind in KINDS {
+            let words = ["paceline", "run", "job.toml", &format!("--report-{}", kind.key), "file"];
+            let cli = Cli::from_arg_matches(&Cli::command().get_matches_from(words)).unwrap();
+            let Run(args) = cli.command else { panic!("another command") };
+            let found: Vec<_> = args.reports().map(|(key, path)| (key, path.to_str())).collect();
+            assert_eq!(found, [(kind.key, Some("file"))]);
+        }
     }
 }

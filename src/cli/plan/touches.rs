@@ -49,6 +49,7 @@ impl Touches {
             touches.writes.extend(endpoint.save.as_ref().map(|save| folder(save.root(), "replies")));
         }
         plan.sinks.iter().for_each(|sink| touches.sink(sink));
+        touches.writes.extend(plan.reports.iter().map(|report| report.path.display().to_string()));
         for secret in &plan.secrets {
             if let Origin::File(path) = &secret.origin {
                 touches.reads.insert(path.display().to_string());

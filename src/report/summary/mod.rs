@@ -2,16 +2,18 @@
 //!
 //! Only values come in and only text goes out; what to type next is the command line's to know.
 
+mod json;
 #[cfg(test)]
 pub mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
-
-use super::text::{clean, counted, latency, per_second, thousands};
+use super::text::{bytes, clean, counted, latency, per_second, thousands};
 use crate::clock;
+use crate::recap::{Distribution, Session};
 use crate::run::{RunEnding, RunReport, Signal};
+
+pub use json::json;
 
 /// Most lines of a summary.
 pub const MOST_LINES: usize = 12;
@@ -31,10 +33,10 @@ pub struct Next {
     pub command: String,
 }
 
-/// The summary as text, each line ended.
+/// The summary as text, each line ended. `page`: the command that makes a page of the run.
 #[must_use]
-pub fn text(report: &RunReport, next: Option<&Next>) -> String {
-    let mut lines = vec![title(report)];
+pub fn text(report: &RunReport, next: Option<&Next>, page: Option<&str>) -> String {
+    let (mut lines, latency) = (vec![title(report)], latency_line(report));
     lines.extend(counts(report));
     let mut last = vec![labelled("journal", &report.journal.display().to_string())];
     if !report.failed_conditions.is_empty() {
@@ -42,77 +44,31 @@ pub fn text(report: &RunReport, next: Option<&Next>) -> String {
     }
     last.extend(warnings(report));
     last.extend(next.map(|next| labelled(next.label, &next.command)));
-    // Failures give way to the places of the records, which always get a line.
-    let room = MOST_LINES.saturating_sub(lines.len() + last.len());
-    let outputs = outputs(report);
-    let failures = fold("failures", &failures(report), room.saturating_sub(usize::from(!outputs.is_empty())), "reason");
+    let statuses = (!report.statuses.is_empty()).then(|| labelled("statuses", &statuses(report)));
+    let (failures, outputs) = (failures(report), outputs(report));
+    // Two lines of failures and one of records always have a place, then what is good to know, then more of them.
+    let taken = lines.len() + last.len() + usize::from(latency.is_some()) + usize::from(statuses.is_some());
+    let mut room = MOST_LINES.saturating_sub(taken);
+    let kept = failures.len().min(2) + usize::from(!outputs.is_empty());
+    let mut good_to_know = |line: Option<String>| {
+        let line = line.filter(|_| room > kept);
+        room -= usize::from(line.is_some());
+        line
+    };
+    let (stages, traffic) = (good_to_know(stages(report)), good_to_know(traffic(report)));
+    let page = good_to_know(page.map(|page| labelled("report", page)));
+    lines.extend([latency, stages, statuses, traffic].into_iter().flatten());
+    let failures = fold("failures", &failures, room.saturating_sub(usize::from(!outputs.is_empty())), "reason");
     let room = room - failures.len();
     lines.extend(failures);
     lines.extend(fold("records", &outputs, room, "output"));
-    lines.extend(last);
+    lines.extend(last.into_iter().chain(page));
     lines.join("\n") + "\n"
 }
 
-/// The summary as JSON.
+/// The first line: what became of the run.
 #[must_use]
-pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
-    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
-    let statuses: serde_json::Map<String, Value> =
-        report.statuses.iter().map(|(status, replies)| (status.to_string(), json!(replies))).collect();
-    json!({
-        "version": 1,
-        "job": report.job,
-        "run": report.run,
-        "ending": ending_json(&report.ending),
-        "exit": exit,
-        "rows": {
-            "ok": report.total.ok,
-            "failed": report.total.failed,
-            "unknown": report.total.unknown,
-            "skipped": report.total.skipped,
-            "resumed": report.resumed_rows,
-        },
-        "attempts": report.attempts,
-        "retries": report.retries,
-        "retries_by_reason": report.retry_reasons.iter().map(|(reason, count)| (reason.clone(), json!(count)))
-            .collect::<serde_json::Map<String, Value>>(),
-        "bound_by": report.bound_by.iter().map(|(what, share)| json!({ "what": what, "share": share }))
-            .collect::<Vec<_>>(),
-        "malformed_limit_hints": report.malformed_hints,
-        "elapsed_seconds": report.elapsed.as_secs_f64(),
-        "latency_ms": report.latency.map(|[p50, p95, p99]| {
-            json!({ "p50": milliseconds(p50), "p95": milliseconds(p95), "p99": milliseconds(p99) })
-        }),
-        "statuses": statuses,
-        "failures": report.failures.iter().map(|(reason, rows, example)| {
-            json!({ "reason": reason, "rows": rows, "example_row": example + 1 })
-        }).collect::<Vec<_>>(),
-        "outputs": report.outputs.iter().map(|output| {
-            json!({ "sink": output.sink, "target": output.target, "records": output.records })
-        }).collect::<Vec<_>>(),
-        "journal": report.journal.display().to_string(),
-        "failed_conditions": report.failed_conditions,
-        "warnings": report.warnings,
-        "next": next.map(|next| next.command.as_str()),
-    })
-}
-
-fn ending_json(ending: &RunEnding) -> Value {
-    match ending {
-        RunEnding::Complete => json!({ "kind": "complete" }),
-        RunEnding::Partial => json!({ "kind": "partial" }),
-        RunEnding::Interrupted(signal) => json!({ "kind": "interrupted", "signal": signal_name(*signal) }),
-        RunEnding::Stopped { reason, resume_after, resume_at } => json!({
-            "kind": "stopped",
-            "reason": reason,
-            "resume_after_seconds": resume_after.map(|wait| wait.as_secs_f64()),
-            "resume_at": resume_at.map(clock::rfc3339),
-        }),
-        RunEnding::Broken(reason) => json!({ "kind": "broken", "reason": reason }),
-    }
-}
-
-fn title(report: &RunReport) -> String {
+pub fn title(report: &RunReport) -> String {
     let (job, after) = (clean(&report.job), clock::human(report.elapsed));
     match &report.ending {
         RunEnding::Complete => format!("{job}: complete in {after}"),
@@ -122,6 +78,7 @@ fn title(report: &RunReport) -> String {
             let when = resume_after.map(|wait| go_on(wait, *resume_at)).unwrap_or_default();
             format!("{job}: stopped after {after}: {}{when}", clean(reason))
         }
+        RunEnding::Broken(reason) if report.run.is_empty() => format!("{job}: could not start: {}", clean(reason)),
         RunEnding::Broken(reason) => format!("{job}: broken off after {after}: {}", clean(reason)),
     }
 }
@@ -133,6 +90,7 @@ fn go_on(wait: Duration, at: Option<SystemTime>) -> String {
     format!("; go on in {}{}", clock::human(wait), moment.unwrap_or_default())
 }
 
+/// As `kill` knows it.
 fn signal_name(signal: Signal) -> &'static str {
     match signal {
         Signal::Interrupt => "SIGINT",
@@ -140,7 +98,7 @@ fn signal_name(signal: Signal) -> &'static str {
     }
 }
 
-/// Rows, attempts, latency and statuses; what did not occur has no line.
+/// Rows, attempts and what held them back; what did not occur has no line.
 fn counts(report: &RunReport) -> Vec<String> {
     let total = &report.total;
     let parts = [(total.ok, "ok"), (total.failed, "failed"), (total.skipped, "skipped")];
@@ -158,14 +116,32 @@ fn counts(report: &RunReport) -> Vec<String> {
         lines.push(labelled("attempts", &format!("{attempts} ({retries} {word}), {rate}{reasons}")));
     }
     lines.extend(bound_by(report));
-    if let Some([p50, p95, p99]) = report.latency {
-        let shown = format!("p50 {} · p95 {} · p99 {}", latency(p50), latency(p95), latency(p99));
-        lines.push(labelled("latency", &shown));
-    }
-    if !report.statuses.is_empty() {
-        lines.push(labelled("statuses", &statuses(report)));
-    }
     lines
+}
+
+fn latency_line(report: &RunReport) -> Option<String> {
+    let [p50, p95, p99] = report.latency?;
+    let shown = format!("p50 {} · p95 {} · p99 {}", latency(p50), latency(p95), latency(p99));
+    Some(labelled("latency", &shown))
+}
+
+/// `stages    first byte 2.8ms/11ms · body 0.2ms/0.9ms (p50/p95)`: those that took a twentieth of the time at least.
+fn stages(report: &RunReport) -> Option<String> {
+    let stages = &report.recap.last()?.stages;
+    let all: Duration = stages.named().iter().map(|(_, one)| one.sum()).sum();
+    let matters = |(_, one): &(&str, &Distribution)| one.sum().saturating_mul(20) >= all && one.total() > 0;
+    let shown = stages.named().into_iter().filter(matters).filter_map(|(name, one)| {
+        Some(format!("{name} {}/{}", latency(one.quantile(0.5)?), latency(one.quantile(0.95)?)))
+    });
+    let shown: Vec<String> = shown.collect();
+    (!shown.is_empty()).then(|| labelled("stages", &format!("{} (p50/p95)", shown.join(" · "))))
+}
+
+/// `bytes     79.1 KiB sent · 1.2 MiB received`
+fn traffic(report: &RunReport) -> Option<String> {
+    let Session { traffic, .. } = report.recap.last()?;
+    let moved = traffic.sent > 0 || traffic.received > 0;
+    moved.then(|| labelled("bytes", &format!("{} sent · {} received", bytes(traffic.sent), bytes(traffic.received))))
 }
 
 /// Why attempts were made again: what matters fits a line.

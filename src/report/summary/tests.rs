@@ -1,7 +1,10 @@
 //! The summary in every ending, letter by letter.
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::journal::Counts;
+use crate::recap::{Bytes, Endpoint, FailureGroup, LimitUse, Recap, Slow, Stages, Step, StepLane, Timeline};
 use crate::run::OutputReport;
 
 /// A run that a server stopped at 15:04:05 on 20 November 2026.
@@ -38,6 +41,47 @@ pub fn report(ending: RunEnding) -> RunReport {
     }
 }
 
+/// The same with failed rows and all that is measured.
+pub fn measured(ending: RunEnding) -> RunReport {
+    let of = |counts: &[(u64, u64)]| Distribution { counts: counts.to_vec() };
+    let failure = |reason: &str, rows, example_row| FailureGroup {
+        endpoint: "price".into(),
+        reason: reason.into(),
+        rows,
+        example_row,
+    };
+    let boom = "HTTP 500: <b>boom</b> | @all";
+    let mut report = report(ending);
+    report.total = Counts { ok: 982, failed: 18, ..report.total };
+    report.failures = vec![("HTTP 404".into(), 15, 41), (boom.into(), 1, 1233)];
+    report.warnings = vec!["odd & even".into()];
+    let at_work = StepLane { attempts: 500, ..StepLane::default() };
+    let step = |lane| Step { lanes: vec![lane, StepLane::default()], latency: None };
+    let session = Session {
+        started: "2026-11-20T15:04:05.123Z".into(),
+        elapsed_ms: 4800,
+        attempts: 1037,
+        retries: 37,
+        failures: vec![failure("HTTP 404", 15, 41), failure(boom, 1, 1233)],
+        slowest: vec![Slow { endpoint: "price".into(), row: 7, status: Some(200), micros: 40_000 }],
+        latency: of(&[(3000, 900), (12_000, 136), (40_000, 1)]),
+        stages: Stages { pool: of(&[(4, 1037)]), first_byte: of(&[(2800, 900), (11_000, 137)]), ..Stages::default() },
+        traffic: Bytes { sent: 81_000, received: 1_260_000 },
+        limits: vec![LimitUse { name: "prices-api".into(), rate: "200/s".into(), tokens: 1037, ..LimitUse::default() }],
+        timeline: Timeline {
+            step_ms: 200,
+            steps: vec![step(at_work), step(StepLane::default()), step(at_work)],
+            ..Timeline::default()
+        },
+        ..Session::default()
+    };
+    let price = Endpoint { name: "price".into(), rows: Some(1000), counts: report.total };
+    let stock = Endpoint { name: "stock".into(), ..Endpoint::default() };
+    report.recap =
+        Recap { job: "prices".into(), endpoints: vec![price, stock], sessions: vec![session], ..Recap::default() };
+    report
+}
+
 fn next(label: &'static str, command: &str) -> Next {
     Next { label, command: command.into() }
 }
@@ -54,7 +98,7 @@ statuses  200: 1,000 · 429: 12 · 503: 25
 records   jobs/out/prices.csv (1,000)
 journal   jobs/.paceline/prices/journal
 ";
-    assert_eq!(text(&report(RunEnding::Complete), None), expected);
+    assert_eq!(text(&report(RunEnding::Complete), None, None), expected);
 }
 
 #[test]
@@ -77,7 +121,7 @@ journal   jobs/.paceline/prices/journal
 fail-if   failed > 0; failed > 1% held
 again     paceline run jobs/prices.toml --failed
 ";
-    assert_eq!(text(&report, Some(&next("again", "paceline run jobs/prices.toml --failed"))), expected);
+    assert_eq!(text(&report, Some(&next("again", "paceline run jobs/prices.toml --failed")), None), expected);
 }
 
 #[test]
@@ -100,7 +144,7 @@ records   jobs/out/prices.csv (1,000)
 journal   jobs/.paceline/prices/journal
 resume    paceline run jobs/prices.toml
 ";
-    assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml"))), expected);
+    assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml")), None), expected);
 }
 
 #[test]
@@ -115,20 +159,20 @@ rows      0 ok · 0 failed · 0 skipped
 journal   jobs/.paceline/prices/journal
 resume    paceline run jobs/prices.toml
 ";
-    assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml"))), expected);
+    assert_eq!(text(&report, Some(&next("resume", "paceline run jobs/prices.toml")), None), expected);
 }
 
 #[test]
 fn a_wait_of_days_is_told_with_its_date() {
-    let text = text(&report(stopped("asked", Duration::from_secs(3 * 86_400))), None);
+    let text = text(&report(stopped("asked", Duration::from_secs(3 * 86_400))), None, None);
     assert_eq!(text.lines().next(), Some("prices: stopped after 4.8s: asked; go on in 3d (2026-11-23 15:05 UTC)"));
 }
 
 #[test]
 fn broken_by_a_signal_of_the_disk() {
-    let broken = text(&report(RunEnding::Broken("out/prices.csv: no space left on device".into())), None);
+    let broken = text(&report(RunEnding::Broken("out/prices.csv: no space left on device".into())), None, None);
     assert_eq!(broken.lines().next(), Some("prices: broken off after 4.8s: out/prices.csv: no space left on device"));
-    let terminated = text(&report(RunEnding::Interrupted(Signal::Terminate)), None);
+    let terminated = text(&report(RunEnding::Interrupted(Signal::Terminate)), None, None);
     assert_eq!(terminated.lines().next(), Some("prices: interrupted by SIGTERM after 4.8s"));
 }
 
@@ -141,7 +185,7 @@ fn never_more_than_twelve_lines_whatever_there_is_to_say() {
     report.warnings = vec!["one".into(), "two".into(), "three".into()];
     report.failed_conditions = vec!["failed > 0".into()];
     report.statuses = (200..220).map(|status| (status, 1)).collect();
-    let text = text(&report, Some(&next("resume", "paceline run x.toml")));
+    let text = text(&report, Some(&next("resume", "paceline run x.toml")), None);
     assert_eq!(text.lines().count(), MOST_LINES, "{text}");
     let tail: Vec<&str> = text.lines().skip(5).collect();
     let expected = [
@@ -166,9 +210,75 @@ fn json_says_the_same() {
     assert_eq!(json["ending"], ending);
     assert_eq!(json["rows"], json!({ "ok": 1000, "failed": 0, "unknown": 0, "skipped": 0, "resumed": 0 }));
     assert_eq!(json["latency_ms"], json!({ "p50": 3.0, "p95": 12.0, "p99": 40.0 }));
-    assert_eq!(json["failures"], json!([{ "reason": "HTTP 404", "rows": 17, "example_row": 42 }]));
+    let failures = json!([{ "reason": "HTTP 404", "rows": 17, "example_row": 42, "endpoints": [] }]);
+    assert_eq!(json["failures"], failures);
     assert_eq!(
         (&json["exit"], &json["retries"], &json["next"]),
         (&json!(4), &json!(37), &json!("paceline run x.toml"))
     );
+}
+
+#[test]
+fn what_is_measured_has_lines_where_there_is_room() {
+    let mut report = measured(RunEnding::Complete);
+    let expected = "\
+prices: complete in 4.8s
+rows      982 ok · 18 failed · 0 skipped
+attempts  1,037 (37 retries), 216/s, again after 503: 25 · 429: 12
+limited   by limit prices-api 97 % of the time, concurrency 3 %
+latency   p50 3.0ms · p95 12ms · p99 40ms
+statuses  200: 1,000 · 429: 12 · 503: 25
+failures  15 rows: HTTP 404 (such as row 42)
+          1 row: HTTP 500: <b>boom</b> | @all (row 1,234)
+records   jobs/out/prices.csv (1,000)
+journal   jobs/.paceline/prices/journal
+warning   odd & even
+again     paceline run x.toml --failed
+";
+    assert_eq!(
+        text(&report, Some(&next("again", "paceline run x.toml --failed")), Some("paceline report x.toml")),
+        expected
+    );
+    report.failures.clear();
+    report.warnings.clear();
+    let expected = "\
+prices: complete in 4.8s
+rows      982 ok · 18 failed · 0 skipped
+attempts  1,037 (37 retries), 216/s, again after 503: 25 · 429: 12
+limited   by limit prices-api 97 % of the time, concurrency 3 %
+latency   p50 3.0ms · p95 12ms · p99 40ms
+stages    first byte 2.8ms/11ms (p50/p95)
+statuses  200: 1,000 · 429: 12 · 503: 25
+bytes     79.1 KiB sent · 1.2 MiB received
+records   jobs/out/prices.csv (1,000)
+journal   jobs/.paceline/prices/journal
+report    paceline report x.toml
+";
+    assert_eq!(text(&report, None, Some("paceline report x.toml")), expected);
+}
+
+#[test]
+fn json_has_what_is_measured() {
+    let json = json(&measured(RunEnding::Complete), 1, None);
+    let boom = "HTTP 500: <b>boom</b> | @all";
+    let of = |rows: u64, row: u64| json!([{ "endpoint": "price", "rows": rows, "example_row": row }]);
+    let failures = json!([
+        { "reason": "HTTP 404", "rows": 15, "example_row": 42, "endpoints": of(15, 42) },
+        { "reason": boom, "rows": 1, "example_row": 1234, "endpoints": of(1, 1234) },
+    ]);
+    assert_eq!(json["failures"], failures);
+    let first_byte = json!({ "count": 1037, "p50": 2.8, "p95": 11.0, "p99": 11.0, "max": 11.0 });
+    assert_eq!((&json["stages_ms"]["first_byte"], &json["stages_ms"]["tls"]), (&first_byte, &Value::Null));
+    assert_eq!(json["slowest"], json!([{ "endpoint": "price", "row": 8, "status": 200, "ms": 40.0 }]));
+    assert_eq!(json["bytes"], json!({ "sent": 81_000, "received": 1_260_000 }));
+    assert_eq!((&json["started"], &json["run"]), (&json!("2026-11-20T15:04:05.123Z"), &json!("20261120-150405-7f3a")));
+    assert_eq!(json["endpoints"][0]["failed"], json!(18));
+}
+
+#[test]
+fn a_run_that_could_not_start_has_no_run() {
+    let mut report = report(RunEnding::Broken("no such file".into()));
+    report.run = String::new();
+    assert_eq!(text(&report, None, None).lines().next(), Some("prices: could not start: no such file"));
+    assert_eq!(json(&report, 3, None)["run"], Value::Null);
 }

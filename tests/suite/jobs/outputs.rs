@@ -14,6 +14,23 @@ pub(in crate::jobs) fn packed_output(file: &str) {
     assert_eq!(cells, ["'=1+2", "-2.5", "'@home, away", "plain"]);
 }
 
+pub(in crate::jobs) fn reports(file: &str) {
+    let (job, _) = run(file);
+    let summary = std::fs::read_to_string(job.path("jobs/out/reports/run.json")).expect("a summary");
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    assert_eq!(
+        (&summary["rows"]["ok"], &summary["rows"]["failed"], &summary["exit"]),
+        (&json!(37), &json!(3), &json!(0))
+    );
+    let xml = job.path("jobs/out/reports/junit.xml");
+    crate::reports::validate(&xml);
+    // The run, its endpoint, and two conditions; none is red, since the job allows the three rows.
+    let text = std::fs::read_to_string(xml).expect("a report");
+    assert!(text.contains(r#"tests="4" failures="0" errors="0" skipped="0""#), "{text}");
+    let markdown = std::fs::read_to_string(job.path("jobs/out/reports/run.md")).expect("a report");
+    assert!(markdown.starts_with("### ✅ reports: complete in ") && markdown.contains("404"), "{markdown}");
+}
+
 pub(in crate::jobs) fn webhook(file: &str) {
     run(file);
     // The same with an inbox that can be asked when the run has ended.
