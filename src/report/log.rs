@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::text::{clean, counted};
+use super::text::{clean, counted, thousands};
 use super::{Reporter, Speak};
 use crate::clock;
-use crate::event::Event;
+use crate::event::{Allowance, Event};
 use crate::run::live::Live;
 
 /// Says what happens as it happens.
@@ -79,11 +79,43 @@ fn describe(event: &Event) -> String {
         Event::RowSkipped { endpoint, row, reason } => {
             format!("{}: row {}: skipped: {}", clean(endpoint), row + 1, clean(reason))
         }
+        Event::Paused { on_wire } => paused(*on_wire),
+        Event::Resumed { paused_ms } => resumed(*paused_ms),
+        Event::ConcurrencyChanged { endpoints } => concurrency(endpoints),
         Event::Warning { message } => format!("warning: {}", clean(message)),
         Event::Draining { reason } => format!("draining: {}", clean(reason)),
         Event::EndpointFinished { endpoint } => format!("{}: has ended", clean(endpoint)),
         Event::RunFinished { complete: true } => "the run is complete".to_owned(),
         Event::RunFinished { complete: false } => "the run ends before its last row".to_owned(),
+    }
+}
+
+/// What a pause by hand means for so many requests that are on the wire.
+pub(super) fn paused(on_wire: u64) -> String {
+    let ends = if on_wire == 1 { "ends" } else { "end" };
+    match on_wire {
+        0 => "paused by hand; no request leaves".to_owned(),
+        _ => format!("paused by hand; no request leaves, {} on the wire {ends}", counted(on_wire, "request")),
+    }
+}
+
+/// How long a pause by hand was.
+pub(super) fn resumed(paused_ms: u64) -> String {
+    format!("resumed after a pause of {}", human(paused_ms))
+}
+
+/// How many requests somebody allows to be in flight.
+pub(super) fn concurrency(endpoints: &[Allowance]) -> String {
+    format!("concurrency by hand: {}", endpoints.iter().map(allowed).collect::<Vec<_>>().join(", "))
+}
+
+/// `price 9 of 10`
+fn allowed(Allowance { endpoint, requests, most }: &Allowance) -> String {
+    let (endpoint, all, most) = (clean(endpoint), requests == most, thousands(*most));
+    if all {
+        format!("{endpoint} {most}, the most that it may")
+    } else {
+        format!("{endpoint} {} of {most}", thousands(*requests))
     }
 }
 
@@ -130,6 +162,18 @@ mod tests {
         let postponed = Event::Postponed { endpoint: endpoint(), row: 17, reason, wait_ms: 1500 };
         assert_eq!(describe(&postponed), "price: row 18: asks again in 1.5s: its host is out");
         assert_eq!(describe(&Event::Held { limit: "api".into(), wait_ms: 90_000 }), "limit api: held for 1m 30s");
+    }
+
+    #[test]
+    fn what_a_hand_did_is_told() {
+        let allowance = |endpoint: &str, requests| Allowance { endpoint: endpoint.into(), requests, most: 10 };
+        let endpoints = vec![allowance("price", 9), allowance("stock", 10)];
+        let changed = Event::ConcurrencyChanged { endpoints };
+        assert_eq!(describe(&changed), "concurrency by hand: price 9 of 10, stock 10, the most that it may");
+        let paused = |on_wire| describe(&Event::Paused { on_wire });
+        assert_eq!(paused(0), "paused by hand; no request leaves");
+        assert_eq!(paused(1), "paused by hand; no request leaves, 1 request on the wire ends");
+        assert_eq!(describe(&Event::Resumed { paused_ms: 61_000 }), "resumed after a pause of 1m 1s");
     }
 
     #[test]

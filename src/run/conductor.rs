@@ -3,6 +3,8 @@
 //! Everyone else sends it messages; it moves the phase on, ends every task it began, and its main loop
 //! has no `?`: whatever happens ends in a commit and a report.
 
+mod steering;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::event::{self, Event};
 use crate::report::Reporter;
 
 use super::bound::Looks;
+use super::command::Commands;
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::holds;
@@ -47,12 +50,13 @@ pub struct Conductor {
     blamed: Option<Keyed>,
     signals: Signals,
     signals_seen: u32,
+    commands: Commands,
     looks: Looks,
 }
 
 impl Conductor {
     /// Runs what was opened to its end.
-    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>) -> RunReport {
+    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>, commands: Commands) -> RunReport {
         let began = clock::now();
         let complete = Arc::new(AtomicBool::new(false));
         let intakes: Vec<Arc<Intake>> = opened.lanes.iter().map(|_| Arc::default()).collect();
@@ -82,8 +86,10 @@ impl Conductor {
             blamed: None,
             signals: Signals::listen(),
             signals_seen: 0,
+            commands,
             looks: Looks::default(),
         };
+        conductor.commands.begun();
         conductor.begin(&opened.facts, opened.selections);
         for over in &opened.holds {
             let wait_ms = u64::try_from(over.wait.as_millis()).unwrap_or(u64::MAX);
@@ -159,6 +165,7 @@ impl Conductor {
                 // Most urgent first; a cause comes before the end that it brings about.
                 biased;
                 signal = self.signals.next() => self.on_signal(signal),
+                command = self.commands.next() => self.on_command(command),
                 Some(cause) = self.desk.causes.recv() => self.end(cause),
                 Some(end) = self.feeders.join_next() => self.on_feeder_end(end),
                 written = &mut self.writing, if self.written.is_none() => self.on_written(written),
@@ -181,6 +188,10 @@ impl Conductor {
     }
 
     fn on_signal(&mut self, signal: Signal) {
+        // The kernel and the shell may both tell of a terminal that was closed: that is once.
+        if signal == Signal::Hangup && self.signals_seen > 0 {
+            return;
+        }
         self.signals_seen += 1;
         match self.signals_seen {
             1 => {
@@ -188,7 +199,10 @@ impl Conductor {
                 self.drain("interrupted; once more stops at once");
             }
             2 => self.stop(),
-            _ => force_exit(signal),
+            _ => {
+                self.commands.leaving();
+                force_exit(signal)
+            }
         }
     }
 
@@ -208,6 +222,8 @@ impl Conductor {
     }
 
     fn drain(&mut self, reason: &str) {
+        self.shared.live.draining.store(true, Ordering::Relaxed);
+        self.resume();
         if self.desk.phase.send_if_modified(|phase| advance(phase, Phase::Draining)) {
             self.tell(&Event::Draining { reason: reason.to_owned() });
         }
@@ -299,12 +315,14 @@ impl Conductor {
 
     /// Ends the scribe, and with it the session.
     async fn finish(&mut self) {
+        self.resume();
         self.feeders.shutdown().await;
         self.shared.outbox.close();
         while self.written.is_none() {
             tokio::select! {
                 written = &mut self.writing => self.on_written(written),
                 signal = self.signals.next() => self.on_signal(signal),
+                command = self.commands.next() => self.on_command(command),
                 Some(cause) = self.desk.causes.recv() => self.end(cause),
                 // A sink that is away is waited for, which somebody may want to know.
                 Some(event) = self.desk.events.recv() => self.tell(&event),

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::event::Event;
 use crate::retry::FailureKind;
 
+use super::pauses::Pauses;
 use super::{Keyed, RunEnding};
 
 /// Where a run stands. It only ever moves forward.
@@ -151,6 +152,7 @@ pub struct Control {
     phase: watch::Receiver<Phase>,
     /// Whether somebody wants to be told of every attempt.
     attempts: Arc<AtomicBool>,
+    pauses: Arc<Pauses>,
 }
 
 /// The conductor's end of the line. It never blocks, so that nothing piles up here.
@@ -171,7 +173,7 @@ pub fn line() -> (Control, Desk) {
     let (causes, causes_in) = mpsc::unbounded_channel();
     let (switch, phase) = watch::channel(Phase::Running);
     (
-        Control { events, causes, phase, attempts: Arc::default() },
+        Control { events, causes, phase, attempts: Arc::default(), pauses: Arc::default() },
         Desk { events: events_in, causes: causes_in, phase: switch },
     )
 }
@@ -200,6 +202,12 @@ impl Control {
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// Pauses by hand.
+    #[must_use]
+    pub fn pauses(&self) -> &Pauses {
+        &self.pauses
     }
 
     /// Tells the reporters.

@@ -10,6 +10,7 @@ mod bound;
 mod call;
 mod chain;
 mod chunk;
+mod command;
 mod conductor;
 mod control;
 mod delivering;
@@ -35,6 +36,7 @@ mod notes;
 mod open;
 mod outages;
 mod pacing;
+mod pauses;
 mod post;
 pub mod probe;
 mod queue;
@@ -66,6 +68,7 @@ use crate::report::Reporter;
 use crate::secret::Unset;
 
 pub(crate) use chunk::Cut;
+pub use command::{Command, Commander, Commands, commands};
 pub use keyed::Keyed;
 
 /// How a run is begun.
@@ -127,6 +130,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM
     Terminate,
+    /// SIGHUP
+    Hangup,
 }
 
 /// Where records went.
@@ -193,6 +198,19 @@ pub struct RunReport {
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
 pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
+    run_commanded(plan, options, reporters, commands().1).await
+}
+
+/// As [`run`], with commands to it while it goes on.
+///
+/// # Errors
+/// When it could not start. Whatever happens later is part of the report.
+pub async fn run_commanded(
+    plan: Plan,
+    options: RunOptions,
+    reporters: Vec<Box<dyn Reporter>>,
+    commands: Commands,
+) -> Result<RunReport, RunError> {
     let opened = open::open(plan, options).await?;
-    Ok(conductor::Conductor::conduct(opened, reporters).await)
+    Ok(conductor::Conductor::conduct(opened, reporters, commands).await)
 }
