@@ -14,7 +14,7 @@ Exit codes:
   2    bad usage or job file, or a secret that is not set; nothing was sent
   3    could not start or go on: input, output, state folder, TLS, proxy
   4    stopped by itself, resumable
-  129  the terminal was closed (SIGHUP), resumable
+  129  interrupted by SIGHUP (the terminal was closed), resumable
   130  interrupted by SIGINT (Ctrl-C), resumable
   143  interrupted by SIGTERM, resumable";
 

@@ -80,9 +80,9 @@ pub fn cut(text: &str, most: usize, unicode: bool) -> String {
     if room == 0 {
         return ".".repeat(most);
     }
-    let ends = text.char_indices().map(|(end, _)| end).filter(|end| columns(&text[..*end]) <= room);
+    let mut ends = text.char_indices().map(|(end, _)| end).filter(|end| columns(&text[..*end]) <= room);
     // What joins two letters into one would join the ellipsis.
-    let kept = text[..ends.last().unwrap_or(0)].trim_end_matches(['\u{200d}', '\u{fe0f}', ' ']);
+    let kept = text[..ends.next_back().unwrap_or(0)].trim_end_matches(['\u{200d}', '\u{fe0f}', ' ']);
     format!("{kept}{ellipsis}")
 }
 

@@ -127,8 +127,7 @@ fn colours_are_few_and_only_where_they_may_be() {
     let drawn = |color| {
         let (mut bar, screen) = on_screen(100, 24, Look { color, ..KEYED });
         bar.tick(&live);
-        let written = screen.written.lock().unwrap().clone();
-        written
+        screen.written.lock().unwrap().clone()
     };
     let colored = drawn(true);
     assert!(colored.contains("\x1b[31m2 failed\x1b[0m") && colored.contains("\x1b[33mpaused"), "{colored:?}");

@@ -1,7 +1,7 @@
 //! What keys do, seen at the server.
 
 use super::pty::{PATIENCE, Setting};
-use super::{answers_up_to, job};
+use super::{SINK, answers_up_to, job};
 use crate::support::{Job, wait};
 
 const LIMIT: &str = "rate = \"100/s\"\n";
@@ -90,9 +90,11 @@ fn q_drains_and_q_again_stops() {
 fn keys_are_no_keys_where_rows_are_typed() {
     let server = answers_up_to(u64::MAX);
     let text = "[endpoints.price]\nurl = \"ORACLE/items/{{ row.id }}\"\ninput.stdin = \"csv\"\n";
-    let job = Job::at(&server.url(), text);
+    let job = Job::at(&server.url(), &format!("{text}{SINK}"));
     let mut terminal = Setting::of(&job).run(&[]);
-    terminal.press("id,key\n1,q\n2,p\n\u{4}");
+    terminal.press("id,key\n1,q\n2,p\n");
+    // Whoever reads may look again behind an end.
+    terminal.press(&"\u{4}".repeat(8));
     terminal.ended_well(0);
     let ids: Vec<String> = server.requests().iter().map(|request| request.id().to_owned()).collect();
     assert_eq!(ids.len(), 2, "{ids:?}");

@@ -17,7 +17,7 @@ use crate::support::machine::{self, Share};
 use crate::support::{Job, wait};
 
 /// Nothing that a test waits for takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What has come from the program.
 struct Shown {

@@ -1,7 +1,7 @@
 //! What stands on the screen, in terminals of many sizes, which change while the run goes on.
 
 use super::pty::{Setting, golden};
-use super::{answers_up_to, job};
+use super::{SINK, answers_up_to, job};
 use crate::support::oracle::script;
 use crate::support::output::Normaliser;
 use crate::support::{Answer, Job, Oracle};
@@ -13,13 +13,11 @@ fn a_bar_fits_every_width_and_stays_whole_when_it_changes() {
     let mut found = String::new();
     for locale in ["C.UTF-8", "C"] {
         let server = answers_up_to(20);
-        let job = Job::at(
-            &server.url(),
-            "[endpoints.price]\nurl = \"ORACLE/items/{{ row.value }}\"\ninput.range = { from = 1, to = 1000 }\n\
+        let text = "[endpoints.price]\nurl = \"ORACLE/items/{{ row.value }}\"\ninput.range = { from = 1, to = 1000 }\n\
              concurrency = 4\nretry.attempts = 1\n\
              [endpoints.\"a-rather-long-name-of-an-endpoint\"]\nurl = \"ORACLE/items/{{ row.value }}\"\n\
-             input.range = { from = 1000001, to = 3000000 }\nconcurrency = 2\nretry.attempts = 1\n",
-        );
+             input.range = { from = 1000001, to = 3000000 }\nconcurrency = 2\nretry.attempts = 1\n";
+        let job = Job::at(&server.url(), &format!("{text}{SINK}"));
         let environment = [("LANG", locale)];
         let terminal = Setting { environment: &environment, ..Setting::of(&job) }.run(&[]);
         // Once nothing moves any more, no number depends on the clock.
@@ -44,7 +42,7 @@ fn many_endpoints_leave_room_for_what_is_said_above_them() {
              concurrency = 1\n"
         )
     };
-    let job = Job::at(&server.url(), &(1..=30).map(endpoint).collect::<String>());
+    let job = Job::at(&server.url(), &((1..=30).map(endpoint).collect::<String>() + SINK));
     let mut terminal = Setting::of(&job).run(&[]);
     let screen = terminal.shows("and 18 more: 18 at work");
     assert_eq!(screen.lines().filter(|line| line.contains("0/9")).count(), 12, "{screen}");
