@@ -138,6 +138,21 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// Somebody paused the run: no request leaves, those on the wire end.
+    Paused {
+        /// How many these are.
+        on_wire: u64,
+    },
+    /// Requests leave again.
+    Resumed {
+        /// How long the pause was, in milliseconds.
+        paused_ms: u64,
+    },
+    /// Somebody changed how many requests may be in flight.
+    ConcurrencyChanged {
+        /// Every endpoint that has work.
+        endpoints: Vec<Allowance>,
+    },
     /// No more rows are begun; those in flight end.
     Draining {
         /// Why.
@@ -153,4 +168,15 @@ pub enum Event {
         /// Whether every row has ended.
         complete: bool,
     },
+}
+
+/// How many requests of an endpoint somebody allows to be in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowance {
+    /// The endpoint.
+    pub endpoint: String,
+    /// So many.
+    pub requests: u64,
+    /// As many as the job allows.
+    pub most: u64,
 }

@@ -14,6 +14,7 @@ Exit codes:
   2    bad usage or job file, or a secret that is not set; nothing was sent
   3    could not start or go on: input, output, state folder, TLS, proxy
   4    stopped by itself, resumable
+  129  interrupted by SIGHUP (the terminal was closed), resumable
   130  interrupted by SIGINT (Ctrl-C), resumable
   143  interrupted by SIGTERM, resumable";
 
@@ -48,6 +49,7 @@ impl Exit {
             Self::Stopped => 4,
             Self::Interrupted(Signal::Interrupt) => 130,
             Self::Interrupted(Signal::Terminate) => 143,
+            Self::Interrupted(Signal::Hangup) => 129,
         }
     }
 

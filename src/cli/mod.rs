@@ -12,6 +12,7 @@ mod explain;
 mod failed;
 mod fmt;
 mod init;
+mod keys;
 mod kinds;
 mod load;
 mod logging;
@@ -25,6 +26,7 @@ mod rewrite;
 mod run;
 mod runs;
 mod schema;
+mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

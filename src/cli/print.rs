@@ -1,12 +1,11 @@
 //! The one door to standard output and standard error, and the decision about colour.
 //!
-//! Nothing else in the crate writes to either of them; reporters get their way out from here. A reader
+//! Nothing else in the crate writes to either of them, but `terminal` the bars; reporters get their way out from here. A reader
 //! that closes standard output early (`| head`) is not an error: what is left stays unsaid.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use indicatif::ProgressDrawTarget;
 use serde_json::json;
 
 use super::exit::Exit;
@@ -187,12 +186,6 @@ pub fn speak() -> Speak {
 #[must_use]
 pub fn log() -> Box<dyn Write + Send> {
     Box::new(io::stderr())
-}
-
-/// Standard error as something bars are drawn on, at most ten times a second.
-#[must_use]
-pub fn canvas() -> ProgressDrawTarget {
-    ProgressDrawTarget::stderr_with_hz(10)
 }
 
 /// Whether standard error is a place for a bar: a terminal that can move its cursor, and no CI.

@@ -1,22 +1,25 @@
 //! `paceline run`: opens a plan, shows how it goes, says how it ended and what to type next.
 
 use std::io;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
+use super::keys::Keys;
 use super::load::{self, JobText};
 use super::logging;
 use super::print::{self, Printer, github};
 use super::reports::{self, Reports};
-use super::{args, plan};
+use super::{args, plan, terminal};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
 use crate::report::file::Account;
+use crate::report::layout::Look;
 use crate::report::lines::Lines;
 use crate::report::summary::{self, Next};
 use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
@@ -46,7 +49,9 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         }
     };
     let unstarted = RunReport::unstarted(&job);
-    let reporters = logging.reporters(reporters(speech, logging.is_here(), &job));
+    let keys = listens_to_keys(args, logging.is_here(), &job);
+    let look = Look { unicode: print::unicode(), color: print.color_err(), keys };
+    let reporters = logging.reporters(reporters(speech, logging.is_here(), &job, look));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -54,7 +59,13 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             return Exit::Broken;
         }
     };
-    let outcome = runtime.block_on(run::run(job, args.options(), reporters));
+    terminal::mind_panics();
+    let (commander, commands) = run::commands();
+    let (keys, commands) = if keys { Keys::of(commander, commands) } else { (None, commands) };
+    let commands = commands.on_leaving(terminal::abandon);
+    let outcome = runtime.block_on(run::run_commanded(job, args.options(), reporters, commands));
+    // The terminal is as it was before anything more is said.
+    drop(keys);
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
@@ -88,15 +99,24 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }
 
+/// Whether somebody at the terminal may steer the run: where it shows how the run goes, and where what is typed there is
+/// neither the job nor rows of it.
+fn listens_to_keys(args: &RunArgs, logs_here: bool, plan: &Plan) -> bool {
+    let silent = args.speech.quiet || args.speech.output == Format::Json || logs_here;
+    let read =
+        args.job == Path::new(load::STDIN) || plan.endpoints.iter().any(|endpoint| endpoint.source.is_read_once());
+    !silent && !read && print::can_draw() && terminal::has_keys()
+}
+
 /// Who watches, beside the log. JSON on standard error is for programs: nothing else is said there then.
-fn reporters(speech: OutputArgs, logs_here: bool, plan: &Plan) -> Vec<Box<dyn Reporter>> {
+fn reporters(speech: OutputArgs, logs_here: bool, plan: &Plan, look: Look) -> Vec<Box<dyn Reporter>> {
     if speech.quiet || speech.output == Format::Json || logs_here {
         return Vec::new();
     }
     // Records on the same terminal would run through the bar.
     let records_here = print::stdout_is_terminal() && plan.sinks.iter().any(|sink| sink.kind.kind() == "stdout");
     if print::can_draw() && !records_here {
-        vec![Box::new(Bar::new(print::canvas(), print::unicode()))]
+        vec![Box::new(Bar::new(Box::new(terminal::StandardError), look))]
     } else {
         vec![Box::new(Lines::new(print::speak(), true))]
     }

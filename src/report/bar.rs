@@ -1,113 +1,190 @@
-//! The bar: one for each endpoint, on a terminal, redrawn from `tick` alone.
+//! The bar: a line for each endpoint on a terminal, and one that says what holds the job back; redrawn from `tick`
+//! alone.
 //!
-//! Must never be drawn from anywhere else: at 10,000 rows a second a redraw per row would be most of
-//! the work.
+//! Must never be drawn from anywhere else: at 10,000 rows a second a redraw per row would be most of the work.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::atomic::Ordering;
 
 use super::Reporter;
+use super::held::Held;
+use super::layout::{self, Color, Line, Look};
 use super::notice::Notices;
 use super::progress::{Progress, Speed};
-use super::text::clean;
+use super::screen::Screen;
+use super::text::{columns, counted, cut};
 use crate::clock;
 use crate::event::Event;
-use crate::run::live::{Lane, Live};
+use crate::run::live::{Lane, Live, read};
 
-/// Cells of a bar.
-const CELLS: u64 = 16;
+/// Looks of about a second: what holds an endpoint back is shown when it was most of them.
+const LOOKS: usize = 10;
 
 /// Shows how far a run is, in place.
 pub struct Bar {
-    all: MultiProgress,
+    screen: Box<dyn Screen>,
+    look: Look,
     lanes: Vec<LaneBar>,
     notices: Notices,
-    unicode: bool,
     ticks: usize,
     ended: bool,
 }
 
-/// The line of an endpoint.
+/// What is remembered of an endpoint from tick to tick.
 struct LaneBar {
-    line: ProgressBar,
     speed: Speed,
+    held: Held,
+}
+
+impl LaneBar {
+    fn new() -> Self {
+        Self { speed: Speed::default(), held: Held::over(LOOKS) }
+    }
+
+    fn note(&mut self, lane: &Lane) -> (Progress, Option<String>) {
+        self.held.note(lane.bound());
+        (Progress::of(lane, &mut self.speed, clock::now()), self.held.shown())
+    }
 }
 
 impl Bar {
-    /// Bars drawn on `canvas`; with block characters when the locale is a Unicode one.
+    /// Bars drawn on `screen`.
     #[must_use]
-    pub fn new(canvas: ProgressDrawTarget, unicode: bool) -> Self {
-        Self {
-            all: MultiProgress::with_draw_target(canvas),
-            lanes: Vec::new(),
-            notices: Notices::default(),
-            unicode,
-            ticks: 0,
-            ended: false,
-        }
-    }
-
-    fn add_lanes(&mut self, live: &Live) {
-        for _ in self.lanes.len()..live.lanes.len() {
-            let line = ProgressBar::new_spinner();
-            // A constant that the tests below draw with: the fallback is never seen.
-            line.set_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
-            self.lanes.push(LaneBar { line: self.all.add(line), speed: Speed::default() });
-        }
+    pub fn new(screen: Box<dyn Screen>, look: Look) -> Self {
+        Self { screen, look, lanes: Vec::new(), notices: Notices::default(), ticks: 0, ended: false }
     }
 
     fn draw(&mut self, live: &Live) {
-        let width = live.lanes.iter().map(|lane| lane.endpoint.chars().count()).max().unwrap_or(0);
-        let count = self.lanes.len();
-        for position in 0..count {
-            // The canvas leaves out draws that come too fast; so that it is not always the same lane
-            // that goes without, each tick begins with another.
-            let position = (position + self.ticks) % count;
-            if let (Some(bar), Some(lane)) = (self.lanes.get_mut(position), live.lanes.get(position)) {
-                let progress = Progress::of(lane, &mut bar.speed, clock::now());
-                bar.line.set_message(line(lane, &progress, width, self.ticks, self.unicode));
-            }
-        }
+        self.lanes.resize_with(live.lanes.len(), LaneBar::new);
+        // Looked at also where nothing is drawn, so that speeds stay right.
+        let noted: Vec<_> = self.lanes.iter_mut().zip(&live.lanes).map(|(bar, lane)| bar.note(lane)).collect();
         self.ticks = self.ticks.wrapping_add(1);
+        let Some((width, height)) = self.screen.size() else { return };
+        // The last column stays free: some terminals break a line that fills it.
+        let (width, most) = (width.saturating_sub(1), height.saturating_sub(1).max(1));
+        let shown = shown(live, (height / 2).max(1));
+        let lines: Vec<Line<'_>> = shown
+            .iter()
+            .map(|lane| Line { name: &live.lanes[*lane].endpoint, progress: &noted[*lane].0, turn: self.ticks })
+            .collect();
+        let mut block = layout::lines(&lines, width, self.look);
+        if shown.len() < live.lanes.len() {
+            block.push(self.look.paint(&cut(&others(live, &shown), width, self.look.unicode), Color::Dim));
+        }
+        let held = live.lanes.iter().zip(&noted).filter_map(|(lane, (_, held))| Some((lane, held.as_deref()?)));
+        block.push(self.state(live, &held.collect::<Vec<_>>(), width));
+        block.truncate(most);
+        self.screen.paint(&block);
+    }
+
+    /// The line below the bars: what holds the job back, and the keys.
+    fn state(&self, live: &Live, held: &[(&Lane, &str)], width: usize) -> String {
+        let on_wire: u64 = live.lanes.iter().map(|lane| read(&lane.on_wire)).sum();
+        let (state, color) = if live.draining.load(Ordering::Relaxed) {
+            (draining(on_wire, self.look.keys), None)
+        } else if live.paused.load(Ordering::Relaxed) {
+            (paused(on_wire, self.look.keys), Some(Color::Yellow))
+        } else {
+            (held_back(held, self.look), None)
+        };
+        let state = cut(&state, width, self.look.unicode);
+        let gap = width.saturating_sub(columns(&state) + KEYS.len());
+        let shown = color.map_or_else(|| state.clone(), |color| self.look.paint(&state, color));
+        // Apart, so that nobody takes them for a part of the sentence.
+        let hint = self.look.keys && gap >= 4 && color.is_none() && !live.draining.load(Ordering::Relaxed);
+        if hint { format!("{shown}{}{}", " ".repeat(gap), self.look.paint(KEYS, Color::Dim)) } else { shown }
     }
 
     fn clear(&mut self) {
         self.ended = true;
-        for lane in &self.lanes {
-            lane.line.finish_and_clear();
+        self.screen.clear();
+    }
+}
+
+/// The keys, as far as they are told all the time.
+const KEYS: &str = "p pause  q drain  ? keys";
+
+fn on_the_wire(requests: u64) -> String {
+    let end = if requests == 1 { "ends" } else { "end" };
+    format!("{} on the wire {end}", counted(requests, "request"))
+}
+
+fn paused(on_wire: u64, keys: bool) -> String {
+    let wire = if on_wire > 0 { format!("; {}", on_the_wire(on_wire)) } else { String::new() };
+    let keys = if keys { ", r goes on" } else { "" };
+    format!("paused{keys}{wire}")
+}
+
+fn draining(on_wire: u64, keys: bool) -> String {
+    let wire = if on_wire > 0 { format!(": {}", on_the_wire(on_wire)) } else { String::new() };
+    let keys = if keys { "; q or Ctrl-C stops at once" } else { "; Ctrl-C stops at once" };
+    format!("draining{wire}{keys}")
+}
+
+/// `held back by limit api`, with the endpoints where it is not the same for all.
+fn held_back(held: &[(&Lane, &str)], look: Look) -> String {
+    let mut causes: Vec<(&str, Vec<String>)> = Vec::new();
+    for (lane, what) in held {
+        let name = look.name(&lane.endpoint);
+        match causes.iter_mut().find(|(known, _)| known == what) {
+            Some((_, names)) => names.push(name),
+            None => causes.push((what, vec![name])),
         }
-        // The canvas may be gone (a closed terminal); then there is nothing left to clear.
-        let _ = self.all.clear();
     }
-}
-
-fn line(lane: &Lane, progress: &Progress, width: usize, ticks: usize, unicode: bool) -> String {
-    let shape = match progress.total {
-        Some(total) => cells(progress.done, total, unicode),
-        None => spinner(ticks, unicode).to_string(),
+    let words = match causes.as_slice() {
+        [] => return String::new(),
+        [(what, _)] => look.name(what),
+        several => {
+            let cause = |(what, names): &(&str, Vec<String>)| format!("{} ({})", look.name(what), names.join(", "));
+            several.iter().map(cause).collect::<Vec<_>>().join(", ")
+        }
     };
-    let (name, position) = (clean(&lane.endpoint), progress.position());
-    format!("{name:width$} {shape} {position}  {}", progress.details().join("  "))
+    format!("held back by {words}")
 }
 
-/// A bar of [`CELLS`] cells; in Unicode its last cell fills by eighths.
-fn cells(done: u64, total: u64, unicode: bool) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let share = |steps: u64| (u128::from(done.min(total)) * u128::from(steps) / u128::from(total.max(1))) as usize;
-    let all = CELLS as usize;
-    if !unicode {
-        let full = share(CELLS);
-        return format!("[{}{}]", "#".repeat(full), "-".repeat(all - full));
+/// Which endpoints are shown where there is room for so many: those at work, then those to come, then those that have
+/// ended; in the order of the job.
+fn shown(live: &Live, room: usize) -> Vec<usize> {
+    let rank = |lane: &Lane| match standing(lane) {
+        Stands::AtWork => 0,
+        Stands::ToCome => 1,
+        Stands::Ended => 2,
+    };
+    let mut shown: Vec<usize> = (0..live.lanes.len()).collect();
+    shown.sort_by_key(|lane| rank(&live.lanes[*lane]));
+    shown.truncate(room);
+    shown.sort_unstable();
+    shown
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    AtWork,
+    ToCome,
+    Ended,
+}
+
+fn standing(lane: &Lane) -> Stands {
+    let (ended, rows) = (lane.resumed + lane.ended(), read(&lane.rows));
+    match () {
+        () if read(&lane.in_flight) > 0 => Stands::AtWork,
+        () if rows > 0 && ended >= rows => Stands::Ended,
+        () if lane.ended() > 0 || read(&lane.attempts) > 0 => Stands::AtWork,
+        () => Stands::ToCome,
     }
-    let eighths = share(CELLS * 8);
-    let (full, part) = (eighths / 8, EIGHTHS[eighths % 8]);
-    let empty = all - full - usize::from(!part.is_empty());
-    format!("{}{part}{}", "█".repeat(full), "░".repeat(empty))
 }
 
-fn spinner(ticks: usize, unicode: bool) -> char {
-    let frames = if unicode { ['⠋', '⠙', '⠸', '⠴', '⠦', '⠇'] } else { ['|', '/', '-', '\\', '|', '/'] };
-    // ASCII has four frames only; six would stutter.
-    frames[ticks % if unicode { 6 } else { 4 }]
+/// `and 18 more: 12 at work, 4 to come, 2 ended`
+fn others(live: &Live, shown: &[usize]) -> String {
+    let hidden: Vec<Stands> = (0..live.lanes.len())
+        .filter(|lane| shown.binary_search(lane).is_err())
+        .map(|lane| standing(&live.lanes[lane]))
+        .collect();
+    let of = |wanted, words: &str| {
+        let count = hidden.iter().filter(|stands| **stands == wanted).count();
+        (count > 0).then(|| format!("{count} {words}"))
+    };
+    let parts = [of(Stands::AtWork, "at work"), of(Stands::ToCome, "to come"), of(Stands::Ended, "ended")];
+    format!("and {} more: {}", hidden.len(), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 impl Reporter for Bar {
@@ -116,14 +193,12 @@ impl Reporter for Bar {
             return self.clear();
         }
         if let Some(notice) = self.notices.of(event) {
-            // As above: a canvas that is gone is no reason to end a run.
-            let _ = self.all.println(notice);
+            self.screen.say(&notice);
         }
     }
 
     fn tick(&mut self, live: &Live) {
         if !self.ended {
-            self.add_lanes(live);
             self.draw(live);
         }
     }
@@ -139,127 +214,4 @@ impl Drop for Bar {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::progress::tests::lane;
-    use super::*;
-    use indicatif::TermLike;
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    /// A terminal of 120 columns that remembers what was written to it.
-    #[derive(Debug, Clone, Default)]
-    struct Screen(Arc<Mutex<String>>);
-
-    impl Screen {
-        fn add(&self, text: &str) -> io::Result<()> {
-            self.0.lock().unwrap().push_str(text);
-            Ok(())
-        }
-
-        fn take(&self) -> String {
-            std::mem::take(&mut self.0.lock().unwrap())
-        }
-    }
-
-    impl TermLike for Screen {
-        fn width(&self) -> u16 {
-            120
-        }
-        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-            Ok(())
-        }
-        fn write_line(&self, line: &str) -> io::Result<()> {
-            self.add(&format!("{line}\n"))
-        }
-        fn write_str(&self, text: &str) -> io::Result<()> {
-            self.add(text)
-        }
-        fn clear_line(&self) -> io::Result<()> {
-            self.add("<clear>")
-        }
-        fn flush(&self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn on_screen(unicode: bool) -> (Bar, Screen) {
-        let screen = Screen::default();
-        (Bar::new(ProgressDrawTarget::term_like(Box::new(screen.clone())), unicode), screen)
-    }
-
-    #[test]
-    fn a_tick_draws_a_bar_with_its_numbers() {
-        let (mut bar, screen) = on_screen(false);
-        bar.tick(&Live { lanes: vec![lane(1000, 102)] });
-        let drawn = screen.take();
-        assert!(drawn.contains("price [########--------] 502/1,000  0/s  2 failed  7 retries"), "{drawn}");
-    }
-
-    #[test]
-    fn a_unicode_locale_gets_blocks() {
-        let (mut bar, screen) = on_screen(true);
-        bar.tick(&Live { lanes: vec![lane(1000, 102)] });
-        let drawn = screen.take();
-        assert!(drawn.contains('█') && drawn.contains('░'), "{drawn}");
-    }
-
-    #[test]
-    fn an_unknown_total_gets_a_spinner_until_it_is_known() {
-        let (mut bar, screen) = on_screen(false);
-        bar.tick(&Live { lanes: vec![lane(0, 102)] });
-        assert!(screen.take().contains("price | 502 rows"));
-        bar.tick(&Live { lanes: vec![lane(1000, 102)] });
-        assert!(screen.take().contains("price [####"));
-    }
-
-    #[test]
-    fn a_bar_is_always_as_wide_and_full_only_at_the_end() {
-        for unicode in [true, false] {
-            let full = cells(1, 1, unicode);
-            for done in 0..=1000 {
-                let drawn = cells(done, 1000, unicode);
-                assert_eq!(drawn.chars().count(), full.chars().count(), "{drawn}");
-                assert_eq!(drawn == full, done == 1000, "{done}: {drawn}");
-            }
-        }
-        assert_eq!(cells(u64::MAX, u64::MAX, false), format!("[{}]", "#".repeat(16)));
-        assert_eq!(cells(1, 32, true), format!("▌{}", "░".repeat(15)));
-    }
-
-    #[test]
-    fn names_are_padded_to_one_width() {
-        let (mut bar, screen) = on_screen(false);
-        let other = Lane { endpoint: "a".into(), ..Lane::default() };
-        bar.tick(&Live { lanes: vec![lane(1000, 102), other] });
-        assert!(screen.take().contains("a     | 0 rows"));
-    }
-
-    #[test]
-    fn notices_stand_above_the_bar_and_the_end_clears_it() {
-        let (mut bar, screen) = on_screen(false);
-        bar.tick(&Live { lanes: vec![lane(1000, 102)] });
-        bar.tell(&Event::Warning { message: "odd".into() });
-        assert!(screen.take().contains("warning: odd"));
-        bar.tell(&Event::RunFinished { complete: true });
-        assert!(screen.take().contains("<clear>"));
-        bar.tick(&Live { lanes: vec![lane(1000, 103)] });
-        assert_eq!(screen.take(), "", "nothing is drawn after the end");
-    }
-
-    #[test]
-    fn events_of_the_daily_work_draw_nothing() {
-        let (mut bar, screen) = on_screen(false);
-        bar.tell(&Event::BatchFinished { endpoint: "price".into(), batch: 1, rows: 9 });
-        bar.tell(&Event::RowFailed { endpoint: "price".into(), row: 1, reason: "HTTP 404".into() });
-        assert_eq!(screen.take(), "");
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::held::Held;
 use super::notice::Notices;
 use super::progress::{Progress, Speed};
 use super::text::clean;
@@ -16,11 +17,15 @@ pub const EVERY: Duration = Duration::from_secs(10);
 /// Samples of the speed are taken this often, not at every tick.
 const SAMPLE: Duration = Duration::from_secs(1);
 
+/// Looks at what holds an endpoint back, from one line to the next.
+const LOOKS: usize = 100;
+
 /// Says now and then how far a run is.
 pub struct Lines {
     speak: Speak,
     notices: Option<Notices>,
     speeds: Vec<Speed>,
+    held: Vec<Held>,
     next: Option<Instant>,
     next_sample: Option<Instant>,
 }
@@ -30,14 +35,15 @@ impl Lines {
     /// (not when another reporter says them).
     #[must_use]
     pub fn new(speak: Speak, notices: bool) -> Self {
-        Self { speak, notices: notices.then(Notices::default), speeds: Vec::new(), next: None, next_sample: None }
+        let notices = notices.then(Notices::default);
+        Self { speak, notices, speeds: Vec::new(), held: Vec::new(), next: None, next_sample: None }
     }
 
     fn say(&mut self, live: &Live, now: Instant) {
-        for (lane, speed) in live.lanes.iter().zip(&mut self.speeds) {
+        for ((lane, speed), held) in live.lanes.iter().zip(&mut self.speeds).zip(&mut self.held) {
             let progress = Progress::of(lane, speed, now);
             if at_work(lane, &progress) {
-                (self.speak)(&line(lane, &progress));
+                (self.speak)(&line(lane, &progress, held.shown().as_deref()));
             }
         }
     }
@@ -57,9 +63,11 @@ fn at_work(lane: &Lane, progress: &Progress) -> bool {
     begun && !all_ended
 }
 
-fn line(lane: &Lane, progress: &Progress) -> String {
+fn line(lane: &Lane, progress: &Progress, held: Option<&str>) -> String {
     let percent = progress.percent().map(|percent| format!(" ({percent}%)")).unwrap_or_default();
-    format!("{}: {}{percent}, {}", clean(&lane.endpoint), progress.position(), progress.details().join(", "))
+    let held = held.map(|what| format!("; held back by {}", clean(what))).unwrap_or_default();
+    let (name, position) = (clean(&lane.endpoint), progress.position());
+    format!("{name}: {position}{percent}, {}{held}", progress.details().join(", "))
 }
 
 /// Whether the time has come; sets the next one.
@@ -82,6 +90,8 @@ impl Reporter for Lines {
 
     fn tick(&mut self, live: &Live) {
         let now = clock::now();
+        self.held.resize_with(live.lanes.len(), || Held::over(LOOKS));
+        self.held.iter_mut().zip(&live.lanes).for_each(|(held, lane)| held.note(lane.bound()));
         if due(&mut self.next_sample, now, SAMPLE) {
             self.sample(live, now);
         }
@@ -107,19 +117,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_line_every_ten_seconds_and_none_at_the_start() {
         let (mut lines, heard) = listening(true);
-        let live = Live { lanes: vec![lane(1000, 102)] };
+        let live = Live { lanes: vec![lane(1000, 102)], ..Live::default() };
+        live.lanes[0].note_bound(Some("limit api"));
         for _ in 0..205 {
             lines.tick(&live);
             tokio::time::advance(Duration::from_millis(100)).await;
         }
-        let line = "price: 502/1,000 (50%), 0/s, 2 failed, 7 retries, 10 in flight".to_owned();
+        let line = "price: 502/1,000 (50%), 0/s, 2 failed, 7 retries, 10 in flight; held back by limit api".to_owned();
         assert_eq!(*heard.lock().unwrap(), [line.clone(), line]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_has_ended_is_silent() {
         let (mut lines, heard) = listening(true);
-        let live = Live { lanes: vec![lane(502, 102), Lane { endpoint: "idle".into(), ..Lane::default() }] };
+        let lanes = vec![lane(502, 102), Lane { endpoint: "idle".into(), ..Lane::default() }];
+        let live = Live { lanes, ..Live::default() };
         lines.tick(&live);
         tokio::time::advance(EVERY).await;
         lines.tick(&live);

@@ -93,7 +93,12 @@ impl Reporter for Log {
                 self.run = Some(run.clone());
                 self.tell_run(event);
             }
-            Event::Warning { .. } | Event::Draining { .. } | Event::RunFinished { .. } => self.tell_run(event),
+            Event::Warning { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::ConcurrencyChanged { .. }
+            | Event::Draining { .. }
+            | Event::RunFinished { .. } => self.tell_run(event),
             Event::EndpointStarted { .. }
             | Event::EndpointFinished { .. }
             | Event::OutageBegan { .. }
@@ -115,6 +120,12 @@ impl Log {
             }
             Event::Warning { message } => {
                 say!(self, event, WARN, "paceline::run", "warning", warning = message.as_str());
+            }
+            Event::Paused { on_wire } => say!(self, event, INFO, "paceline::run", "paused", on_wire),
+            Event::Resumed { paused_ms } => say!(self, event, INFO, "paceline::run", "resumed", paused_ms),
+            Event::ConcurrencyChanged { endpoints } => {
+                let requests: u64 = endpoints.iter().map(|allowance| allowance.requests).sum();
+                say!(self, event, INFO, "paceline::run", "concurrency-changed", requests);
             }
             Event::Draining { reason } => {
                 say!(self, event, INFO, "paceline::run", "draining", reason = reason.as_str());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::log::words;
 use super::text::{clean, counted};
 use crate::clock::{self, Instant};
 use crate::event::Event;
@@ -33,6 +34,9 @@ impl Notices {
                 let lasted = clock::human(Duration::from_millis(*lasted_ms));
                 Some(format!("{}: {} is back after {lasted}", clean(endpoint), clean(host)))
             }
+            Event::Paused { on_wire } => Some(words::paused(*on_wire)),
+            Event::Resumed { paused_ms } => Some(words::resumed(*paused_ms)),
+            Event::ConcurrencyChanged { endpoints } => Some(words::concurrency(endpoints)),
             Event::Warning { message } => Some(format!("warning: {}", clean(message))),
             Event::Draining { reason } => Some(format!("draining: {}; requests in flight end", clean(reason))),
             Event::RunStarted { .. }

@@ -54,6 +54,8 @@ pub struct Progress {
     pub in_flight: u64,
     /// Attempts that may be, as found so far; 0 where the number is fixed.
     pub allowed: u64,
+    /// Attempts that may be by hand; 0 where no hand has lowered the number.
+    pub by_hand: u64,
     /// Until the end at this rate, where that can be told.
     pub eta: Option<Duration>,
 }
@@ -69,8 +71,9 @@ impl Progress {
         let total = Some(read(&lane.rows)).filter(|rows| *rows > 0).map(|rows| rows.max(done));
         let in_flight = read(&lane.in_flight);
         let eta = total.filter(|_| rate > 0.0).map(|total| Duration::from_secs_f64((total - done) as f64 / rate));
-        let (failed, retries, allowed) = (read(&lane.failed), read(&lane.retries), read(&lane.allowed));
-        Self { done, total, rate, failed, retries, in_flight, allowed, eta }
+        let (failed, retries) = (read(&lane.failed), read(&lane.retries));
+        let (allowed, by_hand) = (read(&lane.allowed), read(&lane.by_hand));
+        Self { done, total, rate, failed, retries, in_flight, allowed, by_hand, eta }
     }
 
     /// `412/1,000`, or `412 rows` when the total is unknown.
@@ -85,16 +88,47 @@ impl Progress {
     /// Everything but the position: speed, time to go, failed rows, retries, requests in flight.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        // What a narrow terminal cuts off stands last.
-        let mut details = vec![per_second(self.rate)];
-        details.extend(self.eta.map(|eta| format!("eta {}", whole_seconds(eta))));
-        details.push(format!("{} failed", thousands(self.failed)));
-        details.push(format!("{} retries", thousands(self.retries)));
-        details.push(match self.allowed {
-            0 => format!("{} in flight", thousands(self.in_flight)),
-            allowed => format!("{} of {} in flight (auto)", thousands(self.in_flight), thousands(allowed)),
-        });
-        details
+        let known = [Some(self.speed()), self.time_to_go(), Some(self.failures()), Some(self.repetitions())];
+        known.into_iter().flatten().chain([self.flying()]).collect()
+    }
+
+    /// `208/s`
+    #[must_use]
+    pub fn speed(&self) -> String {
+        per_second(self.rate)
+    }
+
+    /// `eta 5s`, where that can be told.
+    #[must_use]
+    pub fn time_to_go(&self) -> Option<String> {
+        self.eta.map(|eta| format!("eta {}", whole_seconds(eta)))
+    }
+
+    /// `2 failed`
+    #[must_use]
+    pub fn failures(&self) -> String {
+        format!("{} failed", thousands(self.failed))
+    }
+
+    /// `7 retries`
+    #[must_use]
+    pub fn repetitions(&self) -> String {
+        match self.retries {
+            1 => "1 retry".to_owned(),
+            retries => format!("{} retries", thousands(retries)),
+        }
+    }
+
+    /// `10 in flight`, and of how many where that is not as the job says.
+    #[must_use]
+    pub fn flying(&self) -> String {
+        let in_flight = thousands(self.in_flight);
+        match (self.by_hand, self.allowed) {
+            (0, 0) => format!("{in_flight} in flight"),
+            (0, allowed) => format!("{in_flight} of {} in flight (auto)", thousands(allowed)),
+            (by_hand, 0) => format!("{in_flight} of {} in flight (by hand)", thousands(by_hand)),
+            (by_hand, allowed) => format!("{in_flight} of {} in flight (by hand)", thousands(by_hand.min(allowed))),
+        }
     }
 
     /// Percent done, where the total is known.

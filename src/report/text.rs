@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::clock;
 
 /// Most characters shown of a text that came from outside.
@@ -90,6 +92,35 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Columns that a text takes on a terminal: two for most of Chinese, Japanese, Korean, and for pictures.
+#[must_use]
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// A text in at most so many columns; what is left out is told by an ellipsis.
+#[must_use]
+pub fn cut(text: &str, most: usize, unicode: bool) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let ellipsis = if unicode { "…" } else { "..." };
+    let room = most.saturating_sub(columns(ellipsis));
+    if room == 0 {
+        return ".".repeat(most);
+    }
+    let mut ends = text.char_indices().map(|(end, _)| end).filter(|end| columns(&text[..*end]) <= room);
+    // What joins two letters into one would join the ellipsis.
+    let kept = text[..ends.next_back().unwrap_or(0)].trim_end_matches(['\u{200d}', '\u{fe0f}', ' ']);
+    format!("{kept}{ellipsis}")
+}
+
+/// A text for a terminal whose locale is not a Unicode one.
+#[must_use]
+pub fn ascii(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +152,29 @@ mod tests {
     fn sizes_are_short() {
         let shown: Vec<String> = [0, 1023, 1024, 81_000, 1_048_575, 1 << 20, u64::MAX].map(bytes).into();
         assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "79.1 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]);
+    }
+
+    #[test]
+    fn a_text_is_cut_by_the_columns_that_it_takes() {
+        assert_eq!(cut("prices", 6, true), "prices");
+        assert_eq!([cut("prices", 5, true), cut("prices", 5, false)], ["pric…", "pr..."]);
+        assert_eq!(
+            [cut("価格表", 6, true), cut("価格表", 5, true), cut("価格表", 4, true)],
+            ["価格表", "価格…", "価…"]
+        );
+        assert_eq!([cut("prices", 1, true), cut("prices", 3, false), cut("x", 0, true)], [".", "...", ""]);
+        for text in [
+            "👩\u{200d}👩\u{200d}👧 family",
+            "e\u{301}e\u{301}e\u{301}e\u{301}",
+            "❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}",
+            "עברית",
+            "\u{200b}\u{200b}",
+        ] {
+            for most in 0..12 {
+                assert!(columns(&cut(text, most, true)) <= most, "{text:?} in {most}");
+            }
+        }
+        assert_eq!(ascii("Größe"), "Gr??e");
     }
 
     #[test]

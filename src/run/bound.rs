@@ -23,6 +23,8 @@ pub struct Looks {
 #[derive(Debug, Clone, Default)]
 struct Look {
     standing: Standing,
+    /// Whether a hand has paused the run.
+    paused: bool,
     /// A host that is out.
     outage: Option<String>,
     /// A limit before which requests wait.
@@ -45,7 +47,9 @@ impl Looks {
     /// Looks at every endpoint that has work.
     pub fn look(&mut self, lanes: &[Arc<Lane>]) {
         for lane in lanes {
-            if let Some(what) = bound(&look(lane)) {
+            let what = bound(&look(lane));
+            lane.live().note_bound(what.as_deref());
+            if let Some(what) = what {
                 self.looks += 1;
                 *self.found.entry(what).or_default() += 1;
             }
@@ -73,6 +77,7 @@ fn look(lane: &Lane) -> Look {
     let held = lane.limits.buckets.iter().find(|buckets| buckets.is_held());
     Look {
         standing: lane.queue.standing(),
+        paused: lane.shared.control.pauses().is_on(),
         outage: lane.pacing.outages.standing(),
         limit,
         held: held.map(|buckets| held_back(buckets.plan())),
@@ -93,6 +98,9 @@ fn bound(look: &Look) -> Option<String> {
     let Standing { ready, sleeping, at_work, allowed, over } = look.standing;
     if over {
         return None;
+    }
+    if look.paused {
+        return Some("a pause by hand".to_owned());
     }
     if let Some(host) = &look.outage {
         return Some(format!("the outage of {host}"));
@@ -151,6 +159,7 @@ mod tests {
         let limited = Look { limit: Some("limit api".to_owned()), ..look(standing(5, 0, 10)) };
         assert_eq!(found(limited.clone()), "limit api");
         assert_eq!(found(Look { outage: Some("api:443".to_owned()), ..limited }), "the outage of api:443");
+        assert_eq!(found(Look { paused: true, ..look(standing(5, 0, 10)) }), "a pause by hand");
         assert_eq!(bound(&look(Standing { over: true, ..standing(0, 0, 0) })), None);
     }
 

@@ -3,6 +3,8 @@
 //! Everyone else sends it messages; it moves the phase on, ends every task it began, and its main loop
 //! has no `?`: whatever happens ends in a commit and a report.
 
+mod steering;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +18,7 @@ use crate::event::{self, Event};
 use crate::recap::{self, Recap};
 use crate::report::Reporter;
 
+use super::command::Commands;
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::holds;
@@ -53,11 +56,12 @@ pub struct Conductor {
     signals_seen: u32,
     /// When the recap was last kept.
     kept: clock::Instant,
+    commands: Commands,
 }
 
 impl Conductor {
     /// Runs what was opened to its end.
-    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>) -> RunReport {
+    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>, commands: Commands) -> RunReport {
         let began = clock::now();
         let complete = Arc::new(AtomicBool::new(false));
         let intakes: Vec<Arc<Intake>> = opened.lanes.iter().map(|_| Arc::default()).collect();
@@ -88,7 +92,9 @@ impl Conductor {
             signals: Signals::listen(),
             signals_seen: 0,
             kept: began,
+            commands,
         };
+        conductor.commands.begun();
         conductor.begin(&opened.facts, opened.selections);
         for over in &opened.holds {
             let wait_ms = u64::try_from(over.wait.as_millis()).unwrap_or(u64::MAX);
@@ -165,6 +171,7 @@ impl Conductor {
                 // Most urgent first; a cause comes before the end that it brings about.
                 biased;
                 signal = self.signals.next() => self.on_signal(signal),
+                command = self.commands.next() => self.on_command(command),
                 Some(cause) = self.desk.causes.recv() => self.end(cause),
                 Some(end) = self.feeders.join_next() => self.on_feeder_end(end),
                 written = &mut self.writing, if self.written.is_none() => self.on_written(written),
@@ -192,6 +199,10 @@ impl Conductor {
     }
 
     fn on_signal(&mut self, signal: Signal) {
+        // The kernel and the shell may both tell of a terminal that was closed: that is once.
+        if signal == Signal::Hangup && self.signals_seen > 0 {
+            return;
+        }
         self.signals_seen += 1;
         match self.signals_seen {
             1 => {
@@ -199,7 +210,10 @@ impl Conductor {
                 self.drain("interrupted; once more stops at once");
             }
             2 => self.stop(),
-            _ => force_exit(signal),
+            _ => {
+                self.commands.leaving();
+                force_exit(signal)
+            }
         }
     }
 
@@ -219,6 +233,8 @@ impl Conductor {
     }
 
     fn drain(&mut self, reason: &str) {
+        self.shared.live.draining.store(true, Ordering::Relaxed);
+        self.resume();
         if self.desk.phase.send_if_modified(|phase| advance(phase, Phase::Draining)) {
             self.tell(&Event::Draining { reason: reason.to_owned() });
         }
@@ -310,12 +326,14 @@ impl Conductor {
 
     /// Ends the scribe, and with it the session.
     async fn finish(&mut self) {
+        self.resume();
         self.feeders.shutdown().await;
         self.shared.outbox.close();
         while self.written.is_none() {
             tokio::select! {
                 written = &mut self.writing => self.on_written(written),
                 signal = self.signals.next() => self.on_signal(signal),
+                command = self.commands.next() => self.on_command(command),
                 Some(cause) = self.desk.causes.recv() => self.end(cause),
                 // A sink that is away is waited for, which somebody may want to know.
                 Some(event) = self.desk.events.recv() => self.tell(&event),

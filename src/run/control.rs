@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::plan::stop_if;
 use crate::retry::FailureKind;
 
+use super::pauses::Pauses;
 use super::{Keyed, RunEnding};
 
 /// Where a run stands. It only ever moves forward.
@@ -152,6 +153,7 @@ pub struct Control {
     phase: watch::Receiver<Phase>,
     /// Whether somebody wants to be told of every attempt.
     attempts: Arc<AtomicBool>,
+    pauses: Arc<Pauses>,
 }
 
 /// The conductor's end of the line. It never blocks, so that nothing piles up here.
@@ -172,7 +174,7 @@ pub fn line() -> (Control, Desk) {
     let (causes, causes_in) = mpsc::unbounded_channel();
     let (switch, phase) = watch::channel(Phase::Running);
     (
-        Control { events, causes, phase, attempts: Arc::default() },
+        Control { events, causes, phase, attempts: Arc::default(), pauses: Arc::default() },
         Desk { events: events_in, causes: causes_in, phase: switch },
     )
 }
@@ -201,6 +203,12 @@ impl Control {
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// Pauses by hand.
+    #[must_use]
+    pub fn pauses(&self) -> &Pauses {
+        &self.pauses
     }
 
     /// Tells the reporters.

@@ -39,7 +39,9 @@ pub struct LaneGate<'a> {
     came: Notify,
     /// The outages that turn it back, where it does not look whether one is over.
     outages: Option<&'a Outages>,
-    /// Raised when its host went out while it waited.
+    /// Whether a pause by hand turns it back.
+    pauses: bool,
+    /// Raised when it is turned back.
     back: Notify,
 }
 
@@ -63,7 +65,7 @@ impl<'a> LaneGate<'a> {
     pub fn new(takings: &'a Takings<'a>, control: &'a Control, counters: &'a Counters) -> Self {
         let (stands, came, back) = (AtomicBool::new(true), Notify::new(), Notify::new());
         let state = Mutex::default();
-        Self { takings, control, counters, notes: None, state, stands, came, outages: None, back }
+        Self { takings, control, counters, notes: None, state, stands, came, outages: None, pauses: false, back }
     }
 
     /// With a note of these rows before anything leaves.
@@ -80,7 +82,14 @@ impl<'a> LaneGate<'a> {
         self
     }
 
-    /// Ends when the host went out before anything left.
+    /// Turned back when the run is paused by hand before the request has left. What has left ends, with its redirects.
+    #[must_use]
+    pub fn pausing(mut self) -> Self {
+        self.pauses = true;
+        self
+    }
+
+    /// Ends when the host went out, or the run was paused, before anything left.
     pub async fn turned_back(&self) {
         self.back.notified().await;
     }
@@ -138,7 +147,19 @@ impl<'a> LaneGate<'a> {
         }
     }
 
+    /// Whether it goes back to the queue: nothing of it has left, and nothing may.
+    fn turns_back(&self, url: &Uri) -> bool {
+        let paused = || self.pauses && self.control.pauses().is_on();
+        let out = || self.outages.is_some_and(|outages| outages.since(taking::host(url)).is_some());
+        self.passed().is_none() && (paused() || out())
+    }
+
     async fn approach(&self, takes: Cow<'a, [Take]>, url: Uri) {
+        if self.pauses && self.turns_back(&url) {
+            // Before it is noted, and takes what others could.
+            self.back.notify_one();
+            std::future::pending::<()>().await;
+        }
         // Held until the tokens are taken.
         let mut _near = None;
         let noted = self.state().noted;
@@ -151,8 +172,7 @@ impl<'a> LaneGate<'a> {
             self.state().noted = true;
         }
         take_all(&takes).await;
-        let out = self.outages.is_some_and(|outages| outages.since(taking::host(&url)).is_some());
-        let turns_back = out && self.passed().is_none();
+        let turns_back = self.turns_back(&url);
         if turns_back || self.control.is_drained() {
             answered(&takes);
             if turns_back {

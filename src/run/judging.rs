@@ -161,17 +161,22 @@ fn tell_failed(lane: &Lane, row: u64, (reason, error): (&str, &str)) {
 fn later(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Judged<'_>, wait: Duration) -> Step {
     let (now, max_wait) = (clock::now(), lane.plan().retry.max_wait);
     call.throttled += 1;
-    let lasted = lane.pacing.throttled(now);
+    let lasted = unpaused(lane, lane.pacing.throttled(now), now);
     if lasted > max_wait {
         tell(lane, call, tried, "stop", Some(judged.failure), None);
         lane.shared.control.end(Cause::Throttled { endpoint: lane.plan().name.clone(), lasted, wait });
         return Step::Abandoned;
     }
-    let own = now - *call.throttled_since.get_or_insert(now);
+    let own = unpaused(lane, now - *call.throttled_since.get_or_insert(now), now);
     if own > max_wait {
         return fail(lane, call, tried, &throttled_alone(judged.failure, max_wait));
     }
     sleep(lane, call, tried, judged, ("throttle", wait))
+}
+
+/// What is left of a time up to now without the pauses by hand in it.
+fn unpaused(lane: &Lane, lasted: Duration, now: Instant) -> Duration {
+    lasted.saturating_sub(lane.shared.control.pauses().within(now - lasted, now))
 }
 
 /// A row that was throttled on and on while the endpoint let others through.
@@ -262,7 +267,10 @@ pub(super) fn postpone(lane: &Lane, call: &mut Call, Postponed { until, wait }: 
 
 /// A row that would be out of time by then.
 fn late(lane: &Lane, call: &Call, due: Instant, last: Option<&Failure>) -> Option<Failure> {
-    call.deadline.filter(|deadline| due >= *deadline)?;
+    let (deadline, bound) = call.deadline.zip(lane.plan().timeout.row)?;
+    if due < lane.shared.control.pauses().put_off(deadline, bound, clock::now()) {
+        return None;
+    }
     let mut late = row_timeout(lane);
     if let Some(last) = last {
         late.message = format!("{}; the last attempt: {}", late.message, lane.shared.masker.mask(&last.message));

@@ -1,13 +1,13 @@
 //! A lane: one endpoint at work, with all that its workers share.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Request;
 use serde_json::{Map, Value};
 
 use crate::auth::Auth;
-use crate::event::Event;
+use crate::event::{Allowance, Event};
 use crate::extract::Wanted;
 use crate::journal::Intents;
 use crate::plan::request::RequestPlan;
@@ -30,7 +30,7 @@ use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::notes::Notes;
 use super::pacing::Pacing;
-use super::queue::Queue;
+use super::queue::{Queue, Standing};
 use super::recap::Chronicle;
 use super::sending::Way;
 use super::stops::Stops;
@@ -80,6 +80,8 @@ pub struct Lane {
     pub index: usize,
     /// Workers.
     pub slots: usize,
+    /// Calls at work that a hand allows; as many as there are slots where none has lowered that.
+    pub hand: AtomicUsize,
     /// Prepared requests.
     pub request: RequestPlan,
     /// An auth that works while the run goes on: it fetches, or signs.
@@ -227,10 +229,30 @@ impl Lane {
         }
     }
 
-    /// Lets so many calls be at work at once.
+    /// Lets so many calls be at work at once, unless a hand allows fewer.
     pub fn allow(&self, calls: usize) {
+        let calls = calls.min(self.hand.load(Ordering::Relaxed));
         self.live().allowed.store(calls as u64, Ordering::Relaxed);
         self.queue.allow(calls);
+    }
+
+    /// A hand allows more calls, or fewer; `None`: there is no work left.
+    pub fn by_hand(&self, more: bool) -> Option<Allowance> {
+        let (Standing { allowed, over, .. }, hand) = (self.queue.standing(), self.hand.load(Ordering::Relaxed));
+        if over {
+            return None;
+        }
+        let calls = if more { step_up(hand).min(self.slots) } else { step_down(hand.min(allowed)) };
+        self.hand.store(calls, Ordering::Relaxed);
+        self.allow(self.pacing.allowed().unwrap_or(self.slots));
+        let live = self.live();
+        live.by_hand.store(if calls < self.slots { calls as u64 } else { 0 }, Ordering::Relaxed);
+        if !self.plan().adaptive {
+            // What stands there was found, and here nothing is.
+            live.allowed.store(0, Ordering::Relaxed);
+        }
+        let endpoint = self.plan().name.clone();
+        Some(Allowance { endpoint, requests: calls as u64, most: self.slots as u64 })
     }
 
     /// The row, or the rows of a chunk, may be sent again although their request was noted.
@@ -282,6 +304,16 @@ impl Lane {
             }
         }
     }
+}
+
+/// One more below ten, above it a tenth more.
+fn step_up(calls: usize) -> usize {
+    calls + (calls / 10).max(1)
+}
+
+/// One fewer up to ten, above it about a tenth fewer; never none.
+fn step_down(calls: usize) -> usize {
+    (calls - (calls / 10).max(1).min(calls)).max(1)
 }
 
 /// What outcomes that arrive together weigh in the outbox: their records, or themselves where they have none.

@@ -56,6 +56,7 @@ pub(super) fn lanes(
             asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
             auth: auths.open((&shared.secrets, &shared.masker), (&place, endpoint), demo)?,
             slots,
+            hand: slots.into(),
             request,
             transport: transports[index].clone(),
             limits,

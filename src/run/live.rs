@@ -1,6 +1,7 @@
 //! Counters that workers raise and reporters read, ten times a second at most. Never used to decide.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::record::Ending;
 
@@ -37,6 +38,10 @@ pub struct Lane {
     pub in_order: AtomicU64,
     /// Rows that sleep before a retry.
     pub sleeping: AtomicU64,
+    /// Requests in flight that a hand allows; 0 where none has lowered the number.
+    pub by_hand: AtomicU64,
+    /// What holds it back, as of the last look; empty: nothing.
+    pub bound: Mutex<String>,
 }
 
 impl Lane {
@@ -45,6 +50,22 @@ impl Lane {
     pub fn ended(&self) -> u64 {
         read(&self.ok) + read(&self.failed) + read(&self.skipped)
     }
+
+    /// Notes what holds it back; `None`: nothing, it has no work left.
+    pub fn note_bound(&self, what: Option<&str>) {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = what.unwrap_or_default();
+        if *bound != what {
+            what.clone_into(&mut bound);
+        }
+    }
+
+    /// What held it back at the last look.
+    #[must_use]
+    pub fn bound(&self) -> Option<String> {
+        let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        (!bound.is_empty()).then(|| bound.clone())
+    }
 }
 
 /// The counters of a run, one lane for each endpoint.
@@ -52,6 +73,10 @@ impl Lane {
 pub struct Live {
     /// Lanes, by position of the endpoint in the plan.
     pub lanes: Vec<Lane>,
+    /// Whether a hand has paused the run.
+    pub paused: AtomicBool,
+    /// Whether no more rows are begun.
+    pub draining: AtomicBool,
 }
 
 /// Reads a counter.

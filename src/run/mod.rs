@@ -10,6 +10,7 @@ mod bound;
 mod call;
 mod chain;
 mod chunk;
+mod command;
 mod conductor;
 mod control;
 mod delivering;
@@ -35,6 +36,7 @@ mod notes;
 mod open;
 mod outages;
 mod pacing;
+mod pauses;
 mod post;
 pub mod probe;
 mod queue;
@@ -70,6 +72,7 @@ use crate::report::Reporter;
 use crate::secret::{Masker, Unset, unset_words};
 
 pub(crate) use chunk::Cut;
+pub use command::{Command, Commander, Commands, commands};
 pub use keyed::Keyed;
 
 /// How a run is begun.
@@ -142,6 +145,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM
     Terminate,
+    /// SIGHUP
+    Hangup,
 }
 
 /// Where records went.
@@ -248,12 +253,21 @@ impl RunReport {
 ///
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
-pub async fn run(
+pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
+    run_commanded(plan, options, reporters, commands().1).await
+}
+
+/// As [`run`], with commands to it while it goes on.
+///
+/// # Errors
+/// When it could not start. Whatever happens later is part of the report.
+pub async fn run_commanded(
     plan: Plan,
     options: RunOptions,
     mut reporters: Vec<Box<dyn Reporter>>,
+    commands: Commands,
 ) -> Result<RunReport, RunError> {
     let veil = |masker: &Masker| reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
     let opened = open::open(plan, options, veil).await?;
-    Ok(conductor::Conductor::conduct(opened, reporters).await)
+    Ok(conductor::Conductor::conduct(opened, reporters, commands).await)
 }

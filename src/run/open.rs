@@ -216,7 +216,7 @@ fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
         resumed: state.done[position].len(),
         ..live::Lane::default()
     });
-    Live { lanes: lanes.collect() }
+    Live { lanes: lanes.collect(), ..Live::default() }
 }
 
 /// One transport for each distinct setting, so that endpoints and sinks share connections, caps and cookies, whether or

@@ -59,9 +59,17 @@ struct Inside {
     complete: bool,
     /// Nothing is handed out any more.
     drained: bool,
+    /// Nothing is handed out for now.
+    paused: bool,
 }
 
 impl Inside {
+    /// No more will come, and none is left.
+    fn is_over(&self) -> bool {
+        let none = self.sleeping.is_empty() && self.spread.is_empty() && self.ready.is_empty();
+        self.complete && self.at_work == 0 && none
+    }
+
     /// The next of the pages that go out together.
     fn next_page(&mut self) -> Option<Call> {
         while let Some(row) = self.spread.front() {
@@ -122,6 +130,7 @@ impl Queue {
                 allowed: usize::MAX,
                 complete: false,
                 drained: false,
+                paused: false,
             }),
             room: room.max(1),
             most_sleeping: most_sleeping.max(1),
@@ -205,10 +214,19 @@ impl Queue {
         }
     }
 
+    /// Hands out nothing while it is paused; calls at work go on.
+    pub fn pause(&self, paused: bool) {
+        self.lock().paused = paused;
+        self.changed.notify_waiters();
+    }
+
     fn try_next(&self) -> Next {
         let mut inside = self.lock();
         if inside.drained {
             return Next::End;
+        }
+        if inside.paused {
+            return if inside.is_over() { Next::End } else { Next::Wait(None) };
         }
         if inside.at_work >= inside.allowed {
             // Whoever finishes looks for the next call by itself.
@@ -236,9 +254,7 @@ impl Queue {
             }
             return Next::Call(call);
         }
-        let none = inside.sleeping.is_empty() && inside.spread.is_empty() && inside.ready.is_empty();
-        let over = inside.complete && inside.at_work == 0 && none;
-        if over { Next::End } else { Next::Wait(due) }
+        if inside.is_over() { Next::End } else { Next::Wait(due) }
     }
 
     /// A call that was taken has ended.
@@ -329,8 +345,7 @@ impl Queue {
     pub fn standing(&self) -> Standing {
         let inside = self.lock();
         let (ready, sleeping, at_work) = (inside.ready.len(), inside.sleeping.len(), inside.at_work);
-        let none = ready == 0 && sleeping == 0 && at_work == 0 && inside.spread.is_empty();
-        Standing { ready, sleeping, at_work, allowed: inside.allowed, over: inside.complete && none }
+        Standing { ready, sleeping, at_work, allowed: inside.allowed, over: inside.is_over() }
     }
 }
 

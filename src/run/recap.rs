@@ -100,6 +100,8 @@ impl Chronicle {
             }
             Event::OutageBegan { host, .. } => inside.recorder.marks().add(begins(MarkKind::Outage, host, None)),
             Event::OutageEnded { host, .. } => inside.recorder.marks().end(MarkKind::Outage, host, at_ms),
+            Event::Paused { .. } => inside.recorder.marks().add(begins(MarkKind::Pause, "by hand", None)),
+            Event::Resumed { .. } => inside.recorder.marks().end(MarkKind::Pause, "by hand", at_ms),
             Event::Draining { reason } => inside.recorder.marks().add(begins(MarkKind::Drain, reason, None)),
             Event::RunStarted { .. }
             | Event::EndpointStarted { .. }
@@ -109,6 +111,7 @@ impl Chronicle {
             | Event::RowFailed { .. }
             | Event::RowSkipped { .. }
             | Event::Warning { .. }
+            | Event::ConcurrencyChanged { .. }
             | Event::EndpointFinished { .. }
             | Event::RunFinished { .. } => {}
         }
@@ -281,6 +284,7 @@ fn ending(ending: &RunEnding) -> Ending {
             let signal = match signal {
                 Signal::Interrupt => "SIGINT",
                 Signal::Terminate => "SIGTERM",
+                Signal::Hangup => "SIGHUP",
             };
             Ending { reason: Some(signal.to_owned()), ..plain(EndingKind::Interrupted) }
         }

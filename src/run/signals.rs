@@ -1,4 +1,8 @@
 //! Signals: what people send to end a run.
+//!
+//! Must never answer to what the process was told to ignore: a run under `nohup` outlives its terminal.
+
+use std::io::IsTerminal as _;
 
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
@@ -8,6 +12,8 @@ use super::Signal;
 pub(super) struct Signals {
     interrupt: Option<SignalStream>,
     terminate: Option<SignalStream>,
+    /// The terminal was closed. Not listened to where there is none: `nohup` has replaced it, and ignores the signal.
+    hangup: Option<SignalStream>,
     /// Held so that a file beyond a size limit is an error of its write, with words, and not the end of the
     /// process.
     _too_large: Option<SignalStream>,
@@ -23,6 +29,7 @@ impl Signals {
         Self {
             interrupt: signal(SignalKind::interrupt()).ok(),
             terminate: signal(SignalKind::terminate()).ok(),
+            hangup: std::io::stderr().is_terminal().then(|| signal(SignalKind::hangup()).ok()).flatten(),
             _too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE)).ok(),
         }
     }
@@ -40,6 +47,7 @@ impl Signals {
         tokio::select! {
             () = one(self.interrupt.as_mut()) => Signal::Interrupt,
             () = one(self.terminate.as_mut()) => Signal::Terminate,
+            () = one(self.hangup.as_mut()) => Signal::Hangup,
         }
     }
 }
@@ -50,5 +58,6 @@ pub(super) fn force_exit(signal: Signal) {
     std::process::exit(match signal {
         Signal::Interrupt => 130,
         Signal::Terminate => 143,
+        Signal::Hangup => 129,
     })
 }

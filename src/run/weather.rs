@@ -77,7 +77,7 @@ pub(super) fn weather(
         lane.shared.control.tell(Event::OutageBegan { endpoint, host, reason, wait_ms });
     }
     let Some(since) = lane.pacing.outages.since(&host) else { return Weather::Fair };
-    let lasted = now - since;
+    let lasted = (now - since).saturating_sub(lane.shared.control.pauses().within(since, now));
     if lasted > lane.plan().retry.max_wait {
         let (endpoint, reason) = (lane.plan().name.clone(), reason(lane, tried));
         lane.shared.control.end(Cause::Outage { endpoint, host, lasted, reason });

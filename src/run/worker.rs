@@ -290,7 +290,7 @@ enum Made<'l> {
     Tried(Box<Tried<'l>>),
     /// The run drained before the request left.
     Abandoned,
-    /// Its host went out before it left.
+    /// Its host went out, or the run was paused, before it left.
     TurnedBack,
 }
 
@@ -305,7 +305,7 @@ async fn attempt<'l>(
 ) -> Made<'l> {
     let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
     let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
-    let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages);
+    let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages).pausing();
     let reply = tokio::select! {
         biased;
         reply = sending::exchange(lane.way(), request, || lane.build(context, page), &gate, saving.as_mut()) => match reply {
@@ -338,8 +338,16 @@ fn abandoned<'l>(lane: &Lane, (row, page): (&Arc<Row>, Option<&Page>), gate: &La
 }
 
 async fn out_of_time(lane: &Lane, deadline: Option<Instant>, gate: &LaneGate<'_>) -> Failure {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+    match deadline.zip(lane.plan().timeout.row) {
+        Some((deadline, bound)) => loop {
+            let now = clock::now();
+            let due = lane.shared.control.pauses().put_off(deadline, bound, now);
+            if due <= now {
+                break;
+            }
+            // A pause that comes meanwhile puts it off.
+            tokio::time::sleep_until(due).await;
+        },
         None => std::future::pending().await,
     }
     Failure { sent: gate.is_open(), ..row_timeout(lane) }

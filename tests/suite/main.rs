@@ -129,6 +129,8 @@ mod tables;
 /// Tables of a server that stops, is cut off and refuses: every record once.
 #[cfg(feature = "postgres")]
 mod tables_postgres;
+/// In front of a terminal: bars, keys, and what is left behind.
+mod terminal;
 /// Certificates, believed and not.
 mod tls;
 /// What was on the wire when a run was cut off, and must not be sent twice.

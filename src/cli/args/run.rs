@@ -21,7 +21,11 @@ Examples:
   paceline run jobs/prices.toml --report-junit out/junit.xml  for a CI server
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
-is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.";
+is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.
+
+On a terminal, while it runs: p pauses (nothing leaves, what is on the wire ends) and r goes on, - and + \
+lower and raise how many requests are in flight, never above what the job says, q is as Ctrl-C, ? shows \
+the keys. Not where rows or the job come from standard input.";
 
 /// Arguments of `run`.
 #[derive(Debug, Clone, Default, Args)]

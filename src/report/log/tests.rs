@@ -10,6 +10,7 @@ use super::collector::Collector;
 use super::filter::Filter;
 use super::line::{LogFormat, Style};
 use super::*;
+use crate::event::Allowance;
 use crate::report::summary::tests::report;
 use crate::run::Signal;
 
@@ -53,6 +54,10 @@ fn told(filter: &str, style: Style) -> String {
     })
 }
 
+fn allowance(endpoint: &str, requests: u64) -> Allowance {
+    Allowance { endpoint: endpoint.to_owned(), requests, most: 10 }
+}
+
 /// One of each kind.
 fn events() -> Vec<Event> {
     let (endpoint, reason) = (|| "price".to_owned(), || "503 Service Unavailable".to_owned());
@@ -80,6 +85,9 @@ fn events() -> Vec<Event> {
         Event::RowFailed { endpoint: endpoint(), row: 0, reason: "404\nNot Found".into() },
         Event::RowSkipped { endpoint: endpoint(), row: 1, reason: "row 1 of list failed".into() },
         Event::Warning { message: "odd".into() },
+        Event::Paused { on_wire: 1 },
+        Event::Resumed { paused_ms: 61_000 },
+        Event::ConcurrencyChanged { endpoints: vec![allowance("price", 9), allowance("stock", 10)] },
         Event::Draining { reason: "interrupted".into() },
         Event::BatchFinished { endpoint: endpoint(), batch: 1, rows: 1000 },
         Event::EndpointFinished { endpoint: endpoint() },
@@ -98,6 +106,9 @@ WARN  price: api:443 is back after 1m 1s
 WARN  price: row 1: failed: 404 Not Found
 WARN  price: row 2: skipped: row 1 of list failed
 WARN  warning: odd
+INFO  paused by hand; no request leaves, 1 request on the wire ends
+INFO  resumed after a pause of 1m 1s
+INFO  concurrency by hand: price 9 of 10, stock 10, the most that it may
 INFO  draining: interrupted
 INFO  price: batch 1 has ended, 1,000 rows
 INFO  price: has ended

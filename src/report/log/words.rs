@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::super::text::{clean, counted};
+use super::super::text::{clean, counted, thousands};
 use crate::clock;
-use crate::event::Event;
+use crate::event::{Allowance, Event};
 
 /// The event as a sentence.
 #[must_use]
@@ -46,11 +46,43 @@ pub fn describe(event: &Event) -> String {
         Event::RowSkipped { endpoint, row, reason } => {
             format!("{}: row {}: skipped: {}", clean(endpoint), row + 1, clean(reason))
         }
+        Event::Paused { on_wire } => paused(*on_wire),
+        Event::Resumed { paused_ms } => resumed(*paused_ms),
+        Event::ConcurrencyChanged { endpoints } => concurrency(endpoints),
         Event::Warning { message } => format!("warning: {}", clean(message)),
         Event::Draining { reason } => format!("draining: {}", clean(reason)),
         Event::EndpointFinished { endpoint } => format!("{}: has ended", clean(endpoint)),
         Event::RunFinished { complete: true } => "the run is complete".to_owned(),
         Event::RunFinished { complete: false } => "the run ends before its last row".to_owned(),
+    }
+}
+
+/// What a pause by hand means for so many requests that are on the wire.
+pub fn paused(on_wire: u64) -> String {
+    let ends = if on_wire == 1 { "ends" } else { "end" };
+    match on_wire {
+        0 => "paused by hand; no request leaves".to_owned(),
+        _ => format!("paused by hand; no request leaves, {} on the wire {ends}", counted(on_wire, "request")),
+    }
+}
+
+/// How long a pause by hand was.
+pub fn resumed(paused_ms: u64) -> String {
+    format!("resumed after a pause of {}", human(paused_ms))
+}
+
+/// How many requests somebody allows to be in flight.
+pub fn concurrency(endpoints: &[Allowance]) -> String {
+    format!("concurrency by hand: {}", endpoints.iter().map(allowed).collect::<Vec<_>>().join(", "))
+}
+
+/// `price 9 of 10`
+fn allowed(Allowance { endpoint, requests, most }: &Allowance) -> String {
+    let (endpoint, all, most) = (clean(endpoint), requests == most, thousands(*most));
+    if all {
+        format!("{endpoint} {most}, the most that it may")
+    } else {
+        format!("{endpoint} {} of {most}", thousands(*requests))
     }
 }
 

@@ -95,6 +95,7 @@ fn signal_name(signal: Signal) -> &'static str {
     match signal {
         Signal::Interrupt => "SIGINT",
         Signal::Terminate => "SIGTERM",
+        Signal::Hangup => "SIGHUP",
     }
 }
 

@@ -95,3 +95,22 @@ async fn a_drain_ends_workers_and_writers() {
     writer.await.unwrap();
     assert_eq!(next(&queue).await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_queue_hands_out_nothing_until_it_is_over_and_still_comes_to_its_end() {
+    let queue = Arc::new(Queue::new(10, 10));
+    queue.add(call(1)).await;
+    queue.complete();
+    queue.pause(true);
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { next(&queue).await }
+    });
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(!waiting.is_finished());
+    queue.pause(false);
+    assert_eq!(waiting.await.unwrap(), Some(1));
+    queue.pause(true);
+    queue.finish();
+    assert_eq!(next(&queue).await, None, "there is nothing to wait for");
+}

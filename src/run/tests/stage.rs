@@ -159,7 +159,7 @@ fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
     let (control, desk) = control::line();
     let lane =
         |endpoint: &crate::plan::EndpointPlan| live::Lane { endpoint: endpoint.name.clone(), ..Default::default() };
-    let live = Live { lanes: plan.endpoints.iter().map(lane).collect() };
+    let live = Live { lanes: plan.endpoints.iter().map(lane).collect(), ..Live::default() };
     let shared = Shared {
         buckets: AllLimits::open(&plan),
         secrets: Secrets::masked(&plan.secrets),
@@ -192,10 +192,19 @@ pub fn lanes(text: &str, server: &Arc<Server>, intents: Option<Arc<Intents>>) ->
 
 /// Plays a job to its end, or until something would end the run. Its inputs have 256 rows at most.
 pub async fn play(text: &str, server: &Arc<Server>) -> Played {
+    play_beside(text, server, |_| std::future::ready(())).await
+}
+
+/// As [`play`], while something else is done with its lanes.
+pub async fn play_beside<F>(text: &str, server: &Arc<Server>, other: impl FnOnce(Vec<Arc<Lane>>) -> F) -> Played
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let (lanes, mut desk) = lanes(text, server, None);
     let shared = Arc::clone(&lanes[0].shared);
     shared.control.tell_attempts(true);
     let mut tasks = JoinSet::new();
+    tasks.spawn(other(lanes.clone()));
     for lane in &lanes {
         if let Some(calls) = lane.pacing.allowed() {
             lane.allow(calls);
