@@ -225,7 +225,7 @@ mod tests {
         let (mouth, heard) = std::sync::mpsc::channel();
         let logging = Logging { log: Some((collector.clone(), Veil::default())), style };
         let mut watching = logging.reporters(vec![Box::new(Ear(mouth))]).pop().unwrap();
-        let live = Live { lanes: Vec::new() };
+        let live = Live::default();
         watching.tick(&live);
         let record = log_record("paceline::run");
         ::log::Log::log(&collector, &record);

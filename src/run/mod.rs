@@ -149,6 +149,18 @@ pub enum Signal {
     Hangup,
 }
 
+impl Signal {
+    /// Its name, as POSIX has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+        }
+    }
+}
+
 /// Where records went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputReport {

@@ -23,7 +23,7 @@ use super::bound::Looks;
 use super::lane::{Lane, Shared};
 use super::live::{self, Live, read};
 use super::meter::Measured;
-use super::{RunEnding, RunReport, Signal};
+use super::{RunEnding, RunReport};
 
 /// What is known of a run when a session begins.
 #[derive(Debug, Default)]
@@ -281,12 +281,7 @@ fn ending(ending: &RunEnding) -> Ending {
         RunEnding::Complete => plain(EndingKind::Complete),
         RunEnding::Partial => plain(EndingKind::Partial),
         RunEnding::Interrupted(signal) => {
-            let signal = match signal {
-                Signal::Interrupt => "SIGINT",
-                Signal::Terminate => "SIGTERM",
-                Signal::Hangup => "SIGHUP",
-            };
-            Ending { reason: Some(signal.to_owned()), ..plain(EndingKind::Interrupted) }
+            Ending { reason: Some(signal.name().to_owned()), ..plain(EndingKind::Interrupted) }
         }
         RunEnding::Stopped { reason, resume_at, .. } => Ending {
             reason: Some(reason.clone()),

@@ -73,7 +73,7 @@ pub fn title(report: &RunReport) -> String {
     match &report.ending {
         RunEnding::Complete => format!("{job}: complete in {after}"),
         RunEnding::Partial => format!("{job}: the rows asked for have ended in {after}, others have not"),
-        RunEnding::Interrupted(signal) => format!("{job}: interrupted by {} after {after}", signal_name(*signal)),
+        RunEnding::Interrupted(signal) => format!("{job}: interrupted by {} after {after}", signal.name()),
         RunEnding::Stopped { reason, resume_after, resume_at } => {
             let when = resume_after.map(|wait| go_on(wait, *resume_at)).unwrap_or_default();
             format!("{job}: stopped after {after}: {}{when}", clean(reason))
@@ -91,14 +91,6 @@ fn go_on(wait: Duration, at: Option<SystemTime>) -> String {
 }
 
 /// As `kill` knows it.
-fn signal_name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Interrupt => "SIGINT",
-        Signal::Terminate => "SIGTERM",
-        Signal::Hangup => "SIGHUP",
-    }
-}
-
 /// Rows, attempts and what held them back; what did not occur has no line.
 fn counts(report: &RunReport) -> Vec<String> {
     let total = &report.total;

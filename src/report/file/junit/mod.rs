@@ -178,8 +178,7 @@ fn run(account: &Account<'_>) -> Case {
     let broken = |kind, why: String| Verdict::Broken(kind, why.clone(), format!("{why}\n{more}"));
     let result = match &report.ending {
         RunEnding::Complete | RunEnding::Partial => Verdict::Passed,
-        RunEnding::Interrupted(Signal::Interrupt) => broken("interrupted", "interrupted by SIGINT".to_owned()),
-        RunEnding::Interrupted(Signal::Terminate) => broken("interrupted", "interrupted by SIGTERM".to_owned()),
+        RunEnding::Interrupted(signal) => broken("interrupted", format!("interrupted by {}", signal.name())),
         RunEnding::Stopped { reason, .. } => broken("stopped", format!("stopped: {}", clean(reason))),
         RunEnding::Broken(reason) if report.run.is_empty() => {
             broken("not-started", format!("could not start: {}", clean(reason)))
