@@ -22,13 +22,14 @@ use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let speech = args.speech;
-    let (job, text) = match load::read(&args.job, &args.file, speech, print) {
+    let (mut job, text) = match load::read(&args.job, &args.file, speech, print) {
         Ok(read) => read,
         Err(exit) => return exit,
     };
     if args.dry_run {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
+    job.words = plan::words(&job);
     let reporters = reporters(speech, &job);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
