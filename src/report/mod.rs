@@ -1,9 +1,10 @@
 //! Reporters: what people see of a run. They look at events and counters and never change anything.
 //!
-//! One file each: [`bar`] on a terminal, [`lines`] elsewhere, [`log`] with `-v`, and [`summary`] when
-//! the run has ended. Must never print by themselves: the command line gives them their way out.
+//! One file each: [`bar`] on a terminal, [`lines`] elsewhere, [`log`] with `-v`, [`summary`] when
+//! the run has ended, and [`html`] for a browser. Must never print by themselves: the command line gives them their way out.
 
 pub mod bar;
+pub mod html;
 pub mod lines;
 pub mod log;
 pub mod notice;
