@@ -19,6 +19,7 @@ mod migrate;
 mod online;
 mod plan;
 pub mod print;
+mod report;
 mod rewrite;
 mod run;
 mod runs;
@@ -69,6 +70,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
+        Command::Report(args) => Some(args.speech),
         Command::Fmt(args) => Some(args.speech),
         Command::Migrate(args) => Some(args.speech),
         Command::Schema(_) | Command::Kinds(_) | Command::Explain(_) | Command::Demo(_) => None,
@@ -106,6 +108,10 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         Command::Runs(args) => {
             print.set_color(args.speech.color);
             runs::runs(args, &program(arguments), print)
+        }
+        Command::Report(args) => {
+            print.set_color(args.speech.color);
+            report::report(args, print)
         }
         Command::Fmt(args) => {
             print.set_color(args.speech.color);
