@@ -78,7 +78,7 @@ impl Text {
         if text.len() <= MOST_TEXT {
             return Self { path, text: text.to_owned() };
         }
-        let end = text.floor_char_boundary(MOST_TEXT);
+        let end = (0..=MOST_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         Self { path, text: format!("{}\n# … and {} bytes more", &text[..end], text.len() - end) }
     }
 }
