@@ -34,7 +34,7 @@ fn over_time(whole: &Whole<'_>, time: &Time) -> String {
         return String::new();
     }
     let scale = Scale::fitting(least, most);
-    let how = if scale.is_log() { ", each line of the grid a multiple of the one below" } else { "" };
+    let how = if scale.is_log() { ", logarithmic" } else { "" };
     let shapes = (0..LINES.len()).rev().map(|which| {
         let class = LINES[which].0.trim_start_matches("line ");
         line(time, &scale, HEIGHT, class, |bin| bin.latency.map(|all| all[which]))
