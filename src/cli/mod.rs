@@ -21,6 +21,7 @@ mod migrate;
 mod online;
 mod plan;
 pub mod print;
+mod report;
 mod reports;
 mod rewrite;
 mod run;
@@ -75,6 +76,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Plan(args) => Some(args.speech),
         Command::Failed(args) => Some(args.speech),
         Command::Runs(args) => Some(args.speech),
+        Command::Report(args) => Some(args.speech),
         Command::Fmt(args) => Some(args.speech),
         Command::Migrate(args) => Some(args.speech),
         Command::Schema(_) | Command::Kinds(_) | Command::Explain(_) | Command::Demo(_) => None,
@@ -101,6 +103,7 @@ fn dispatch(command: &Command, arguments: &[OsString], print: &mut Printer) -> E
         Command::Plan(args) => plan::plan(args, print),
         Command::Failed(args) => failed::failed(args, print),
         Command::Runs(args) => runs::runs(args, &program(arguments), print),
+        Command::Report(args) => report::report(args, print),
         Command::Fmt(args) => fmt::fmt(args, print),
         Command::Migrate(args) => migrate::migrate(args, print),
         Command::Init(args) => init::init(args, print),
@@ -121,6 +124,7 @@ fn color(command: &Command) -> Option<Color> {
         Command::Plan(args) => Some(args.speech.color),
         Command::Failed(args) => Some(args.speech.color),
         Command::Runs(args) => Some(args.speech.color),
+        Command::Report(args) => Some(args.speech.color),
         Command::Fmt(args) => Some(args.speech.color),
         Command::Migrate(args) => Some(args.speech.color),
         Command::Init(args) => Some(args.speech.color),

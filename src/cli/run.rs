@@ -27,13 +27,14 @@ use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let speech = args.speech;
-    let (job, text) = match load::read(&args.job, &args.file, speech, print) {
+    let (mut job, text) = match load::read(&args.job, &args.file, speech, print) {
         Ok(read) => read,
         Err(exit) => return exit,
     };
     if args.dry_run {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
+    job.words = plan::words(&job);
     let logging = match logging::start(args, &job) {
         Ok(logging) => logging,
         Err((exit, message)) => {
@@ -152,11 +153,12 @@ fn finish(
     exit
 }
 
-/// The command that makes a page of the run, where none is written and the program has it.
+/// The command that makes a page of the run, where none is written.
 fn page(args: &RunArgs, program: &str, reports: &Reports) -> Option<String> {
-    const COMMAND: &str = "report";
-    args::command().find_subcommand(COMMAND).filter(|_| !reports.has("html"))?;
-    let mut words = vec![program.to_owned(), COMMAND.to_owned(), args.job.display().to_string()];
+    if reports.has("html") {
+        return None;
+    }
+    let mut words = vec![program.to_owned(), "report".to_owned(), args.job.display().to_string()];
     if let Some(state) = &args.file.state {
         words.extend(["--state".to_owned(), state.display().to_string()]);
     }

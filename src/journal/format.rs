@@ -156,7 +156,8 @@ impl Snapshot {
         Self::open_kind(&JOURNAL, path)
     }
 
-    fn open_kind(kind: &'static Kind, path: &Path) -> Result<Option<Self>, JournalError> {
+    /// As [`Snapshot::open`], of a journal of this kind.
+    pub(super) fn open_kind(kind: &'static Kind, path: &Path) -> Result<Option<Self>, JournalError> {
         let opened = open(kind, path)?;
         Ok(opened.map(|(file, length)| Self { kind, path: path.to_owned(), file, length }))
     }

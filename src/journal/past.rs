@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 use crate::disk;
 use crate::recap;
 
-use super::format::{self, JOURNAL, PAST};
-use super::{JournalError, Recovered};
+use super::folder::FailedPart;
+use super::format::{self, JOURNAL, Kind, PAST, Snapshot};
+use super::{FailedRow, JournalError, Opening, Recovered};
 
 /// Past runs that are kept at most.
 const MOST: usize = 20;
@@ -51,8 +52,30 @@ impl JournalFile {
     /// # Errors
     /// When it is damaged, or of another version.
     pub fn read(&self) -> Result<Option<Recovered>, JournalError> {
-        let kind = if self.is_latest { &JOURNAL } else { &PAST };
-        Ok(format::scan_kind(kind, &self.path)?.map(|scan| scan.found))
+        Ok(format::scan_kind(self.kind(), &self.path)?.map(|scan| scan.found))
+    }
+
+    /// What its run is, from its beginning alone; `None` where that can't be read.
+    #[must_use]
+    pub fn opening(&self) -> Option<Opening> {
+        format::opening(&self.path)
+    }
+
+    /// Shows the rows that failed, commit by commit, and whether those before count no more.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn each_failed(&self, mut see: impl FnMut(bool, Vec<FailedRow>)) -> Result<(), JournalError> {
+        let Some(snapshot) = Snapshot::open_kind(self.kind(), &self.path)? else { return Ok(()) };
+        let replayed = snapshot.replay(|commit: FailedPart| {
+            see(commit.healed, commit.failed);
+            Ok(())
+        });
+        replayed.map(drop)
+    }
+
+    fn kind(&self) -> &'static Kind {
+        if self.is_latest { &JOURNAL } else { &PAST }
     }
 }
 
@@ -126,8 +149,8 @@ pub(super) fn clean(state: &Path, now: SystemTime) {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::StateFolder;
     use super::super::tests::{commit, folder, opening};
-    use super::super::{Opening, StateFolder};
     use super::*;
     use crate::clock;
 

@@ -51,6 +51,8 @@ pub struct Plan {
     pub includes: Vec<PathBuf>,
     /// The job file and what it includes, as they were read; for reports.
     pub texts: Vec<(PathBuf, String)>,
+    /// What `paceline plan` says of it, for reports; empty where nobody asked.
+    pub words: String,
     /// The files of variables beneath the environment (`--env-file`).
     pub env_files: Vec<PathBuf>,
     /// Folder that holds the journal and lock of this job.

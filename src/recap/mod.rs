@@ -1,12 +1,14 @@
 //! Recap: what a run was, as data. Everything that reports show comes from here: the HTML report, the live page,
 //! metrics, `paceline report`.
 //!
-//! Made while a run works ([`crate::run::recap`]), kept in its state folder ([`file`]), read by reporters. Its size is
+//! Made while a run works ([`crate::run::recap`]), kept in its state folder ([`file`]), read by reporters,
+//! with what the journal knows better ([`kept`]). Its size is
 //! bounded whatever the run did: series have a fixed number of steps, lists a fixed number of entries, and what was
 //! left out is counted. Must never hold a secret: texts are masked before they get in.
 
 pub mod distribution;
 pub mod file;
+pub mod kept;
 pub mod timeline;
 
 use std::path::Path;
@@ -46,6 +48,9 @@ pub struct Recap {
     pub journal: String,
     /// The job file, and the files that it includes, as they were read by the last session; masked.
     pub texts: Vec<Text>,
+    /// What `paceline plan` says of the job, as the last session began; masked. Empty: nobody asked it.
+    #[serde(default)]
+    pub plan: String,
     /// Endpoints, by position.
     pub endpoints: Vec<Endpoint>,
     /// Where records went.

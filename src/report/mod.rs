@@ -1,11 +1,13 @@
 //! Reporters: what people see of a run. They look at events and counters and never change anything.
 //!
 //! One file each: [`bar`] on a terminal (how it is laid out says [`layout`], how it is drawn [`screen`]), [`lines`] elsewhere, [`log`] with `-v` or
-//! into a file, and [`summary`] and [`file`] when the run has ended. Must never print by themselves: the command line gives them their way out.
+//! into a file, [`summary`] and [`file`] when the run has ended, and [`html`] for a browser. Must never print by themselves: the command line gives
+//! them their way out.
 
 pub mod bar;
 pub mod file;
 pub mod held;
+pub mod html;
 pub mod layout;
 pub mod lines;
 pub mod log;

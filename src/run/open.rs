@@ -162,6 +162,7 @@ fn before(plan: &Plan, session: &Session, folder: &StateFolder, masker: &Masker)
         run: session.run.clone(),
         journal: folder.journal().display().to_string(),
         texts: plan.texts.iter().map(text).collect(),
+        plan: masker.mask(&plan.words).into_owned(),
         ..recap
     };
     Before { recap, counts: session.state.counts.clone() }

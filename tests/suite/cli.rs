@@ -143,6 +143,7 @@ fn every_flag_can_be_set_in_the_environment() {
         "from-curl",
         "from-csv",
         "sample",
+        "report-html",
         "report-junit",
         "report-json",
         "report-markdown",

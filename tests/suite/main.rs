@@ -6,6 +6,8 @@ mod auth;
 mod batches;
 /// Bodies from rows and files, seen from the server.
 mod bodies;
+/// The report in a real browser.
+mod browser;
 /// A unique secret in every slot, every failure, every artefact.
 mod canary;
 /// Records of one endpoint as rows of another.
@@ -101,6 +103,8 @@ mod readme;
 mod registry;
 /// Encodings, charsets, odd statuses, cookies.
 mod replies;
+/// Reports of runs: found, made again, set side by side.
+mod report;
 /// Reports in files and in steps of CI, on every ending.
 mod reports;
 /// Interrupted, limited, changed, damaged: when a run goes on and when it does not.

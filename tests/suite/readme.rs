@@ -215,6 +215,8 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
             "paceline run JOB --limit 10" => the_first_ten_and_then_the_rest(&folder),
             "paceline failed JOB" => failed_rows(&folder),
             "paceline runs [JOB]" => past_runs(&folder),
+            "paceline report RUN\\|JOB" => a_page_of_a_run(&folder),
+            "paceline report --compare A B" => two_runs_side_by_side(&folder),
             "paceline init" => assert!(done(&folder, &["init", "new.toml"], 0).contains("paceline check")),
             "paceline plan JOB --curl" => {
                 assert!(done(&folder, &["plan", "prices.toml", "--curl"], 0).contains("curl "))
@@ -287,6 +289,28 @@ fn past_runs(folder: &TempDir) {
     let said = done(folder, &["runs", "prices.toml"], 0);
     assert_eq!(said.matches(" complete ").count(), 2, "{said}");
     assert_eq!(done(folder, &["runs"], 0), said);
+}
+
+fn a_page_of_a_run(folder: &TempDir) {
+    done(folder, &["run", "prices.toml"], 0);
+    let said = done(folder, &["report", "prices.toml"], 0);
+    let (name, of) = said.trim_end().split_once(": ").unwrap();
+    let page = fs::read_to_string(folder.path().join(name)).unwrap();
+    let run = of.strip_prefix("run ").and_then(|of| of.strip_suffix(" of prices")).unwrap();
+    for part in ["timeline", "latency", "statuses", "slowest", "limits", "plan", "job"] {
+        assert!(page.contains(&format!("<section id=\"{part}\">")), "{part} is missing");
+    }
+    assert_eq!(done(folder, &["report", run], 0), said);
+}
+
+fn two_runs_side_by_side(folder: &TempDir) {
+    for _ in 0..2 {
+        done(folder, &["run", "prices.toml", "--set", "sinks.out.on-existing=\"replace\""], 0);
+    }
+    let runs = done(folder, &["runs", "prices.toml"], 0);
+    let runs: Vec<&str> = runs.lines().skip(2).filter_map(|line| line.split_whitespace().next()).collect();
+    let said = done(folder, &["report", "--compare", runs[1], runs[0]], 0);
+    assert!(said.contains(&format!("runs {} and {} of prices", runs[1], runs[0])), "{said}");
 }
 
 fn the_first_ten_and_then_the_rest(folder: &TempDir) {

@@ -14,6 +14,7 @@ mod kinds;
 mod man;
 mod migrate;
 mod plan;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -34,6 +35,7 @@ pub use kinds::KindsArgs;
 pub use man::ManArgs;
 pub use migrate::MigrateArgs;
 pub use plan::{PlanArgs, ROWS};
+pub use report::ReportArgs;
 pub use run::{Choice, LogArgs, RunArgs};
 pub use runs::RunsArgs;
 pub use schema::SchemaArgs;
@@ -86,6 +88,9 @@ pub enum Command {
     /// Lists the latest run of a job and those before it
     #[command(after_help = runs::EXAMPLES)]
     Runs(RunsArgs),
+    /// Makes an HTML report of a run, or sets two runs side by side
+    #[command(after_help = report::EXAMPLES)]
+    Report(ReportArgs),
     /// Formats job files, comments and all
     #[command(after_help = fmt::EXAMPLES)]
     Fmt(FmtArgs),

@@ -48,7 +48,10 @@ pub struct RunArgs {
     /// Prints the plan and sends nothing
     #[arg(long, env = "PACELINE_DRY_RUN", help_heading = "Run", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
-    /// Writes JUnit XML here, whatever `report.junit` says; relative to the working directory, as the next ones
+    /// Writes the run as an HTML page here, whatever `report.html` says; relative to the working directory, as the next ones
+    #[arg(long, value_name = "FILE", env = "PACELINE_REPORT_HTML", help_heading = "Reports")]
+    pub report_html: Option<PathBuf>,
+    /// Writes JUnit XML here, whatever `report.junit` says
     #[arg(long, value_name = "FILE", env = "PACELINE_REPORT_JUNIT", help_heading = "Reports")]
     pub report_junit: Option<PathBuf>,
     /// Writes the summary as JSON here, whatever `report.json` says
@@ -97,7 +100,12 @@ impl RunArgs {
 
     /// Reports that flags name, by the keys of `[report]`.
     pub fn reports(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
-        let named = [("junit", &self.report_junit), ("json", &self.report_json), ("markdown", &self.report_markdown)];
+        let named = [
+            ("html", &self.report_html),
+            ("junit", &self.report_junit),
+            ("json", &self.report_json),
+            ("markdown", &self.report_markdown),
+        ];
         named.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?)))
     }
 }

@@ -170,8 +170,22 @@ impl Facts {
     /// # Errors
     /// When an input can't be read.
     pub fn gather(plan: &Plan, options: RunOptions, rows: u64) -> Result<Self, SourceError> {
-        let counted: Vec<Option<u64>> =
-            plan.endpoints.iter().map(|endpoint| count(plan, endpoint)).collect::<Result<_, _>>()?;
+        let counted = plan.endpoints.iter().map(|endpoint| count(plan, endpoint)).collect::<Result<_, _>>()?;
+        let resume = Resume::gather(plan, options).map_err(SourceError::new)?;
+        Self::with(plan, counted, rows, resume)
+    }
+
+    /// What is known without reading an input: nothing is said of first rows, nor of a run before.
+    ///
+    /// # Errors
+    /// None, as nothing is read.
+    pub fn known(plan: &Plan) -> Result<Self, SourceError> {
+        let limited = |rows: u64| plan.row_limit.map_or(rows, |limit| rows.min(limit));
+        let counted = plan.endpoints.iter().map(|endpoint| endpoint.source.quick_count().map(limited)).collect();
+        Self::with(plan, counted, 0, Resume::untold())
+    }
+
+    fn with(plan: &Plan, counted: Vec<Option<u64>>, rows: u64, resume: Resume) -> Result<Self, SourceError> {
         let estimates = estimate(plan, &counted);
         let endpoints = plan.endpoints.iter().zip(counted).zip(estimates);
         let endpoint = |((endpoint, counted), estimate)| {
@@ -197,7 +211,7 @@ impl Facts {
             fail_if: plan.fail_if.iter().map(ToString::to_string).collect(),
             stop_if: plan.stop_if.iter().map(ToString::to_string).collect(),
             state: plan.state.display().to_string(),
-            resume: Resume::gather(plan, options).map_err(SourceError::new)?,
+            resume,
         })
     }
 

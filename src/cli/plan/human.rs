@@ -18,6 +18,18 @@ const LABEL: usize = 9;
 
 /// Writes the facts.
 pub fn text(facts: &Facts) -> String {
+    let mut page = job(facts);
+    page.line(0, "");
+    resume(&facts.resume, facts.rows(), &mut page);
+    page.text
+}
+
+/// Writes what they say of the job, and nothing of a run before.
+pub fn of_job(facts: &Facts) -> String {
+    job(facts).text
+}
+
+fn job(facts: &Facts) -> Page {
     let mut page = Page::default();
     page.line(0, &title(facts));
     page.labelled(0, "job", &format!("{} (fingerprint {})", facts.file, facts.fingerprint));
@@ -49,9 +61,7 @@ pub fn text(facts: &Facts) -> String {
     page.line(0, "");
     page.line(0, "touches");
     touches(&facts.touches, &mut page);
-    page.line(0, "");
-    resume(&facts.resume, facts.rows(), &mut page);
-    page.text
+    page
 }
 
 /// Lines, as they come.

@@ -52,6 +52,11 @@ pub fn show(plan: &Plan, options: RunOptions, rows: u64, format: Format, print: 
     }
 }
 
+/// What is known of a job without reading its inputs, as text.
+pub fn words(plan: &Plan) -> String {
+    Facts::known(plan).map(|facts| human::of_job(&facts)).unwrap_or_default()
+}
+
 fn text(facts: &Facts, format: Format) -> String {
     match format {
         Format::Human | Format::Github => human::text(facts),

@@ -93,6 +93,11 @@ impl Resume {
         Ok(resume.held(plan, &held, clock::wall()))
     }
 
+    /// Nothing is said of a run before.
+    pub fn untold() -> Self {
+        Self::new(Action::GoOn, String::new())
+    }
+
     fn new(action: Action, words: String) -> Self {
         Self { action, words, run: None, done: 0, changes: Vec::new(), held: Vec::new(), held_too_long: false }
     }

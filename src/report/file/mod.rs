@@ -9,6 +9,7 @@ mod save;
 
 use std::path::{Path, PathBuf};
 
+use super::html;
 use super::summary::{self, Next};
 use crate::compile::real_path;
 use crate::plan::Plan;
@@ -33,6 +34,13 @@ pub struct Kind {
 
 /// Every kind. A new one is a row here and a flag in `cli/args/run.rs`.
 pub const KINDS: &[Kind] = &[
+    Kind {
+        key: "html",
+        doc: "A page for people that loads nothing: timeline, latency, statuses, errors, slowest rows, the job as it was run; relative to the job file. Absent: none is written.",
+        example: "out/report.html",
+        endings: &["html", "htm"],
+        render: |account| html::page(&account.report.recap),
+    },
     Kind {
         key: "junit",
         doc: "JUnit XML for CI servers: a case for the run, each endpoint, and each condition of `fail-if` and `stop-if`; relative to the job file. Absent: none is written.",
