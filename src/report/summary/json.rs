@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Next, signal_name};
+use super::Next;
 use crate::clock;
 use crate::journal::Counts;
 use crate::recap::{Distribution, Endpoint, FailureGroup, LimitUse, Recap, Session, Slow};
@@ -151,7 +151,7 @@ fn ending(ending: &RunEnding) -> Value {
     match ending {
         RunEnding::Complete => json!({ "kind": "complete" }),
         RunEnding::Partial => json!({ "kind": "partial" }),
-        RunEnding::Interrupted(signal) => json!({ "kind": "interrupted", "signal": signal_name(*signal) }),
+        RunEnding::Interrupted(signal) => json!({ "kind": "interrupted", "signal": signal.name() }),
         RunEnding::Stopped { reason, resume_after, resume_at } => json!({
             "kind": "stopped",
             "reason": reason,

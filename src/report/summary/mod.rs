@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::text::{bytes, clean, counted, latency, per_second, thousands};
 use crate::clock;
 use crate::recap::{Distribution, Session};
-use crate::run::{RunEnding, RunReport, Signal};
+use crate::run::{RunEnding, RunReport};
 
 pub use json::json;
 

@@ -16,7 +16,7 @@ use crate::plan::stop_if;
 use crate::recap::{Endpoint, FailureGroup, Session};
 use crate::report::summary;
 use crate::report::text::{clean, counted, thousands};
-use crate::run::{RunEnding, Signal};
+use crate::run::RunEnding;
 
 /// A case of the suite.
 struct Case {
