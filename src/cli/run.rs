@@ -2,18 +2,20 @@
 
 use std::io;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::load::{self, JobText};
 use super::print::{self, Printer, github};
-use super::{args, plan};
+use super::{args, events, plan};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
+use crate::report::events::Detail;
 use crate::report::lines::Lines;
 use crate::report::log::Log;
 use crate::report::summary::{self, Next};
@@ -29,7 +31,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     if args.dry_run {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
-    let reporters = reporters(speech, &job);
+    let mut reporters = reporters(speech, &job);
+    match events::reporter(args, &job) {
+        Ok(events) => reporters.extend(events),
+        Err((exit, words)) => {
+            print.error(speech.output, &words);
+            return exit;
+        }
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -205,6 +214,11 @@ pub(super) fn command(args: &RunArgs, program: &str) -> String {
     if let Some(state) = &args.file.state {
         flag("--state", state.display().to_string());
     }
+    if let Some(events) = &args.events {
+        words.extend(["--events".to_owned(), events.display().to_string()]);
+        let detail = args.events_detail.to_possible_value().filter(|_| args.events_detail != Detail::default());
+        words.extend(detail.iter().flat_map(|detail| ["--events-detail".to_owned(), detail.get_name().to_owned()]));
+    }
     words.extend(args.failed.then(|| "--failed".to_owned()));
     words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
@@ -237,6 +251,19 @@ mod tests {
             state: Some("a b".into()),
         };
         RunArgs { job: "jobs/x.toml".into(), file, fresh: true, accept_changes: true, ..RunArgs::default() }
+    }
+
+    #[test]
+    fn the_command_that_goes_on_writes_events_where_they_were() {
+        let args = |events_detail| RunArgs {
+            job: "x.toml".into(),
+            events: Some("e.ndjson".into()),
+            events_detail,
+            ..RunArgs::default()
+        };
+        assert_eq!(command(&args(Detail::Run), "paceline"), "paceline run x.toml --events e.ndjson");
+        let expected = "paceline run x.toml --events e.ndjson --events-detail rows";
+        assert_eq!(command(&args(Detail::Rows), "paceline"), expected);
     }
 
     #[test]

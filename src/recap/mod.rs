@@ -11,6 +11,7 @@ pub mod timeline;
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Counts;
@@ -151,7 +152,7 @@ pub struct Ending {
 }
 
 /// Ways to end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndingKind {
     /// It is at work, or was killed before it could say how it ended.

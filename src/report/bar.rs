@@ -249,7 +249,7 @@ mod tests {
         bar.tick(&Live { lanes: vec![lane(1000, 102)] });
         bar.tell(&Event::Warning { message: "odd".into() });
         assert!(screen.take().contains("warning: odd"));
-        bar.tell(&Event::RunFinished { complete: true });
+        bar.tell(&Event::RunFinished { complete: true, summary: Box::default() });
         assert!(screen.take().contains("<clear>"));
         bar.tick(&Live { lanes: vec![lane(1000, 103)] });
         assert_eq!(screen.take(), "", "nothing is drawn after the end");

@@ -288,7 +288,7 @@ fn no_secret_is_in_anything_that_is_left_behind() {
         job.command(&["check", "job.toml", "--output", "github"]).expect_code(0),
         job.command(&["plan", "job.toml", "--rows", "20"]).expect_code(0),
         job.command(&["plan", "job.toml", "--rows", "20", "--output", "json"]).expect_code(0),
-        job.run(&["-v"]).expect_code(1),
+        job.run(&["-v", "--events", "events.ndjson", "--events-detail", "attempts"]).expect_code(1),
         job.run(&["--failed", "--output", "json"]).expect_code(1),
         job.command(&["plan", "job.toml", "--output", "json"]),
         job.command(&["runs", "job.toml"]).expect_code(0),

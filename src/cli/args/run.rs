@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::{JobArgs, OutputArgs};
+use crate::report::events::Detail;
 use crate::run::RunOptions;
 
 pub(super) const EXAMPLES: &str = "\
@@ -15,6 +16,7 @@ Examples:
   paceline run jobs/prices.toml --profile ci --var base=demo:
   paceline run jobs/prices.toml --set retry.attempts=2
   paceline run jobs/prices.toml --failed                      again what failed
+  paceline run jobs/prices.toml --events events.ndjson        what happens, for programs
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.";
@@ -40,6 +42,13 @@ pub struct RunArgs {
     /// Prints the plan and sends nothing
     #[arg(long, env = "PACELINE_DRY_RUN", help_heading = "Run", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+    /// Writes what happens as JSON lines to the end of a file or to a pipe; `-` is standard output
+    #[arg(long, value_name = "FILE", env = "PACELINE_EVENTS", help_heading = "Output")]
+    pub events: Option<PathBuf>,
+    /// How much of it
+    #[arg(long, value_enum, value_name = "DETAIL", env = "PACELINE_EVENTS_DETAIL", help_heading = "Output")]
+    #[arg(default_value_t = Detail::Run, requires = "events")]
+    pub events_detail: Detail,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,
