@@ -150,7 +150,7 @@ pub enum Event {
         #[serde(serialize_with = "from_one")]
         #[schemars(with = "u64", range(min = 1))]
         row: u64,
-        /// Why, masked.
+        /// Why, masked. `failures` of `run-finished` groups rows by the part of it that many of them share.
         reason: String,
     },
     /// A row was left out because the row of another endpoint that was to give it failed.

@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(names(&paper), ["progress", "progress", "endpoint-finished"]);
         let first = &lines(&paper)[0];
         let found = ["endpoint", "rows", "resumed_rows", "failed", "seq"].map(|field| first[field].to_string());
-        assert_eq!(found, ["\"price\"", "1000", "102", "2", "0"]);
+        assert_eq!(found, ["\"price\"", "1000", "400", "2", "0"]);
     }
 
     #[test]

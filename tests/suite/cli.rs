@@ -130,6 +130,7 @@ fn every_flag_can_be_set_in_the_environment() {
         "set",
         "env-file",
         "state",
+        "events",
         "endpoint",
         "name",
         "url",
