@@ -257,7 +257,7 @@ mod tests {
         telling.tick();
         telling.tell(&last());
         while heard.lock().unwrap().last() != Some(&last()) {
-            tokio::task::yield_now().await;
+            std::thread::yield_now();
         }
         drop(stuck);
         telling.end().await;
