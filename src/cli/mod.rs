@@ -7,6 +7,7 @@ pub mod args;
 mod check;
 mod completions;
 mod demo;
+mod events;
 pub mod exit;
 mod explain;
 mod failed;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{FromArgMatches, ValueEnum};
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, Described};
 use self::exit::Exit;
 use self::print::{Color, Printer};
 use crate::environment;
@@ -89,6 +90,7 @@ fn conflict(command: &Command) -> Option<(&'static str, &'static str)> {
         Command::Run(args) if args.fresh && args.failed => Some(("--fresh", "--failed")),
         Command::Run(args) if args.failed && args.file.limit.is_some() => Some(("--failed", "--limit <N>")),
         Command::Plan(args) if args.diff && args.curl => Some(("--diff", "--curl")),
+        Command::Schema(args) if args.markdown && args.of == Described::Events => Some(("events", "--markdown")),
         _ => None,
     }
 }

@@ -81,12 +81,7 @@ impl Printer {
 
     /// Says in `format` on standard error what is no error and good to know.
     pub fn note(&mut self, format: Format, message: &str) {
-        let text = match format {
-            Format::Human => format!("note: {message}"),
-            Format::Json => json!({ "note": message }).to_string(),
-            Format::Github => github("notice", message),
-        };
-        self.err(&text);
+        self.err(&noted(format, message));
     }
 
     /// Says in `format` on standard error what is no error and should be looked at.
@@ -172,6 +167,27 @@ pub fn github_at(command: &str, file: &str, lines: Option<(usize, usize)>, messa
         properties.extend([("line", first.to_string()), ("endLine", last.to_string())]);
     }
     github_command(command, &properties, message)
+}
+
+fn noted(format: Format, message: &str) -> String {
+    match format {
+        Format::Human => format!("note: {message}"),
+        Format::Json => json!({ "note": message }).to_string(),
+        Format::Github => github("notice", message),
+    }
+}
+
+/// As [`Printer::note`], for a reporter.
+#[must_use]
+pub fn noting(format: Format) -> Speak {
+    let mut speak = speak();
+    Box::new(move |message| speak(&noted(format, message)))
+}
+
+/// Standard output as it is, for a reporter that knows what to do when nobody reads it.
+#[must_use]
+pub fn stdout() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
 }
 
 /// The way to standard error for a reporter: one line at a time.

@@ -3,21 +3,23 @@
 use std::io;
 use std::path::Path;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::keys::Keys;
 use super::load::{self, JobText};
-use super::logging;
+use super::logging::{self, Logging};
 use super::print::{self, Printer, github};
 use super::reports::{self, Reports};
-use super::{args, plan, terminal};
+use super::{args, events, plan, terminal};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
+use crate::report::events::Detail;
 use crate::report::file::Account;
 use crate::report::layout::Look;
 use crate::report::lines::Lines;
@@ -35,24 +37,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
     job.words = plan::words(&job);
-    let logging = match logging::start(args, &job) {
-        Ok(logging) => logging,
-        Err((exit, message)) => {
-            print.error(speech.output, &message);
+    let watch = match Watch::of(args, &job, print) {
+        Ok(watch) => watch,
+        Err((exit, words)) => {
+            print.error(speech.output, &words);
             return exit;
         }
     };
-    let reports = match Reports::of(args, &job) {
-        Ok(reports) => reports,
-        Err(why) => {
-            print.error(speech.output, &why);
-            return Exit::Usage;
-        }
-    };
-    let unstarted = RunReport::unstarted(&job);
-    let keys = listens_to_keys(args, logging.is_here(), &job);
-    let look = Look { unicode: print::unicode(), color: print.color_err(), keys };
-    let reporters = logging.reporters(reporters(speech, logging.is_here(), &job, look));
+    let (Watch { logging, reports, reporters, keys }, unstarted) = (watch, RunReport::unstarted(&job));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -86,6 +78,28 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
     exit
+}
+
+/// Who watches a run, and what is written of it when it has ended.
+struct Watch {
+    logging: Logging,
+    reports: Reports,
+    reporters: Vec<Box<dyn Reporter>>,
+    /// Whether somebody at the terminal may steer the run.
+    keys: bool,
+}
+
+impl Watch {
+    /// What these arguments ask for.
+    fn of(args: &RunArgs, job: &Plan, print: &Printer) -> Result<Self, (Exit, String)> {
+        let reports = Reports::of(args, job).map_err(|why| (Exit::Usage, why))?;
+        let logging = logging::start(args, job)?;
+        let keys = listens_to_keys(args, logging.is_here(), job);
+        let look = Look { unicode: print::unicode(), color: print.color_err(), keys };
+        let mut reporters = logging.reporters(reporters(args.speech, logging.is_here(), job, look));
+        reporters.extend(events::reporter(args, job)?);
+        Ok(Self { logging, reports, reporters, keys })
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the main thread may be stuck in a write that nobody reads")]
@@ -273,6 +287,11 @@ pub(super) fn command(args: &RunArgs, program: &str) -> String {
     for (key, path) in args.reports() {
         words.extend([format!("--report-{key}"), path.display().to_string()]);
     }
+    if let Some(events) = &args.events {
+        words.extend(["--events".to_owned(), events.display().to_string()]);
+        let detail = args.events_detail.to_possible_value().filter(|_| args.events_detail != Detail::default());
+        words.extend(detail.iter().flat_map(|detail| ["--events-detail".to_owned(), detail.get_name().to_owned()]));
+    }
     words.extend(args.failed.then(|| "--failed".to_owned()));
     words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
@@ -313,6 +332,19 @@ mod tests {
             report_junit,
             ..RunArgs::default()
         }
+    }
+
+    #[test]
+    fn the_command_that_goes_on_writes_events_where_they_were() {
+        let args = |events_detail| RunArgs {
+            job: "x.toml".into(),
+            events: Some("e.ndjson".into()),
+            events_detail,
+            ..RunArgs::default()
+        };
+        assert_eq!(command(&args(Detail::Run), "paceline"), "paceline run x.toml --events e.ndjson");
+        let expected = "paceline run x.toml --events e.ndjson --events-detail rows";
+        assert_eq!(command(&args(Detail::Rows), "paceline"), expected);
     }
 
     #[test]

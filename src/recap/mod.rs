@@ -13,6 +13,7 @@ pub mod timeline;
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Counts;
@@ -156,7 +157,7 @@ pub struct Ending {
 }
 
 /// Ways to end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndingKind {
     /// It is at work, or was killed before it could say how it ended.

@@ -94,6 +94,8 @@ impl Reporter for Log {
                 self.tell_run(event);
             }
             Event::Warning { .. }
+            | Event::Committed { .. }
+            | Event::LeftOut { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::ConcurrencyChanged { .. }
@@ -106,6 +108,8 @@ impl Reporter for Log {
             Event::BatchStarted { .. } | Event::BatchFinished { .. } | Event::Held { .. } => self.tell_pace(event),
             Event::Attempted { .. } | Event::Postponed { .. } => self.tell_attempt(event),
             Event::Retrying { .. } | Event::RowFailed { .. } | Event::RowSkipped { .. } => self.tell_row(event),
+            // Lines of progress are said by another reporter, and rows that ended well by nobody.
+            Event::Progress { .. } | Event::RowEnded { .. } => {}
         }
     }
 
@@ -121,6 +125,14 @@ impl Log {
             Event::Warning { message } => {
                 say!(self, event, WARN, "paceline::run", "warning", warning = message.as_str());
             }
+            Event::Committed { rows, .. } => {
+                let (ok, failed, skipped) = (rows.ok, rows.failed, rows.skipped);
+                say!(self, event, DEBUG, "paceline::run", "committed", ok, failed, skipped);
+            }
+            Event::LeftOut { events } => {
+                let left_out: u64 = events.values().sum();
+                say!(self, event, WARN, "paceline::run", "left-out", left_out);
+            }
             Event::Paused { on_wire } => say!(self, event, INFO, "paceline::run", "paused", on_wire),
             Event::Resumed { paused_ms } => say!(self, event, INFO, "paceline::run", "resumed", paused_ms),
             Event::ConcurrencyChanged { endpoints } => {
@@ -130,14 +142,14 @@ impl Log {
             Event::Draining { reason } => {
                 say!(self, event, INFO, "paceline::run", "draining", reason = reason.as_str());
             }
-            Event::RunFinished { complete } => say!(self, event, INFO, "paceline::run", "run-finished", complete),
+            Event::RunFinished { complete, .. } => say!(self, event, INFO, "paceline::run", "run-finished", complete),
             _ => {}
         }
     }
 
     fn tell_endpoint(&self, event: &Event) {
         match event {
-            Event::EndpointStarted { endpoint, rows } => {
+            Event::EndpointStarted { endpoint, rows, .. } => {
                 let endpoint = endpoint.as_str();
                 say!(self, event, INFO, "paceline::endpoint", "endpoint-started", endpoint, rows);
             }
@@ -149,9 +161,9 @@ impl Log {
                 let (endpoint, host, reason) = (endpoint.as_str(), host.as_str(), reason.as_str());
                 say!(self, event, WARN, "paceline::endpoint", "outage-began", endpoint, host, reason, wait_ms);
             }
-            Event::OutageEnded { endpoint, host, lasted_ms } => {
+            Event::OutageEnded { endpoint, host, lasted_ms, answered } => {
                 let (endpoint, host) = (endpoint.as_str(), host.as_str());
-                say!(self, event, WARN, "paceline::endpoint", "outage-ended", endpoint, host, lasted_ms);
+                say!(self, event, WARN, "paceline::endpoint", "outage-ended", endpoint, host, lasted_ms, answered);
             }
             _ => {}
         }
@@ -176,7 +188,7 @@ impl Log {
 
     fn tell_attempt(&self, event: &Event) {
         match event {
-            Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms } => {
+            Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms, .. } => {
                 let (endpoint, verdict, reason, row) =
                     (endpoint.as_str(), verdict.as_str(), reason.as_deref(), row + 1);
                 say!(

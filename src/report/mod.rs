@@ -1,10 +1,11 @@
 //! Reporters: what people see of a run. They look at events and counters and never change anything.
 //!
 //! One file each: [`bar`] on a terminal (how it is laid out says [`layout`], how it is drawn [`screen`]), [`lines`] elsewhere, [`log`] with `-v` or
-//! into a file, [`summary`] and [`file`] when the run has ended, and [`html`] for a browser. Must never print by themselves: the command line gives
-//! them their way out.
+//! into a file, [`events`] for programs, [`summary`] and [`file`] when the run has ended, and [`html`] for a browser. Must never print by themselves:
+//! the command line gives them their way out.
 
 pub mod bar;
+pub mod events;
 pub mod file;
 pub mod held;
 pub mod html;
@@ -18,6 +19,7 @@ pub mod summary;
 pub mod text;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::event::Event;
 use crate::recap::Recap;
@@ -36,11 +38,21 @@ pub trait View: Send + Sync {
     fn recap(&self) -> Recap;
 }
 
-/// Watches a run. Called from the conductor, so it must be quick and must not block.
+/// Watches a run, on a thread of its own.
 pub trait Reporter: Send {
     /// Whether it wants to be told of every attempt: millions of events, which nobody makes otherwise.
     fn wants_attempts(&self) -> bool {
         false
+    }
+
+    /// Whether it wants to be told of every row that ends.
+    fn wants_rows(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a record of the run, for which much may wait in memory before anything is left out.
+    fn is_record(&self) -> bool {
+        self.wants_attempts() || self.wants_rows()
     }
 
     /// The run is open, and nothing was told yet. Who shows the run from a thread of its own keeps the view.
@@ -52,6 +64,11 @@ pub trait Reporter: Send {
 
     /// Something happened.
     fn tell(&mut self, event: &Event);
+
+    /// As [`Reporter::tell`], for who wants to know when.
+    fn tell_at(&mut self, event: &Event, _at: SystemTime) {
+        self.tell(event);
+    }
 
     /// Time went by, ten times a second at most; read the counters and redraw.
     fn tick(&mut self, live: &Live);

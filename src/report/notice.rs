@@ -30,7 +30,9 @@ impl Notices {
                 let (endpoint, host, reason) = (clean(endpoint), clean(host), clean(reason));
                 Some(format!("outage: every call of {endpoint} to {host} fails ({reason}); waiting until it is back"))
             }
-            Event::OutageEnded { endpoint, host, lasted_ms } => {
+            // The summary says that the host was still out.
+            Event::OutageEnded { answered: false, .. } => None,
+            Event::OutageEnded { endpoint, host, lasted_ms, answered: true } => {
                 let lasted = clock::human(Duration::from_millis(*lasted_ms));
                 Some(format!("{}: {} is back after {lasted}", clean(endpoint), clean(host)))
             }
@@ -48,6 +50,10 @@ impl Notices {
             | Event::Postponed { .. }
             | Event::RowFailed { .. }
             | Event::RowSkipped { .. }
+            | Event::RowEnded { .. }
+            | Event::Committed { .. }
+            | Event::Progress { .. }
+            | Event::LeftOut { .. }
             | Event::EndpointFinished { .. }
             | Event::RunFinished { .. } => None,
         }
@@ -72,14 +78,18 @@ mod tests {
     fn what_matters_is_said() {
         let mut notices = Notices::default();
         let mut of = |event| notices.of(&event);
-        let started =
-            |resumed_rows| Event::RunStarted { version: 1, job: "prices".into(), run: "r7".into(), resumed_rows };
+        let started = |resumed_rows| Event::RunStarted {
+            paceline: "0.1.0".into(),
+            job: "prices".into(),
+            run: "r7".into(),
+            resumed_rows,
+        };
         assert_eq!(of(started(0)), None);
         assert_eq!(of(started(1412)).as_deref(), Some("prices: going on with run r7, 1,412 rows done before"));
         assert_eq!(of(Event::Warning { message: "odd\nrow".into() }).as_deref(), Some("warning: odd row"));
         let draining = of(Event::Draining { reason: "interrupted".into() });
         assert_eq!(draining.as_deref(), Some("draining: interrupted; requests in flight end"));
-        assert_eq!(of(Event::RunFinished { complete: true }), None);
+        assert_eq!(of(Event::RunFinished { complete: true, summary: Box::default() }), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,10 +14,11 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock;
-use crate::event::{self, Event};
+use crate::event::Event;
 use crate::recap::{self, Recap};
 use crate::report::Reporter;
 
+use super::balance::Balance;
 use super::command::Commands;
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
@@ -27,7 +28,7 @@ use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
 use super::signals::{Signals, force_exit};
 use super::telling::Telling;
-use super::{Keyed, RunEnding, RunReport, Signal, summing, worker};
+use super::{Keyed, RunEnding, RunReport, Signal, lanes, summing, told, worker};
 
 /// Redraws of reporters.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,11 +43,13 @@ pub struct Conductor {
     intakes: Vec<Arc<Intake>>,
     desk: Desk,
     telling: Telling,
+    balance: Balance,
     /// Workers; each gives the position of its lane.
     workers: JoinSet<usize>,
-    /// Workers that have not ended, by lane.
+    /// The same of what feeds them.
+    feeders: JoinSet<usize>,
+    /// Of both those that have not ended, by lane.
     working: Vec<usize>,
-    feeders: JoinSet<()>,
     writing: JoinHandle<Written>,
     written: Option<Written>,
     ending: Option<RunEnding>,
@@ -75,7 +78,7 @@ impl Conductor {
             Box::new(opened.shared.clone()),
         )
         .with_spools(opened.spools);
-        let telling = Telling::start(reporters, opened.shared.clone());
+        let telling = Telling::start(reporters, &opened.shared);
         let mut conductor = Self {
             working: vec![0; opened.lanes.len()],
             shared: opened.shared,
@@ -83,6 +86,7 @@ impl Conductor {
             intakes,
             desk: opened.desk,
             telling,
+            balance: Balance::default(),
             workers: JoinSet::new(),
             feeders: JoinSet::new(),
             writing: tokio::task::spawn_blocking(move || scribe.run()),
@@ -104,28 +108,42 @@ impl Conductor {
             conductor.end(cause);
         }
         conductor.main_loop().await;
-        let all = conductor.is_complete();
-        complete.store(all, Ordering::Release);
+        complete.store(conductor.is_complete(), Ordering::Release);
         conductor.finish().await;
-        // What was committed decides: a signal that comes during the last commit interrupts nothing.
-        let ending = match conductor.is_committed_whole() {
-            true => RunEnding::Complete,
-            false => conductor.ending.take().unwrap_or(RunEnding::Partial),
-        };
-        let written = conductor.written.as_ref();
-        let report = summing::report(&conductor.shared, &opened.facts, ending, written, began.elapsed());
-        keep(&conductor.shared.plan.state, &report.recap);
-        RunReport { blamed: conductor.blamed, ..report }
+        conductor.report(&opened.facts, began).await
     }
 
-    fn tell(&self, event: &Event) {
+    /// Says how it ended.
+    async fn report(mut self, facts: &Facts, began: clock::Instant) -> RunReport {
+        // What was committed decides: a signal that comes during the last commit interrupts nothing.
+        let complete = self.written.as_ref().is_some_and(|written| written.complete);
+        let ending = match complete {
+            true => RunEnding::Complete,
+            false => self.ending.take().unwrap_or(RunEnding::Partial),
+        };
+        let report = summing::report(&self.shared, facts, ending, self.written.as_ref(), began.elapsed());
+        keep(&self.shared.plan.state, &report.recap);
+        self.tell(&Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
+        self.telling.end().await;
+        RunReport { blamed: self.blamed, ..report }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.balance.note(event);
         self.shared.chronicle.note(event);
         self.telling.tell(event);
     }
 
+    /// Tells what has come from workers and threads so far.
+    fn tell_what_came(&mut self) {
+        while let Ok(event) = self.desk.events.try_recv() {
+            self.tell(&event);
+        }
+    }
+
     fn begin(&mut self, facts: &Facts, selections: Vec<Selection>) {
         self.tell(&Event::RunStarted {
-            version: event::VERSION,
+            paceline: env!("CARGO_PKG_VERSION").to_owned(),
             job: self.shared.plan.name.clone(),
             run: self.shared.run.clone(),
             resumed_rows: facts.resumed_rows,
@@ -140,8 +158,10 @@ impl Conductor {
 
     fn begin_lane(&mut self, position: usize, rows: Option<u64>, selection: Selection) {
         let (lane, intake) = (self.lanes[position].clone(), self.intakes[position].clone());
-        self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows });
-        self.working[position] = lane.slots;
+        let before = told::rows(&self.shared.chronicle.before(position));
+        self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows, before });
+        // What feeds them is one more.
+        self.working[position] = lane.slots + 1;
         match lane.pacing.allowed() {
             Some(calls) => lane.allow(calls),
             None => lane.queue.allow(lane.slots),
@@ -157,9 +177,12 @@ impl Conductor {
             self.end(Cause::Broken(format!("no thread could be made for the input: {error}")));
         }
         if rows.is_none() && self.telling.is_heard() && lane.plan().source.counts_cheaply() {
-            count(lane.clone());
+            lanes::count(lane.clone());
         }
-        self.feeders.spawn(feed(lane, intake));
+        self.feeders.spawn(async move {
+            feed(lane, intake).await;
+            position
+        });
     }
 
     /// Until no worker is left.
@@ -254,15 +277,18 @@ impl Conductor {
 
     fn on_worker_end(&mut self, end: Result<usize, JoinError>) {
         match end {
-            Ok(lane) => {
-                self.working[lane] -= 1;
-                if self.working[lane] == 0 {
-                    let endpoint = self.lanes[lane].plan().name.clone();
-                    self.tell(&Event::EndpointFinished { endpoint });
-                    self.end_chain(lane);
-                }
-            }
+            Ok(lane) => self.one_less(lane),
             Err(error) => self.on_panic(&error, "a worker"),
+        }
+    }
+
+    fn one_less(&mut self, lane: usize) {
+        self.working[lane] -= 1;
+        if self.working[lane] == 0 {
+            self.tell_what_came();
+            let endpoint = self.lanes[lane].plan().name.clone();
+            self.tell(&Event::EndpointFinished { endpoint });
+            self.end_chain(lane);
         }
     }
 
@@ -275,9 +301,10 @@ impl Conductor {
         }
     }
 
-    fn on_feeder_end(&mut self, end: Result<(), JoinError>) {
-        if let Err(error) = end {
-            self.on_panic(&error, "a batch");
+    fn on_feeder_end(&mut self, end: Result<usize, JoinError>) {
+        match end {
+            Ok(lane) => self.one_less(lane),
+            Err(error) => self.on_panic(&error, "a batch"),
         }
     }
 
@@ -295,9 +322,7 @@ impl Conductor {
 
     fn on_panic(&mut self, error: &JoinError, who: &str) {
         if error.is_panic() {
-            self.end(Cause::Broken(format!(
-                "{who} panicked; this is a bug of paceline, and what was committed is safe"
-            )));
+            self.end(panicked(who));
         }
     }
 
@@ -319,15 +344,13 @@ impl Conductor {
         }
     }
 
-    /// Whether the last commit says that every row has ended.
-    fn is_committed_whole(&self) -> bool {
-        self.written.as_ref().is_some_and(|written| written.complete)
-    }
-
     /// Ends the scribe, and with it the session.
     async fn finish(&mut self) {
         self.resume();
-        self.feeders.shutdown().await;
+        // Without workers nothing is left to feed: they end by themselves, so that each batch tells its end.
+        while let Some(end) = self.feeders.join_next().await {
+            self.on_feeder_end(end);
+        }
         self.shared.outbox.close();
         while self.written.is_none() {
             tokio::select! {
@@ -347,25 +370,21 @@ impl Conductor {
         while let Ok(cause) = self.desk.causes.try_recv() {
             self.end(cause);
         }
-        while let Ok(event) = self.desk.events.try_recv() {
+        self.tell_what_came();
+        self.tick();
+        for event in self.balance.rest() {
             self.tell(&event);
         }
-        self.tick();
-        for lane in 0..self.lanes.len() {
-            // Lanes whose workers were stopped and never said so.
-            if self.working[lane] > 0 {
-                let endpoint = self.lanes[lane].plan().name.clone();
-                self.tell(&Event::EndpointFinished { endpoint });
-            }
-        }
-        self.tell(&Event::RunFinished { complete: self.is_committed_whole() });
-        self.telling.end().await;
     }
 }
 
 /// Keeps a recap; only reports miss one that can't be written.
 fn keep(state: &Path, recap: &Recap) {
     let _ = recap::file::keep(state, recap);
+}
+
+fn panicked(who: &str) -> Cause {
+    Cause::Broken(format!("{who} panicked; this is a bug of paceline, and what was committed is safe"))
 }
 
 fn advance(phase: &mut Phase, to: Phase) -> bool {
@@ -376,19 +395,6 @@ fn advance(phase: &mut Phase, to: Phase) -> bool {
     forward
 }
 
-/// Counts the rows of an input in the background: only the progress bar wants to know, and the process
-/// does not wait for it.
-fn count(lane: Arc<Lane>) {
-    let counting = move || {
-        if let Ok(Some(rows)) = lane.plan().source.count() {
-            let rows = lane.shared.plan.row_limit.map_or(rows, |limit| rows.min(limit));
-            lane.live().rows.store(rows, Ordering::Relaxed);
-        }
-    };
-    // Without the thread the bar has no end; nothing else is missing.
-    let _ = std::thread::Builder::new().name("count".into()).spawn(counting);
-}
-
 /// Runs the batch lanes of an endpoint and says when there are no more rows.
 async fn feed(lane: Arc<Lane>, intake: Arc<Intake>) {
     let batches = Arc::new(AtomicU64::new(0));
@@ -396,6 +402,11 @@ async fn feed(lane: Arc<Lane>, intake: Arc<Intake>) {
     for _ in 0..lane.plan().batch.in_flight {
         lanes.spawn(feeder::dispatch(lane.clone(), intake.clone(), batches.clone()));
     }
-    lanes.join_all().await;
+    while let Some(end) = lanes.join_next().await {
+        // The others end as the run drains.
+        if end.is_err_and(|error| error.is_panic()) {
+            lane.shared.control.end(panicked("a batch"));
+        }
+    }
     lane.queue.complete();
 }

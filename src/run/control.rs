@@ -153,6 +153,8 @@ pub struct Control {
     phase: watch::Receiver<Phase>,
     /// Whether somebody wants to be told of every attempt.
     attempts: Arc<AtomicBool>,
+    /// The same of every row that ends.
+    rows: Arc<AtomicBool>,
     pauses: Arc<Pauses>,
 }
 
@@ -174,7 +176,7 @@ pub fn line() -> (Control, Desk) {
     let (causes, causes_in) = mpsc::unbounded_channel();
     let (switch, phase) = watch::channel(Phase::Running);
     (
-        Control { events, causes, phase, attempts: Arc::default(), pauses: Arc::default() },
+        Control { events, causes, phase, attempts: Arc::default(), pauses: Arc::default(), rows: Arc::default() },
         Desk { events: events_in, causes: causes_in, phase: switch },
     )
 }
@@ -224,6 +226,18 @@ impl Control {
     /// Tells an attempt, if anybody wants to know.
     pub fn tell_attempt(&self, event: impl FnOnce() -> Event) {
         if self.attempts.load(Ordering::Relaxed) {
+            self.tell(event());
+        }
+    }
+
+    /// Whether every row that ends is to be told.
+    pub fn tell_rows(&self, wanted: bool) {
+        self.rows.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Tells a row that has ended, if anybody wants to know.
+    pub fn tell_row(&self, event: impl FnOnce() -> Event) {
+        if self.rows.load(Ordering::Relaxed) {
             self.tell(event());
         }
     }

@@ -40,6 +40,7 @@ pub(super) fn ruled(tried: &Tried<'_>, position: usize, rule: &RulePlan) -> Fail
 pub(super) fn judge(lane: &Lane, call: &mut Call, tried: &Tried<'_>, judged: Judged<'_>, weather: Weather) -> Step {
     let failure = judged.failure;
     if is_doom(lane, failure) {
+        tell(lane, call, tried, "stop", Some(failure), None);
         let reason = lane.shared.masker.mask(&failure.message).into_owned();
         lane.shared.control.end(Cause::Doomed { endpoint: lane.plan().name.clone(), reason, kind: failure.kind });
         return Step::Abandoned;
@@ -352,7 +353,9 @@ pub(super) fn tell(
         endpoint: lane.plan().name.clone(),
         row: call.row.ordinal,
         attempt: call.attempts,
+        again_after: tried.again_after.clone(),
         status: tried.told_status(),
+        whole: tried.reply.is_ok(),
         duration_ms: tried.milliseconds(),
         verdict: verdict.to_owned(),
         reason: failure.map(|failure| lane.shared.masker.mask(&failure.message).into_owned()),

@@ -1,6 +1,7 @@
 //! From endpoints to lanes: everything that workers share, made once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::header::RANGE;
 
@@ -108,4 +109,17 @@ fn judges_body(endpoint: &EndpointPlan) -> bool {
 fn needs_meta(endpoint: &EndpointPlan) -> bool {
     let in_columns = endpoint.columns.iter().any(|column| column.extractor.kind() == "template");
     in_columns || conditions(endpoint).next().is_some()
+}
+
+/// Counts the rows of an input in the background: only the progress bar wants to know, and the process
+/// does not wait for it.
+pub(super) fn count(lane: Arc<Lane>) {
+    let counting = move || {
+        if let Ok(Some(rows)) = lane.plan().source.count() {
+            let rows = lane.shared.plan.row_limit.map_or(rows, |limit| rows.min(limit));
+            lane.live().rows.store(rows, Ordering::Relaxed);
+        }
+    };
+    // Without the thread the bar has no end; nothing else is missing.
+    let _ = std::thread::Builder::new().name("count".into()).spawn(counting);
 }

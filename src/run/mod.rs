@@ -5,6 +5,7 @@
 //! commit.
 
 mod auths;
+mod balance;
 mod batch;
 mod bound;
 mod call;
@@ -54,6 +55,7 @@ mod taking;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unsent;
 mod walk;
 mod walking;

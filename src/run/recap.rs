@@ -110,11 +110,21 @@ impl Chronicle {
             | Event::Postponed { .. }
             | Event::RowFailed { .. }
             | Event::RowSkipped { .. }
+            | Event::RowEnded { .. }
+            | Event::Committed { .. }
+            | Event::Progress { .. }
+            | Event::LeftOut { .. }
             | Event::Warning { .. }
             | Event::ConcurrencyChanged { .. }
             | Event::EndpointFinished { .. }
             | Event::RunFinished { .. } => {}
         }
+    }
+
+    /// What earlier sessions committed of an endpoint.
+    #[must_use]
+    pub fn before(&self, endpoint: usize) -> Counts {
+        self.before.counts.get(endpoint).copied().unwrap_or_default()
     }
 
     /// What held the session back so far, and for which share of the time, most first.

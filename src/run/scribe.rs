@@ -282,6 +282,7 @@ impl Scribe {
     }
 
     fn note(&mut self, outcome: &Outcome, spans: Vec<Span>) {
+        self.tell_ended(outcome);
         self.uncommitted = true;
         self.noted_ended |= self.shared.plan.endpoints[outcome.endpoint].holds_back();
         let walk = self.note_walk(outcome);
@@ -340,6 +341,7 @@ impl Scribe {
         let (now, rest) = (clock::now(), began.elapsed() * COMMIT_SHARE);
         self.due = now + rest.clamp(COMMIT_EVERY, COMMIT_LATEST);
         self.due_noted = now + rest.clamp(COMMIT_NOTED, COMMIT_LATEST);
+        self.tell_committed();
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! Summing up: from what a session left to its report, and whether a `fail-if` held.
 
+use std::collections::BTreeMap;
 use std::ops::Add;
 use std::time::Duration;
 
+use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Summary};
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
-use crate::recap::{Distribution, Recap};
+use crate::recap::{self, Distribution, Recap};
 use crate::report::text::counted;
 
 use super::lane::Shared;
@@ -13,6 +15,7 @@ use super::live;
 use super::meter::Failures;
 use super::open::Facts;
 use super::scribe::Written;
+use super::told::rows;
 use super::{OutputReport, RunEnding, RunReport};
 
 /// The report of a session. `written` is `None` when the scribe died.
@@ -55,6 +58,48 @@ pub fn report(
     };
     let counts = written.map(|written| written.counts.as_slice()).unwrap_or_default();
     RunReport { recap: shared.chronicle.ended(shared, counts, &report), ..report }
+}
+
+/// What the last event says of a session.
+#[must_use]
+pub fn summary(report: &RunReport) -> Summary {
+    let recap = &report.recap;
+    let session = recap.last().cloned().unwrap_or_default();
+    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    let latency_ms = report.latency.map(|all| {
+        let [p50, p95, p99] = all.map(milliseconds);
+        Percentiles { p50, p95, p99 }
+    });
+    let endpoints = recap.endpoints.iter();
+    Summary {
+        ending: session.ending.kind,
+        reason: session.ending.reason,
+        resume_at: session.ending.resume_at,
+        rows: rows(&report.total),
+        endpoints: endpoints.map(|of| EndpointRows { endpoint: of.name.clone(), rows: rows(&of.counts) }).collect(),
+        resumed_rows: report.resumed_rows,
+        attempts: report.attempts,
+        retries: report.retries,
+        retries_by_reason: report.retry_reasons.iter().cloned().collect::<BTreeMap<_, _>>(),
+        statuses: report.statuses.iter().copied().collect(),
+        failures: session.failures.into_iter().map(failure_group).collect(),
+        latency_ms,
+        bytes: Bytes { sent: session.traffic.sent, received: session.traffic.received },
+        bound_by: session.bound_by.into_iter().map(|(what, share)| Bound { what, share }).collect(),
+        outputs: report.outputs.iter().map(records).collect(),
+        elapsed_ms: u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX),
+        failed_conditions: report.failed_conditions.clone(),
+        warnings: report.warnings.clone(),
+    }
+}
+
+fn failure_group(group: recap::FailureGroup) -> FailureGroup {
+    let recap::FailureGroup { endpoint, reason, rows, example_row } = group;
+    FailureGroup { endpoint, reason, rows, example_row }
+}
+
+fn records(output: &OutputReport) -> Records {
+    Records { sink: output.sink.clone(), target: output.target.clone(), records: output.records }
 }
 
 fn latency(measured: &Distribution) -> Option<[Duration; 3]> {

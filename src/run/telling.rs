@@ -1,137 +1,198 @@
-//! Telling: reporters on a thread of their own, so that a terminal that does not read holds nothing up.
+//! Telling: each reporter on a thread of its own, so that a terminal that does not read holds nothing up, and no other
+//! reporter either.
 //!
-//! Must never make the conductor wait: notes are queued, ticks are left out while the reporters are behind,
+//! Must never make the conductor wait: notes are queued, ticks are left out while the reporter is behind,
 //! and a reporter that never comes back is left behind at the end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
-use crate::event::Event;
+use crate::clock;
+use crate::event::{Event, Hearers};
 use crate::report::{Reporter, View};
 
 use super::lane::Shared;
 
-/// Notes on their way beyond which events about single rows are left out.
+/// Notes on their way beyond which events about single rows are left out, until half of them were taken.
 const MOST_BEHIND: usize = 1_000;
-/// The same where every attempt is to be told: whoever asks for that reads a file, most likely.
-const MOST_BEHIND_OF_ALL: usize = 200_000;
-/// How long the end of a run waits for reporters to say the last things.
+/// The same for a record of the run.
+const MOST_BEHIND_OF_A_RECORD: usize = 200_000;
+/// How long the end of a run waits for a reporter that takes nothing more.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for one that goes on taking.
+const LONGEST: Duration = Duration::from_secs(30);
 
 enum Note {
-    Event(Event),
+    Event(Arc<Event>, SystemTime),
     Tick,
 }
 
 /// See the module.
 pub struct Telling {
-    notes: Option<mpsc::Sender<Note>>,
-    behind: Arc<AtomicUsize>,
+    voices: Vec<Voice>,
+}
+
+/// What is known of a reporter.
+struct Wishes {
+    attempts: bool,
+    rows: bool,
     most_behind: usize,
-    /// Events that were left out.
-    left_out: AtomicUsize,
-    ended: Option<oneshot::Receiver<()>>,
+}
+
+/// What a reporter and who tells it share.
+#[derive(Default)]
+struct Queue {
+    /// Events on their way.
+    behind: AtomicUsize,
+    /// Whether a tick is on its way.
+    ticking: AtomicBool,
+}
+
+/// A reporter at work.
+struct Voice {
+    wishes: Wishes,
+    notes: mpsc::Sender<Note>,
+    queue: Arc<Queue>,
+    ended: oneshot::Receiver<()>,
+    /// Whether events about single rows are left out for now.
+    full: bool,
+    /// Those that were and have not been told of, by name.
+    left_out: BTreeMap<String, u64>,
 }
 
 impl Telling {
-    /// Starts the thread; without reporters, or when it can't be made, nothing is told.
+    /// Starts the threads; a reporter for which none can be made is told nothing.
     #[must_use]
-    pub fn start(mut reporters: Vec<Box<dyn Reporter>>, shared: Arc<Shared>) -> Self {
-        let behind = Arc::new(AtomicUsize::new(0));
-        let all = reporters.iter().any(|reporter| reporter.wants_attempts());
-        let most_behind = if all { MOST_BEHIND_OF_ALL } else { MOST_BEHIND };
-        let deaf =
-            Self { notes: None, behind: behind.clone(), most_behind, left_out: AtomicUsize::new(0), ended: None };
-        if reporters.is_empty() {
-            return deaf;
-        }
-        shared.control.tell_attempts(all);
-        let view: Arc<dyn View> = shared.clone();
-        reporters.iter_mut().for_each(|reporter| reporter.opened(&view));
-        let (notes, inbox) = mpsc::channel();
-        let (end, ended) = oneshot::channel();
-        let left = behind.clone();
-        let work = move || {
-            tell_all(reporters, &inbox, &left, &shared);
-            let _ = end.send(());
-        };
-        let started = std::thread::Builder::new().name("reporters".to_owned()).spawn(work).is_ok();
-        Self { notes: started.then_some(notes), ended: started.then_some(ended), ..deaf }
+    pub fn start(reporters: Vec<Box<dyn Reporter>>, shared: &Arc<Shared>) -> Self {
+        let control = &shared.control;
+        control.tell_attempts(reporters.iter().any(|reporter| reporter.wants_attempts()));
+        control.tell_rows(reporters.iter().any(|reporter| reporter.wants_rows()));
+        Self { voices: reporters.into_iter().filter_map(|reporter| Voice::start(reporter, shared)).collect() }
     }
 
     /// Whether anybody listens.
     #[must_use]
     pub fn is_heard(&self) -> bool {
-        self.notes.is_some()
+        !self.voices.is_empty()
     }
 
-    /// Tells an event. Those about a single row are left out while the reporters are far behind; beginnings
-    /// and ends never are, so that they balance.
-    pub fn tell(&self, event: &Event) {
-        let about_a_row = matches!(
-            event,
-            Event::Attempted { .. }
-                | Event::Retrying { .. }
-                | Event::Postponed { .. }
-                | Event::RowFailed { .. }
-                | Event::RowSkipped { .. }
-                | Event::Held { .. }
-        );
-        if !about_a_row || self.behind.load(Ordering::Relaxed) < self.most_behind {
-            self.send(Note::Event(event.clone()));
-        } else {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+    /// Tells an event. Those about a single row are left out while a reporter is far behind, and it is told how many;
+    /// beginnings and ends never are, so that they balance.
+    pub fn tell(&mut self, event: &Event) {
+        if !self.is_heard() {
+            return;
         }
+        let (event, at) = (Arc::new(event.clone()), clock::wall());
+        self.voices.iter_mut().filter(|voice| voice.wishes.want(&event)).for_each(|voice| voice.tell(&event, at));
     }
 
-    /// Time went by; left out while the reporters still have something to tell.
+    /// Time went by; left out while the last tick was not taken.
     pub fn tick(&self) {
-        if self.behind.load(Ordering::Relaxed) == 0 {
-            self.send(Note::Tick);
-        }
-    }
-
-    fn send(&self, note: Note) {
-        if let Some(notes) = &self.notes {
-            self.behind.fetch_add(1, Ordering::Relaxed);
-            // A reporter that panicked has closed its end; the run goes on without it.
-            let _ = notes.send(note);
-        }
+        self.voices.iter().for_each(Voice::tick);
     }
 
     /// Waits for the last things to be said, but not for ever.
     pub async fn end(&mut self) {
-        let left_out = self.left_out.load(Ordering::Relaxed);
-        if left_out > 0 {
-            let message =
-                format!("{left_out} events about single rows were left out, for they were not taken fast enough");
-            self.send(Note::Event(Event::Warning { message }));
-        }
-        self.notes = None;
-        if let Some(ended) = self.ended.take() {
-            let _ = tokio::time::timeout(PATIENCE, ended).await;
+        let ends: JoinSet<()> = self.voices.drain(..).map(Voice::end).collect();
+        ends.join_all().await;
+    }
+}
+
+impl Wishes {
+    fn of(reporter: &dyn Reporter) -> Self {
+        let most_behind = if reporter.is_record() { MOST_BEHIND_OF_A_RECORD } else { MOST_BEHIND };
+        Self { attempts: reporter.wants_attempts(), rows: reporter.wants_rows(), most_behind }
+    }
+
+    fn want(&self, event: &Event) -> bool {
+        match event.about_a_row() {
+            None | Some((_, Hearers::All)) => true,
+            Some((_, Hearers::OfRows)) => self.rows,
+            Some((_, Hearers::OfAttempts)) => self.attempts,
         }
     }
 }
 
-fn tell_all(
-    mut reporters: Vec<Box<dyn Reporter>>,
-    inbox: &mpsc::Receiver<Note>,
-    behind: &AtomicUsize,
-    shared: &Shared,
-) {
-    for note in inbox {
-        for reporter in &mut reporters {
-            match &note {
-                Note::Event(event) => reporter.tell(event),
-                Note::Tick => reporter.tick(&shared.live),
+impl Voice {
+    fn start(mut reporter: Box<dyn Reporter>, shared: &Arc<Shared>) -> Option<Self> {
+        let view: Arc<dyn View> = shared.clone();
+        reporter.opened(&view);
+        let (wishes, queue) = (Wishes::of(&*reporter), Arc::new(Queue::default()));
+        let ((notes, inbox), (end, ended)) = (mpsc::channel(), oneshot::channel());
+        let (taken, shared) = (queue.clone(), shared.clone());
+        let work = move || {
+            tell_all(&mut *reporter, &inbox, &taken, &shared);
+            // Whoever waits for the end waits for what the reporter says when it is dropped as well.
+            drop(reporter);
+            let _ = end.send(());
+        };
+        std::thread::Builder::new().name("reporter".to_owned()).spawn(work).ok()?;
+        Some(Self { wishes, notes, queue, ended, full: false, left_out: BTreeMap::new() })
+    }
+
+    fn tell(&mut self, event: &Arc<Event>, at: SystemTime) {
+        let behind = self.queue.behind.load(Ordering::Relaxed);
+        // Room for one event after the other would be told as one gap after the other.
+        self.full = behind >= if self.full { self.wishes.most_behind / 2 } else { self.wishes.most_behind };
+        match event.about_a_row().filter(|_| self.full) {
+            Some((name, _)) => *self.left_out.entry(name.to_owned()).or_default() += 1,
+            None => {
+                self.tell_of_gap(at);
+                self.send(event.clone(), at);
             }
         }
-        behind.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn tell_of_gap(&mut self, at: SystemTime) {
+        if !self.left_out.is_empty() {
+            let events = std::mem::take(&mut self.left_out);
+            self.send(Arc::new(Event::LeftOut { events }), at);
+        }
+    }
+
+    fn send(&self, event: Arc<Event>, at: SystemTime) {
+        self.queue.behind.fetch_add(1, Ordering::Relaxed);
+        // A reporter that panicked has closed its end; the run goes on without it.
+        let _ = self.notes.send(Note::Event(event, at));
+    }
+
+    fn tick(&self) {
+        if !self.queue.ticking.swap(true, Ordering::Relaxed) {
+            let _ = self.notes.send(Note::Tick);
+        }
+    }
+
+    async fn end(mut self) {
+        self.tell_of_gap(clock::wall());
+        drop(self.notes);
+        let (latest, mut behind) = (clock::now() + LONGEST, usize::MAX);
+        while tokio::time::timeout(PATIENCE, &mut self.ended).await.is_err() {
+            let now = self.queue.behind.load(Ordering::Relaxed);
+            if now >= behind || clock::now() >= latest {
+                return;
+            }
+            behind = now;
+        }
+    }
+}
+
+fn tell_all(reporter: &mut dyn Reporter, inbox: &mpsc::Receiver<Note>, queue: &Queue, shared: &Shared) {
+    for note in inbox {
+        match note {
+            Note::Event(event, at) => {
+                reporter.tell_at(&event, at);
+                queue.behind.fetch_sub(1, Ordering::Relaxed);
+            }
+            Note::Tick => {
+                queue.ticking.store(false, Ordering::Relaxed);
+                reporter.tick(&shared.live);
+            }
+        }
     }
 }
 
@@ -147,9 +208,18 @@ mod tests {
     struct Slow {
         told: Arc<Mutex<Vec<Event>>>,
         leave: Arc<Mutex<()>>,
+        wants_rows: bool,
     }
 
     impl Reporter for Slow {
+        fn wants_rows(&self) -> bool {
+            self.wants_rows
+        }
+
+        fn is_record(&self) -> bool {
+            false
+        }
+
         fn tell(&mut self, event: &Event) {
             drop(self.leave.lock().unwrap());
             self.told.lock().unwrap().push(event.clone());
@@ -158,22 +228,76 @@ mod tests {
         fn tick(&mut self, _live: &Live) {}
     }
 
+    type Told = Arc<Mutex<Vec<Event>>>;
+
+    fn slow(wants_rows: bool) -> (Box<dyn Reporter>, Told, Arc<Mutex<()>>) {
+        let (told, leave) = (Told::default(), Arc::new(Mutex::new(())));
+        (Box::new(Slow { told: told.clone(), leave: leave.clone(), wants_rows }), told, leave)
+    }
+
+    fn failed() -> Event {
+        Event::RowFailed { endpoint: "a".to_owned(), row: 1, reason: "no".to_owned() }
+    }
+
+    fn last() -> Event {
+        Event::RunFinished { complete: true, summary: Box::default() }
+    }
+
+    fn gap(rows: usize) -> Event {
+        Event::LeftOut { events: [("row-failed".to_owned(), rows as u64)].into() }
+    }
+
     #[tokio::test]
     async fn a_reporter_that_is_stuck_holds_nobody_up_and_misses_no_end() {
-        let (told, leave) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(())));
+        let (reporter, told, leave) = slow(false);
+        let (other, heard, _) = slow(false);
         let stuck = leave.lock().unwrap();
-        let reporter: Box<dyn Reporter> = Box::new(Slow { told: told.clone(), leave: leave.clone() });
-        let mut telling = Telling::start(vec![reporter], shared());
-        let row = Event::RowFailed { endpoint: "a".to_owned(), row: 1, reason: "no".to_owned() };
-        (0..3 * MOST_BEHIND).for_each(|_| telling.tell(&row));
+        let mut telling = Telling::start(vec![reporter, other], &shared());
+        (0..3 * MOST_BEHIND).for_each(|_| telling.tell(&failed()));
         telling.tick();
-        let last = Event::RunFinished { complete: true };
-        telling.tell(&last);
+        telling.tell(&last());
+        while heard.lock().unwrap().last() != Some(&last()) {
+            std::thread::yield_now();
+        }
         drop(stuck);
         telling.end().await;
         let told = told.lock().unwrap();
-        assert_eq!((told.len(), &told[MOST_BEHIND]), (MOST_BEHIND + 2, &last));
-        let Some(Event::Warning { message }) = told.last() else { panic!("{:?}", told.last()) };
-        assert!(message.starts_with("2000 events about single rows were left out"), "{message}");
+        assert_eq!(told.len(), MOST_BEHIND + 2);
+        assert_eq!(told[MOST_BEHIND..], [gap(2 * MOST_BEHIND), last()], "the gap is told where it is");
+    }
+
+    #[tokio::test]
+    async fn a_gap_is_over_when_half_of_what_waited_was_taken() {
+        let (reporter, told, leave) = slow(false);
+        let stuck = leave.lock().unwrap();
+        let mut telling = Telling::start(vec![reporter], &shared());
+        (0..=MOST_BEHIND).for_each(|_| telling.tell(&failed()));
+        drop(stuck);
+        while told.lock().unwrap().len() < MOST_BEHIND {
+            tokio::task::yield_now().await;
+        }
+        // All were taken; that the last one is no longer counted may come a moment later, and makes no difference.
+        (0..2).for_each(|_| telling.tell(&failed()));
+        telling.end().await;
+        let told = told.lock().unwrap();
+        assert_eq!(told[MOST_BEHIND..], [gap(1), failed(), failed()]);
+    }
+
+    #[tokio::test]
+    async fn only_who_asks_is_told_of_rows_and_attempts() {
+        let ((plain, told, _), (asking, heard, _)) = (slow(false), slow(true));
+        let shared = shared();
+        let mut telling = Telling::start(vec![plain, asking], &shared);
+        let ended = Event::RowEnded {
+            endpoint: "a".to_owned(),
+            row: 1,
+            ending: crate::event::RowEnding::Ok,
+            unknown: false,
+            attempts: 1,
+            records: 1,
+        };
+        telling.tell(&ended);
+        telling.end().await;
+        assert_eq!((told.lock().unwrap().len(), heard.lock().unwrap().as_slice()), (0, [ended].as_slice()));
     }
 }

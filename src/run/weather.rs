@@ -63,7 +63,12 @@ pub(super) fn weather(
             let host = leave.url().clone();
             if let Some(lasted) = leave.answered(now) {
                 let (endpoint, host) = (lane.plan().name.clone(), taking::host(&host).to_owned());
-                lane.shared.control.tell(Event::OutageEnded { endpoint, host, lasted_ms: millis(lasted) });
+                lane.shared.control.tell(Event::OutageEnded {
+                    endpoint,
+                    host,
+                    lasted_ms: millis(lasted),
+                    answered: true,
+                });
                 lane.queue.rouse();
             }
             return Weather::Fair;

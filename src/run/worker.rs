@@ -66,6 +66,8 @@ pub(super) struct Tried<'l> {
     pub saving: Option<Saving>,
     /// Whether it was made at all.
     pub made: bool,
+    /// Why it was made again, in a word; `None` for the first one.
+    pub again_after: Option<String>,
 }
 
 /// What an attempt needs.
@@ -79,7 +81,7 @@ impl Tried<'_> {
     /// An attempt that could not be made.
     pub fn not(failure: Failure) -> Self {
         let (hints, taken) = (Hints::default(), Cow::default());
-        Self { reply: Err(failure), hints, wire: None, left: None, taken, saving: None, made: false }
+        Self { reply: Err(failure), hints, wire: None, left: None, taken, saving: None, made: false, again_after: None }
     }
 
     /// Milliseconds on the wire with two decimals.
@@ -152,7 +154,7 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         // It asks at once, and is told then for how long it waits.
         Made::TurnedBack => return Step::Sleep(clock::now()),
     };
-    count(lane, call, &tried);
+    count(lane, call, &mut tried);
     let step = settle(lane, call, &mut tried, leave).await;
     if let (Step::Sleep(_) | Step::Split(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
         forget_note(lane, &row, page.as_deref());
@@ -225,6 +227,7 @@ async fn settle(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>, leave: Leav
     if let Some(words) = tried.saving.as_ref().and_then(Saving::broken) {
         // It would be the same for every row: none of them fails for it.
         lane.shared.control.end(Cause::Broken(words.to_owned()));
+        judging::tell(lane, call, tried, "stop", None, None);
         return Step::Abandoned;
     }
     let weather = weather::weather(lane, tried, &accepted, leave);
@@ -261,7 +264,7 @@ fn aside<T>(lane: &Lane, work: impl FnOnce() -> T) -> T {
 }
 
 /// Counts the attempt, unless the row gave no request that could have been sent.
-fn count(lane: &Lane, call: &mut Call, tried: &Tried<'_>) {
+fn count(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>) {
     if let Some(wire) = tried.wire {
         let timings = tried.reply.as_ref().ok().map(|reply| &reply.timings);
         let (status, endpoint, row) = (tried.status(), lane.index, call.row.ordinal);
@@ -275,7 +278,9 @@ fn count(lane: &Lane, call: &mut Call, tried: &Tried<'_>) {
     if call.attempts > 1 {
         live::raise(&lane.live().retries);
         // Counted when it is made: what sleeps when a run ends was no retry.
-        lane.shared.meter.retried(call.again_after.take().as_deref().unwrap_or("another session"));
+        let why = call.again_after.take().unwrap_or_else(|| "another session".to_owned());
+        lane.shared.meter.retried(&why);
+        tried.again_after = Some(why);
     }
 }
 
@@ -326,7 +331,16 @@ async fn attempt<'l>(
     };
     let hints = reply.as_ref().map(|reply| hints::read(&reply.headers, clock::wall())).unwrap_or_default();
     let left = passed.map(|passed| (passed, gate.in_flight()));
-    Made::Tried(Box::new(Tried { reply, hints, wire, left, taken: gate.taken(), saving, made: true }))
+    Made::Tried(Box::new(Tried {
+        reply,
+        hints,
+        wire,
+        left,
+        taken: gate.taken(),
+        saving,
+        made: true,
+        again_after: None,
+    }))
 }
 
 /// The run drained before the request left, or before it left again; its note goes where nothing is open.

@@ -293,7 +293,7 @@ fn no_secret_is_in_anything_that_is_left_behind() {
         job.command(&["check", "job.toml", "--output", "github"]).expect_code(0),
         job.command(&["plan", "job.toml", "--rows", "20"]).expect_code(0),
         job.command(&["plan", "job.toml", "--rows", "20", "--output", "json"]).expect_code(0),
-        job.run(&["--log", "trace"]).expect_code(1),
+        job.run(&["--log", "trace", "--events", "events.ndjson", "--events-detail", "attempts"]).expect_code(1),
         job.run(&["--failed", "--log", "trace", "--log-file", "run.log", "--log-format", "json", "--output", "json"])
             .expect_code(1),
         job.command(&["plan", "job.toml", "--output", "json"]),

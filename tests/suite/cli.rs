@@ -133,6 +133,7 @@ fn every_flag_can_be_set_in_the_environment() {
         "env-file",
         "log-file",
         "state",
+        "events",
         "endpoint",
         "name",
         "url",

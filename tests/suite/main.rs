@@ -28,6 +28,8 @@ mod datasette;
 mod docs;
 /// Whole jobs through the other engine.
 mod engine;
+/// The stream of events: nothing missing, what began ends, and the summary in it.
+mod events;
 /// What a code of a diagnostic means, and that it is so.
 mod explain;
 /// Sending again what failed.

@@ -213,6 +213,7 @@ fn every_command_in_the_table_of_the_readme_does_what_stands_beside_it() {
             "paceline run JOB" => _ = done(&folder, &["run", "prices.toml"], 0),
             "paceline run JOB --failed" => only_what_failed(&folder),
             "paceline run JOB --limit 10" => the_first_ten_and_then_the_rest(&folder),
+            "paceline run JOB --events FILE" => events(&folder),
             "paceline failed JOB" => failed_rows(&folder),
             "paceline runs [JOB]" => past_runs(&folder),
             "paceline report RUN\\|JOB" => a_page_of_a_run(&folder),
@@ -272,6 +273,12 @@ fn only_what_failed(folder: &TempDir) {
     let after = records(folder);
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     assert_eq!(after["PEN-1295"], before["PEN-1295"]);
+}
+
+fn events(folder: &TempDir) {
+    done(folder, &["run", "prices.toml", "--events", "events.ndjson"], 0);
+    let text = fs::read_to_string(folder.path().join("events.ndjson")).unwrap();
+    assert!(text.lines().last().is_some_and(|last| last.contains("\"event\":\"run-finished\"")), "{text}");
 }
 
 fn failed_rows(folder: &TempDir) {

@@ -38,7 +38,7 @@ pub use plan::{PlanArgs, ROWS};
 pub use report::ReportArgs;
 pub use run::{Choice, LogArgs, RunArgs};
 pub use runs::RunsArgs;
-pub use schema::SchemaArgs;
+pub use schema::{Described, SchemaArgs};
 pub use shared::{JobArgs, OutputArgs, TextArgs};
 
 const ABOUT: &str = "Runs batches of HTTP requests that a job file declares";
@@ -100,7 +100,7 @@ pub enum Command {
     /// Writes a new job: from nothing, a curl command, an OpenAPI document or a CSV file
     #[command(after_help = init::EXAMPLES)]
     Init(InitArgs),
-    /// Prints the JSON Schema of job files
+    /// Prints the JSON Schema of job files, or of the events of a run
     #[command(after_help = schema::EXAMPLES)]
     Schema(SchemaArgs),
     /// Lists the kinds of inputs, auth, columns and sinks

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::{JobArgs, OutputArgs};
+use crate::report::events::Detail;
 use crate::report::log::filter::Filter;
 use crate::report::log::line::LogFormat;
 use crate::run::RunOptions;
@@ -19,6 +20,7 @@ Examples:
   paceline run jobs/prices.toml --failed                      again what failed
   paceline run jobs/prices.toml --log-file run.log -vv        every attempt, into a file
   paceline run jobs/prices.toml --report-junit out/junit.xml  for a CI server
+  paceline run jobs/prices.toml --events events.ndjson        what happens, for programs
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.
@@ -60,6 +62,13 @@ pub struct RunArgs {
     /// Writes the summary as Markdown here, whatever `report.markdown` says
     #[arg(long, value_name = "FILE", env = "PACELINE_REPORT_MARKDOWN", help_heading = "Reports")]
     pub report_markdown: Option<PathBuf>,
+    /// Writes what happens as JSON lines to the end of a file or to a pipe; `-` is standard output
+    #[arg(long, value_name = "FILE", env = "PACELINE_EVENTS", help_heading = "Output")]
+    pub events: Option<PathBuf>,
+    /// How much of it
+    #[arg(long, value_enum, value_name = "DETAIL", env = "PACELINE_EVENTS_DETAIL", help_heading = "Output")]
+    #[arg(default_value_t = Detail::Run, requires = "events")]
+    pub events_detail: Detail,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,

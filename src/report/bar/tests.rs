@@ -73,7 +73,7 @@ fn no_terminal_is_too_small() {
         for _ in 0..3 {
             bar.tick(&live((0..5).map(|_| bound("limit api", "価格と在庫")).collect()));
         }
-        bar.tell(&Event::RunFinished { complete: true });
+        bar.tell(&Event::RunFinished { complete: true, summary: Box::default() });
         let lines = screen.lines();
         assert!(lines.iter().all(|line| "above".contains(line.as_str())), "{columns} x {rows}: {lines:?}");
     }
@@ -105,7 +105,7 @@ fn notices_stand_above_the_bar_and_the_end_clears_it() {
     bar.tell(&Event::Warning { message: "odd".into() });
     let lines = screen.lines();
     assert_eq!((lines[0].as_str(), lines.len()), ("warning: odd", 2));
-    bar.tell(&Event::RunFinished { complete: true });
+    bar.tell(&Event::RunFinished { complete: true, summary: Box::default() });
     assert_eq!(screen.lines(), ["warning: odd"]);
     screen.written.lock().unwrap().clear();
     bar.tick(&live(vec![lane(1000, 103)]));

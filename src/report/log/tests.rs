@@ -10,7 +10,7 @@ use super::collector::Collector;
 use super::filter::Filter;
 use super::line::{LogFormat, Style};
 use super::*;
-use crate::event::Allowance;
+use crate::event::{Allowance, Rows};
 use crate::report::summary::tests::report;
 use crate::run::Signal;
 
@@ -63,6 +63,8 @@ fn events() -> Vec<Event> {
     let (endpoint, reason) = (|| "price".to_owned(), || "503 Service Unavailable".to_owned());
     let attempt = |status, verdict: &str, reason, wait_ms| Event::Attempted {
         endpoint: endpoint(),
+        again_after: None,
+        whole: true,
         row: 17,
         attempt: 1,
         status,
@@ -72,8 +74,8 @@ fn events() -> Vec<Event> {
         wait_ms,
     };
     vec![
-        Event::RunStarted { version: 1, job: "prices".into(), run: "r7".into(), resumed_rows: 0 },
-        Event::EndpointStarted { endpoint: endpoint(), rows: Some(1000) },
+        Event::RunStarted { paceline: "0.1.0".into(), job: "prices".into(), run: "r7".into(), resumed_rows: 0 },
+        Event::EndpointStarted { endpoint: endpoint(), rows: Some(1000), before: Rows::default() },
         Event::BatchStarted { endpoint: endpoint(), batch: 1 },
         attempt(Some(200), "accept", None, None),
         attempt(Some(503), "retry", Some(reason()), Some(250)),
@@ -81,17 +83,19 @@ fn events() -> Vec<Event> {
         Event::Postponed { endpoint: endpoint(), row: 17, reason: "its host is out".into(), wait_ms: 1500 },
         Event::Held { limit: "api".into(), wait_ms: 90_000 },
         Event::OutageBegan { endpoint: endpoint(), host: "api:443".into(), reason: reason(), wait_ms: 1000 },
-        Event::OutageEnded { endpoint: endpoint(), host: "api:443".into(), lasted_ms: 61_000 },
+        Event::OutageEnded { endpoint: endpoint(), host: "api:443".into(), lasted_ms: 61_000, answered: true },
         Event::RowFailed { endpoint: endpoint(), row: 0, reason: "404\nNot Found".into() },
         Event::RowSkipped { endpoint: endpoint(), row: 1, reason: "row 1 of list failed".into() },
         Event::Warning { message: "odd".into() },
+        Event::Committed { rows: Rows { ok: 1000, failed: 2, ..Rows::default() }, outputs: Vec::new() },
+        Event::LeftOut { events: [("row-failed".to_owned(), 3)].into() },
         Event::Paused { on_wire: 1 },
         Event::Resumed { paused_ms: 61_000 },
         Event::ConcurrencyChanged { endpoints: vec![allowance("price", 9), allowance("stock", 10)] },
         Event::Draining { reason: "interrupted".into() },
         Event::BatchFinished { endpoint: endpoint(), batch: 1, rows: 1000 },
         Event::EndpointFinished { endpoint: endpoint() },
-        Event::RunFinished { complete: true },
+        Event::RunFinished { complete: true, summary: Box::default() },
     ]
 }
 
@@ -106,6 +110,7 @@ WARN  price: api:443 is back after 1m 1s
 WARN  price: row 1: failed: 404 Not Found
 WARN  price: row 2: skipped: row 1 of list failed
 WARN  warning: odd
+WARN  3 events about single rows left out, for they were not taken fast enough
 INFO  paused by hand; no request leaves, 1 request on the wire ends
 INFO  resumed after a pause of 1m 1s
 INFO  concurrency by hand: price 9 of 10, stock 10, the most that it may
@@ -128,7 +133,12 @@ DEBUG price: row 18: attempt 1: 503 in 12.5ms: retry in 250ms: 503 Service Unava
 DEBUG price: row 18: asks again in 1.5s: its host is out
 ";
     let retrying = "INFO  price: row 18: again in 250ms after 1 attempt: 503 Service Unavailable\n";
-    assert_eq!(told("debug", TEXT), AT_INFO.replace(retrying, attempts));
+    let committed = "DEBUG committed: 1,000 ok, 2 failed, 0 skipped\n";
+    let left_out = "WARN  3 events about single rows left out";
+    assert_eq!(
+        told("debug", TEXT),
+        AT_INFO.replace(retrying, attempts).replace(left_out, &format!("{committed}{left_out}"))
+    );
 }
 
 #[test]
@@ -182,7 +192,7 @@ fn secrets_are_masked_in_every_form_and_nobody_else_speaks_before_they_are_known
         let text = logged("trace", style, &veil, || {
             let mut log = Log::new(veil.clone());
             tracing::trace!(target: "h2::hpack", "too early: {SECRET}");
-            log.tell(&Event::RunFinished { complete: false });
+            log.tell(&Event::RunFinished { complete: false, summary: Box::default() });
             log.masked_by(&Masker::new([SECRET]));
             tracing::trace!(target: "h2::hpack", value = ?header, url = %format!("/?key={percent}"), "Basic {basic}");
             tracing::debug!(target: "h2::codec", bytes = ?bytes::Bytes::from(SECRET), a = SECRET);

@@ -16,10 +16,10 @@ pub fn describe(event: &Event) -> String {
         Event::RunStarted { job, run, resumed_rows, .. } => {
             format!("{}: run {} goes on, {} done before", clean(job), clean(run), counted(*resumed_rows, "row"))
         }
-        Event::EndpointStarted { endpoint, rows: Some(rows) } => {
+        Event::EndpointStarted { endpoint, rows: Some(rows), .. } => {
             format!("{}: begins, {}", clean(endpoint), counted(*rows, "row"))
         }
-        Event::EndpointStarted { endpoint, rows: None } => format!("{}: begins", clean(endpoint)),
+        Event::EndpointStarted { endpoint, rows: None, .. } => format!("{}: begins", clean(endpoint)),
         Event::BatchStarted { endpoint, batch } => format!("{}: batch {batch} begins", clean(endpoint)),
         Event::BatchFinished { endpoint, batch, rows } => {
             format!("{}: batch {batch} has ended, {}", clean(endpoint), counted(*rows, "row"))
@@ -37,8 +37,9 @@ pub fn describe(event: &Event) -> String {
             let (wait, reason) = (human(*wait_ms), clean(reason));
             format!("{}: every call to {} fails: {reason}; the next one in {wait}", clean(endpoint), clean(host))
         }
-        Event::OutageEnded { endpoint, host, lasted_ms } => {
-            format!("{}: {} is back after {}", clean(endpoint), clean(host), human(*lasted_ms))
+        Event::OutageEnded { endpoint, host, lasted_ms, answered } => {
+            let how = if *answered { "is back" } else { "is still out" };
+            format!("{}: {} {how} after {}", clean(endpoint), clean(host), human(*lasted_ms))
         }
         Event::RowFailed { endpoint, row, reason } => {
             format!("{}: row {}: failed: {}", clean(endpoint), row + 1, clean(reason))
@@ -46,14 +47,27 @@ pub fn describe(event: &Event) -> String {
         Event::RowSkipped { endpoint, row, reason } => {
             format!("{}: row {}: skipped: {}", clean(endpoint), row + 1, clean(reason))
         }
+        Event::RowEnded { endpoint, row, .. } => format!("{}: row {}: has ended", clean(endpoint), row + 1),
+        Event::Committed { rows, .. } => {
+            let counts = [(rows.ok, "ok"), (rows.failed, "failed"), (rows.skipped, "skipped")];
+            let words = counts.map(|(count, what)| format!("{} {what}", thousands(count)));
+            format!("committed: {}", words.join(", "))
+        }
+        Event::Progress { endpoint, ok, failed, skipped, .. } => {
+            format!("{}: {} done", clean(endpoint), counted(ok + failed + skipped, "row"))
+        }
+        Event::LeftOut { events } => {
+            let left_out = counted(events.values().sum(), "event");
+            format!("{left_out} about single rows left out, for they were not taken fast enough")
+        }
         Event::Paused { on_wire } => paused(*on_wire),
         Event::Resumed { paused_ms } => resumed(*paused_ms),
         Event::ConcurrencyChanged { endpoints } => concurrency(endpoints),
         Event::Warning { message } => format!("warning: {}", clean(message)),
         Event::Draining { reason } => format!("draining: {}", clean(reason)),
         Event::EndpointFinished { endpoint } => format!("{}: has ended", clean(endpoint)),
-        Event::RunFinished { complete: true } => "the run is complete".to_owned(),
-        Event::RunFinished { complete: false } => "the run ends before its last row".to_owned(),
+        Event::RunFinished { complete: true, .. } => "the run is complete".to_owned(),
+        Event::RunFinished { complete: false, .. } => "the run ends before its last row".to_owned(),
     }
 }
 
@@ -88,7 +102,7 @@ fn allowed(Allowance { endpoint, requests, most }: &Allowance) -> String {
 
 /// `price: row 18: attempt 1: 503 in 12.5ms: retry in 250ms: 503 Service Unavailable`
 fn attempted(event: &Event) -> String {
-    let Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms } = event else {
+    let Event::Attempted { endpoint, row, attempt, status, duration_ms, verdict, reason, wait_ms, .. } = event else {
         return String::new();
     };
     let mut line = format!("{}: row {}: attempt {attempt}: ", clean(endpoint), row + 1);
@@ -134,6 +148,8 @@ mod tests {
     fn an_attempt_is_told_with_its_reason_and_its_wait() {
         let attempted = |status, duration_ms, verdict: &str, reason: Option<&str>, wait_ms| Event::Attempted {
             endpoint: "price".into(),
+            again_after: None,
+            whole: true,
             row: 17,
             attempt: 2,
             status,
@@ -161,7 +177,7 @@ mod tests {
             wait_ms: 1000,
         };
         assert_eq!(describe(&began), "price: every call to api:443 fails: 502 Bad Gateway; the next one in 1s");
-        let ended = Event::OutageEnded { endpoint, host, lasted_ms: 61_000 };
+        let ended = Event::OutageEnded { endpoint, host, lasted_ms: 61_000, answered: true };
         assert_eq!(describe(&ended), "price: api:443 is back after 1m 1s");
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::journal::Counts;
 use crate::recap::{Bytes, Endpoint, FailureGroup, LimitUse, Recap, Slow, Stages, Step, StepLane, Timeline};
 use crate::run::OutputReport;
+use crate::run::Signal;
 
 /// A run that a server stopped at 15:04:05 on 20 November 2026.
 fn stopped(reason: &str, wait: Duration) -> RunEnding {

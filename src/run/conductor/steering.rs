@@ -26,7 +26,7 @@ impl Conductor {
         }
     }
 
-    fn pause(&self) {
+    fn pause(&mut self) {
         let runs = *self.desk.phase.borrow() == Phase::Running;
         if !runs || !self.shared.control.pauses().begin(clock::now()) {
             return;
@@ -38,14 +38,14 @@ impl Conductor {
     }
 
     /// Ends a pause, if there is one.
-    pub(super) fn resume(&self) {
+    pub(super) fn resume(&mut self) {
         let Some(paused) = self.shared.control.pauses().end(clock::now()) else { return };
         self.shared.live.paused.store(false, Ordering::Relaxed);
         self.lanes.iter().for_each(|lane| lane.queue.pause(false));
         self.tell(&Event::Resumed { paused_ms: millis(paused) });
     }
 
-    fn change_concurrency(&self, more: bool) {
+    fn change_concurrency(&mut self, more: bool) {
         let endpoints: Vec<Allowance> = self.lanes.iter().filter_map(|lane| lane.by_hand(more)).collect();
         if !endpoints.is_empty() {
             self.tell(&Event::ConcurrencyChanged { endpoints });

@@ -8,6 +8,7 @@ use crate::report::file::Asked;
 use crate::report::summary::Next;
 use crate::report::summary::tests::{measured, report};
 use crate::run::RunReport;
+use crate::run::Signal;
 
 fn asked() -> Asked {
     Asked { fail_if: vec!["failed > 0".into(), "p95 > 2s".into()], stop_if: vec!["failed > 50% after 100".into()] }

@@ -1,0 +1,163 @@
+//! Where the stream goes: the end of a file, standard output, a pipe; and what happens when it can't go there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::stream::{fits, schema, sessions};
+use crate::readme::blocks;
+use crate::support::oracle::script::item;
+use crate::support::{Answer, Job, Oracle};
+
+const JOB: &str = r#"
+[endpoints.item]
+url = "ORACLE/items/{{ row.value }}"
+input.range = { from = 1, to = 50 }
+
+[sinks.out]
+path = "out.csv"
+on-existing = "replace"
+"#;
+
+fn job(oracle: &Oracle) -> Job {
+    Job::at(&oracle.url(), JOB)
+}
+
+fn names(text: &str) -> Vec<String> {
+    let all = sessions(text);
+    all.iter().flat_map(|session| &session.lines).map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_run_goes_behind_the_last_one_and_a_torn_line_is_taken_away() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle);
+    job.run(&["--events", "new/events.ndjson"]).expect_code(0);
+    let first = job.read("new/events.ndjson");
+    fs::write(job.path("new/events.ndjson"), format!("{first}{{\"version\":1,\"sess")).unwrap();
+    job.run(&["--events", "new/events.ndjson"]).expect_code(0);
+    let both = job.read("new/events.ndjson");
+    assert!(both.starts_with(&first));
+    let all = sessions(&both);
+    assert_eq!(all.len(), 2);
+    assert_ne!(all[0].run(), all[1].run());
+    all.iter().for_each(super::Session::is_whole);
+}
+
+#[test]
+fn without_detail_no_row_that_ends_well_is_told() {
+    let fails = |request: &crate::support::oracle::SeenRequest| match request.id() {
+        "7" => Answer::status(404),
+        _ => item(request),
+    };
+    let oracle = Oracle::start(fails);
+    let job = job(&oracle);
+    job.run(&["--events", "events.ndjson"]).expect_code(1);
+    let text = job.read("events.ndjson");
+    let names = names(&text);
+    let kinds: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let expected =
+        ["committed", "endpoint-finished", "endpoint-started", "progress", "row-failed", "run-finished", "run-started"];
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected, "{text}");
+    let all = sessions(&text);
+    let failed: Vec<&Value> = all[0].lines.iter().filter(|line| line["event"] == "row-failed").collect();
+    assert!(failed.len() == 1 && failed[0]["row"] == 7, "rows are counted from one: {failed:?}");
+    job.run(&["--events", "rows.ndjson", "--events-detail", "rows"]).expect_code(1);
+    let rows = self::names(&job.read("rows.ndjson"));
+    assert_eq!(rows.iter().filter(|name| *name == "row-ended").count(), 50);
+    assert!(!rows.iter().any(|name| name == "attempted"));
+}
+
+#[test]
+fn standard_output_is_for_one_of_both() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle);
+    let done = job.run(&["--events", "-", "-q"]).expect_code(0);
+    assert_eq!(names(&done.stdout).last().map(String::as_str), Some("run-finished"));
+    let done = job.run(&["--events", "-", "--set", "sinks.lines={stdout=\"jsonl\"}"]).expect_code(2);
+    assert!(done.stderr.contains("sinks.lines") && done.stderr.contains("--events events.ndjson"), "{}", done.stderr);
+    let done = job.run(&["--events", "./out.csv"]).expect_code(2);
+    assert!(done.stderr.contains("sinks.out go there"), "{}", done.stderr);
+    let done = job.run(&["--events-detail", "rows"]).expect_code(2);
+    assert!(done.stderr.contains("--events"), "{}", done.stderr);
+    assert_eq!(oracle.count(), 50);
+}
+
+#[test]
+fn a_full_disk_and_a_reader_that_leaves_are_told_once_and_fail_nothing() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle);
+    let done = job.run(&["--events", "/dev/full"]).expect_code(0);
+    let told = done.stderr.matches("note: no more events are written to /dev/full: ").count();
+    assert_eq!(told, 1, "{}", done.stderr);
+    let done = job.run(&["--events", "/dev/full", "--output", "json"]).expect_code(0);
+    let lines: Vec<Value> = done.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() == 2 && lines[0]["note"].is_string(), "{}", done.stderr);
+    let line = "{ \"$PACELINE\" run job.toml --events - --events-detail attempts; echo $? > code; } | head -n 0";
+    let done = job.shell(line).expect_code(0);
+    assert_eq!(job.read("code").trim(), "0", "{}", done.stderr);
+    assert_eq!(done.stderr.matches("no more events are written to standard output").count(), 1, "{}", done.stderr);
+}
+
+#[test]
+fn a_pipe_and_a_file_of_something_else() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle).with("notes.txt", "mine\n");
+    job.shell("mkfifo pipe && { cat pipe > taken & } && \"$PACELINE\" run -q job.toml --events pipe && wait")
+        .expect_code(0);
+    assert_eq!(names(&job.read("taken")).first().map(String::as_str), Some("run-started"));
+    let done = job.run(&["--events", "notes.txt"]).expect_code(3);
+    assert!(done.stderr.contains("something else than events"), "{}", done.stderr);
+    assert_eq!((job.read("notes.txt").as_str(), oracle.count()), ("mine\n", 50));
+}
+
+/// The names that the schema knows.
+fn known() -> BTreeSet<String> {
+    let schema = schema();
+    let names = schema["oneOf"].as_array().unwrap().iter().map(|event| event["properties"]["event"]["const"].as_str());
+    names.map(|name| name.unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_page_on_events_has_an_example_of_each_and_all_of_them_fit_the_schema() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.md")).unwrap();
+    let examples = blocks(&page).into_iter().filter(|block| block.language == "json");
+    let lines: Vec<Value> = examples.map(|block| serde_json::from_str(&block.text).unwrap()).collect();
+    lines.iter().for_each(fits);
+    let shown: BTreeSet<String> = lines.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(shown, known());
+}
+
+#[test]
+fn a_line_with_a_wrong_or_missing_field_does_not_fit() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle);
+    job.run(&["--events", "events.ndjson"]).expect_code(0);
+    let validator = jsonschema::draft7::new(&schema()).unwrap();
+    let all = sessions(&job.read("events.ndjson"));
+    let wrong = [("seq", Value::Null), ("event", "run-begun".into()), ("version", 2.into()), ("time", "now".into())];
+    for line in &all[0].lines {
+        for (field, value) in &wrong {
+            let mut line = line.clone();
+            line[field] = value.clone();
+            assert!(!validator.is_valid(&line), "{line}");
+        }
+        let mut fields = line.as_object().unwrap().clone();
+        for name in line.as_object().unwrap().keys() {
+            let value = fields.shift_remove(name).unwrap();
+            let optional = value.is_null();
+            assert!(optional || !validator.is_valid(&fields.clone().into()), "{line} fits without {name}");
+            fields.insert(name.clone(), value);
+        }
+    }
+}
+
+#[test]
+fn the_schema_is_the_one_in_the_repository() {
+    let job = Job::new("");
+    let printed = job.command(&["schema", "events"]).expect_code(0).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), schema());
+    job.command(&["schema", "events", "--markdown"]).expect_code(2);
+}
