@@ -23,6 +23,7 @@ mod rewrite;
 mod run;
 mod runs;
 mod schema;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use super::args::{JobArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::load::{self, JobText};
 use super::print::{self, Printer, github};
+use super::watch::Watching;
 use super::{args, plan};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
@@ -29,7 +30,11 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     if args.dry_run {
         return plan::show(&job, args.options(), args::ROWS, speech.output, print);
     }
-    let reporters = reporters(speech, &job);
+    let watching = match Watching::open(args.watch, speech.output, print) {
+        Ok(watching) => watching,
+        Err(exit) => return exit,
+    };
+    let reporters = reporters(speech, &job).into_iter().chain(watching.reporter()).collect();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -44,6 +49,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         Ok(report) => finish(args, program, (&report, &text), print),
         Err(error) => refuse(&error, &text, speech, print),
     };
+    watching.end();
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
     exit

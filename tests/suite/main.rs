@@ -64,6 +64,8 @@ mod loader;
 mod memory;
 /// Every help that quotes a mend, followed to the letter.
 mod mends;
+/// Metrics of a run, to Prometheus and to whom they are not meant for.
+mod metrics;
 mod migrate;
 /// Every job with a slip in it, and where the word about it stands.
 mod mutations;

@@ -34,7 +34,7 @@ pub use kinds::KindsArgs;
 pub use man::ManArgs;
 pub use migrate::MigrateArgs;
 pub use plan::{PlanArgs, ROWS};
-pub use run::RunArgs;
+pub use run::{RunArgs, WatchArgs};
 pub use runs::RunsArgs;
 pub use schema::SchemaArgs;
 pub use shared::{JobArgs, OutputArgs, TextArgs};

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 
 use super::{JobArgs, OutputArgs};
 use crate::run::RunOptions;
+use crate::serve::Address;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +16,7 @@ Examples:
   paceline run jobs/prices.toml --profile ci --var base=demo:
   paceline run jobs/prices.toml --set retry.attempts=2
   paceline run jobs/prices.toml --failed                      again what failed
+  paceline run jobs/prices.toml --metrics 127.0.0.1:9464      metrics for Prometheus meanwhile
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.";
@@ -42,7 +44,22 @@ pub struct RunArgs {
     pub dry_run: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub watch: WatchArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,
+}
+
+/// Who may look at a run over HTTP while it works.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Watch")]
+pub struct WatchArgs {
+    /// Serves metrics for Prometheus at http://ADDRESS/metrics while the run goes on
+    #[arg(long, value_name = "ADDRESS", env = "PACELINE_METRICS")]
+    pub metrics: Option<Address>,
+    /// Lets --metrics listen where other machines can reach it
+    #[arg(long, env = "PACELINE_SERVE_ANYWHERE", value_parser = BoolishValueParser::new())]
+    pub serve_anywhere: bool,
 }
 
 impl RunArgs {
