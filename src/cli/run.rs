@@ -43,6 +43,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         }
     };
     let outcome = runtime.block_on(run::run(job, args.options(), reporters));
+    watching.tell_end(outcome.as_ref().ok().map(|report| &report.recap));
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {

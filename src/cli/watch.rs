@@ -1,4 +1,4 @@
-//! Who may look at a run over HTTP while it works: what `run --metrics` serves.
+//! Who may look at a run over HTTP while it works: what `run --serve` and `run --metrics` serve.
 //!
 //! Everything listens before the run begins, so that a port that is taken costs no request. Must never keep a run that
 //! has ended from leaving.
@@ -10,9 +10,10 @@ use super::args::WatchArgs;
 use super::exit::Exit;
 use super::print::Printer;
 use crate::diagnostic::Format;
+use crate::recap::Recap;
 use crate::report::Reporter;
 use crate::serve::server::Site;
-use crate::serve::{Address, Metrics, Server, Watched, Watcher};
+use crate::serve::{Address, Metrics, Page, Server, Token, Watched, Watcher};
 
 /// Servers at work, and the run that they show.
 pub(super) struct Watching {
@@ -24,15 +25,29 @@ impl Watching {
     /// Starts what was asked for, and says where it is.
     pub(super) fn open(args: WatchArgs, format: Format, print: &mut Printer) -> Result<Self, Exit> {
         let mut watching = Self { watched: Arc::default(), servers: Vec::new() };
-        if let Some(address) = args.metrics {
-            let listener = listen("--metrics", address, args.serve_anywhere);
-            let site = Arc::new(Metrics::new(watching.watched.clone()));
-            let server = listener.and_then(|listener| start("--metrics", listener, site));
-            let server = server.map_err(|refusal| refusal.tell(format, print))?;
-            print.place(format, "metrics are at", &format!("http://{}/metrics", server.address()));
-            watching.servers.push(server);
-        }
+        watching.serve(args, format, print).map_err(|refusal| {
+            print.error(format, &refusal.words);
+            refusal.exit
+        })?;
         Ok(watching)
+    }
+
+    fn serve(&mut self, args: WatchArgs, format: Format, print: &mut Printer) -> Result<(), Refusal> {
+        if let Some(address) = args.serve {
+            let listener = listen("--serve", address, args.serve_anywhere)?;
+            let token = Token::draw().ok_or_else(|| Refusal::broken("--serve: the system gives no randomness"))?;
+            let path = format!("/{}/", token.written());
+            let server = start("--serve", listener, Arc::new(Page::new(self.watched.clone(), token)))?;
+            print.place(format, "the run can be watched at", &format!("http://{}{path}", server.address()));
+            self.servers.push(server);
+        }
+        if let Some(address) = args.metrics {
+            let listener = listen("--metrics", address, args.serve_anywhere)?;
+            let server = start("--metrics", listener, Arc::new(Metrics::new(self.watched.clone())))?;
+            print.place(format, "metrics are at", &format!("http://{}/metrics", server.address()));
+            self.servers.push(server);
+        }
+        Ok(())
     }
 
     /// Who learns of the run; nobody where nothing is served.
@@ -41,8 +56,14 @@ impl Watching {
         (!self.servers.is_empty()).then(watcher)
     }
 
+    /// Tells those who look how the run ended; `None`: it could not start.
+    pub(super) fn tell_end(&self, recap: Option<&Recap>) {
+        self.watched.end(recap);
+    }
+
     /// Ends the servers, after replies that are on their way.
     pub(super) fn end(self) {
+        self.servers.iter().for_each(Server::close);
         self.servers.into_iter().for_each(Server::end);
     }
 }
@@ -54,9 +75,8 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn tell(self, format: Format, print: &mut Printer) -> Exit {
-        print.error(format, &self.words);
-        self.exit
+    fn broken(words: impl Into<String>) -> Self {
+        Self { exit: Exit::Broken, words: words.into() }
     }
 }
 
@@ -71,11 +91,10 @@ fn listen(flag: &str, address: Address, anywhere: bool) -> Result<TcpListener, R
     }
     TcpListener::bind(address.socket()).map_err(|error| {
         let way_out = "name another port, or port 0 for a free one";
-        Refusal { exit: Exit::Broken, words: format!("{flag}: can't listen at {address}: {error}; {way_out}") }
+        Refusal::broken(format!("{flag}: can't listen at {address}: {error}; {way_out}"))
     })
 }
 
 fn start(flag: &str, listener: TcpListener, site: Arc<dyn Site>) -> Result<Server, Refusal> {
-    Server::start(listener, site)
-        .map_err(|error| Refusal { exit: Exit::Broken, words: format!("{flag}: can't serve: {error}") })
+    Server::start(listener, site).map_err(|error| Refusal::broken(format!("{flag}: can't serve: {error}")))
 }

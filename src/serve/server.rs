@@ -6,23 +6,22 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use http::header::HOST;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::address::is_own_name;
-use super::reply::{self, Reply};
+use super::reply::{self, Content, Reply, Telling};
 
 /// Connections at once; others wait in the system's queue.
 const MOST_CONNECTIONS: usize = 32;
@@ -86,9 +85,14 @@ impl Server {
         self.address
     }
 
+    /// Takes no more requests.
+    pub fn close(&self) {
+        let _ = self.ending.send(true);
+    }
+
     /// Ends it, after the replies that are on their way, for which it waits a moment and no more.
     pub fn end(self) {
-        let _ = self.ending.send(true);
+        self.close();
         let _ = self.ended.recv_timeout(FAREWELL * 2);
     }
 }
@@ -121,26 +125,36 @@ async fn over(mut ending: watch::Receiver<bool>) {
 async fn connection(stream: TcpStream, inside: Arc<Inside>, ending: watch::Receiver<bool>) {
     // Without this, small replies would wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let asked = Arc::new(tokio::sync::Notify::new());
-    let asks = asked.clone();
+    let (asks, mut asked) = oneshot::channel();
+    let asks = Mutex::new(Some(asks));
     let service = service_fn(move |request: Request<Incoming>| {
-        let reply = inside.answer(&request);
-        asks.notify_one();
-        async { Ok::<_, Infallible>(reply) }
+        let Reply { http, telling } = inside.answer(&request);
+        // There is one request on a connection.
+        if let Some(asks) = asks.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = asks.send(telling);
+        }
+        async { Ok::<Response<Content>, Infallible>(http) }
     });
     let mut http = http1::Builder::new();
     http.keep_alive(false).max_buf_size(MOST_HEAD);
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let is_asked = tokio::select! {
+    let telling: Option<Telling> = tokio::select! {
         biased;
-        _ = &mut served => false,
-        asked = timeout(ASKING, asked.notified()) => asked.is_ok(),
+        _ = &mut served => return,
+        asked = timeout(ASKING, &mut asked) => match asked {
+            Ok(Ok(telling)) => telling,
+            Ok(Err(_)) | Err(_) => return,
+        },
         // Browsers connect before they have a question.
-        () = over(ending) => false,
+        () = over(ending) => return,
     };
-    if is_asked {
-        let _ = timeout(HEARING, served).await;
+    if let Some(telling) = telling {
+        tokio::select! {
+            _ = &mut served => return,
+            () = telling => {}
+        }
     }
+    let _ = timeout(HEARING, served).await;
 }
 
 impl Inside {
@@ -150,7 +164,8 @@ impl Inside {
             return reply::refuse(StatusCode::MISDIRECTED_REQUEST, words);
         }
         match *request.method() {
-            Method::GET | Method::HEAD => self.site.answer(request.uri().path(), request.headers()),
+            Method::GET => self.site.answer(request.uri().path(), request.headers()),
+            Method::HEAD => Reply { telling: None, ..self.site.answer(request.uri().path(), request.headers()) },
             _ => reply::read_only(),
         }
     }

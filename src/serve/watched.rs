@@ -6,6 +6,8 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock::{self, Instant};
 use crate::event::Event;
 use crate::recap::{Output, Recap};
@@ -16,10 +18,26 @@ use crate::run::live::Live;
 const FRESH: Duration = Duration::from_millis(500);
 
 /// See the module.
-#[derive(Default)]
 pub struct Watched {
     view: OnceLock<Opened>,
     seen: Mutex<Option<(Instant, Arc<Recap>)>>,
+    phase: watch::Sender<Phase>,
+}
+
+/// Where a run stands, for those who look at it.
+#[derive(Debug, Clone, Default)]
+pub enum Phase {
+    /// It is not open yet, or at work.
+    #[default]
+    Working,
+    /// It is over, and this is what became of it; `None`: it could not start.
+    Over(Option<Arc<Recap>>),
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self { view: OnceLock::new(), seen: Mutex::default(), phase: watch::Sender::new(Phase::Working) }
+    }
 }
 
 struct Opened {
@@ -35,9 +53,23 @@ impl Watched {
         self.view.get().map(|opened| opened.view.as_ref())
     }
 
-    /// The run as it stood a moment ago.
+    /// Tells those who look that the run is over, and how it ended.
+    pub fn end(&self, recap: Option<&Recap>) {
+        self.phase.send_replace(Phase::Over(recap.cloned().map(Arc::new)));
+    }
+
+    /// Where the run stands, to wait for its end.
+    #[must_use]
+    pub fn phases(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// The run as it ended, or as it stood a moment ago.
     #[must_use]
     pub fn recap(&self) -> Option<Arc<Recap>> {
+        if let Phase::Over(Some(recap)) = &*self.phase.borrow() {
+            return Some(recap.clone());
+        }
         let view = self.view()?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, recap)) = seen.as_ref().filter(|(at, _)| clock::now() < *at + FRESH) {

@@ -58,6 +58,8 @@ mod kill;
 mod layers;
 /// Pace, on real time.
 mod limits;
+/// A run in a browser, while it works.
+mod live_page;
 /// Job files that were cut, glued and overwritten at random.
 mod loader;
 /// Many rows, little memory.

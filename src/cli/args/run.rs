@@ -16,6 +16,7 @@ Examples:
   paceline run jobs/prices.toml --profile ci --var base=demo:
   paceline run jobs/prices.toml --set retry.attempts=2
   paceline run jobs/prices.toml --failed                      again what failed
+  paceline run jobs/prices.toml --serve 127.0.0.1:0           a page to watch it in a browser
   paceline run jobs/prices.toml --metrics 127.0.0.1:9464      metrics for Prometheus meanwhile
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
@@ -54,10 +55,13 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Watch")]
 pub struct WatchArgs {
+    /// Serves a page that shows the run while it goes on; standard error says its URL, which has a token
+    #[arg(long, value_name = "ADDRESS", env = "PACELINE_SERVE")]
+    pub serve: Option<Address>,
     /// Serves metrics for Prometheus at http://ADDRESS/metrics while the run goes on
     #[arg(long, value_name = "ADDRESS", env = "PACELINE_METRICS")]
     pub metrics: Option<Address>,
-    /// Lets --metrics listen where other machines can reach it
+    /// Lets --serve and --metrics listen where other machines can reach it
     #[arg(long, env = "PACELINE_SERVE_ANYWHERE", value_parser = BoolishValueParser::new())]
     pub serve_anywhere: bool,
 }

@@ -33,7 +33,8 @@ const OUTAGES: Family = counter("paceline_outages", "", "How often a host was fo
 const SENT: Family = counter("paceline_sent_bytes", "bytes", "Bytes of requests, heads included and TLS not");
 const RECEIVED: Family = counter("paceline_received_bytes", "bytes", "Bytes of replies, heads included and TLS not");
 const RECORDS: Family = counter("paceline_records", "", "Records that are safe in a sink");
-const TOKENS: Family = counter("paceline_limit_tokens", "", "Tokens that requests took from a limit, told when they are over");
+const TOKENS: Family =
+    counter("paceline_limit_tokens", "", "Tokens that requests took from a limit, told when they are over");
 const HOLDS: Family = counter("paceline_limit_holds", "", "How often the word of a server held a limit");
 const BOUND: Family = gauge("paceline_bound_by_ratio", "ratio", "Share of the time that something held the run back");
 const REQUEST: Family = Family {

@@ -10,7 +10,7 @@ mod families;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{ACCEPT, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::Watched;
 use super::reply::{self, Reply};
@@ -56,11 +56,7 @@ impl Site for Metrics {
         let dialect = accept::dialect(&said.collect::<Vec<_>>().join(","));
         match self.text(dialect) {
             Some(text) => reply::text(StatusCode::OK, dialect.content_type(), text),
-            None => {
-                let mut reply = reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "the run is not open yet");
-                reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                reply
-            }
+            None => reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "the run is not open yet").with(RETRY_AFTER, "1"),
         }
     }
 }
