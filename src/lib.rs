@@ -44,6 +44,7 @@ pub mod run;
 pub mod sample;
 pub mod save;
 pub mod secret;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod spec;

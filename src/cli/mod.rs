@@ -29,6 +29,7 @@ mod run;
 mod runs;
 mod schema;
 mod terminal;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -94,6 +94,14 @@ impl Printer {
         self.err(&text);
     }
 
+    /// As [`Printer::note`], of something that is to be found at a URL.
+    pub fn place(&mut self, format: Format, message: &str, url: &str) {
+        match format {
+            Format::Human | Format::Github => self.note(format, &format!("{message} {url}")),
+            Format::Json => self.err(&json!({ "note": message, "url": url }).to_string()),
+        }
+    }
+
     /// As [`Printer::note`], of a line of a file, counted from 1.
     pub fn file_note(&mut self, format: Format, file: &Path, line: usize, message: &str) {
         let shown = file.display().to_string();

@@ -13,6 +13,7 @@ use super::load::{self, JobText};
 use super::logging::{self, Logging};
 use super::print::{self, Printer, github};
 use super::reports::{self, Reports};
+use super::watch::Watching;
 use super::{args, events, plan, terminal};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
@@ -44,7 +45,12 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             return exit;
         }
     };
-    let (Watch { logging, reports, reporters, keys }, unstarted) = (watch, RunReport::unstarted(&job));
+    let watching = match Watching::open(args.watch, speech.output, print) {
+        Ok(watching) => watching,
+        Err(exit) => return exit,
+    };
+    let (Watch { logging, reports, mut reporters, keys }, unstarted) = (watch, RunReport::unstarted(&job));
+    reporters.extend(watching.reporter());
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -59,6 +65,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let outcome = runtime.block_on(run::run_commanded(job, args.options(), reporters, commands));
     // The terminal is as it was before anything more is said.
     drop(keys);
+    watching.tell_end(outcome.as_ref().ok().map(|report| &report.recap));
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
@@ -75,6 +82,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             exit
         }
     };
+    watching.end();
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
     exit

@@ -49,6 +49,8 @@ struct Inside {
     looks: Looks,
     /// How often each limit was held.
     holds: BTreeMap<String, u64>,
+    /// Records of this session, by sink.
+    records: Vec<u64>,
 }
 
 impl std::fmt::Debug for Chronicle {
@@ -62,7 +64,7 @@ impl Chronicle {
     #[must_use]
     pub fn begin(before: Before, transports: Vec<Arc<dyn Transport>>) -> Self {
         let (recorder, looks) = (Recorder::new(before.counts.len()), Looks::default());
-        let inside = Mutex::new(Inside { recorder, looks, holds: BTreeMap::new() });
+        let inside = Mutex::new(Inside { recorder, looks, holds: BTreeMap::new(), records: Vec::new() });
         Self { before, transports, began: clock::now(), started: clock::timestamp(), inside }
     }
 
@@ -127,6 +129,11 @@ impl Chronicle {
         self.before.counts.get(endpoint).copied().unwrap_or_default()
     }
 
+    /// So many records of this session are durable, by sink.
+    pub fn wrote(&self, records: &[u64]) {
+        self.inside().records = records.to_vec();
+    }
+
     /// What held the session back so far, and for which share of the time, most first.
     #[must_use]
     pub fn bound_by(&self) -> Vec<(String, f64)> {
@@ -142,9 +149,20 @@ impl Chronicle {
         })
     }
 
-    /// The run as it stands now.
+    /// The run as it stands now; of its records those that are durable.
     #[must_use]
     pub fn recap(&self, shared: &Shared) -> Recap {
+        let mut recap = self.worked(shared);
+        let records = self.inside().records.clone();
+        for (position, sink) in shared.plan.sinks.iter().enumerate() {
+            let here = records.get(position).copied().unwrap_or_default();
+            count_output(&mut recap.outputs, &sink.name, &sink.kind.target(), here);
+        }
+        recap
+    }
+
+    /// The same without what this session wrote.
+    fn worked(&self, shared: &Shared) -> Recap {
         let mut recap = self.before.recap.clone();
         recap.endpoints = endpoints(&shared.live, &self.before.counts);
         recap.push(self.session(shared));
@@ -181,7 +199,7 @@ impl Chronicle {
     /// The run as its session leaves it. `counts`: what is committed, by endpoint.
     #[must_use]
     pub fn ended(&self, shared: &Shared, counts: &[Counts], report: &RunReport) -> Recap {
-        let mut recap = self.recap(shared);
+        let mut recap = self.worked(shared);
         recap.endpoints.iter_mut().zip(counts).for_each(|(endpoint, counts)| endpoint.counts = *counts);
         for output in &report.outputs {
             count_output(&mut recap.outputs, &output.sink, &output.target, output.records);

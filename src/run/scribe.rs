@@ -337,6 +337,7 @@ impl Scribe {
         self.written.counts.clone_from(&self.state.counts);
         self.written.complete = self.state.complete;
         self.written.records = self.sinks.iter().map(|open| open.records).collect();
+        self.shared.chronicle.wrote(&self.written.records);
         (self.uncommitted, self.noted_ended) = (false, false);
         let (now, rest) = (clock::now(), began.elapsed() * COMMIT_SHARE);
         self.due = now + rest.clamp(COMMIT_EVERY, COMMIT_LATEST);

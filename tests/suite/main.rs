@@ -62,6 +62,8 @@ mod kill;
 mod layers;
 /// Pace, on real time.
 mod limits;
+/// A run in a browser, while it works.
+mod live_page;
 /// Job files that were cut, glued and overwritten at random.
 mod loader;
 /// What a run says while it goes on, where it says it, and what it keeps to itself.
@@ -70,6 +72,8 @@ mod logs;
 mod memory;
 /// Every help that quotes a mend, followed to the letter.
 mod mends;
+/// Metrics of a run, to Prometheus and to whom they are not meant for.
+mod metrics;
 mod migrate;
 /// Every job with a slip in it, and where the word about it stands.
 mod mutations;

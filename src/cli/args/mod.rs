@@ -36,7 +36,7 @@ pub use man::ManArgs;
 pub use migrate::MigrateArgs;
 pub use plan::{PlanArgs, ROWS};
 pub use report::ReportArgs;
-pub use run::{Choice, LogArgs, RunArgs};
+pub use run::{Choice, LogArgs, RunArgs, WatchArgs};
 pub use runs::RunsArgs;
 pub use schema::{Described, SchemaArgs};
 pub use shared::{JobArgs, OutputArgs, TextArgs};

@@ -10,6 +10,7 @@ use crate::report::events::Detail;
 use crate::report::log::filter::Filter;
 use crate::report::log::line::LogFormat;
 use crate::run::RunOptions;
+use crate::serve::Address;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +22,8 @@ Examples:
   paceline run jobs/prices.toml --log-file run.log -vv        every attempt, into a file
   paceline run jobs/prices.toml --report-junit out/junit.xml  for a CI server
   paceline run jobs/prices.toml --events events.ndjson        what happens, for programs
+  paceline run jobs/prices.toml --serve 127.0.0.1:0           a page to watch it in a browser
+  paceline run jobs/prices.toml --metrics 127.0.0.1:9464      metrics for Prometheus meanwhile
 
 The first Ctrl-C ends what is in flight and prints the command that goes on; the second gives up what \
 is in flight; the third leaves at once. Whichever it was, `run` goes on from the last commit.
@@ -71,6 +74,9 @@ pub struct RunArgs {
     pub events_detail: Detail,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
+    pub watch: WatchArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
     pub speech: OutputArgs,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a doc comment would become the help of the whole command")]
@@ -98,6 +104,21 @@ pub struct Choice(pub Option<Filter>);
 
 fn filter(text: &str) -> Result<Choice, String> {
     if text.trim().is_empty() { Ok(Choice(None)) } else { text.parse().map(|filter| Choice(Some(filter))) }
+}
+
+/// Who may look at a run over HTTP while it works.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Watch")]
+pub struct WatchArgs {
+    /// Serves a page that shows the run while it goes on; standard error says its URL, which has a token
+    #[arg(long, value_name = "ADDRESS", env = "PACELINE_SERVE")]
+    pub serve: Option<Address>,
+    /// Serves metrics for Prometheus at http://ADDRESS/metrics while the run goes on
+    #[arg(long, value_name = "ADDRESS", env = "PACELINE_METRICS")]
+    pub metrics: Option<Address>,
+    /// Lets --serve and --metrics listen where other machines can reach it
+    #[arg(long, env = "PACELINE_SERVE_ANYWHERE", value_parser = BoolishValueParser::new())]
+    pub serve_anywhere: bool,
 }
 
 impl RunArgs {

@@ -54,7 +54,7 @@ fn endings(recap: &Recap) -> String {
 /// A way to end, with a sign and the reason.
 pub(super) fn ending(ending: &Ending) -> String {
     let (class, sign, word) = match ending.kind {
-        EndingKind::Running => ("odd", "…", "no word of its end"),
+        EndingKind::Running => ("odd", "…", "at work"),
         EndingKind::Complete => ("good", "✓", "complete"),
         EndingKind::Partial => ("good", "✓", "the rows asked for"),
         EndingKind::Interrupted => ("odd", "‖", "interrupted"),
@@ -63,7 +63,7 @@ pub(super) fn ending(ending: &Ending) -> String {
     };
     let reason = match (&ending.reason, ending.kind) {
         (Some(reason), _) => format!(" {}", foreign(reason)),
-        (None, EndingKind::Running) => " it is at work, or was killed".to_owned(),
+        (None, EndingKind::Running) => ", or killed before it could say how it ended".to_owned(),
         (None, _) => String::new(),
     };
     format!("<span class=\"badge {class}\">{sign} {word}</span>{reason}")

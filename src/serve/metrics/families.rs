@@ -1,0 +1,166 @@
+//! What is told: each family with its name, and where its values come from.
+//!
+//! docs/watching.md lists them; a test compares. A name never changes its meaning.
+
+use super::exposition::{Exposition, Family, Float, Kind, Labels};
+use crate::recap::{MarkKind, Recap, Session};
+use crate::run::live::{Lane, Live, read};
+
+const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Family {
+    Family { name, kind: Kind::Counter, unit, help }
+}
+
+const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Family {
+    Family { name, kind: Kind::Gauge, unit, help }
+}
+
+const RUN: Family =
+    Family { name: "paceline_run", kind: Kind::Info, unit: "", help: "The run and the program that works on it" };
+const STARTED: Family = gauge(
+    "paceline_session_start_timestamp_seconds",
+    "seconds",
+    "When this process began to work on the run, since the epoch",
+);
+const ROWS: Family = counter("paceline_rows", "", "Rows that ended in this process, by outcome");
+const EXPECTED: Family = gauge("paceline_rows_expected", "", "Rows of the input, where their number is known");
+const RESUMED: Family = gauge("paceline_rows_resumed", "", "Rows that had ended before this process began");
+const ATTEMPTS: Family = counter("paceline_attempts", "", "Attempts that have ended, retries included");
+const IN_FLIGHT: Family = gauge("paceline_in_flight", "", "Attempts under way");
+const WAITING: Family = gauge("paceline_rows_waiting", "", "Rows that wait before they are tried again");
+const RETRIES: Family = counter("paceline_retries", "", "Attempts that were made again, by reason");
+const REPLIES: Family = counter("paceline_replies", "", "Replies by status");
+const OUTAGES: Family = counter("paceline_outages", "", "How often a host was found not to answer any more");
+const SENT: Family = counter("paceline_sent_bytes", "bytes", "Bytes of requests, heads included and TLS not");
+const RECEIVED: Family = counter("paceline_received_bytes", "bytes", "Bytes of replies, heads included and TLS not");
+const RECORDS: Family = counter("paceline_records", "", "Records that are safe in a sink");
+const TOKENS: Family =
+    counter("paceline_limit_tokens", "", "Tokens that requests took from a limit, told when they are over");
+const HOLDS: Family = counter("paceline_limit_holds", "", "How often the word of a server held a limit");
+const BOUND: Family = gauge("paceline_bound_by_ratio", "ratio", "Share of the time that something held the run back");
+const REQUEST: Family = Family {
+    name: "paceline_request_duration_seconds",
+    kind: Kind::Histogram,
+    unit: "seconds",
+    help: "Attempts, from the first byte of the request to the end of the reply",
+};
+const STAGE: Family = Family {
+    name: "paceline_stage_duration_seconds",
+    kind: Kind::Histogram,
+    unit: "seconds",
+    help: "The stages of attempts; names, connecting and TLS where a connection was made",
+};
+
+/// Rows by endpoint and outcome as they were shown before. A row that is counted and then not kept takes the counter
+/// back, which Prometheus would read as a restart.
+pub(super) type Highest = Vec<[u64; 3]>;
+
+/// Rows and attempts, by endpoint.
+pub(super) fn rows(to: &mut Exposition, live: &Live, highest: &mut Highest) {
+    highest.resize(live.lanes.len().max(highest.len()), [0; 3]);
+    let mut ended = Vec::new();
+    for (lane, highest) in live.lanes.iter().zip(highest) {
+        let now = [read(&lane.ok), read(&lane.failed), read(&lane.skipped)];
+        highest.iter_mut().zip(now).for_each(|(highest, now)| *highest = now.max(*highest));
+        let outcomes = ["ok", "failed", "skipped"].into_iter().zip(*highest);
+        ended.extend(outcomes.map(|(outcome, rows)| (endpoint(lane, Some(outcome)), rows)));
+    }
+    values(to, &ROWS, &ended);
+    let by_lane = |value: fn(&Lane) -> u64| live.lanes.iter().map(|lane| (endpoint(lane, None), value(lane))).collect();
+    let expected: Vec<Labelled<'_, u64>> = by_lane(|lane| read(&lane.rows));
+    values(to, &EXPECTED, &expected.into_iter().filter(|(_, rows)| *rows > 0).collect::<Vec<_>>());
+    values(to, &RESUMED, &by_lane(|lane| lane.resumed));
+    values(to, &ATTEMPTS, &by_lane(|lane| read(&lane.attempts)));
+    values(to, &IN_FLIGHT, &by_lane(|lane| read(&lane.in_flight)));
+    values(to, &WAITING, &by_lane(|lane| read(&lane.sleeping)));
+}
+
+/// Labels, and a value.
+type Labelled<'l, V> = (Vec<(&'static str, &'l str)>, V);
+
+fn endpoint<'l>(lane: &'l Lane, outcome: Option<&'l str>) -> Vec<(&'static str, &'l str)> {
+    [("endpoint", lane.endpoint.as_str())].into_iter().chain(outcome.map(|outcome| ("outcome", outcome))).collect()
+}
+
+fn values<V: std::fmt::Display>(to: &mut Exposition, family: &Family, values: &[Labelled<'_, V>]) {
+    to.values(family, values.iter().map(|(labels, value)| (labels.as_slice() as Labels<'_>, value)));
+}
+
+/// A series for each of some words.
+fn by_word<'l, V: std::fmt::Display>(
+    to: &mut Exposition,
+    family: &Family,
+    label: &'static str,
+    words: impl Iterator<Item = (&'l str, V)>,
+) {
+    values(to, family, &words.map(|(word, value)| (vec![(label, word)], value)).collect::<Vec<_>>());
+}
+
+/// Which run it is.
+pub(super) fn run(to: &mut Exposition, recap: &Recap) {
+    to.values(&RUN, [(&[("run", recap.run.as_str()), ("version", recap.program.as_str())][..], 1)]);
+    let started = recap.last().and_then(|session| session.started.parse::<jiff::Timestamp>().ok());
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds since the epoch fit")]
+    let seconds = started.map(|started| Float(started.as_millisecond() as f64 / 1000.0));
+    to.values(&STARTED, seconds.map(|seconds| (&[][..], seconds)));
+}
+
+/// Records of this process, by sink.
+pub(super) fn outputs(to: &mut Exposition, recap: &Recap, before: impl Fn(&str) -> u64) {
+    let records = recap.outputs.iter().map(|output| {
+        let here = output.records.saturating_sub(before(&output.sink));
+        (output.sink.as_str(), here)
+    });
+    by_word(to, &RECORDS, "sink", records);
+}
+
+/// What went over the wire, and again.
+pub(super) fn requests(to: &mut Exposition, session: &Session) {
+    let reasons = session.retry_reasons.iter().map(|(reason, count)| (reason.as_str(), *count));
+    by_word(to, &RETRIES, "reason", reasons);
+    let statuses: Vec<(String, u64)> =
+        session.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();
+    by_word(to, &REPLIES, "status", statuses.iter().map(|(status, count)| (status.as_str(), *count)));
+    to.values(&OUTAGES, [(&[][..], session.timeline.marks.count(MarkKind::Outage))]);
+    to.values(&SENT, [(&[][..], session.traffic.sent)]);
+    to.values(&RECEIVED, [(&[][..], session.traffic.received)]);
+}
+
+/// How long attempts took, whole and by stage.
+pub(super) fn durations(to: &mut Exposition, session: &Session) {
+    to.durations(&REQUEST, [(&[][..], &session.latency)]);
+    let stages = session.stages.named().map(|(stage, durations)| ([("stage", stage)], durations));
+    to.durations(&STAGE, stages.iter().map(|(labels, durations)| (&labels[..], *durations)));
+}
+
+/// What limits gave, and what held the run back.
+pub(super) fn limits(to: &mut Exposition, session: &Session) {
+    by_word(to, &TOKENS, "limit", session.limits.iter().map(|limit| (limit.name.as_str(), limit.tokens)));
+    by_word(to, &HOLDS, "limit", session.limits.iter().map(|limit| (limit.name.as_str(), limit.holds)));
+    by_word(to, &BOUND, "by", session.bound_by.iter().map(|(by, share)| (by.as_str(), Float(*share))));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::super::exposition::Dialect;
+    use super::*;
+
+    #[test]
+    fn a_counter_that_is_taken_back_is_shown_as_it_was() {
+        let lane = Lane { endpoint: "price".into(), ok: AtomicU64::new(9), ..Lane::default() };
+        let (live, mut highest) = (Live { lanes: vec![lane], ..Live::default() }, Highest::new());
+        let mut shown = || {
+            let mut exposition = Exposition::new(Dialect::Prometheus, "j");
+            rows(&mut exposition, &live, &mut highest);
+            let text = exposition.end();
+            let line = text.lines().find(|line| line.contains("outcome=\"ok\"")).unwrap();
+            line.rsplit_once(' ').unwrap().1.to_owned()
+        };
+        assert_eq!(shown(), "9");
+        live.lanes[0].ok.store(4, Ordering::Relaxed);
+        assert_eq!(shown(), "9");
+        live.lanes[0].ok.store(12, Ordering::Relaxed);
+        assert_eq!(shown(), "12");
+    }
+}
