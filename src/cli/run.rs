@@ -17,7 +17,7 @@ use crate::report::bar::Bar;
 use crate::report::lines::Lines;
 use crate::report::log::Log;
 use crate::report::summary::{self, Next};
-use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
+use crate::run::{self, Aftermath, Keyed, RunEnding, RunError, RunReport};
 
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
@@ -37,7 +37,8 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             return Exit::Broken;
         }
     };
-    let outcome = runtime.block_on(run::run(job, args.options(), reporters));
+    let leaving = Leaving { args, program };
+    let outcome = runtime.block_on(run::run_before(job, args.options(), reporters, &leaving));
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
@@ -78,6 +79,22 @@ fn reporters(speech: OutputArgs, plan: &Plan) -> Vec<Box<dyn Reporter>> {
         vec![Box::new(Bar::new(print::canvas(), print::unicode()))]
     } else {
         vec![Box::new(Lines::new(print::speak(), true))]
+    }
+}
+
+/// What notifications say of the program that leaves when the run has ended.
+struct Leaving<'a> {
+    args: &'a RunArgs,
+    program: &'a str,
+}
+
+impl Aftermath for Leaving<'_> {
+    fn exit(&self, ended: Result<&RunReport, &RunError>) -> Option<u8> {
+        Some(ended.map_or_else(Exit::of_error, Exit::of_report).code())
+    }
+
+    fn next(&self, report: &RunReport) -> Option<String> {
+        next(self.args, self.program, report).map(|next| next.command)
     }
 }
 

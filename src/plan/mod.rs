@@ -7,6 +7,7 @@ pub mod body;
 pub mod display;
 pub mod estimate;
 pub mod fail_if;
+pub mod notify;
 pub mod request;
 pub mod stop_if;
 pub mod taking;
@@ -35,6 +36,7 @@ use crate::transport::{ClientPlan, TimeoutPlan};
 
 pub use body::{BodyPlan, FilePlan, PartContent, PartPlan};
 pub use fail_if::{Comparison, FailIf, Measure};
+pub use notify::NotifyPlan;
 pub use stop_if::{StopIf, StopMeasure};
 
 /// A job, decided.
@@ -62,6 +64,8 @@ pub struct Plan {
     pub endpoints: Vec<EndpointPlan>,
     /// Sinks, in the order of the file.
     pub sinks: Vec<SinkPlan>,
+    /// Who is told when the run has ended, in the order of the file.
+    pub notify: Vec<NotifyPlan>,
     /// Conditions that fail the run.
     pub fail_if: Vec<FailIf>,
     /// Conditions that stop the run, resumable.

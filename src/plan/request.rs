@@ -35,9 +35,16 @@ impl Plan {
     /// Whether any request goes to the API built into the program.
     #[must_use]
     pub fn uses_demo(&self) -> bool {
+        self.senders().chain(self.notify.iter().map(|notify| &notify.sends)).any(EndpointPlan::asks_demo)
+    }
+}
+
+impl EndpointPlan {
+    /// Whether its requests, or those for its tokens, go to the API built into the program.
+    #[must_use]
+    pub fn asks_demo(&self) -> bool {
         let is_demo = |url: &Template| url.literal_prefix().starts_with(DEMO);
-        let asks_demo = |auth: &std::sync::Arc<dyn crate::auth::AuthPlan>| auth.url().is_some_and(is_demo);
-        self.senders().any(|endpoint| is_demo(&endpoint.url) || endpoint.auth.as_ref().is_some_and(asks_demo))
+        is_demo(&self.url) || self.auth.as_ref().and_then(|auth| auth.url()).is_some_and(is_demo)
     }
 }
 

@@ -20,6 +20,7 @@ use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::holds;
 use super::lane::{Lane, Shared};
+use super::notify::Herald;
 use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
 use super::signals::{Signals, force_exit};
@@ -56,8 +57,8 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// Runs what was opened to its end.
-    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>) -> RunReport {
+    /// Runs what was opened to its end, and has the herald tell of it.
+    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>, herald: &Herald<'_>) -> RunReport {
         let began = clock::now();
         let complete = Arc::new(AtomicBool::new(false));
         let intakes: Vec<Arc<Intake>> = opened.lanes.iter().map(|_| Arc::default()).collect();
@@ -109,7 +110,26 @@ impl Conductor {
         let written = conductor.written.as_ref();
         let report = summing::report(&conductor.shared, &opened.facts, ending, written, began.elapsed());
         keep(&conductor.shared.plan.state, &report.recap);
+        let untold = herald.tell(&report, &mut conductor.signals).await;
+        let report = conductor.with_untold(report, untold);
+        conductor.close().await;
         RunReport { blamed: conductor.blamed, ..report }
+    }
+
+    /// The report with the words about those whom the end of the run did not reach.
+    fn with_untold(&self, mut report: RunReport, untold: Vec<String>) -> RunReport {
+        if untold.is_empty() {
+            return report;
+        }
+        for words in &untold {
+            self.tell(&Event::Warning { message: words.clone() });
+        }
+        if let Some(session) = report.recap.sessions.last_mut() {
+            session.warnings.extend_from_slice(&untold);
+            keep(&self.shared.plan.state, &report.recap);
+        }
+        report.warnings.extend(untold);
+        report
     }
 
     fn tell(&self, event: &Event) {
@@ -308,7 +328,7 @@ impl Conductor {
         self.written.as_ref().is_some_and(|written| written.complete)
     }
 
-    /// Ends the scribe, and with it the session.
+    /// Ends the scribe, and with it what the session writes.
     async fn finish(&mut self) {
         self.feeders.shutdown().await;
         self.shared.outbox.close();
@@ -340,6 +360,10 @@ impl Conductor {
                 self.tell(&Event::EndpointFinished { endpoint });
             }
         }
+    }
+
+    /// The last word.
+    async fn close(&mut self) {
         self.tell(&Event::RunFinished { complete: self.is_committed_whole() });
         self.telling.end().await;
     }

@@ -32,6 +32,7 @@ pub mod live;
 mod mailbox;
 mod meter;
 mod notes;
+mod notify;
 mod open;
 mod outages;
 mod pacing;
@@ -65,10 +66,11 @@ use crate::journal::Counts;
 use crate::plan::Plan;
 use crate::recap::Recap;
 use crate::report::Reporter;
-use crate::secret::Unset;
+use crate::secret::{Secrets, Unset, unset_words};
 
 pub(crate) use chunk::Cut;
 pub use keyed::Keyed;
+pub use notify::Aftermath;
 
 /// How a run is begun.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,6 +92,27 @@ pub enum RunError {
     Open(String),
     /// Input, sink, TLS, proxy or auth (exit 3), with the key that it comes from.
     Key(Keyed),
+}
+
+impl RunError {
+    /// Why, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Secrets(missing) => unset_words(missing),
+            Self::Open(words) => words.clone(),
+            Self::Key(keyed) => keyed.message.clone(),
+        }
+    }
+
+    /// The same, its words changed; those about secrets stay.
+    fn saying(self, change: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Secrets(_) => self,
+            Self::Open(words) => Self::Open(change(&words)),
+            Self::Key(keyed) => Self::Key(keyed.saying(change)),
+        }
+    }
 }
 
 impl From<Keyed> for RunError {
@@ -197,6 +220,23 @@ pub struct RunReport {
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
 pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
-    let opened = open::open(plan, options).await?;
-    Ok(conductor::Conductor::conduct(opened, reporters).await)
+    run_before(plan, options, reporters, &notify::GoesOn).await
+}
+
+/// As [`run`], where `[[notify]]` also says what the program does after it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_before(
+    plan: Plan,
+    options: RunOptions,
+    reporters: Vec<Box<dyn Reporter>>,
+    aftermath: &dyn Aftermath,
+) -> Result<RunReport, RunError> {
+    let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
+    let herald = notify::Herald::of(&plan, &secrets, aftermath);
+    match open::open(plan, options, secrets).await {
+        Ok(opened) => Ok(conductor::Conductor::conduct(opened, reporters, &herald).await),
+        Err(error) => Err(herald.refuse(error).await),
+    }
 }

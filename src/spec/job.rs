@@ -10,6 +10,7 @@ use super::body::PartSpec;
 use super::column::ColumnSpec;
 use super::input::InputSpec;
 use super::kind::{AuthSpec, PaginateSpec};
+use super::notify::{MOST_NOTIFIED, NotifySpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::sink::SinkSpec;
@@ -72,6 +73,10 @@ pub struct JobSpec {
     pub sinks: Option<Named<SinkSpec>>,
     /// The run as a whole.
     pub run: Option<RunSpec>,
+    /// Who is told when the run has ended. Like every list, that of a profile or of a file that includes another stands in
+    /// the place of the list beneath. Absent: nobody is told.
+    #[schemars(extend("maxItems" = MOST_NOTIFIED))]
+    pub notify: Option<Vec<NotifySpec>>,
 }
 
 /// Where a secret comes from: exactly one of the two.

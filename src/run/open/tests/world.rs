@@ -153,7 +153,7 @@ impl World {
     }
 
     async fn session(&self, options: RunOptions, until: Until) -> Result<(), String> {
-        let opened = open(self.plan(), options).await.map_err(|error| match error {
+        let opened = open(self.plan(), options, Secrets::default()).await.map_err(|error| match error {
             RunError::Open(words) => words,
             RunError::Key(keyed) => keyed.message,
             RunError::Secrets(names) => panic!("{names:?}"),
