@@ -23,7 +23,15 @@ pub fn texts(spec: &JobSpec) -> Vec<String> {
     let notify = spec.notify.iter().map(text_of);
     // A path with such a name in it is no template.
     let sinks = sinks.filter(|text| text.contains("{{"));
-    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(limits).chain(proxy).chain(sinks).chain(notify).collect()
+    spec.endpoints
+        .0
+        .iter()
+        .map(|(_, endpoint)| text_of(endpoint))
+        .chain(limits)
+        .chain(proxy)
+        .chain(sinks)
+        .chain(notify)
+        .collect()
 }
 
 /// Longest part of a key that is looked at.

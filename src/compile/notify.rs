@@ -69,10 +69,6 @@ fn one(site: &mut Site<'_>, around: &Surroundings<'_>, position: usize, spec: &N
     let on = spec.on.as_ref().map_or(Occasion::DEFAULT.to_vec(), |on| on.0.clone());
     let named: Vec<&str> = on.iter().map(|occasion| occasion.name()).collect();
     names::twice(site, &path.key("on"), &named);
-    if on.is_empty() {
-        let help = "name an ending, such as `on = \"failure\"`, or take the notification out";
-        site.error(codes::BAD_VALUE, &path.key("on"), format!("`{path}.on` is empty, so that it is never sent"), help);
-    }
     let sends = sends(site, &path, spec)?;
     let written = Written { name: &path.to_string(), spec: &sends, path: path.clone(), url: "webhook", around };
     let row = RowScope::Run(Arc::new(Header::new(NAMES.map(str::to_owned).to_vec())));
@@ -86,7 +82,9 @@ fn one(site: &mut Site<'_>, around: &Surroundings<'_>, position: usize, spec: &N
 /// As an endpoint, whose passes decide the rest.
 fn sends(site: &mut Site<'_>, path: &KeyPath, spec: &NotifySpec) -> Option<EndpointSpec> {
     let method = spec.method.as_deref().unwrap_or("POST");
-    let told = json!({ "url": spec.webhook, "method": method, "input": { "values": [{}] }, "idempotency-key": true });
+    let has_own_key = own_key(site, path, spec);
+    let told =
+        json!({ "url": spec.webhook, "method": method, "input": { "values": [{}] }, "idempotency-key": !has_own_key });
     match EndpointSpec::deserialize(told) {
         Ok(told) => Some(EndpointSpec {
             headers: spec.headers.clone(),
@@ -107,6 +105,15 @@ fn sends(site: &mut Site<'_>, path: &KeyPath, spec: &NotifySpec) -> Option<Endpo
     }
 }
 
+/// Whether the job gives a key that tells a repetition, which is told: each telling has one of its own.
+fn own_key(site: &mut Site<'_>, path: &KeyPath, spec: &NotifySpec) -> bool {
+    let mut names = spec.headers.iter().flat_map(|headers| headers.names());
+    let Some(name) = names.find(|name| name.eq_ignore_ascii_case("idempotency-key")) else { return false };
+    let message = "a notification has an `idempotency-key` already, another one each time that it is told";
+    site.key_error(codes::CONFLICT, &path.key("headers").key(name), message, "take it out");
+    true
+}
+
 /// A body with all that is known, where the job gives none and the method has one.
 fn whole(spec: &NotifySpec, method: &str) -> Option<Value> {
     let is_given = spec.form.is_some() || spec.body.is_some();
@@ -122,7 +129,8 @@ fn idle(site: &mut Site<'_>, path: &KeyPath, spec: &NotifySpec) {
             site.warning(codes::NO_EFFECT, &here, format!("`{here}` has no effect: {why}"), "take it out");
         }
     }
-    let total = spec.timeout.as_ref().and_then(|timeout| timeout.total.as_ref()).filter(|total| total.get() > ALTOGETHER);
+    let total =
+        spec.timeout.as_ref().and_then(|timeout| timeout.total.as_ref()).filter(|total| total.get() > ALTOGETHER);
     if let Some(total) = total {
         let (here, most) = (path.key("timeout").key("total"), clock::human(ALTOGETHER));
         let message = format!("`{here}` of {} has no effect: a notification is given up after {most}", total.text());

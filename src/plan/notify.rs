@@ -45,6 +45,6 @@ pub struct NotifyPlan {
 
 /// What templates can say of a run: the names under `run`, in the order of a body that the job does not give.
 pub const NAMES: [&str; 16] = [
-    "name", "id", "ending", "exit", "reason", "next", "started", "duration", "seconds", "rows", "ok", "failed", "skipped",
-    "unknown", "attempts", "retries",
+    "name", "id", "ending", "exit", "reason", "next", "started", "duration", "seconds", "rows", "ok", "failed",
+    "skipped", "unknown", "attempts", "retries",
 ];

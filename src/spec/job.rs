@@ -75,7 +75,7 @@ pub struct JobSpec {
     pub run: Option<RunSpec>,
     /// Who is told when the run has ended. Like every list, that of a profile or of a file that includes another stands in
     /// the place of the list beneath. Absent: nobody is told.
-    #[schemars(extend("maxItems" = MOST_NOTIFIED))]
+    #[schemars(extend("maxItems" = MOST_NOTIFIED, "examples" = [[{ "webhook": "{{ secrets.hook }}" }]]))]
     pub notify: Option<Vec<NotifySpec>>,
 }
 

@@ -45,7 +45,9 @@ fn below(node: &Node, depth: usize, (sends, auth): (bool, bool), diagnostics: &m
         NodeValue::String(text) if (auth && !text.is_empty() && !text.contains("{{")) || has_userinfo(text) => {
             diagnostics.hide(node.place);
         }
-        NodeValue::Array(items) => items.iter().for_each(|item| below(item, depth + 1, (depth + 1 == SENDERS.0, auth), diagnostics)),
+        NodeValue::Array(items) => {
+            items.iter().for_each(|item| below(item, depth + 1, (depth + 1 == SENDERS.0, auth), diagnostics))
+        }
         NodeValue::Table(entries) => {
             for (key, value) in entries {
                 let begins = sends && key.name == "auth";

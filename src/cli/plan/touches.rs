@@ -49,6 +49,7 @@ impl Touches {
             touches.writes.extend(endpoint.save.as_ref().map(|save| folder(save.root(), "replies")));
         }
         plan.sinks.iter().for_each(|sink| touches.sink(sink));
+        plan.notify.iter().for_each(|notify| touches.posts(&notify.sends));
         for secret in &plan.secrets {
             if let Origin::File(path) = &secret.origin {
                 touches.reads.insert(path.display().to_string());
@@ -95,15 +96,17 @@ impl Touches {
         if origins.is_empty() { self.hosts.extend(hosts) } else { self.hosts.extend(origins.iter().map(|o| ported(o))) }
     }
 
+    /// What sends requests without a row: its hosts, and the proxies on the way.
+    fn posts(&mut self, hook: &EndpointPlan) {
+        self.sender(hook, &[]);
+        let origins = origins(hook.url.literal_prefix(), hook.url.constant().is_some(), &[]);
+        let vias = crate::transport::proxy::routes::survey(&hook.client.proxy, &origins);
+        self.proxies.extend(vias.into_iter().filter_map(|via| via.proxy));
+    }
+
     fn sink(&mut self, sink: &SinkPlan) {
         match (&sink.hook, sink.kind.path(), sink.kind.kind()) {
-            (Some(hook), ..) => {
-                self.sender(hook, &[]);
-                let prefix = hook.url.literal_prefix();
-                let origins = origins(prefix, hook.url.constant().is_some(), &[]);
-                let vias = crate::transport::proxy::routes::survey(&hook.client.proxy, &origins);
-                self.proxies.extend(vias.into_iter().filter_map(|via| via.proxy));
-            }
+            (Some(hook), ..) => self.posts(hook),
             (None, None, "postgres" | "s3") => drop(self.databases.insert(sink.kind.target())),
             (None, ..) => drop(self.writes.insert(sink.kind.target())),
         }
@@ -201,6 +204,8 @@ from = "a"
 url = "https://hook.example/in"
 [sinks.hook]
 from = "b"
+[[notify]]
+webhook = "https://told.example/{{ secrets.key }}"
 "#,
         )
         .touches;
@@ -210,7 +215,8 @@ from = "b"
                 "http://login.example:80",
                 "https://a.example:443",
                 "https://b.example:8443",
-                "https://hook.example:443"
+                "https://hook.example:443",
+                "https://told.example:443"
             ])
         );
         assert!(touches.hosts_vary && !touches.redirects && touches.databases.is_empty());

@@ -76,7 +76,8 @@ impl Errand {
         let (control, _desk) = control::line();
         let means = self.open(control).map_err(|words| self.masked(&words))?;
         let host = self.host(&means);
-        let told = |words: &str| format!("{}{words}", host.as_ref().map(|host| format!("{host}: ")).unwrap_or_default());
+        let told =
+            |words: &str| format!("{}{words}", host.as_ref().map(|host| format!("{host}: ")).unwrap_or_default());
         let interrupted = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
         tokio::select! {
             biased;
@@ -174,7 +175,9 @@ impl Errand {
             Verdict::Retry(wait) => Some(wait),
             // To be throttled takes no attempt of a row, which can wait; here patience is short.
             Verdict::Throttle { wait, again, .. } => Some(wait).filter(|_| again && spent.spent < plan.retry.attempts),
-            Verdict::Stop(_) | Verdict::Accept | Verdict::Skip | Verdict::Fail | Verdict::Unknown | Verdict::Halt => None,
+            Verdict::Stop(_) | Verdict::Accept | Verdict::Skip | Verdict::Fail | Verdict::Unknown | Verdict::Halt => {
+                None
+            }
         };
         Some(Missed { words: self.words(reply), wait })
     }

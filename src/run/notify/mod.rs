@@ -100,7 +100,8 @@ impl<'a> Herald<'a> {
         let demo = self.demo(&wanted).await;
         let base = demo.as_ref().map(|demo| format!("http://{}", demo.address()));
         let (stop, stopped) = watch::channel(false);
-        let errand = |position| Errand { position, row: Arc::clone(&row), around: Arc::clone(&self.around), base: base.clone() };
+        let errand =
+            |position| Errand { position, row: Arc::clone(&row), around: Arc::clone(&self.around), base: base.clone() };
         let mut errands = JoinSet::new();
         for position in wanted {
             errands.spawn(run(errand(position), stopped.clone()));
@@ -148,6 +149,12 @@ async fn gather(
         position => format!("{}: not told of the {}: {words}", place(position), occasion.name()),
     };
     untold.iter().map(words).collect()
+}
+
+/// A run as templates see one that could not start: every name has a value.
+pub(super) fn example(job: &str, masker: &Masker) -> Row {
+    let error = RunError::Open("nothing was run".to_owned());
+    Told::of_error(&error, job, &clock::rfc3339(clock::wall()), std::time::Duration::ZERO, None).row(masker)
 }
 
 /// The values of `run`, as templates find them.

@@ -9,6 +9,7 @@ mod around;
 mod asking;
 mod first;
 mod hosts;
+mod notify;
 mod sinks;
 
 use std::time::Duration;
@@ -71,6 +72,8 @@ pub enum What {
         /// Method and URL, secrets masked; the method alone where there is no row to make a URL of.
         request: String,
     },
+    /// Somebody who is told of the end of a run.
+    Notify(String),
     /// A server that records go to.
     Sink {
         /// The sink.
@@ -109,7 +112,8 @@ pub enum Outcome {
 /// Records of a reply, as other endpoints read them.
 type Records = Vec<Map<String, Value>>;
 
-/// Tries everything, in the order of the job: endpoints, each behind the one whose records it reads, then sinks.
+/// Tries everything, in the order of the job: endpoints, each behind the one whose records it reads, then sinks, then who is
+/// told of the end.
 ///
 /// # Errors
 /// When secrets are missing, or nothing can be tried at all.
@@ -123,6 +127,9 @@ pub async fn probe(plan: &Plan, options: ProbeOptions) -> Result<Vec<Tried>, Run
     }
     for position in 0..plan.sinks.len() {
         world.sink(position).await;
+    }
+    for position in 0..plan.notify.len() {
+        world.notify(position).await;
     }
     Ok(world.tried)
 }

@@ -21,6 +21,7 @@ use crate::run::feeder::{Intake, Selection};
 use crate::run::lane::Shared;
 use crate::run::scribe::Scribe;
 use crate::run::{RunError, RunOptions};
+use crate::secret::Secrets;
 use crate::sink::spooled::far::{Far, FarKind};
 use crate::source::unpack::Unpacked;
 use crate::template::Context;
