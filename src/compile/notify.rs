@@ -160,7 +160,7 @@ fn in_plain(site: &mut Site<'_>, path: &KeyPath, url: &Template) {
         is_host && behind.strip_prefix(start).is_some_and(|token| !token.is_empty())
     };
     let place = site.document.place(path);
-    if !BY_PATH.iter().any(|known| is_secret(known)) || site.diagnostics.has(codes::SECRET_IN_FILE, place) {
+    if !BY_PATH.iter().any(is_secret) || site.diagnostics.has(codes::SECRET_IN_FILE, place) {
         return;
     }
     let message = format!("whoever knows this URL can post to {host}: it is a secret, and a job file holds none");

@@ -110,26 +110,13 @@ impl Conductor {
         let written = conductor.written.as_ref();
         let report = summing::report(&conductor.shared, &opened.facts, ending, written, began.elapsed());
         keep(&conductor.shared.plan.state, &report.recap);
-        let untold = herald.tell(&report, &mut conductor.signals).await;
-        let report = conductor.with_untold(report, untold);
+        let (report, untold) = herald.tell(report, &mut conductor.signals).await;
+        if !untold.is_empty() {
+            keep(&conductor.shared.plan.state, &report.recap);
+            untold.into_iter().for_each(|message| conductor.tell(&Event::Warning { message }));
+        }
         conductor.close().await;
         RunReport { blamed: conductor.blamed, ..report }
-    }
-
-    /// The report with the words about those whom the end of the run did not reach.
-    fn with_untold(&self, mut report: RunReport, untold: Vec<String>) -> RunReport {
-        if untold.is_empty() {
-            return report;
-        }
-        for words in &untold {
-            self.tell(&Event::Warning { message: words.clone() });
-        }
-        if let Some(session) = report.recap.sessions.last_mut() {
-            session.warnings.extend_from_slice(&untold);
-            keep(&self.shared.plan.state, &report.recap);
-        }
-        report.warnings.extend(untold);
-        report
     }
 
     fn tell(&self, event: &Event) {

@@ -71,10 +71,16 @@ impl<'a> Herald<'a> {
         Self { job: plan.name.clone(), around: Arc::new(around), aftermath, began, started }
     }
 
-    /// Tells of a run that has ended, until a signal comes. Whom that did not reach, in words.
-    pub async fn tell(&self, report: &RunReport, signals: &mut Signals) -> Vec<String> {
-        let (exit, next) = (self.aftermath.exit(Ok(report)), self.aftermath.next(report));
-        self.send(Told::of_report(report, &self.started, exit, next), signals).await
+    /// Tells of a run that has ended, until a signal comes. Its report, and whom that did not reach, in words which are
+    /// among the warnings of the report now.
+    pub async fn tell(&self, mut report: RunReport, signals: &mut Signals) -> (RunReport, Vec<String>) {
+        let (exit, next) = (self.aftermath.exit(Ok(&report)), self.aftermath.next(&report));
+        let untold = self.send(Told::of_report(&report, &self.started, exit, next), signals).await;
+        report.warnings.extend_from_slice(&untold);
+        if let Some(session) = report.recap.sessions.last_mut() {
+            session.warnings.extend_from_slice(&untold);
+        }
+        (report, untold)
     }
 
     /// Tells of a run that could not start. The same error, with whom that did not reach.

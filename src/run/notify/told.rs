@@ -132,7 +132,8 @@ mod tests {
         for told in [&ended, &refused] {
             let mut names: Vec<&str> = told.values.keys().map(String::as_str).collect();
             let mut known = NAMES.to_vec();
-            (names.sort_unstable(), known.sort_unstable());
+            names.sort_unstable();
+            known.sort_unstable();
             assert_eq!(names, known);
         }
         assert_eq!(refused.values["reason"], "it could not start: the folder is locked");
