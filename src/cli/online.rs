@@ -109,6 +109,7 @@ fn failed(what: &What) -> (Code, &'static str) {
             "look at the URL; `client.resolve` gives a name an address of yours, `client.proxy` goes another way",
         ),
         What::Sink { .. } => (codes::UNREACHABLE, "look at the URL of the sink and at who logs in there"),
+        What::Notify(_) => (codes::UNREACHABLE, "look at the `webhook`, or at the secret that holds it"),
         What::Input(_) => (codes::INPUT, "mend the input, or name another in the endpoint's `input`"),
         What::Token(_) => (codes::NOT_ANSWERED, "look at the URL of the tokens, the client and its secret"),
         What::Request { .. } => (codes::NOT_ANSWERED, "nothing was tried again; look whether the server is well"),
@@ -186,6 +187,7 @@ fn named_what(what: &What) -> (&'static str, String) {
     match what {
         What::Host(host) => ("host", host.clone()),
         What::Input(input) => ("input", input.clone()),
+        What::Notify(name) => ("notify", name.clone()),
         What::Token(sender) => ("token", sender.clone()),
         What::Request { endpoint, request } => ("request", format!("{endpoint}, {request}")),
         What::Sink { sink, target } => ("sink", format!("{sink}, {target}")),

@@ -25,7 +25,7 @@ use crate::report::file::Account;
 use crate::report::layout::Look;
 use crate::report::lines::Lines;
 use crate::report::summary::{self, Next};
-use crate::run::{self, Keyed, RunEnding, RunError, RunReport};
+use crate::run::{self, Aftermath, Keyed, RunEnding, RunError, RunReport};
 
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
@@ -61,8 +61,8 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     terminal::mind_panics();
     let (commander, commands) = run::commands();
     let (keys, commands) = if keys { Keys::of(commander, commands) } else { (None, commands) };
-    let commands = commands.on_leaving(terminal::abandon);
-    let outcome = runtime.block_on(run::run_commanded(job, args.options(), reporters, commands));
+    let (commands, leaving) = (commands.on_leaving(terminal::abandon), Leaving { args, program });
+    let outcome = runtime.block_on(run::run_with(job, args.options(), reporters, commands, &leaving));
     // The terminal is as it was before anything more is said.
     drop(keys);
     watching.tell_end(outcome.as_ref().ok().map(|report| &report.recap));
@@ -142,6 +142,22 @@ fn reporters(speech: OutputArgs, logs_here: bool, plan: &Plan, look: Look) -> Ve
         vec![Box::new(Bar::new(Box::new(terminal::StandardError), look))]
     } else {
         vec![Box::new(Lines::new(print::speak(), true))]
+    }
+}
+
+/// What notifications say of the program that leaves when the run has ended.
+struct Leaving<'a> {
+    args: &'a RunArgs,
+    program: &'a str,
+}
+
+impl Aftermath for Leaving<'_> {
+    fn exit(&self, ended: Result<&RunReport, &RunError>) -> Option<u8> {
+        Some(ended.map_or_else(Exit::of_error, Exit::of_report).code())
+    }
+
+    fn next(&self, report: &RunReport) -> Option<String> {
+        next(self.args, self.program, report).map(|next| next.command)
     }
 }
 

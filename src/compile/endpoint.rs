@@ -64,7 +64,7 @@ pub fn endpoint(
     records: Option<Columns>,
     buckets: &mut Vec<LimitPlan>,
 ) -> (Target, Option<EndpointPlan>) {
-    let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), around };
+    let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), url: "url", around };
     let source = input::input(site, around, name, spec, records);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let scope = chunk::request_scope(site, &written.path, spec, &around.scope(&known));
@@ -91,6 +91,8 @@ pub(super) struct Written<'e> {
     pub(super) name: &'e str,
     pub(super) spec: &'e EndpointSpec,
     pub(super) path: KeyPath,
+    /// The key that its URL stands under.
+    pub(super) url: &'e str,
     pub(super) around: &'e Surroundings<'e>,
 }
 
@@ -151,9 +153,9 @@ impl Written<'_> {
             Some(written) => request::method(site, &path.key("method"), written),
             None => Some(Method::GET),
         };
-        let url = site.template(&path.key("url"), &spec.url, Spot::Url, scope);
+        let url = site.template(&path.key(self.url), &spec.url, Spot::Url, scope);
         if let Some(url) = &url {
-            url::check(site, &path.key("url"), url);
+            url::check(site, &path.key(self.url), url);
         }
         let query = request::query(site, path, spec, scope);
         let headers = request::headers(site, path, spec, scope);

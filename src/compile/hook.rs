@@ -1,4 +1,4 @@
-//! What a sink sends by itself: a request without a row, decided by the passes that decide those of endpoints.
+//! What a sink sends by itself, and what tells of the end of a run: a request without a row, decided by the passes that decide those of endpoints.
 //!
 //! Must never let a template of it see a row: a request is for many records.
 
@@ -24,14 +24,24 @@ pub fn hook(
     spec: &EndpointSpec,
     buckets: &mut Vec<LimitPlan>,
 ) -> Option<EndpointPlan> {
-    let written = Written { name: &format!("sinks.{name}"), spec, path: path.clone(), around };
+    let written = Written { name: &format!("sinks.{name}"), spec, path: path.clone(), url: "url", around };
     let scope =
         Scope { row: RowScope::None, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false };
-    let request = written.request(site, &scope);
-    let settings = written.settings(site, &scope, buckets);
+    decide(site, &written, &scope, buckets)
+}
+
+/// Decides requests that no row is sent with.
+pub(super) fn decide(
+    site: &mut Site<'_>,
+    written: &Written<'_>,
+    scope: &Scope,
+    buckets: &mut Vec<LimitPlan>,
+) -> Option<EndpointPlan> {
+    let request = written.request(site, scope);
+    let settings = written.settings(site, scope, buckets);
     // Nothing asks it for rows.
-    let source = (values::KIND.compile)(site, path, &json!([{}]))?;
+    let source = (values::KIND.compile)(site, &written.path, &json!([{}]))?;
     let plan = written.plan(request?, Arc::clone(&source), settings, Output::none());
-    engine::check(site, path, &plan);
+    engine::check(site, &written.path, &plan);
     Some(plan)
 }

@@ -15,14 +15,23 @@ pub fn text_of(spec: &impl Serialize) -> String {
 }
 
 /// Every text of the job that templates stand in: those of the endpoints, and the limits and the proxy that
-/// serve them.
+/// serve them, of sinks and of notifications.
 pub fn texts(spec: &JobSpec) -> Vec<String> {
     let proxy = spec.client.iter().map(|client| text_of(&client.proxy));
     let limits = spec.limits.iter().map(text_of);
     let sinks = spec.sinks.iter().flat_map(|sinks| &sinks.0).map(|(_, sink)| text_of(sink));
+    let notify = spec.notify.iter().map(text_of);
     // A path with such a name in it is no template.
     let sinks = sinks.filter(|text| text.contains("{{"));
-    spec.endpoints.0.iter().map(|(_, endpoint)| text_of(endpoint)).chain(limits).chain(proxy).chain(sinks).collect()
+    spec.endpoints
+        .0
+        .iter()
+        .map(|(_, endpoint)| text_of(endpoint))
+        .chain(limits)
+        .chain(proxy)
+        .chain(sinks)
+        .chain(notify)
+        .collect()
 }
 
 /// Longest part of a key that is looked at.

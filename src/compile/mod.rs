@@ -26,6 +26,7 @@ mod lint;
 pub(crate) mod mention;
 mod name;
 pub(crate) mod names;
+pub(crate) mod notify;
 mod paginate;
 mod proxy;
 mod reach;
@@ -87,6 +88,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     connections::check(site, &endpoints);
     reach::check(site, spec, &endpoints);
     let sinks = sinks::sinks(site, (&around, &mut limits), &targets, whole);
+    let notify = notify::notify(site, &around);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());
     let reports = report::reports(site, spec, state.as_deref());
@@ -121,6 +123,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         endpoints,
         sinks,
         reports,
+        notify,
         fail_if,
         stop_if,
         row_limit: options.row_limit,

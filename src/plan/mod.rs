@@ -7,6 +7,7 @@ pub mod body;
 pub mod display;
 pub mod estimate;
 pub mod fail_if;
+pub mod notify;
 pub mod request;
 pub mod stop_if;
 pub mod taking;
@@ -36,6 +37,7 @@ use crate::transport::{ClientPlan, TimeoutPlan};
 
 pub use body::{BodyPlan, FilePlan, PartContent, PartPlan};
 pub use fail_if::{Comparison, FailIf, Measure};
+pub use notify::NotifyPlan;
 pub use stop_if::{StopIf, StopMeasure};
 
 /// A job, decided.
@@ -67,6 +69,8 @@ pub struct Plan {
     pub sinks: Vec<SinkPlan>,
     /// Reports to write when the run has ended.
     pub reports: Vec<ReportPlan>,
+    /// Who is told when the run has ended, in the order of the file.
+    pub notify: Vec<NotifyPlan>,
     /// Conditions that fail the run.
     pub fail_if: Vec<FailIf>,
     /// Conditions that stop the run, resumable.

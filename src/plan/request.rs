@@ -4,6 +4,7 @@
 //! Must never send anything, and never clean what can't be sent: such a row fails.
 
 mod body;
+mod demo;
 mod first;
 pub mod media;
 mod multipart;
@@ -18,7 +19,7 @@ use percent_encoding::utf8_percent_encode;
 
 use self::body::Body;
 pub use self::body::{Contents, Data, Part};
-use super::{BodyPlan, EndpointPlan, Plan};
+use super::{BodyPlan, EndpointPlan};
 use crate::paginate::PageRequest;
 use crate::random;
 use crate::retry::{Failure, FailureKind};
@@ -30,16 +31,6 @@ pub const DEMO: &str = "demo:";
 
 /// The codings that replies are decoded from, in the order in which they are liked.
 const ENCODINGS: &str = "gzip, br, zstd, deflate";
-
-impl Plan {
-    /// Whether any request goes to the API built into the program.
-    #[must_use]
-    pub fn uses_demo(&self) -> bool {
-        let is_demo = |url: &Template| url.literal_prefix().starts_with(DEMO);
-        let asks_demo = |auth: &std::sync::Arc<dyn crate::auth::AuthPlan>| auth.url().is_some_and(is_demo);
-        self.senders().any(|endpoint| is_demo(&endpoint.url) || endpoint.auth.as_ref().is_some_and(asks_demo))
-    }
-}
 
 /// A piece of a query, behind its `?`, or of a form.
 #[derive(Debug, Clone)]

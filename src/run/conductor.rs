@@ -24,6 +24,7 @@ use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::holds;
 use super::lane::{Lane, Shared};
+use super::notify::Herald;
 use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
 use super::signals::{Signals, force_exit};
@@ -63,8 +64,12 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// Runs what was opened to its end.
-    pub async fn conduct(opened: Opened, reporters: Vec<Box<dyn Reporter>>, commands: Commands) -> RunReport {
+    /// Runs what was opened to its end, and has the herald tell of it.
+    pub async fn conduct(
+        opened: Opened,
+        (reporters, commands): (Vec<Box<dyn Reporter>>, Commands),
+        herald: &Herald<'_>,
+    ) -> RunReport {
         let began = clock::now();
         let complete = Arc::new(AtomicBool::new(false));
         let intakes: Vec<Arc<Intake>> = opened.lanes.iter().map(|_| Arc::default()).collect();
@@ -110,11 +115,11 @@ impl Conductor {
         conductor.main_loop().await;
         complete.store(conductor.is_complete(), Ordering::Release);
         conductor.finish().await;
-        conductor.report(&opened.facts, began).await
+        conductor.report(&opened.facts, began, herald).await
     }
 
-    /// Says how it ended.
-    async fn report(mut self, facts: &Facts, began: clock::Instant) -> RunReport {
+    /// Says how it ended, to the herald too.
+    async fn report(mut self, facts: &Facts, began: clock::Instant, herald: &Herald<'_>) -> RunReport {
         // What was committed decides: a signal that comes during the last commit interrupts nothing.
         let complete = self.written.as_ref().is_some_and(|written| written.complete);
         let ending = match complete {
@@ -123,6 +128,11 @@ impl Conductor {
         };
         let report = summing::report(&self.shared, facts, ending, self.written.as_ref(), began.elapsed());
         keep(&self.shared.plan.state, &report.recap);
+        let (report, untold) = herald.tell(report, &mut self.signals).await;
+        if !untold.is_empty() {
+            keep(&self.shared.plan.state, &report.recap);
+            untold.into_iter().for_each(|message| self.tell(&Event::Warning { message }));
+        }
         self.tell(&Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
         self.telling.end().await;
         RunReport { blamed: self.blamed, ..report }
@@ -344,7 +354,7 @@ impl Conductor {
         }
     }
 
-    /// Ends the scribe, and with it the session.
+    /// Ends the scribe, and with it what the session writes.
     async fn finish(&mut self) {
         self.resume();
         // Without workers nothing is left to feed: they end by themselves, so that each batch tells its end.

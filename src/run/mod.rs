@@ -34,6 +34,7 @@ pub mod live;
 mod mailbox;
 mod meter;
 mod notes;
+mod notify;
 mod open;
 mod outages;
 mod pacing;
@@ -71,11 +72,12 @@ use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
 use crate::recap::{Endpoint, Recap};
 use crate::report::Reporter;
-use crate::secret::{Masker, Unset, unset_words};
+use crate::secret::{Masker, Secrets, Unset, unset_words};
 
 pub(crate) use chunk::Cut;
 pub use command::{Command, Commander, Commands, commands};
 pub use keyed::Keyed;
+pub use notify::{Aftermath, GoesOn};
 
 /// How a run is begun.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,6 +108,17 @@ impl fmt::Display for RunError {
             Self::Secrets(unset) => f.write_str(&unset_words(unset)),
             Self::Open(why) => f.write_str(why),
             Self::Key(keyed) => f.write_str(&keyed.message),
+        }
+    }
+}
+
+impl RunError {
+    /// The same, its words changed; those about secrets stay.
+    fn saying(self, change: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Secrets(_) => self,
+            Self::Open(words) => Self::Open(change(&words)),
+            Self::Key(keyed) => Self::Key(keyed.saying(change)),
         }
     }
 }
@@ -268,20 +281,25 @@ impl RunReport {
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
 pub async fn run(plan: Plan, options: RunOptions, reporters: Vec<Box<dyn Reporter>>) -> Result<RunReport, RunError> {
-    run_commanded(plan, options, reporters, commands().1).await
+    run_with(plan, options, reporters, commands().1, &GoesOn).await
 }
 
-/// As [`run`], with commands to it while it goes on.
+/// As [`run`], with commands to it while it goes on, and with what the program does after it, of which `[[notify]]` tells.
 ///
 /// # Errors
 /// When it could not start. Whatever happens later is part of the report.
-pub async fn run_commanded(
+pub async fn run_with(
     plan: Plan,
     options: RunOptions,
     mut reporters: Vec<Box<dyn Reporter>>,
     commands: Commands,
+    aftermath: &dyn Aftermath,
 ) -> Result<RunReport, RunError> {
+    let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
+    let herald = notify::Herald::of(&plan, &secrets, aftermath);
     let veil = |masker: &Masker| reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
-    let opened = open::open(plan, options, veil).await?;
-    Ok(conductor::Conductor::conduct(opened, reporters, commands).await)
+    match open::open(plan, options, secrets, veil).await {
+        Ok(opened) => Ok(conductor::Conductor::conduct(opened, (reporters, commands), &herald).await),
+        Err(error) => Err(herald.refuse(error).await),
+    }
 }

@@ -97,13 +97,17 @@ fn cannot(error: impl std::fmt::Display) -> RunError {
 ///
 /// # Errors
 /// When the session can't start; nothing was sent.
-pub async fn open(mut plan: Plan, options: RunOptions, veil: impl FnOnce(&Masker) + Send) -> Result<Opened, RunError> {
+pub async fn open(
+    mut plan: Plan,
+    options: RunOptions,
+    secrets: Secrets,
+    veil: impl FnOnce(&Masker) + Send,
+) -> Result<Opened, RunError> {
+    let (masker, record_masker) = secrets.maskers();
+    veil(&masker);
     if options.failed_only && plan.row_limit.is_some() {
         return Err(cannot("--failed sends all rows that failed; leave --limit away"));
     }
-    let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
-    let (masker, record_masker) = secrets.maskers();
-    veil(&masker);
     let folder = StateFolder::lock(&plan.state).map_err(|error| cannot(error.message))?;
     let recovered = match folder.recover() {
         // Nothing of a journal is needed to begin anew, so that a damaged one can be left behind.

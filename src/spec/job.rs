@@ -10,6 +10,7 @@ use super::body::PartSpec;
 use super::column::ColumnSpec;
 use super::input::InputSpec;
 use super::kind::{AuthSpec, PaginateSpec};
+use super::notify::{MOST_NOTIFIED, NotifySpec};
 use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleSpec, RunSpec};
 use super::report::ReportSpec;
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
@@ -82,6 +83,10 @@ pub struct JobSpec {
     pub report: Option<ReportSpec>,
     /// The run as a whole.
     pub run: Option<RunSpec>,
+    /// Who is told when the run has ended. Like every list, that of a profile or of a file that includes another stands in
+    /// the place of the list beneath. Absent: nobody is told.
+    #[schemars(extend("maxItems" = MOST_NOTIFIED, "examples" = [[{ "webhook": "{{ secrets.hook }}" }]]))]
+    pub notify: Option<Vec<NotifySpec>>,
 }
 
 /// Where a secret comes from: exactly one of the two.

@@ -1,6 +1,6 @@
 //! The spec: what the user wrote, as plain data. Decides nothing.
 //!
-//! The types of `job`, `settings`, `pace`, `column`, `input`, `sink`, `report`, `kind` and `text` generate the JSON Schema (`schema`); the schema
+//! The types of `job`, `settings`, `pace`, `column`, `input`, `sink`, `report`, `notify`, `kind` and `text` generate the JSON Schema (`schema`); the schema
 //! is walked over the spanned document (`shape`), which reports everything that does not fit; what
 //! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
 
@@ -11,6 +11,7 @@ pub mod job;
 pub mod kind;
 pub(crate) mod leak;
 pub mod moment;
+pub mod notify;
 pub mod pace;
 pub(crate) mod plain;
 mod reference;

@@ -14,7 +14,7 @@ use super::leak;
 pub(super) const PUBLIC: [&str; 10] =
     ["access-key", "client-auth", "client-id", "in", "name", "region", "scope", "service", "token-url", "user"];
 
-/// Depth of `endpoints.NAME`, and of what sends below a sink: `sinks.NAME.webhook`.
+/// Depth of `endpoints.NAME` and of `notify[0]`, and of what sends below a sink: `sinks.NAME.webhook`.
 const SENDERS: (usize, usize) = (2, 3);
 
 /// Notes the places of such texts, also in profiles.
@@ -32,7 +32,7 @@ pub(super) fn sends(path: &KeyPath) -> bool {
     let is = |at: usize, name: &str| matches!(path.0.get(at), Some(Step::Key(key)) if key == name);
     let (start, length) = if is(0, "profiles") { (2, path.0.len().saturating_sub(2)) } else { (0, path.0.len()) };
     match length {
-        2 => is(start, "endpoints") || is(start, "sinks"),
+        2 => ["endpoints", "sinks", "notify"].iter().any(|table| is(start, table)),
         3 => is(start + 2, "webhook"),
         _ => false,
     }
@@ -45,7 +45,9 @@ fn below(node: &Node, depth: usize, (sends, auth): (bool, bool), diagnostics: &m
         NodeValue::String(text) if (auth && !text.is_empty() && !text.contains("{{")) || has_userinfo(text) => {
             diagnostics.hide(node.place);
         }
-        NodeValue::Array(items) => items.iter().for_each(|item| below(item, depth + 1, (false, auth), diagnostics)),
+        NodeValue::Array(items) => {
+            items.iter().for_each(|item| below(item, depth + 1, (depth + 1 == SENDERS.0, auth), diagnostics))
+        }
         NodeValue::Table(entries) => {
             for (key, value) in entries {
                 let begins = sends && key.name == "auth";

@@ -66,6 +66,8 @@ pub enum RowScope {
     Open,
     /// The rows of a chunk, seen as `rows`; there is no single row.
     Rows,
+    /// A run that has ended, seen as `run`, with these names; there is no row.
+    Run(std::sync::Arc<Header>),
 }
 
 /// The names a template may use.

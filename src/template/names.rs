@@ -22,11 +22,11 @@ use crate::diagnostic::did_you_mean;
 const REPLY: [&str; 6] = ["json", "item", "text", "headers", "status", "meta"];
 
 /// Names that templates can give another meaning all the same, as in `{% for item in json.items %}`.
-pub(super) const LOANED: [&str; 2] = ["rows", "item"];
+pub(super) const LOANED: [&str; 3] = ["rows", "item", "run"];
 
 /// Names that have a meaning of their own.
-pub(super) const ROOTS: [&str; 10] =
-    ["row", "rows", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
+pub(super) const ROOTS: [&str; 11] =
+    ["row", "rows", "run", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
 
 /// Most errors of one template; of a text with more the rest is not looked at.
 const MOST_ERRORS: usize = 100;
@@ -171,10 +171,12 @@ impl Names<'_> {
 
     fn known_roots(&self) -> Vec<&'static str> {
         let has_rows = matches!(self.scope.row, RowScope::Rows);
-        let has_row = !has_rows && !matches!(self.scope.row, RowScope::None);
+        let has_run = matches!(self.scope.row, RowScope::Run(_));
+        let has_row = !has_rows && !has_run && !matches!(self.scope.row, RowScope::None);
         let is_known = |root: &&str| match *root {
             "row" => has_row,
             "rows" => has_rows,
+            "run" => has_run,
             "vars" | "secrets" => true,
             _ => self.scope.reply,
         };
@@ -190,6 +192,7 @@ impl Names<'_> {
         match name {
             "row" => self.column(word, first, steps, uses),
             "rows" => self.rows(word, uses),
+            "run" => self.run(word, first, steps, uses),
             "vars" => self.var(first, steps, uses),
             "secrets" => self.secret(word, first, steps, uses),
             _ if !REPLY.contains(&name) => {

@@ -46,6 +46,8 @@ pub(super) enum Root {
         /// Its likely position.
         position: Option<usize>,
     },
+    /// `run.NAME`.
+    Run(String),
     /// `json`.
     Json,
     /// `item`.
@@ -109,6 +111,7 @@ impl Plain {
     pub fn find<'a>(&self, context: &Context<'a>) -> Result<Found<'a>, RenderError> {
         let found = match &self.root {
             Root::Column { name, position } => column(row(context)?, name, *position)?,
+            Root::Run(name) => column(row(context)?, name, None)?,
             Root::Json => Found::Json(json(context)?),
             Root::Item => Found::Json(item(context)?),
             Root::Text => Found::Text(String::from_utf8_lossy(reply(context)?.body)),
@@ -130,7 +133,7 @@ impl Plain {
             Root::Item => context.reply?.item?,
             Root::Meta(name) => context.reply?.meta.get(name)?,
             Root::Header(name) if !context.reply?.headers.contains_key(name) => return None,
-            Root::Column { .. } | Root::Text | Root::Status | Root::Header(_) | Root::Secret(_) => {
+            Root::Column { .. } | Root::Run(_) | Root::Text | Root::Status | Root::Header(_) | Root::Secret(_) => {
                 return self.find(context).ok();
             }
         };
@@ -149,7 +152,7 @@ impl Plain {
     pub fn lacking(&self, context: &Context<'_>) -> Option<Lacking> {
         let mut value = match &self.root {
             Root::Json => context.reply?.json?,
-            Root::Column { .. } | Root::Item | Root::Text | Root::Status => return None,
+            Root::Column { .. } | Root::Run(_) | Root::Item | Root::Text | Root::Status => return None,
             Root::Header(_) | Root::Meta(_) | Root::Secret(_) => return None,
         };
         for (depth, key) in self.keys.iter().enumerate() {
@@ -224,6 +227,7 @@ impl Plain {
     fn shown(&self, depth: usize) -> String {
         let (root, name) = match &self.root {
             Root::Column { name, .. } => ("row", Some(name)),
+            Root::Run(name) => ("run", Some(name)),
             Root::Json => ("json", None),
             Root::Item => ("item", None),
             Root::Text => ("text", None),

@@ -65,6 +65,8 @@ impl Members {
 pub(super) struct Uses {
     /// Columns.
     pub row: Members,
+    /// What is said of a run that has ended.
+    pub run: Members,
     /// Members of the body.
     pub json: Members,
     /// Members of the item.
@@ -97,7 +99,7 @@ impl Uses {
 
     /// Whether the value can differ between two rows or replies.
     pub fn differ(&self) -> bool {
-        let members = self.row.any() || self.json.any() || self.headers.any() || self.meta.any();
+        let members = self.row.any() || self.run.any() || self.json.any() || self.headers.any() || self.meta.any();
         members || self.item.any() || self.rows || self.text || self.status
     }
 
@@ -108,7 +110,10 @@ impl Uses {
             root.push("vars", vars.clone());
         }
         if self.row.any() {
-            root.push("row", self.row_value(context)?);
+            root.push("row", row_value(&self.row, context)?);
+        }
+        if self.run.any() {
+            root.push("run", row_value(&self.run, context)?);
         }
         if self.rows {
             let rows = path::rows(context)?.iter().map(|row| row_table(row).into_value()).collect::<Vec<_>>();
@@ -123,22 +128,6 @@ impl Uses {
         }
         self.reply_values(context, &mut root)?;
         Ok(root.into_value())
-    }
-
-    fn row_value(&self, context: &Context<'_>) -> Result<Value, RenderError> {
-        let row = path::row(context)?;
-        let mut table = Table::default();
-        match &self.row {
-            Members::Named(names) => {
-                for name in names {
-                    if let Some(value) = row.get(name) {
-                        table.push(name, from_json(&value));
-                    }
-                }
-            }
-            Members::All | Members::None => table = row_table(row),
-        }
-        Ok(table.into_value())
     }
 
     fn reply_values(&self, context: &Context<'_>, root: &mut Table) -> Result<(), RenderError> {
@@ -182,6 +171,23 @@ impl Uses {
         }
         table.into_value()
     }
+}
+
+/// No more of the row than these columns.
+fn row_value(members: &Members, context: &Context<'_>) -> Result<Value, RenderError> {
+    let row = path::row(context)?;
+    let mut table = Table::default();
+    match members {
+        Members::Named(names) => {
+            for name in names {
+                if let Some(value) = row.get(name) {
+                    table.push(name, from_json(&value));
+                }
+            }
+        }
+        Members::All | Members::None => table = row_table(row),
+    }
+    Ok(table.into_value())
 }
 
 /// All columns of a row.

@@ -42,6 +42,7 @@ jobs! {
     idempotent_post: "idempotent-post.toml",
     jsonl_typed: "jsonl-typed.toml",
     limits: "limits.toml",
+    notify: "notify.toml",
     oauth: "oauth.toml",
     ordered: "ordered.toml",
     packed_json: "packed-json.toml",
@@ -154,7 +155,7 @@ mod check {
     pub(super) use super::lists::{
         bulk_upsert, paginate_cursor, paginate_header_link, paginate_json_link, paginate_offset, paginate_page_number,
     };
-    pub(super) use super::outputs::{packed_output, reports, webhook};
+    pub(super) use super::outputs::{notify, packed_output, reports, webhook};
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     pub(super) use super::stores::{parquet_input, sqlite_input, to_parquet, to_postgres, to_s3, to_sqlite};
     use super::*;

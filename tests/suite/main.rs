@@ -85,6 +85,8 @@ mod nginx;
 mod nginx_limits;
 /// The same server behind TLS.
 mod nginx_tls;
+/// Who is told of the end of a run.
+mod notify;
 /// Objects in buckets: every record once.
 #[cfg(feature = "s3")]
 mod objects;

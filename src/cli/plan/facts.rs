@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::first::count;
+use super::notify::NotifyFacts;
 use super::preview::{Shown, hosts, origins, preview};
 use super::resume::Resume;
 use super::sinks::SinkFacts;
@@ -34,6 +35,9 @@ pub struct Facts {
     pub row_limit: Option<u64>,
     pub endpoints: Vec<EndpointFacts>,
     pub sinks: Vec<SinkFacts>,
+    /// Who is told when a run has ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<NotifyFacts>,
     pub secrets: Vec<SecretFacts>,
     /// What it can reach, read and write.
     pub touches: Touches,
@@ -207,6 +211,7 @@ impl Facts {
             touches: Touches::of(plan, &endpoints, &secrets),
             endpoints,
             sinks: plan.sinks.iter().map(|sink| SinkFacts::of(plan, sink)).collect(),
+            notify: plan.notify.iter().map(|notify| NotifyFacts::of(plan, notify)).collect(),
             secrets,
             fail_if: plan.fail_if.iter().map(ToString::to_string).collect(),
             stop_if: plan.stop_if.iter().map(ToString::to_string).collect(),

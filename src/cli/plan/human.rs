@@ -51,6 +51,10 @@ fn job(facts: &Facts) -> Page {
             page.labelled(0, "", &format!("refused: {refused}"));
         }
     }
+    for notify in &facts.notify {
+        page.labelled(0, "notify", &clean(&notify.line()));
+        sends_lines(&notify.sends, &mut page);
+    }
     if !facts.fail_if.is_empty() {
         page.labelled(0, "fail-if", &facts.fail_if.join("; "));
     }

@@ -7,6 +7,7 @@ mod diff;
 mod facts;
 pub(super) mod first;
 mod human;
+mod notify;
 mod preview;
 pub(super) mod resume;
 mod sinks;

@@ -25,7 +25,7 @@ pub struct SinkFacts {
     pub refused: Option<String>,
 }
 
-/// The requests of a sink.
+/// The requests of a sink, or of a notification.
 #[derive(Debug, Serialize)]
 pub struct SendsFacts {
     /// Hosts that requests go to.
@@ -54,7 +54,7 @@ impl SinkFacts {
 }
 
 impl SendsFacts {
-    fn of(plan: &Plan, hook: &EndpointPlan) -> Self {
+    pub(super) fn of(plan: &Plan, hook: &EndpointPlan) -> Self {
         let (prefix, is_constant) = (hook.url.literal_prefix(), hook.url.constant().is_some());
         Self {
             hosts: hosts(prefix, is_constant, &[]).0,

@@ -50,6 +50,7 @@ impl Touches {
         }
         plan.sinks.iter().for_each(|sink| touches.sink(sink));
         touches.writes.extend(plan.reports.iter().map(|report| report.path.display().to_string()));
+        plan.notify.iter().for_each(|notify| touches.posts(&notify.sends));
         for secret in &plan.secrets {
             if let Origin::File(path) = &secret.origin {
                 touches.reads.insert(path.display().to_string());
@@ -96,15 +97,17 @@ impl Touches {
         if origins.is_empty() { self.hosts.extend(hosts) } else { self.hosts.extend(origins.iter().map(|o| ported(o))) }
     }
 
+    /// What sends requests without a row: its hosts, and the proxies on the way.
+    fn posts(&mut self, hook: &EndpointPlan) {
+        self.sender(hook, &[]);
+        let origins = origins(hook.url.literal_prefix(), hook.url.constant().is_some(), &[]);
+        let vias = crate::transport::proxy::routes::survey(&hook.client.proxy, &origins);
+        self.proxies.extend(vias.into_iter().filter_map(|via| via.proxy));
+    }
+
     fn sink(&mut self, sink: &SinkPlan) {
         match (&sink.hook, sink.kind.path(), sink.kind.kind()) {
-            (Some(hook), ..) => {
-                self.sender(hook, &[]);
-                let prefix = hook.url.literal_prefix();
-                let origins = origins(prefix, hook.url.constant().is_some(), &[]);
-                let vias = crate::transport::proxy::routes::survey(&hook.client.proxy, &origins);
-                self.proxies.extend(vias.into_iter().filter_map(|via| via.proxy));
-            }
+            (Some(hook), ..) => self.posts(hook),
             (None, None, "postgres" | "s3") => drop(self.databases.insert(sink.kind.target())),
             (None, ..) => drop(self.writes.insert(sink.kind.target())),
         }
@@ -202,6 +205,8 @@ from = "a"
 url = "https://hook.example/in"
 [sinks.hook]
 from = "b"
+[[notify]]
+webhook = "https://told.example/{{ secrets.key }}"
 "#,
         )
         .touches;
@@ -211,7 +216,8 @@ from = "b"
                 "http://login.example:80",
                 "https://a.example:443",
                 "https://b.example:8443",
-                "https://hook.example:443"
+                "https://hook.example:443",
+                "https://told.example:443"
             ])
         );
         assert!(touches.hosts_vary && !touches.redirects && touches.databases.is_empty());

@@ -47,7 +47,8 @@ fn panic_in_the_middle() {
     let (keys, commands) = Keys::of(commander, commands);
     let look = Look { unicode: false, color: false, keys: true };
     let reporter = Panics(Bar::new(Box::new(StandardError), look));
-    let outcome = runtime.block_on(run::run_commanded(plan, RunOptions::default(), vec![Box::new(reporter)], commands));
+    let outcome =
+        runtime.block_on(run::run_with(plan, RunOptions::default(), vec![Box::new(reporter)], commands, &run::GoesOn));
     assert!(outcome.is_ok(), "a reporter that panics ends no run");
     assert!(keys.is_none(), "and again, with keys listened to");
 }

@@ -201,7 +201,7 @@ pub(super) fn late(longest: Duration) -> String {
 }
 
 /// A URL with what stands for `demo:` in its place.
-fn absolute(url: &str, base: Option<&str>) -> String {
+pub(super) fn absolute(url: &str, base: Option<&str>) -> String {
     match (url.strip_prefix(DEMO), base) {
         (Some(path), Some(base)) => format!("{base}{path}"),
         (_, _) => url.to_owned(),

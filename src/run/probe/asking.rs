@@ -15,7 +15,7 @@ use super::turns::Turns;
 use super::{Outcome, ProbeOptions, Records, Told, Tried, What, longest};
 use crate::auth::Auth;
 use crate::clock;
-use crate::document::KeyPath;
+use crate::document::{KeyPath, Step};
 use crate::limit::Buckets;
 use crate::plan::request::RequestPlan;
 use crate::plan::{EndpointPlan, Plan};
@@ -48,7 +48,7 @@ pub(super) struct Asker<'w, 'p> {
 /// What a party is opened with.
 type Opened = (Ways, Option<Arc<dyn Auth>>, RequestPlan);
 
-/// Who asks: an endpoint, or a sink that sends requests.
+/// Who asks: an endpoint, a sink that sends requests, or a notification.
 pub(super) struct Party {
     /// With one attempt: nothing is tried twice.
     pub plan: EndpointPlan,
@@ -176,8 +176,7 @@ impl<'w, 'p> Asker<'w, 'p> {
     /// Connects to the server of a URL, and to that of tokens; whether all of them are there.
     pub(super) async fn connect(&mut self, party: &Party, url: Option<Uri>) -> bool {
         let tokens = party.plan.auth.as_ref().and_then(|auth| self.world.around.rendered(auth.url()?));
-        let places =
-            url.map(|url| (party.key.key("url"), url)).into_iter().chain(tokens.map(|url| (party.auth_key(), url)));
+        let places = url.map(|url| (party.url_key(), url)).into_iter().chain(tokens.map(|url| (party.auth_key(), url)));
         let mut are_there = true;
         for (key, url) in places {
             let near = Near {
@@ -244,6 +243,12 @@ impl<'w, 'p> Asker<'w, 'p> {
 }
 
 impl Party {
+    /// The key of its URL.
+    fn url_key(&self) -> KeyPath {
+        let is_told = matches!(self.key.0.first(), Some(Step::Key(table)) if table == "notify");
+        self.key.key(if is_told { "webhook" } else { "url" })
+    }
+
     /// The key of what proves who asks.
     fn auth_key(&self) -> KeyPath {
         let auth = self.key.key("auth");

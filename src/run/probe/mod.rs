@@ -10,6 +10,7 @@ mod asking;
 mod changing;
 mod first;
 mod hosts;
+mod notify;
 mod sinks;
 mod turns;
 
@@ -76,6 +77,8 @@ pub enum What {
         /// Method and URL, secrets masked; the method alone where there is no row to make a URL of.
         request: String,
     },
+    /// Somebody who is told of the end of a run.
+    Notify(String),
     /// A server that records go to.
     Sink {
         /// The sink.
@@ -126,17 +129,18 @@ struct Told {
 enum Member {
     Endpoint(usize),
     Sink(usize),
+    Notify(usize),
 }
 
 /// Tries everything, some of it side by side, and tells it in the order of the job: endpoints, each behind the one whose
-/// records it reads, then sinks.
+/// records it reads, then sinks, then who is told of the end.
 ///
 /// # Errors
 /// When secrets are missing, or nothing can be tried at all.
 pub async fn probe(plan: &Plan, options: ProbeOptions) -> Result<Vec<Tried>, RunError> {
     let world = World::open(plan, options).await?;
     let parents = plan.parents();
-    let sinks = (0..plan.sinks.len()).map(Member::Sink);
+    let sinks = (0..plan.sinks.len()).map(Member::Sink).chain((0..plan.notify.len()).map(Member::Notify));
     let members: Vec<Member> = in_order(&parents).into_iter().map(Member::Endpoint).chain(sinks).collect();
     let has_parent = |member: &Member| matches!(member, Member::Endpoint(at) if parents[*at].is_some());
     let first = members.iter().copied().filter(|member| !has_parent(member));
@@ -161,6 +165,10 @@ async fn asked(world: &World<'_>, member: Member, given: Option<Records>) -> (Me
         Member::Endpoint(position) => asker.endpoint(position, given).await,
         Member::Sink(position) => {
             asker.sink(position).await;
+            None
+        }
+        Member::Notify(position) => {
+            asker.notify(position).await;
             None
         }
     };

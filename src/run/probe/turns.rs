@@ -47,6 +47,7 @@ impl<'p> Turns<'p> {
         let sender = match member {
             Member::Endpoint(position) => Some(&self.plan.endpoints[position]),
             Member::Sink(position) => self.plan.sinks[position].hook.as_deref(),
+            Member::Notify(position) => Some(&self.plan.notify[position].sends),
         };
         let mut limits = sender.map(|sender| sender.limits.clone()).unwrap_or_default();
         limits.sort_unstable();

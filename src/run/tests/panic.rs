@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use super::super::commands;
 use super::super::conductor::Conductor;
 use super::super::live::Live;
+use super::super::notify::Herald;
 use super::super::open::open;
+use super::super::{GoesOn, commands};
 use super::super::{RunEnding, RunOptions};
 use super::stage::{Act, Server, job};
 use crate::event::Event;
 use crate::report::Reporter;
+use crate::secret::Secrets;
 
 /// Remembers what it was told.
 struct Ear(Arc<Mutex<Vec<Event>>>);
@@ -47,7 +49,8 @@ async fn a_worker_that_panics_leaves_nothing_open() {
     );
     let mut plan = job(&text);
     plan.state = folder.path().join("state");
-    let mut opened = open(plan, RunOptions::default(), |_| ()).await.unwrap();
+    let herald = Herald::of(&plan, &Secrets::default(), &GoesOn);
+    let mut opened = open(plan, RunOptions::default(), Secrets::default(), |_| ()).await.unwrap();
     let server = Server::new(|seen| {
         assert_ne!(seen.id, "25", "a bug");
         Act::status(200)
@@ -56,7 +59,7 @@ async fn a_worker_that_panics_leaves_nothing_open() {
         Arc::get_mut(lane).unwrap().transport = server.clone();
     }
     let told = Arc::default();
-    let report = Conductor::conduct(opened, vec![Box::new(Ear(Arc::clone(&told)))], commands().1).await;
+    let report = Conductor::conduct(opened, (vec![Box::new(Ear(Arc::clone(&told)))], commands().1), &herald).await;
     let RunEnding::Broken(why) = report.ending else { panic!("{:?}", report.ending) };
     assert!(why.contains("a worker panicked"), "{why}");
     let told = told.lock().unwrap();

@@ -5,6 +5,7 @@
 use super::example::toml_key;
 use super::view::View;
 use super::{Spot, Walker, short};
+use crate::diagnostic::did_you_mean;
 use crate::document::{Node, NodeValue};
 
 /// Longest value that is written out again.
@@ -47,11 +48,29 @@ impl Walker<'_> {
             None => format!("write `{path}` in place of `{}`", toml_key(key)),
         })
     }
+
+    /// Of a table under a header of its own (`[notify]`) where a list of tables is wanted: how their headers are written.
+    pub(super) fn one_of_many(&self, branches: &[View<'_>], node: &Node, spot: &Spot) -> Option<String> {
+        let is_table = |view: View<'_>| view.branches().iter().any(|branch| branch.types().contains(&"object"));
+        let mut items = branches.iter().filter_map(|branch| Some(branch.of(branch.get("items")?)));
+        let text = &self.document.sources[node.place.source].text;
+        let is_header = matches!(node.value, NodeValue::Table(_)) && text.get(node.place.start..)?.starts_with('[');
+        (is_header && items.any(is_table)).then(|| {
+            let path = &spot.path;
+            format!("write `[[{path}]]`: two brackets for each table of a list")
+        })
+    }
 }
 
 /// Whether a value can be shown again in a line.
 fn is_short(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(|c: char| c.is_control() || c == '`')
+}
+
+/// Whether a value is one of those that are listed, where some are.
+fn may_be(branch: &View<'_>, value: &NodeValue) -> bool {
+    let Some(names) = branch.get("enum").and_then(|names| names.as_array()) else { return true };
+    matches!(value, NodeValue::String(text) if names.iter().any(|name| name.as_str() == Some(text)))
 }
 
 /// What to write instead, where the value tells what was meant.
@@ -86,8 +105,13 @@ pub(super) fn mend(view: &View<'_>, branches: &[View<'_>], value: &NodeValue) ->
             let number = text.parse::<i64>().ok().map(NodeValue::Integer);
             let holds = |value: &NodeValue| {
                 let items = branches.iter().filter_map(|branch| Some(branch.of(branch.get("items")?)));
-                items.flat_map(|items| items.branches()).any(|branch| branch.accepts(value))
+                items.flat_map(|items| items.branches()).any(|branch| branch.accepts(value) && may_be(&branch, value))
             };
+            let named = branches.iter().filter_map(|branch| branch.get("enum")?.as_array()).flatten();
+            let near = did_you_mean(text, named.filter_map(|name| name.as_str()));
+            if let Some(near) = near {
+                return Some(format!("did you mean \"{near}\"?"));
+            }
             let listed = match number.filter(&holds) {
                 Some(_) => Some(format!("write a list: [{text}]")),
                 None => holds(value).then(|| format!("write a list: [\"{}\"]", short(text))),

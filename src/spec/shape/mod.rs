@@ -289,6 +289,7 @@ impl Walker<'_> {
             return self.report(codes::WRONG_TYPE, node.place, &spot.path, message, [help]);
         }
         let mended = if is_hidden { None } else { mend(view, branches, &node.value) };
+        let mended = mended.or_else(|| self.one_of_many(branches, node, spot));
         let mended = mended.or_else(|| self.member(branches, node, spot).filter(|_| !is_hidden));
         let help = mended.or_else(|| example_help(view, spot));
         self.report(codes::WRONG_TYPE, node.place, &spot.path, message, help);

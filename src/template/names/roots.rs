@@ -29,7 +29,7 @@ impl Names<'_> {
             self.error(&word.range, TemplateErrorKind::Name, "there is no single row here", Some(help.to_owned()));
             return None;
         }
-        if matches!(self.scope.row, RowScope::None) {
+        if matches!(self.scope.row, RowScope::None | RowScope::Run(_)) {
             let help = format!("a template here may use {}", self.known_roots().join(", "));
             self.error(&word.range, TemplateErrorKind::Name, "there is no row here", Some(help));
             return None;
@@ -46,7 +46,7 @@ impl Names<'_> {
                 }
                 position
             }
-            RowScope::None | RowScope::Rows | RowScope::Open => None,
+            RowScope::None | RowScope::Rows | RowScope::Run(_) | RowScope::Open => None,
         };
         Some(Resolved::Path(Plain { root: Root::Column { name: name.to_owned(), position }, keys: steps.rest() }))
     }
@@ -60,6 +60,34 @@ impl Names<'_> {
         }
         uses.rows = true;
         Some(Resolved::Whole)
+    }
+
+    /// What is said of a run that has ended.
+    pub(super) fn run(
+        &mut self,
+        word: &Token<'_>,
+        first: Option<(&str, &Range<usize>)>,
+        steps: &Steps,
+        uses: &mut Uses,
+    ) -> Option<Resolved> {
+        let RowScope::Run(known) = &self.scope.row else {
+            let help = "use it in `[[notify]]`, which is sent when the run has ended".to_owned();
+            let message = "there is no `run` before the run has ended";
+            self.error(&word.range, TemplateErrorKind::Name, message, Some(help));
+            return None;
+        };
+        let known = Arc::clone(known);
+        uses.run.add(first.map(|(first, _)| first));
+        let Some((name, range)) = first else { return Some(Resolved::Whole) };
+        if known.position(name).is_none() {
+            let help = match did_you_mean(name, known.names().iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", known.names().join(", ")),
+            };
+            self.error(range, TemplateErrorKind::Name, format!("a run has no `{name}`"), Some(help));
+            return None;
+        }
+        Some(Resolved::Path(Plain { root: Root::Run(name.to_owned()), keys: steps.rest() }))
     }
 
     fn unknown_column(&mut self, name: &str, range: &Range<usize>, header: &Header) {

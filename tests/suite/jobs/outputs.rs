@@ -50,3 +50,19 @@ pub(in crate::jobs) fn webhook(file: &str) {
         );
     }
 }
+
+pub(in crate::jobs) fn notify(file: &str) {
+    let (_, done) = run(file);
+    assert!(!done.stderr.contains("not told"), "{}", done.stderr);
+    // The same with an inbox that can be asked when the run has ended.
+    let mut truth = Truth::start();
+    let base = format!("base=http://{}", truth.demo.address());
+    Job::example(file).run(&["--var", &base]).expect_code(0);
+    let (inbox, _) = truth.ask("/inbox");
+    let records = inbox["records"].as_array().expect("records");
+    assert_eq!((records.len(), &inbox["batches"]), (2, &json!(2)), "each once: {inbox}");
+    let text = records.iter().find_map(|record| record["text"].as_str()).expect("a text");
+    assert!(text.starts_with("notify: 20 ok, 0 failed in "), "{text}");
+    let whole = records.iter().find(|record| record["ending"] == "success").expect("one with everything");
+    assert_eq!((&whole["ok"], &whole["exit"], &whole["name"]), (&json!(20), &json!(0), &json!("notify")));
+}

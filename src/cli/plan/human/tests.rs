@@ -94,6 +94,7 @@ fn secret() -> SecretFacts {
 
 fn facts(resume: Resume) -> Facts {
     Facts {
+        notify: Vec::new(),
         version: 1,
         job: "prices".into(),
         description: Some("Every night".into()),

@@ -21,6 +21,7 @@ use crate::run::feeder::{Intake, Selection};
 use crate::run::lane::Shared;
 use crate::run::scribe::Scribe;
 use crate::run::{RunError, RunOptions};
+use crate::secret::Secrets;
 use crate::sink::spooled::far::{Far, FarKind};
 use crate::source::unpack::Unpacked;
 use crate::template::Context;
@@ -153,7 +154,7 @@ impl World {
     }
 
     async fn session(&self, options: RunOptions, until: Until) -> Result<(), String> {
-        let opened = open(self.plan(), options, |_| {}).await.map_err(|error| match error {
+        let opened = open(self.plan(), options, Secrets::default(), |_| {}).await.map_err(|error| match error {
             RunError::Open(words) => words,
             RunError::Key(keyed) => keyed.message,
             RunError::Secrets(names) => panic!("{names:?}"),
