@@ -76,7 +76,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         Err(error) => {
             logging.refuse(&unstarted.job, &error);
             let exit = refuse(&error, &text, speech, print);
-            let report = RunReport { ending: RunEnding::Broken(error.to_string()), ..unstarted };
+            let report = unstarted.refused(&error);
             let unwritten = reports.write(|asked| Account { report: &report, asked, exit: exit.code(), next: None });
             unwritten.iter().for_each(|warning| print.warning(speech.output, warning));
             exit

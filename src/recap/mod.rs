@@ -102,7 +102,7 @@ pub struct Output {
     pub sink: String,
     /// A path or a place.
     pub target: String,
-    /// Records that stand there, over all sessions.
+    /// Records that stand there. Of outputs that do not take those of all rows: those that sessions told of at their end.
     pub records: u64,
 }
 
@@ -263,6 +263,15 @@ pub struct LimitUse {
     pub capacity: Option<u64>,
     /// How often a server's word held it.
     pub holds: u64,
+}
+
+impl Session {
+    /// A later session begins, so that one that never said how it ended was killed.
+    pub fn has_ended(&mut self) {
+        if self.ending.kind == EndingKind::Running && self.ending.reason.is_none() {
+            self.ending.reason = Some("it was killed, or lost its machine".to_owned());
+        }
+    }
 }
 
 impl Recap {

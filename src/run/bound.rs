@@ -12,6 +12,11 @@ use super::lane::Lane;
 use super::live::read;
 use super::queue::Standing;
 
+/// Causes that are told apart.
+const MOST_CAUSES: usize = 50;
+/// Where those beyond them are counted.
+const OTHER: &str = "other causes";
+
 /// Counts looks by what they found.
 #[derive(Debug, Default)]
 pub struct Looks {
@@ -51,7 +56,9 @@ impl Looks {
             lane.live().note_bound(what.as_deref());
             if let Some(what) = what {
                 self.looks += 1;
-                *self.found.entry(what).or_default() += 1;
+                // A host that is out may be one of very many.
+                let is_kept = self.found.len() < MOST_CAUSES || self.found.contains_key(&what);
+                *self.found.entry(if is_kept { what } else { OTHER.to_owned() }).or_default() += 1;
             }
         }
     }

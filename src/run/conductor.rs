@@ -3,9 +3,9 @@
 //! Everyone else sends it messages; it moves the phase on, ends every task it began, and its main loop
 //! has no `?`: whatever happens ends in a commit and a report.
 
+mod closing;
 mod steering;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +15,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock;
 use crate::event::Event;
-use crate::recap::{self, Recap};
 use crate::report::Reporter;
 
 use super::balance::Balance;
@@ -23,19 +22,17 @@ use super::command::Commands;
 use super::control::{Cause, Desk, Phase};
 use super::feeder::{self, Intake, Selection};
 use super::holds;
+use super::keeping::Keeping;
 use super::lane::{Lane, Shared};
 use super::notify::Herald;
 use super::open::{Facts, Opened};
 use super::scribe::{Scribe, Written};
 use super::signals::{Signals, force_exit};
 use super::telling::Telling;
-use super::{Keyed, RunEnding, RunReport, Signal, lanes, summing, told, worker};
+use super::{Keyed, RunEnding, RunReport, Signal, lanes, told, worker};
 
 /// Redraws of reporters.
 const TICK: Duration = Duration::from_millis(100);
-
-/// From one recap that is kept to the next: what a report misses of a run that is killed.
-const KEEP: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub struct Conductor {
@@ -58,8 +55,8 @@ pub struct Conductor {
     blamed: Option<Keyed>,
     signals: Signals,
     signals_seen: u32,
-    /// When the recap was last kept.
-    kept: clock::Instant,
+    /// Keeps the recap; `None` only while it keeps the last one.
+    keeping: Option<Keeping>,
     commands: Commands,
 }
 
@@ -100,10 +97,11 @@ impl Conductor {
             blamed: None,
             signals: Signals::listen(),
             signals_seen: 0,
-            kept: began,
+            keeping: None,
             commands,
         };
         conductor.commands.begun();
+        conductor.keeping = Some(Keeping::begin(&conductor.shared));
         conductor.begin(&opened.facts, opened.selections);
         for over in &opened.holds {
             let wait_ms = u64::try_from(over.wait.as_millis()).unwrap_or(u64::MAX);
@@ -116,26 +114,6 @@ impl Conductor {
         complete.store(conductor.is_complete(), Ordering::Release);
         conductor.finish().await;
         conductor.report(&opened.facts, began, herald).await
-    }
-
-    /// Says how it ended, to the herald too.
-    async fn report(mut self, facts: &Facts, began: clock::Instant, herald: &Herald<'_>) -> RunReport {
-        // What was committed decides: a signal that comes during the last commit interrupts nothing.
-        let complete = self.written.as_ref().is_some_and(|written| written.complete);
-        let ending = match complete {
-            true => RunEnding::Complete,
-            false => self.ending.take().unwrap_or(RunEnding::Partial),
-        };
-        let report = summing::report(&self.shared, facts, ending, self.written.as_ref(), began.elapsed());
-        keep(&self.shared.plan.state, &report.recap);
-        let (report, untold) = herald.tell(report, &mut self.signals).await;
-        if !untold.is_empty() {
-            keep(&self.shared.plan.state, &report.recap);
-            untold.into_iter().for_each(|message| self.tell(&Event::Warning { message }));
-        }
-        self.tell(&Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
-        self.telling.end().await;
-        RunReport { blamed: self.blamed, ..report }
     }
 
     fn tell(&mut self, event: &Event) {
@@ -212,8 +190,9 @@ impl Conductor {
                     Some(end) => self.on_worker_end(end),
                     None => return,
                 },
-                Some(event) = self.desk.events.recv() => self.tell(&event),
+                // Before events, which may come without end.
                 _ = tick.tick() => self.tick(),
+                Some(event) = self.desk.events.recv() => self.tell(&event),
             }
         }
     }
@@ -224,10 +203,8 @@ impl Conductor {
         }
         self.shared.chronicle.look(&self.shared, &self.lanes);
         self.telling.tick();
-        if self.kept.elapsed() >= KEEP {
-            self.kept = clock::now();
-            let shared = self.shared.clone();
-            tokio::task::spawn_blocking(move || keep(&shared.plan.state, &shared.chronicle.recap(&shared)));
+        if let Some(keeping) = &mut self.keeping {
+            keeping.tick(&self.shared);
         }
     }
 
@@ -267,7 +244,6 @@ impl Conductor {
 
     fn drain(&mut self, reason: &str) {
         self.shared.live.draining.store(true, Ordering::Relaxed);
-        self.resume();
         if self.desk.phase.send_if_modified(|phase| advance(phase, Phase::Draining)) {
             self.tell(&Event::Draining { reason: reason.to_owned() });
         }
@@ -278,6 +254,8 @@ impl Conductor {
             intake.close();
         }
         self.shared.chains.cut();
+        // Last: what a pause held back may not leave between its end and the drain.
+        self.resume();
     }
 
     fn stop(&mut self) {
@@ -386,11 +364,6 @@ impl Conductor {
             self.tell(&event);
         }
     }
-}
-
-/// Keeps a recap; only reports miss one that can't be written.
-fn keep(state: &Path, recap: &Recap) {
-    let _ = recap::file::keep(state, recap);
 }
 
 fn panicked(who: &str) -> Cause {

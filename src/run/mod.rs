@@ -26,6 +26,7 @@ pub mod holds;
 mod hook;
 pub mod idempotency;
 mod judging;
+mod keeping;
 mod keyed;
 mod lane;
 mod lanes;
@@ -70,7 +71,7 @@ use std::time::{Duration, SystemTime};
 use crate::clock;
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
-use crate::recap::{Endpoint, Recap};
+use crate::recap::{Endpoint, Recap, Session};
 use crate::report::Reporter;
 use crate::secret::{Masker, Secrets, Unset, unset_words};
 
@@ -238,7 +239,7 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// Of a run that has not begun: who could not start it says why, as its ending.
+    /// Of a run that has not begun.
     #[must_use]
     pub fn unstarted(plan: &Plan) -> Self {
         let endpoint = |endpoint: &EndpointPlan| Endpoint { name: endpoint.name.clone(), ..Endpoint::default() };
@@ -273,6 +274,15 @@ impl RunReport {
             warnings: Vec::new(),
             recap,
         }
+    }
+
+    /// The same of one that could not start, for this reason.
+    #[must_use]
+    pub fn refused(mut self, error: &RunError) -> Self {
+        self.ending = RunEnding::Broken(error.to_string());
+        let (started, ending) = (self.recap.started.clone(), recap::ending(&self.ending));
+        self.recap.push(Session { started, ending, ..Session::default() });
+        self
     }
 }
 

@@ -156,7 +156,8 @@ pub async fn open(
 /// The run as earlier sessions left it. What reports miss of it because it can't be read is no reason not to go on.
 fn before(plan: &Plan, session: &Session, folder: &StateFolder, masker: &Masker) -> Before {
     let kept = recap::file::read(folder.path(), &session.run).unwrap_or_default();
-    let recap = kept.unwrap_or_else(|| Recap { started: session.started.clone(), ..Recap::default() });
+    let mut recap = kept.unwrap_or_else(|| Recap { started: session.started.clone(), ..Recap::default() });
+    recap.sessions.iter_mut().for_each(recap::Session::has_ended);
     let text = |(path, text): &(PathBuf, String)| recap::Text::of(path, &masker.mask(text));
     let recap = Recap {
         version: recap::VERSION,

@@ -17,6 +17,7 @@ use crate::recap::{
     Bytes, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Output, Recap, Session, Slow, StepLane,
 };
 use crate::report::View;
+use crate::sink::{RowChoice, SinkPlan};
 use crate::transport::Transport;
 
 use super::bound::Looks;
@@ -86,6 +87,9 @@ impl Chronicle {
 
     /// Something happened.
     pub fn note(&self, event: &Event) {
+        if !is_marked(event) {
+            return;
+        }
         let at_ms = self.at_ms();
         let begins = |kind, what: &str, until_ms| Mark { kind, what: what.to_owned(), from_ms: at_ms, until_ms };
         let mut inside = self.inside();
@@ -105,21 +109,7 @@ impl Chronicle {
             Event::Paused { .. } => inside.recorder.marks().add(begins(MarkKind::Pause, "by hand", None)),
             Event::Resumed { .. } => inside.recorder.marks().end(MarkKind::Pause, "by hand", at_ms),
             Event::Draining { reason } => inside.recorder.marks().add(begins(MarkKind::Drain, reason, None)),
-            Event::RunStarted { .. }
-            | Event::EndpointStarted { .. }
-            | Event::Attempted { .. }
-            | Event::Retrying { .. }
-            | Event::Postponed { .. }
-            | Event::RowFailed { .. }
-            | Event::RowSkipped { .. }
-            | Event::RowEnded { .. }
-            | Event::Committed { .. }
-            | Event::Progress { .. }
-            | Event::LeftOut { .. }
-            | Event::Warning { .. }
-            | Event::ConcurrencyChanged { .. }
-            | Event::EndpointFinished { .. }
-            | Event::RunFinished { .. } => {}
+            _ => {}
         }
     }
 
@@ -152,21 +142,37 @@ impl Chronicle {
     /// The run as it stands now; of its records those that are durable.
     #[must_use]
     pub fn recap(&self, shared: &Shared) -> Recap {
-        let mut recap = self.worked(shared);
         let records = self.inside().records.clone();
-        for (position, sink) in shared.plan.sinks.iter().enumerate() {
-            let here = records.get(position).copied().unwrap_or_default();
-            count_output(&mut recap.outputs, &sink.name, &sink.kind.target(), here);
-        }
+        self.worked(shared, |sink| records.get(sink).copied().unwrap_or_default())
+    }
+
+    /// The same, where this session wrote so many records, by position of the sink.
+    fn worked(&self, shared: &Shared, records: impl Fn(usize) -> u64) -> Recap {
+        let mut recap = self.before.recap.clone();
+        recap.endpoints = endpoints(&shared.live, &self.before.counts);
+        let sinks = shared.plan.sinks.iter().enumerate();
+        recap.outputs = sinks
+            .map(|(position, sink)| Output {
+                sink: sink.name.clone(),
+                target: sink.kind.target(),
+                records: self.records_before(sink) + records(position),
+            })
+            .collect();
+        recap.push(self.session(shared));
         recap
     }
 
-    /// The same without what this session wrote.
-    fn worked(&self, shared: &Shared) -> Recap {
-        let mut recap = self.before.recap.clone();
-        recap.endpoints = endpoints(&shared.live, &self.before.counts);
-        recap.push(self.session(shared));
-        recap
+    /// Records that stand in an output when the session begins. The journal knows them where the output takes those of
+    /// all rows, and has taken off what `--failed` is about to write anew; otherwise only what sessions said at their ends.
+    fn records_before(&self, sink: &SinkPlan) -> u64 {
+        let of_endpoint = |endpoint: &usize| self.before.counts.get(*endpoint).map_or(0, |counts| counts.records);
+        match sink.rows {
+            RowChoice::All => sink.from.iter().map(of_endpoint).sum(),
+            RowChoice::Ok | RowChoice::Failed => {
+                let known = self.before.recap.outputs.iter().find(|output| output.sink == sink.name);
+                known.map_or(0, |output| output.records)
+            }
+        }
     }
 
     fn session(&self, shared: &Shared) -> Session {
@@ -199,17 +205,44 @@ impl Chronicle {
     /// The run as its session leaves it. `counts`: what is committed, by endpoint.
     #[must_use]
     pub fn ended(&self, shared: &Shared, counts: &[Counts], report: &RunReport) -> Recap {
-        let mut recap = self.worked(shared);
+        let records = |sink: usize| report.outputs.get(sink).map_or(0, |output| output.records);
+        let mut recap = self.worked(shared, records);
         recap.endpoints.iter_mut().zip(counts).for_each(|(endpoint, counts)| endpoint.counts = *counts);
-        for output in &report.outputs {
-            count_output(&mut recap.outputs, &output.sink, &output.target, output.records);
-        }
         if let Some(session) = recap.sessions.last_mut() {
             session.ending = ending(&report.ending);
             session.failed_conditions.clone_from(&report.failed_conditions);
             session.warnings.clone_from(&report.warnings);
         }
         recap
+    }
+}
+
+/// Whether a mark or a count is made of it: most events are about rows, of which there may be millions.
+fn is_marked(event: &Event) -> bool {
+    match event {
+        Event::BatchStarted { .. }
+        | Event::BatchFinished { .. }
+        | Event::Held { .. }
+        | Event::OutageBegan { .. }
+        | Event::OutageEnded { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::Draining { .. } => true,
+        Event::RunStarted { .. }
+        | Event::EndpointStarted { .. }
+        | Event::Attempted { .. }
+        | Event::Retrying { .. }
+        | Event::Postponed { .. }
+        | Event::RowFailed { .. }
+        | Event::RowSkipped { .. }
+        | Event::RowEnded { .. }
+        | Event::Committed { .. }
+        | Event::Progress { .. }
+        | Event::LeftOut { .. }
+        | Event::Warning { .. }
+        | Event::ConcurrencyChanged { .. }
+        | Event::EndpointFinished { .. }
+        | Event::RunFinished { .. } => false,
     }
 }
 
@@ -293,17 +326,8 @@ fn capacity(plan: &LimitPlan, elapsed: Duration) -> Option<u64> {
     rate.is_finite().then(|| (rate * elapsed.as_secs_f64()) as u64 + u64::from(plan.burst.get()))
 }
 
-fn count_output(outputs: &mut Vec<Output>, sink: &str, target: &str, records: u64) {
-    match outputs.iter_mut().find(|output| output.sink == sink) {
-        Some(output) => {
-            output.records += records;
-            target.clone_into(&mut output.target);
-        }
-        None => outputs.push(Output { sink: sink.to_owned(), target: target.to_owned(), records }),
-    }
-}
-
-fn ending(ending: &RunEnding) -> Ending {
+/// A way to end, as a recap keeps it.
+pub(super) fn ending(ending: &RunEnding) -> Ending {
     let plain = |kind| Ending { kind, ..Ending::default() };
     match ending {
         RunEnding::Complete => plain(EndingKind::Complete),

@@ -5,15 +5,17 @@
 //! and a reporter that never comes back is left behind at the end.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::event::{Event, Hearers};
+use crate::report::text::counted;
 use crate::report::{Reporter, View};
 
 use super::lane::Shared;
@@ -39,6 +41,7 @@ pub struct Telling {
 
 /// What is known of a reporter.
 struct Wishes {
+    is_record: bool,
     attempts: bool,
     rows: bool,
     most_behind: usize,
@@ -96,17 +99,30 @@ impl Telling {
         self.voices.iter().for_each(Voice::tick);
     }
 
-    /// Waits for the last things to be said, but not for ever.
-    pub async fn end(&mut self) {
-        let ends: JoinSet<()> = self.voices.drain(..).map(Voice::end).collect();
-        ends.join_all().await;
+    /// The last things are said. What to wait for, which gives what a record of the run misses, in words; and how to say
+    /// that nobody waits any more.
+    pub fn end(&mut self) -> (impl Future<Output = Vec<String>> + 'static, Leave) {
+        let (leave, left) = watch::channel(false);
+        let ends: JoinSet<Option<String>> = self.voices.drain(..).map(|voice| voice.end(left.clone())).collect();
+        (async move { ends.join_all().await.into_iter().flatten().collect() }, Leave(leave))
+    }
+}
+
+/// How who waits for reporters says that it does not any more.
+pub struct Leave(watch::Sender<bool>);
+
+impl Leave {
+    /// Whatever is not said by now stays unsaid.
+    pub fn give_up(&self) {
+        self.0.send_replace(true);
     }
 }
 
 impl Wishes {
     fn of(reporter: &dyn Reporter) -> Self {
-        let most_behind = if reporter.is_record() { MOST_BEHIND_OF_A_RECORD } else { MOST_BEHIND };
-        Self { attempts: reporter.wants_attempts(), rows: reporter.wants_rows(), most_behind }
+        let is_record = reporter.is_record();
+        let most_behind = if is_record { MOST_BEHIND_OF_A_RECORD } else { MOST_BEHIND };
+        Self { is_record, attempts: reporter.wants_attempts(), rows: reporter.wants_rows(), most_behind }
     }
 
     fn want(&self, event: &Event) -> bool {
@@ -167,17 +183,33 @@ impl Voice {
         }
     }
 
-    async fn end(mut self) {
+    /// Waits until everything was taken: of a terminal as long as it goes on taking, of a record of the run until
+    /// somebody leaves. What such a record misses then, in words.
+    async fn end(mut self, mut left: watch::Receiver<bool>) -> Option<String> {
         self.tell_of_gap(clock::wall());
         drop(self.notes);
         let (latest, mut behind) = (clock::now() + LONGEST, usize::MAX);
-        while tokio::time::timeout(PATIENCE, &mut self.ended).await.is_err() {
-            let now = self.queue.behind.load(Ordering::Relaxed);
-            if now >= behind || clock::now() >= latest {
-                return;
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut self.ended => return None,
+                _ = left.wait_for(|left| *left) => break,
+                () = tokio::time::sleep(PATIENCE), if !self.wishes.is_record => {
+                    let now = self.queue.behind.load(Ordering::Relaxed);
+                    if now >= behind || clock::now() >= latest {
+                        return None;
+                    }
+                    behind = now;
+                }
             }
-            behind = now;
         }
+        let missing = self.queue.behind.load(Ordering::Relaxed) as u64;
+        self.wishes.is_record.then(|| {
+            format!(
+                "the last {} were taken by nobody: who reads them was too slow for who waited",
+                counted(missing, "event")
+            )
+        })
     }
 }
 
@@ -260,7 +292,7 @@ mod tests {
             std::thread::yield_now();
         }
         drop(stuck);
-        telling.end().await;
+        telling.end().0.await;
         let told = told.lock().unwrap();
         assert_eq!(told.len(), MOST_BEHIND + 2);
         assert_eq!(told[MOST_BEHIND..], [gap(2 * MOST_BEHIND), last()], "the gap is told where it is");
@@ -278,7 +310,7 @@ mod tests {
         }
         // All were taken; that the last one is no longer counted may come a moment later, and makes no difference.
         (0..2).for_each(|_| telling.tell(&failed()));
-        telling.end().await;
+        telling.end().0.await;
         let told = told.lock().unwrap();
         assert_eq!(told[MOST_BEHIND..], [gap(1), failed(), failed()]);
     }
@@ -297,7 +329,7 @@ mod tests {
             records: 1,
         };
         telling.tell(&ended);
-        telling.end().await;
+        telling.end().0.await;
         assert_eq!((told.lock().unwrap().len(), heard.lock().unwrap().as_slice()), (0, [ended].as_slice()));
     }
 }
