@@ -15,6 +15,9 @@ const MOST_REASONS: usize = 50;
 /// Where the reasons beyond [`MOST_REASONS`] are counted.
 const OTHER: &str = "other reasons";
 
+/// Reasons that differ in what they quote alone and are told apart; the others are counted together.
+const MOST_ALIKE: usize = 3;
+
 /// The slowest attempts that are kept.
 const MOST_SLOW: usize = 20;
 
@@ -34,6 +37,8 @@ struct Inside {
     statuses: BTreeMap<u16, u64>,
     /// By position of the endpoint and reason.
     failures: BTreeMap<(usize, String), (u64, u64)>,
+    /// How many of these differ in what they quote alone, by position of the endpoint and what they have in common.
+    alike: BTreeMap<(usize, String), usize>,
     retries: BTreeMap<String, u64>,
     malformed: u64,
     orphans: BTreeMap<usize, (u64, String)>,
@@ -121,6 +126,7 @@ impl Default for Meter {
                 slowest: Vec::with_capacity(MOST_SLOW + 1),
                 statuses: BTreeMap::new(),
                 failures: BTreeMap::new(),
+                alike: BTreeMap::new(),
                 retries: BTreeMap::new(),
                 malformed: 0,
                 orphans: BTreeMap::new(),
@@ -136,6 +142,12 @@ fn histogram(digits: u8) -> Histogram<u64> {
         Ok(histogram) => histogram,
         Err(error) => unreachable!("the bounds are constant and valid: {error}"),
     }
+}
+
+/// A reason without what it quotes: values of rows and replies stand there.
+fn without_quoted(reason: &str) -> String {
+    let parts = reason.split('`').enumerate();
+    parts.map(|(position, part)| if position % 2 == 0 { part } else { "`…`" }).collect()
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -154,6 +166,21 @@ impl Inside {
                 histogram.saturating_record(micros(time));
             }
         }
+    }
+
+    /// Where a reason is counted that is not known yet.
+    fn group(&mut self, endpoint: usize, reason: &str) -> (usize, String) {
+        let common = (endpoint, without_quoted(reason));
+        let alike = self.alike.get(&common).copied().unwrap_or_default();
+        let key = if alike < MOST_ALIKE { (endpoint, reason.to_owned()) } else { common.clone() };
+        if self.failures.contains_key(&key) {
+            return key;
+        }
+        if self.failures.len() >= MOST_REASONS {
+            return (endpoint, OTHER.to_owned());
+        }
+        *self.alike.entry(common).or_default() += 1;
+        key
     }
 
     fn note_slow(&mut self, slow: Slowest) {
@@ -203,11 +230,8 @@ impl Meter {
     /// Counts a row of an endpoint that failed for good.
     pub fn failed(&self, endpoint: usize, reason: &str, row: u64) {
         let mut inside = self.lock();
-        let full = inside.failures.len() >= MOST_REASONS;
-        let mut key = (endpoint, reason.to_owned());
-        if full && !inside.failures.contains_key(&key) {
-            key.1 = OTHER.to_owned();
-        }
+        let exact = (endpoint, reason.to_owned());
+        let key = if inside.failures.contains_key(&exact) { exact } else { inside.group(endpoint, reason) };
         inside.failures.entry(key).or_insert((0, row)).0 += 1;
     }
 
@@ -289,6 +313,22 @@ mod tests {
         assert_eq!(failures[0], group(OTHER, 151, 49));
         assert_eq!(failures[1], group("404 Not Found", 2, 7));
         assert_eq!(failures.len(), MOST_REASONS + 1);
+    }
+
+    #[test]
+    fn reasons_that_quote_a_value_of_each_row_are_counted_together() {
+        let meter = Meter::default();
+        for row in 0..80 {
+            meter.failed(1, &format!("price: `{row},5` is no float"), row);
+            meter.failed(1, "404 Not Found", row);
+        }
+        let failures = meter.read().failures;
+        let shown: Vec<_> = failures.iter().map(|group| (group.reason.as_str(), group.rows, group.example)).collect();
+        let alone = |row| {
+            (["price: `0,5` is no float", "price: `1,5` is no float", "price: `2,5` is no float"][row], 1, row as u64)
+        };
+        let expected = [("404 Not Found", 80, 0), ("price: `…` is no float", 77, 3), alone(0), alone(1), alone(2)];
+        assert_eq!(shown, expected);
     }
 
     #[test]
