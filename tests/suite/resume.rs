@@ -72,8 +72,8 @@ fn the_command_that_an_interrupted_run_prints_goes_on_with_it() {
         let before = csv(&job.path("out/records.csv")).len();
         assert!((19..ROWS as usize).contains(&before), "{before} records");
         assert_eq!(oracle.count(), before, "what was on the wire has ended and is noted");
-        let last = done.stderr.lines().last().unwrap_or_default();
-        let command = last.strip_prefix("resume").unwrap_or_else(|| panic!("no command: {}", done.stderr)).trim();
+        let command = done.stderr.lines().find_map(|line| line.strip_prefix("resume "));
+        let command = command.unwrap_or_else(|| panic!("no command: {}", done.stderr)).trim();
         job.shell(command).expect_code(0);
         assert_eq!(oracle.count(), ROWS as usize, "nothing is asked for twice");
         assert!(oracle.requests().iter().all(|request| request.query == "unit=a%20b%27c"));
