@@ -1,7 +1,7 @@
 //! Recap: what a run was, as data. Everything that reports show comes from here: the HTML report, the live page,
 //! metrics, `paceline report`.
 //!
-//! Made while a run works ([`crate::run::recap`]), kept in its state folder ([`file`]), read by reporters,
+//! Made while a run works (`run::recap`), kept in its state folder ([`mod@file`]), read by reporters,
 //! with what the journal knows better ([`kept`]). Its size is
 //! bounded whatever the run did: series have a fixed number of steps, lists a fixed number of entries, and what was
 //! left out is counted. Must never hold a secret: texts are masked before they get in.

@@ -1,7 +1,7 @@
 //! Reporters: what people see of a run. They look at events and counters and never change anything.
 //!
 //! One file each: [`bar`] on a terminal (how it is laid out says [`layout`], how it is drawn [`screen`]), [`lines`] elsewhere, [`log`] with `-v` or
-//! into a file, [`events`] for programs, [`summary`] and [`file`] when the run has ended, and [`html`] for a browser. Must never print by themselves:
+//! into a file, [`events`] for programs, [`summary`] and [`mod@file`] when the run has ended, and [`html`] for a browser. Must never print by themselves:
 //! the command line gives them their way out.
 
 pub mod bar;
