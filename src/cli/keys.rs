@@ -3,6 +3,8 @@
 //! A thread that reads, and ends with the run at once. Must never read what is another's: not from the background,
 //! not an input of the job, and nothing after the end.
 
+mod sequences;
+
 use std::io;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use rustix::process::{Signal, getpgrp, kill_process_group};
 
 use super::terminal::{self, Woken};
 use crate::run::{Command, Commander, Commands};
+use sequences::Sequences;
 
 /// How often it is looked whether the process has come to the front, or its mode was changed by another.
 const LOOK: Duration = Duration::from_millis(250);
@@ -65,16 +68,21 @@ impl Drop for Keys {
 }
 
 fn listen(commander: &Commander, alive: &OwnedFd) {
+    let mut sequences = Sequences::default();
     loop {
         match terminal::wait(alive, terminal::enter(), LOOK) {
             Woken::End => return,
-            Woken::Time => {}
+            Woken::Time => sequences.lapse(),
             // The process may have been sent to the background meanwhile.
             Woken::Key if terminal::enter() => match read() {
-                Some(keys) => keys.iter().for_each(|key| press(*key, commander, alive)),
+                Some(bytes) => {
+                    let keys = bytes.into_iter().filter(|byte| sequences.is_key(*byte));
+                    keys.for_each(|key| press(key, commander, alive));
+                }
                 None => return,
             },
-            Woken::Key => {}
+            // What is typed there is another's, and so is the rest of what began.
+            Woken::Key => sequences = Sequences::default(),
         }
     }
 }

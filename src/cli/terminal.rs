@@ -48,6 +48,12 @@ fn in_foreground(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
 }
 
+/// Whether the terminal of standard error listens to another process: what stands on it is that one's.
+fn is_elsewhere() -> bool {
+    // Where it is not the one of the session, there is nothing to ask and nobody else.
+    matches!(tcgetpgrp(io::stderr()), Ok(group) if group != getpgrp())
+}
+
 /// Whether keys can be listened to, now or once the process is brought to the front: standard input is its terminal.
 #[must_use]
 pub fn has_keys() -> bool {
@@ -128,7 +134,7 @@ pub fn abandon() {
     let stderr = io::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    if drawn && poll(&mut ready, Some(&at_once)).is_ok_and(|ready| ready > 0) {
+    if drawn && !is_elsewhere() && poll(&mut ready, Some(&at_once)).is_ok_and(|ready| ready > 0) {
         let _ = rustix::io::write(&stderr, screen::ERASE.as_bytes());
     }
 }
@@ -139,10 +145,8 @@ pub fn mind_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         leave();
-        if let Ok(mut block) = BLOCK.try_lock()
-            && !std::mem::take(&mut *block).is_empty()
-        {
-            write(screen::ERASE);
+        if let Ok(mut block) = BLOCK.try_lock() {
+            put_away(&mut block);
         }
         before(panic);
     }));
@@ -159,14 +163,17 @@ pub fn go_on() {
     STILL.store(false, Ordering::Release);
 }
 
-/// Says a line above the block.
+/// Says a line above the block; in the background by itself, as what stands there is no longer the block.
 pub fn say(line: &str) {
-    let block = lock(&BLOCK);
+    let mut block = lock(&BLOCK);
+    if is_elsewhere() {
+        block.clear();
+    }
     write(&if block.is_empty() { format!("{line}\n") } else { screen::said(line, &block) });
 }
 
 fn put_away(block: &mut Vec<String>) {
-    if !std::mem::take(block).is_empty() {
+    if !std::mem::take(block).is_empty() && !is_elsewhere() {
         write(screen::ERASE);
     }
 }
@@ -182,20 +189,18 @@ pub struct StandardError;
 
 impl Screen for StandardError {
     fn size(&self) -> Option<(usize, usize)> {
-        let terminal = io::stderr();
-        // A terminal that is not the one of the session has nobody in front of it.
-        let elsewhere = matches!(tcgetpgrp(&terminal), Ok(group) if group != getpgrp());
-        if elsewhere || STILL.load(Ordering::Acquire) {
+        if is_elsewhere() || STILL.load(Ordering::Acquire) {
             return None;
         }
-        let size = tcgetwinsize(&terminal).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        let size = tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
         Some(size.map_or(USUAL, |size| (size.ws_col.into(), size.ws_row.into())))
     }
 
     fn paint(&mut self, lines: &[String]) {
         let mut block = lock(&BLOCK);
-        // Looked at again: whoever holds the process still has taken the lock before.
-        if !STILL.load(Ordering::Acquire) {
+        // Looked at again: whoever holds the process still has taken the lock before, and it may have been stopped and
+        // sent to the background since it asked for the size.
+        if !STILL.load(Ordering::Acquire) && !is_elsewhere() {
             write(&screen::painted(lines));
             *block = lines.to_vec();
         }

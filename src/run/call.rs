@@ -37,6 +37,8 @@ pub struct Call {
     pub throttled_since: Option<Instant>,
     /// Whether the next attempt is one that the retry budget pays for.
     pub on_budget: bool,
+    /// Whether the retry budget knows that it is sent.
+    pub counted: bool,
     /// Why the attempt before was not the last, in a word.
     pub again_after: Option<String>,
     /// What it sleeps for, where that is not a retry of its own.
@@ -67,6 +69,7 @@ impl Call {
             throttled: 0,
             throttled_since: None,
             on_budget: false,
+            counted: false,
             again_after: None,
             postponed: None,
             placed: false,

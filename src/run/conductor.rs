@@ -150,10 +150,7 @@ impl Conductor {
         self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows, before });
         // What feeds them is one more.
         self.working[position] = lane.slots + 1;
-        match lane.pacing.allowed() {
-            Some(calls) => lane.allow(calls),
-            None => lane.queue.allow(lane.slots),
-        }
+        lane.allow();
         for _ in 0..lane.slots {
             let lane = lane.clone();
             self.workers.spawn(async move {

@@ -7,8 +7,10 @@
 //! Must never let a request leave once the run drains, or before its note is durable.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use http::Uri;
 use tokio::sync::Notify;
@@ -154,6 +156,23 @@ impl<'a> LaneGate<'a> {
         self.passed().is_none() && (paused() || out())
     }
 
+    /// Takes the tokens, unless a pause by hand turns it back first: it waits for the end of the pause without any. Those
+    /// that it took while nothing may leave would be lost.
+    async fn take(&self, takes: &[Take]) -> bool {
+        if !self.pauses || self.passed().is_some() {
+            take_all(takes).await;
+            return true;
+        }
+        let pauses = self.control.pauses();
+        tokio::select! {
+            biased;
+            // Looked at before every look at the tokens. Who finds them at once waits for nothing, and registers nowhere.
+            () = poll_fn(|_| if pauses.is_on() { Poll::Ready(()) } else { Poll::Pending }) => false,
+            () = take_all(takes) => true,
+            () = pauses.begun() => false,
+        }
+    }
+
     async fn approach(&self, takes: Cow<'a, [Take]>, url: Uri) {
         if self.pauses && self.turns_back(&url) {
             // Before it is noted, and takes what others could.
@@ -171,10 +190,12 @@ impl<'a> LaneGate<'a> {
             }
             self.state().noted = true;
         }
-        take_all(&takes).await;
-        let turns_back = self.turns_back(&url);
+        let took = self.take(&takes).await;
+        let turns_back = !took || self.turns_back(&url);
         if turns_back || self.control.is_drained() {
-            answered(&takes);
+            if took {
+                answered(&takes);
+            }
             if turns_back {
                 self.back.notify_one();
             }

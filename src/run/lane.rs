@@ -1,7 +1,7 @@
 //! A lane: one endpoint at work, with all that its workers share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
 use serde_json::{Map, Value};
@@ -80,8 +80,8 @@ pub struct Lane {
     pub index: usize,
     /// Workers.
     pub slots: usize,
-    /// Calls at work that a hand allows; as many as there are slots where none has lowered that.
-    pub hand: AtomicUsize,
+    /// What a hand allows.
+    pub hand: Hand,
     /// Prepared requests.
     pub request: RequestPlan,
     /// An auth that works while the run goes on: it fetches, or signs.
@@ -114,6 +114,27 @@ pub struct Lane {
     pub needs_meta: bool,
     /// What the lanes share.
     pub shared: Arc<Shared>,
+}
+
+/// How many calls at work a hand allows. Held while that is given to the queue, so that no number that was found comes
+/// there behind a newer one.
+#[derive(Debug)]
+pub struct Hand(Mutex<Held>);
+
+#[derive(Debug)]
+struct Held {
+    /// As many as there are slots where no hand has lowered that.
+    calls: usize,
+    /// What was told last.
+    told: Option<usize>,
+}
+
+impl Hand {
+    /// One that lowers nothing.
+    #[must_use]
+    pub fn new(slots: usize) -> Self {
+        Self(Mutex::new(Held { calls: slots, told: None }))
+    }
 }
 
 /// What is known of a call's last attempt, for its meta columns.
@@ -229,30 +250,37 @@ impl Lane {
         }
     }
 
-    /// Lets so many calls be at work at once, unless a hand allows fewer.
-    pub fn allow(&self, calls: usize) {
-        let calls = calls.min(self.hand.load(Ordering::Relaxed));
-        self.live().allowed.store(calls as u64, Ordering::Relaxed);
+    /// Lets as many calls be at work as were found to be good, or as there are slots; no more than a hand allows.
+    pub fn allow(&self) {
+        let hand = self.hand.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.allow_at_most(hand.calls);
+    }
+
+    /// Only with the hand held.
+    fn allow_at_most(&self, most: usize) {
+        let found = self.pacing.allowed();
+        let calls = found.unwrap_or(self.slots).min(most);
+        // Stays 0 where nothing is found.
+        if found.is_some() {
+            self.live().allowed.store(calls as u64, Ordering::Relaxed);
+        }
         self.queue.allow(calls);
     }
 
-    /// A hand allows more calls, or fewer; `None`: there is no work left.
-    pub fn by_hand(&self, more: bool) -> Option<Allowance> {
-        let (Standing { allowed, over, .. }, hand) = (self.queue.standing(), self.hand.load(Ordering::Relaxed));
+    /// A hand allows more calls, or fewer: how many, and whether that is news. `None`: there is no work left.
+    pub fn by_hand(&self, more: bool) -> Option<(Allowance, bool)> {
+        let mut hand = self.hand.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Standing { allowed, over, .. } = self.queue.standing();
         if over {
             return None;
         }
-        let calls = if more { step_up(hand).min(self.slots) } else { step_down(hand.min(allowed)) };
-        self.hand.store(calls, Ordering::Relaxed);
-        self.allow(self.pacing.allowed().unwrap_or(self.slots));
-        let live = self.live();
-        live.by_hand.store(if calls < self.slots { calls as u64 } else { 0 }, Ordering::Relaxed);
-        if !self.plan().adaptive {
-            // What stands there was found, and here nothing is.
-            live.allowed.store(0, Ordering::Relaxed);
-        }
+        hand.calls = if more { step_up(hand.calls).min(self.slots) } else { step_down(hand.calls.min(allowed)) };
+        let calls = hand.calls;
+        self.allow_at_most(calls);
+        self.live().by_hand.store(if calls < self.slots { calls as u64 } else { 0 }, Ordering::Relaxed);
+        let is_news = hand.told.replace(calls) != Some(calls);
         let endpoint = self.plan().name.clone();
-        Some(Allowance { endpoint, requests: calls as u64, most: self.slots as u64 })
+        Some((Allowance { endpoint, requests: calls as u64, most: self.slots as u64 }, is_news))
     }
 
     /// The row, or the rows of a chunk, may be sent again although their request was noted.

@@ -13,7 +13,7 @@ use crate::plan::{EndpointPlan, Meta};
 use crate::transport::Transport;
 
 use super::auths::Auths;
-use super::lane::{Lane, Shared};
+use super::lane::{Hand, Lane, Shared};
 use super::notes::Notes;
 use super::pacing::Pacing;
 use super::queue::Queue;
@@ -57,7 +57,7 @@ pub(super) fn lanes(
             asks_part: endpoint.headers.iter().any(|(name, _)| *name == RANGE),
             auth: auths.open((&shared.secrets, &shared.masker), (&place, endpoint), demo)?,
             slots,
-            hand: slots.into(),
+            hand: Hand::new(slots),
             request,
             transport: transports[index].clone(),
             limits,

@@ -72,9 +72,18 @@ impl Pacing {
         Ok(leave)
     }
 
+    /// What was admitted was turned back with nothing sent. It has had its place and does not ask for another, which
+    /// would be behind all others.
+    pub fn turned_back(&self, call: &mut Call) {
+        call.placed = true;
+    }
+
     fn pay(&self, call: &mut Call, now: Instant) -> Result<(), Instant> {
         if call.attempts == 0 {
-            lock(&self.budget).request(now);
+            // Who was turned back comes again, and is one request all the same.
+            if !std::mem::replace(&mut call.counted, true) {
+                lock(&self.budget).request(now);
+            }
         } else if call.on_budget {
             let paid = lock(&self.budget).retry(now);
             *lock(&self.spent_until) = paid.err();
@@ -103,14 +112,14 @@ impl Pacing {
         }
     }
 
-    /// An attempt has ended on the wire: how many calls may be at work from now on, where that is found.
-    pub fn ended(&self, sample: Sample) -> Option<usize> {
-        let mut concurrency = lock(self.concurrency.as_ref()?);
-        concurrency.ended(sample, clock::now());
-        Some(concurrency.now())
+    /// An attempt has ended on the wire, which may change how many calls may be at work.
+    pub fn ended(&self, sample: Sample) {
+        if let Some(concurrency) = &self.concurrency {
+            lock(concurrency).ended(sample, clock::now());
+        }
     }
 
-    /// How many calls may be at work at the beginning, where that is found.
+    /// How many calls may be at work just now, where that is found.
     #[must_use]
     pub fn allowed(&self) -> Option<usize> {
         Some(lock(self.concurrency.as_ref()?).now())

@@ -1,10 +1,12 @@
 //! Pauses by hand: when they were, so that no time runs out while nothing may leave.
 //!
-//! One look at an atomic where there was none. Must never hold anything up by itself.
+//! One look at an atomic where there is none. Must never hold anything up by itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::clock::Instant;
 
@@ -18,6 +20,8 @@ pub struct Pauses {
     /// Whether there ever was one.
     known: AtomicBool,
     spans: Mutex<Vec<Span>>,
+    /// Raised when one begins.
+    began: Notify,
 }
 
 impl Pauses {
@@ -33,6 +37,7 @@ impl Pauses {
         }
         spans.push((now, None));
         self.known.store(true, Ordering::Release);
+        self.began.notify_waiters();
         true
     }
 
@@ -49,6 +54,17 @@ impl Pauses {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.on.load(Ordering::Acquire)
+    }
+
+    /// Ends when there is one.
+    pub async fn begun(&self) {
+        let began = self.began.notified();
+        tokio::pin!(began);
+        // Registered before the look: one that begins after it can't be missed.
+        began.as_mut().enable();
+        if !self.is_on() {
+            began.await;
+        }
     }
 
     /// How much of the time from `from` to `to` was paused.

@@ -104,9 +104,8 @@ fn sample(lane: &Lane, tried: &Tried<'_>, out: bool) {
     let Some((began, in_flight)) = tried.left.filter(|_| lane.plan().adaptive) else { return };
     let overload = out || matches!(tried.status(), Some(429 | 500..=599));
     let latency = tried.wire.unwrap_or_default();
-    if let Some(allowed) = lane.pacing.ended(Sample { latency, in_flight, overload, began }) {
-        lane.allow(allowed);
-    }
+    lane.pacing.ended(Sample { latency, in_flight, overload, began });
+    lane.allow();
 }
 
 /// What an attempt tells of the host. One that throttles answers.

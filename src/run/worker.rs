@@ -152,7 +152,10 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         Made::Tried(tried) => *tried,
         Made::Abandoned => return Step::Abandoned,
         // It asks at once, and is told then for how long it waits.
-        Made::TurnedBack => return Step::Sleep(clock::now()),
+        Made::TurnedBack => {
+            lane.pacing.turned_back(call);
+            return Step::Sleep(clock::now());
+        }
     };
     count(lane, call, &mut tried);
     let step = settle(lane, call, &mut tried, leave).await;

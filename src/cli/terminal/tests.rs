@@ -1,9 +1,11 @@
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
 use pty_process::blocking::{Command, open};
-use rustix::termios::tcgetattr;
+use rustix::process::Pid;
+use rustix::termios::{tcgetattr, tcsetpgrp};
 
 use super::super::args::JobArgs;
 use super::super::keys::Keys;
@@ -88,4 +90,51 @@ fn a_wait_ends_with_the_other_end_and_else_with_the_time() {
     assert_eq!(wait(&alive, false, Duration::from_millis(1)), Woken::Time);
     drop(other);
     assert_eq!(wait(&alive, false, Duration::from_secs(600)), Woken::End);
+}
+
+/// Set for the program that is sent to the background.
+const GOES_BEHIND: &str = "PACELINE_TEST_GOES_BEHIND";
+
+/// What the program does in a terminal of its own: another comes in front of it while a block stands.
+fn speak_in_front_and_behind() {
+    let mut screen = StandardError;
+    let bars = ["bar".to_owned()];
+    screen.paint(&bars);
+    screen.say("in front");
+    let mut other = std::process::Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+    tcsetpgrp(io::stderr(), Pid::from_child(&other)).unwrap();
+    assert_eq!(screen.size(), None);
+    screen.paint(&bars);
+    screen.say("behind");
+    screen.clear();
+    hold_still();
+    abandon();
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
+fn in_the_background_words_stand_alone_and_nothing_is_drawn_or_erased() {
+    if crate::environment::variable(GOES_BEHIND).is_some() {
+        return speak_in_front_and_behind();
+    }
+    let (mut pty, pts) = open().unwrap();
+    let name = "cli::terminal::tests::in_the_background_words_stand_alone_and_nothing_is_drawn_or_erased";
+    let command = Command::new(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+    let mut child = command.env(GOES_BEHIND, "1").stdout(Stdio::null()).spawn_borrowed(&pts).unwrap();
+    let reader = std::thread::spawn(move || {
+        let (mut written, mut bytes) = (String::new(), [0; 4096]);
+        // Ends when nobody has the other end any more.
+        while let Ok(read) = pty.read(&mut bytes) {
+            written.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        written
+    });
+    let status = child.wait().unwrap();
+    drop(pts);
+    let (written, bars) = (reader.join().unwrap(), ["bar".to_owned()]);
+    assert!(status.success(), "{written}");
+    // The terminal makes a carriage return of its own of each line break.
+    let front = format!("{}{}", screen::painted(&bars), screen::said("in front", &bars)).replace('\n', "\r\n");
+    assert_eq!(written, format!("{front}behind\r\n"));
 }

@@ -27,11 +27,14 @@ impl Conductor {
     }
 
     fn pause(&mut self) {
-        let runs = *self.desk.phase.borrow() == Phase::Running;
-        if !runs || !self.shared.control.pauses().begin(clock::now()) {
+        if *self.desk.phase.borrow() != Phase::Running {
             return;
         }
+        // The queues first: what is turned back finds them closed.
         self.lanes.iter().for_each(|lane| lane.queue.pause(true));
+        if !self.shared.control.pauses().begin(clock::now()) {
+            return;
+        }
         self.shared.live.paused.store(true, Ordering::Relaxed);
         let on_wire = self.lanes.iter().map(|lane| read(&lane.live().on_wire)).sum();
         self.tell(&Event::Paused { on_wire });
@@ -46,8 +49,10 @@ impl Conductor {
     }
 
     fn change_concurrency(&mut self, more: bool) {
-        let endpoints: Vec<Allowance> = self.lanes.iter().filter_map(|lane| lane.by_hand(more)).collect();
-        if !endpoints.is_empty() {
+        let steps = self.lanes.iter().filter_map(|lane| lane.by_hand(more));
+        let (endpoints, news): (Vec<Allowance>, Vec<bool>) = steps.unzip();
+        // A key that is held at the end of its way is told once.
+        if news.contains(&true) {
             self.tell(&Event::ConcurrencyChanged { endpoints });
         }
     }

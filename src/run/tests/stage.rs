@@ -206,9 +206,7 @@ where
     let mut tasks = JoinSet::new();
     tasks.spawn(other(lanes.clone()));
     for lane in &lanes {
-        if let Some(calls) = lane.pacing.allowed() {
-            lane.allow(calls);
-        }
+        lane.allow();
         let intake = Arc::new(Intake::default());
         let source = lane.plan().source.open().unwrap();
         intake.pump(source, lane.plan().source.as_ref(), &Selection::default()).unwrap();

@@ -63,9 +63,12 @@ fn concurrency_is_raised_and_lowered_within_what_the_job_says() {
         count(more);
     }
     terminal.shows("price 4, the most that it may");
-    terminal.press("+");
+    let told = || terminal.raw().matches("price 4, the most that it may").count();
+    let before = told();
+    terminal.press("++++++");
     terminal.redrawn(10);
     assert_eq!(server.count(), 24, "never more than the job says");
+    assert_eq!(told(), before, "what does not change is not told again");
     terminal.press("qq");
     terminal.ended_well(130);
 }
@@ -84,6 +87,40 @@ fn q_drains_and_q_again_stops() {
     let screen = terminal.ended_well(130);
     assert!(screen.contains("interrupted by SIGINT") && screen.contains("resume"), "{screen}");
     assert!(!screen.contains("paused"), "there is nothing to pause:\n{screen}");
+}
+
+#[test]
+fn nothing_leaves_between_a_pause_and_the_end_that_follows_it() {
+    // Each time by chance: those that wait are let go by the end of the pause, and must find the run draining.
+    for _ in 0..5 {
+        let server = answers_up_to(u64::MAX);
+        let job = job(&server, 100_000, "");
+        let mut terminal = Setting::of(&job).run(&[]);
+        wait::until("requests", PATIENCE, || (server.count() > 20).then_some(()));
+        terminal.press("p");
+        terminal.until("nothing on the wire", |screen| screen.lines().any(|line| line == "paused, r goes on"));
+        let paused = server.count();
+        terminal.press("q");
+        terminal.ended_well(130);
+        assert_eq!(server.count(), paused, "no request left");
+    }
+}
+
+#[test]
+fn function_keys_and_pastes_are_no_commands() {
+    let server = answers_up_to(u64::MAX);
+    let job = job(&server, 100_000, LIMIT);
+    let mut terminal = Setting::of(&job).run(&[]);
+    wait::until("keys", PATIENCE, || (terminal.mode() != terminal.first_mode()).then_some(()));
+    wait::until("requests", PATIENCE, || (server.count() > 5).then_some(()));
+    terminal.press("\u{1b}OP\u{1b}OQ\u{1b}[1;2Q\u{1b}[A\u{1b}q\u{1b}[200~quit please\u{1b}[201~?");
+    terminal.shows("keys: p pause");
+    let sent = server.count();
+    wait::until("requests", PATIENCE, || (server.count() > sent + 20).then_some(()));
+    let said = terminal.raw();
+    assert!(!said.contains("paused") && !said.contains("draining"), "{said}");
+    terminal.press("q");
+    terminal.ended_well(130);
 }
 
 #[test]
