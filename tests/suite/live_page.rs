@@ -119,7 +119,7 @@ fn numbers_grow_while_a_job_runs_and_the_page_says_how_it_ended() {
         allowed.store(rows, Ordering::SeqCst);
         viewer.until_ok(rows);
         assert!(
-            viewer.sections["summary"].contains("at work") && viewer.sections["errors"].contains("202"),
+            viewer.sections["summary"].contains("at work") && viewer.sections["errors"].contains("rules[0]"),
             "{:?}",
             viewer.sections
         );
