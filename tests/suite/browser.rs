@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 
 use paceline::recap::{Endpoint, Mark, MarkKind, Recap};
 use paceline::report::html;
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 
-use crate::support::Job;
+use crate::live_page::{gate, watched};
+use crate::metrics::LONG;
 use crate::support::browser::Browser;
+use crate::support::{Job, wait};
 
 /// Sends some rows that fail, some that are tried again, in batches.
 const JOB: &str = r#"
@@ -78,6 +82,7 @@ fn the_report_is_a_page_that_needs_nothing_and_can_be_read_by_everybody() {
     browser.medium("screen", "light");
     browser.open(&file);
     plots_have_marks(&mut browser);
+    everything_has_a_name(&mut browser);
     tables_sort(&mut browser);
     values_show(&mut browser);
     endpoints_are_chosen(&mut browser);
@@ -118,6 +123,54 @@ fn two_runs_side_by_side_can_be_read_as_well() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
+#[test]
+fn the_live_page_grows_in_a_browser_and_shows_how_the_run_ended() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (oracle, allowed) = gate(5);
+    let (_job, run, address, path) = watched(&oracle, &[]);
+    browser.width(1180, false);
+    browser.medium("screen", "light");
+    let url = format!("http://{address}{path}");
+    browser.visit(&url);
+    let shown = |browser: &mut Browser, words: &str| {
+        let text =
+            "document.getElementById('link').textContent + '\\n' + document.getElementById('summary')?.textContent";
+        wait::until(words, LONG, || {
+            browser.value(text).as_str().is_some_and(|text| text.contains(words)).then_some(())
+        });
+    };
+    shown(&mut browser, "5 ok");
+    shown(&mut browser, "live");
+    let plot = "document.querySelector('#timeline .plot')";
+    wait::until("a chart", LONG, || (!browser.value(&format!("{plot}?.className")).is_null()).then_some(()));
+    browser.value(&format!("{plot}.focus({{ preventScroll: true }})"));
+    allowed.store(12, Ordering::SeqCst);
+    shown(&mut browser, "12 ok");
+    assert_eq!(
+        browser.value(&format!("document.activeElement === {plot}")),
+        json!(true),
+        "the keyboard lost its place"
+    );
+    for (scheme, name) in [("light", "live-light.png"), ("dark", "live-dark.png")] {
+        browser.medium("screen", scheme);
+        assert_eq!(browser.value(CONTRAST), json!([]), "too little contrast in {scheme}");
+        browser.picture(&picture(name), 4_000);
+    }
+    allowed.store(20, Ordering::SeqCst);
+    shown(&mut browser, "20 ok");
+    shown(&mut browser, "✓ complete");
+    shown(&mut browser, "The run has ended");
+    run.wait().expect_code(0);
+    assert_eq!(browser.value("document.title"), json!("job · paceline"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let outside: Vec<_> = browser
+        .requests()
+        .into_iter()
+        .filter(|asked| !asked.starts_with(&url) && !asked.starts_with("data:"))
+        .collect();
+    assert_eq!(outside, Vec::<String>::new(), "a request left the page");
+}
+
 fn plots_have_marks(browser: &mut Browser) {
     let drawn = browser.value(
         "Object.fromEntries(['path.ok', 'path.failed', 'path.flight', 'path.p50', 'path.p99', 'rect.mark.batch', 'rect.mark.hold', \
@@ -129,6 +182,17 @@ fn plots_have_marks(browser: &mut Browser) {
         assert!(count.as_u64() > Some(0), "no {which} is to be seen: {drawn}");
     }
     assert!(drawn["rect.mark.batch"].as_u64() >= Some(8), "four batches of each session: {drawn}");
+}
+
+/// Buttons and fields say what they are for, and values can be read by who does not see the charts.
+fn everything_has_a_name(browser: &mut Browser) {
+    let heard = browser.heard();
+    let of = |role: &str| heard.iter().filter(|(of, _)| of == role).map(|(_, name)| name.as_str()).collect::<Vec<_>>();
+    let (buttons, fields) = (of("button"), of("combobox"));
+    assert!(buttons.len() > 20 && fields == ["Rows of"], "{buttons:?} {fields:?}");
+    assert!(buttons.iter().all(|name| !name.trim().is_empty()), "a button without a name: {buttons:?}");
+    let values = heard.iter().filter(|(_, name)| name.contains("/s ok") && name.contains(" in flight"));
+    assert!(values.count() > 1, "no value of a chart is told: {heard:?}");
 }
 
 fn tables_sort(browser: &mut Browser) {
@@ -145,6 +209,20 @@ fn tables_sort(browser: &mut Browser) {
     let said =
         browser.value("Array.from(document.querySelectorAll('#slowest th[aria-sort]'), (head) => head.ariaSort)");
     assert_eq!(said, json!(["ascending"]));
+    texts_are_sorted_from_a_on(browser);
+}
+
+/// A wide column of texts is one of texts, and one of bars is one of numbers.
+fn texts_are_sorted_from_a_on(browser: &mut Browser) {
+    let mut sorted = |table: &str, column: &str| {
+        browser.value(&format!(
+            "(() => {{ const table = document.querySelector('table[data-table={table}]'); \
+             const button = Array.from(table.querySelectorAll('th button')).find((button) => button.textContent === '{column}'); \
+             const head = button.closest('th'); button.click(); return [head.className, head.ariaSort]; }})()"
+        ))
+    };
+    assert_eq!(sorted("outputs", "to"), json!(["w", "ascending"]));
+    assert_eq!(sorted("endpoints", "rows"), json!(["w", "descending"]));
 }
 
 fn values_show(browser: &mut Browser) {

@@ -35,7 +35,7 @@ path = "out.csv"
 "#;
 
 /// Lets as many rows end as the number says.
-fn gate(rows: u64) -> (Oracle, Arc<AtomicU64>) {
+pub fn gate(rows: u64) -> (Oracle, Arc<AtomicU64>) {
     let allowed = Arc::new(AtomicU64::new(rows));
     let looks = allowed.clone();
     let oracle = Oracle::start(move |request| {
@@ -45,7 +45,8 @@ fn gate(rows: u64) -> (Oracle, Arc<AtomicU64>) {
     (oracle, allowed)
 }
 
-fn watched(oracle: &Oracle, more: &[&str]) -> (Job, Running, SocketAddr, String) {
+/// A run with its live page: where it listens, and the path of the page.
+pub fn watched(oracle: &Oracle, more: &[&str]) -> (Job, Running, SocketAddr, String) {
     let job = Job::at(&oracle.url(), JOB);
     let run = job.spawn(&[&["--serve", "127.0.0.1:0"], more].concat());
     let (address, path) = place(&run, "the run can be watched at");

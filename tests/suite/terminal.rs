@@ -4,6 +4,7 @@
 
 mod endings;
 mod keys;
+mod picture;
 mod pty;
 mod screens;
 mod shell;

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use similar::{ChangeTag, TextDiff};
 
 use super::document;
-use super::head::ending;
+use super::head::{ending, warnings};
+use super::job::rest;
 use super::measures::{self, Judged};
 use super::table::{Cell, Column, Table};
 use super::tables::meaning;
@@ -26,6 +27,7 @@ pub fn compare(a: &Recap, b: &Recap) -> String {
         ("statuses", "Statuses", statuses(&one, &other)),
         ("errors", "Errors", errors(&one, &other)),
         ("bound", "Held back by", bound(&one, &other)),
+        ("warnings", "Warnings", warned(a, b)),
         ("job", "Job", jobs(a, b)),
     ];
     let shown = sections.iter().filter(|(_, _, html)| !html.is_empty());
@@ -78,7 +80,8 @@ fn measures(one: &Whole<'_>, other: &Whole<'_>) -> String {
             Cell::html(verdict.to_owned()),
         ]);
     }
-    let note = "A difference of less than 2 % is called the same. More rows per second, fewer failed rows and shorter times are better.";
+    let note = "A difference of less than 2 % is called the same. A higher rate, smaller shares and shorter latencies are better; counts \
+                are not judged, as runs differ in how much they had to do.";
     format!("{}<p class=\"note\">{note}</p>\n", table.html())
 }
 
@@ -101,8 +104,11 @@ fn statuses(one: &Whole<'_>, other: &Whole<'_>) -> String {
     for status in all {
         let counts = [&a, &b].map(|counts| counts.get(&status).copied().unwrap_or_default());
         let mut cells = vec![Cell::sorted(status.to_string(), u128::from(status)), Cell::text(meaning(status))];
-        for (count, total) in counts.into_iter().zip(totals) {
-            cells.extend([Cell::count(count), Cell::sorted(percent(Whole::share(count, total)), u128::from(count))]);
+        for ((count, total), whole) in counts.into_iter().zip(totals).zip([one, other]) {
+            cells.extend(match whole.is_measured() {
+                true => [Cell::count(count), Cell::sorted(percent(Whole::share(count, total)), u128::from(count))],
+                false => [Cell::unknown(), Cell::none()],
+            });
         }
         table.row(cells);
     }
@@ -129,13 +135,17 @@ fn errors(one: &Whole<'_>, other: &Whole<'_>) -> String {
     let mut table = Table::new("failures", "Rows that failed, by reason", columns);
     let mut rows: Vec<_> = rows.into_iter().collect();
     rows.sort_by_key(|(_, counts)| std::cmp::Reverse(counts[0].max(counts[1])));
+    // The journal knows failures as well: they are not known where it does not speak either.
+    let known = [one, other].map(|whole| !whole.recap.sessions.is_empty());
     for ((endpoint, reason), [a, b]) in rows {
         let word = match (a, b) {
-            (0, _) => "only in B",
-            (_, 0) => "only in A",
+            (0, _) if known[0] => "only in B",
+            (_, 0) if known[1] => "only in A",
             (_, _) => "",
         };
-        table.row(vec![Cell::count(a), Cell::count(b), Cell::text(endpoint), Cell::text(reason), Cell::text(word)]);
+        let [a, b] =
+            [(a, known[0]), (b, known[1])].map(|(rows, known)| if known { Cell::count(rows) } else { Cell::unknown() });
+        table.row(vec![a, b, Cell::text(endpoint), Cell::text(reason), Cell::text(word)]);
     }
     format!("<h2>Errors</h2>\n{}", table.html())
 }
@@ -154,8 +164,23 @@ fn bound(one: &Whole<'_>, other: &Whole<'_>) -> String {
     shares.sort_by(|(_, one), (_, other)| other[0].max(other[1]).total_cmp(&one[0].max(one[1])));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share, to sort by")]
     let cell = |share: f64| Cell::sorted(percent(share), (share.max(0.0) * 1e6) as u128);
-    shares.into_iter().for_each(|(what, [a, b])| table.row(vec![Cell::text(what), cell(a), cell(b)]));
+    let cell = |whole: &Whole<'_>, share: f64| if whole.is_measured() { cell(share) } else { Cell::unknown() };
+    shares.into_iter().for_each(|(what, [a, b])| table.row(vec![Cell::text(what), cell(one, a), cell(other, b)]));
     format!("<h2>Held back by</h2>\n{}", table.html())
+}
+
+/// What is to be known before the numbers are believed.
+fn warned(a: &Recap, b: &Recap) -> String {
+    let mut all = Vec::new();
+    for (letter, recap) in [("A", a), ("B", b)] {
+        let told = recap.sessions.iter().flat_map(|session| &session.warnings);
+        if !Whole::of(recap).is_measured() && told.clone().next().is_none() {
+            let words = "no recap is kept of it, so that its times, attempts, statuses and job file are not known";
+            all.push(format!("{letter}: {words}"));
+        }
+        all.extend(told.map(|warning| format!("{letter}: {warning}")));
+    }
+    warnings(all.iter())
 }
 
 /// How the job files differ, line by line.
@@ -164,8 +189,11 @@ fn jobs(a: &Recap, b: &Recap) -> String {
         recap.texts.iter().map(|text| (text.path.as_str(), text.text.as_str())).collect::<BTreeMap<_, _>>()
     });
     let paths: BTreeSet<&str> = one.keys().chain(other.keys()).copied().collect();
-    if paths.is_empty() {
-        return String::new();
+    match (one.is_empty(), other.is_empty()) {
+        (true, true) => return String::new(),
+        (true, false) => return unknown_job("A"),
+        (false, true) => return unknown_job("B"),
+        (false, false) => {}
     }
     // A job that was moved is still compared with what it was.
     let moved = a.texts.first().zip(b.texts.first()).filter(|(one, other)| one.path != other.path);
@@ -181,6 +209,13 @@ fn jobs(a: &Recap, b: &Recap) -> String {
             &difference(path, one.get(path).copied().unwrap_or_default(), other.get(path).copied().unwrap_or_default());
     }
     out
+}
+
+/// A file that is not known is not one that was empty: there is nothing to compare.
+fn unknown_job(which: &str) -> String {
+    format!(
+        "<h2>Job</h2>\n<p class=\"note\">The job file of {which} is not known, so that the two are not compared.</p>\n"
+    )
 }
 
 fn difference(path: &str, a: &str, b: &str) -> String {
@@ -210,7 +245,7 @@ fn difference(path: &str, a: &str, b: &str) -> String {
         }
         out += "\n";
     }
-    let note = if lines > MOST_LINES { "<p class=\"note\">The rest is left out here.</p>\n" } else { "" };
+    let note = rest(lines > MOST_LINES);
     format!(
         "<h3><code>{path}</code>: A with -, B with +</h3>\n<pre tabindex=\"0\" aria-label=\"{path}\">{}</pre>\n{note}",
         out.trim_end()

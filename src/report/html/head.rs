@@ -152,10 +152,10 @@ fn bound_by(whole: &Whole<'_>) -> String {
     out + ".</p>\n"
 }
 
-/// What was legal and suspicious, of all sessions.
-pub(super) fn warnings(recap: &Recap) -> String {
+/// What was legal and suspicious, each once.
+pub(super) fn warnings<'w>(told: impl Iterator<Item = &'w String>) -> String {
     let mut all: Vec<&String> = Vec::new();
-    for warning in recap.sessions.iter().flat_map(|session| &session.warnings) {
+    for warning in told {
         if !all.contains(&warning) && all.len() < MOST_WARNINGS {
             all.push(warning);
         }

@@ -11,8 +11,8 @@ pub(super) fn plan(recap: &Recap) -> String {
     if recap.plan.is_empty() {
         return String::new();
     }
-    let (text, _) = cut(&recap.plan, MOST / 3);
-    format!("<h2>Plan</h2>\n<pre tabindex=\"0\" aria-label=\"The plan\">{text}</pre>\n")
+    let (text, is_cut) = cut(&recap.plan, MOST / 3);
+    format!("<h2>Plan</h2>\n<pre tabindex=\"0\" aria-label=\"The plan\">{text}</pre>\n{}", rest(is_cut))
 }
 
 /// The job file and what it includes.
@@ -25,7 +25,7 @@ pub(super) fn texts(recap: &Recap) -> String {
     for (position, Text { path, text }) in recap.texts.iter().enumerate() {
         let (text, is_cut) = cut(text, room);
         room -= text.len().min(room);
-        let note = if is_cut { "<p class=\"note\">The rest is left out here.</p>\n" } else { "" };
+        let note = rest(is_cut);
         let open = if position == 0 { " open" } else { "" };
         let path = escape(path);
         out += &format!(
@@ -34,6 +34,11 @@ pub(super) fn texts(recap: &Recap) -> String {
         );
     }
     out
+}
+
+/// What is said where something is missing.
+pub(super) fn rest(is_cut: bool) -> &'static str {
+    if is_cut { "<p class=\"note\">The rest is left out here.</p>\n" } else { "" }
 }
 
 /// As HTML, at most so many bytes of it, and whether something is missing.

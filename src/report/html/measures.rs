@@ -1,7 +1,11 @@
 //! What two runs are measured by, and which of two values is better. Pure.
+//!
+//! Two runs rarely have as many rows: only what is measured by the row, by time or as a share is judged; counts, and the
+//! longest of many, are shown as they are. Must never call a number zero that is not known.
 
 use std::time::Duration;
 
+use super::table::UNKNOWN;
 use super::whole::Whole;
 use super::write::{bytes, escape, micros, number, percent, trimmed};
 use crate::clock;
@@ -63,22 +67,29 @@ pub(super) fn all(one: &Whole<'_>, other: &Whole<'_>) -> Vec<Measure> {
     let rows =
         |whole: &Whole<'_>, part: u64| (whole.counts.rows() > 0).then(|| Whole::share(part, whole.counts.rows()));
     let quantile = |share: f64| move |whole: &Whole<'_>| whole.quantile(share).map(|value| value as f64);
-    let at_work = |whole: &Whole<'_>| Some(whole.elapsed_ms as f64).filter(|elapsed| *elapsed > 0.0);
+    let of_rows = |whole: &Whole<'_>, count: u64| (!whole.recap.endpoints.is_empty()).then_some(count as f64);
+    let measured = |whole: &Whole<'_>, count: u64| whole.is_measured().then_some(count as f64);
+    // Rows are those of all sessions, so that only what is known of all sessions can be divided by them or divide them.
+    let is_whole = |whole: &Whole<'_>| whole.is_measured() && whole.recap.sessions_left_out == 0;
     vec![
-        of("rows that have ended", Unit::Count, Neither, &|whole| Some(whole.counts.rows() as f64)),
-        of("rows that failed", Unit::Count, Less, &|whole| Some(whole.counts.failed as f64)),
+        of("rows that have ended", Unit::Count, Neither, &|whole| of_rows(whole, whole.counts.rows())),
+        of("rows that failed", Unit::Count, Neither, &|whole| of_rows(whole, whole.counts.failed)),
         of("share of failed rows", Unit::Share, Less, &|whole| rows(whole, whole.counts.failed)),
-        of("rows per second", Unit::Rate, More, &|whole| at_work(whole).map(|_| whole.rate())),
-        of("time at work", Unit::Milliseconds, Neither, &at_work),
+        of("rows per second", Unit::Rate, More, &|whole| is_whole(whole).then(|| whole.rate())),
+        of("time at work", Unit::Milliseconds, Neither, &|whole| measured(whole, whole.elapsed_ms)),
         of("median latency", Unit::Micros, Less, &quantile(0.5)),
         of("95 % latency", Unit::Micros, Less, &quantile(0.95)),
         of("99 % latency", Unit::Micros, Less, &quantile(0.99)),
-        of("longest latency", Unit::Micros, Less, &quantile(1.0)),
+        of("longest latency", Unit::Micros, Neither, &quantile(1.0)),
         of("attempts a row", Unit::Rate, Less, &|whole| {
-            (whole.counts.rows() > 0 && whole.attempts > 0).then(|| Whole::share(whole.attempts, whole.counts.rows()))
+            (is_whole(whole) && whole.counts.rows() > 0 && whole.attempts > 0)
+                .then(|| Whole::share(whole.attempts, whole.counts.rows()))
         }),
-        of("retries", Unit::Count, Less, &|whole| Some(whole.retries as f64)),
-        of("records", Unit::Count, Neither, &|whole| Some(whole.counts.records as f64)),
+        of("retries", Unit::Count, Neither, &|whole| measured(whole, whole.retries)),
+        of("retries of attempts", Unit::Share, Less, &|whole| {
+            (whole.attempts > 0).then(|| Whole::share(whole.retries, whole.attempts))
+        }),
+        of("records", Unit::Count, Neither, &|whole| of_rows(whole, whole.counts.records)),
         of("sent", Unit::Bytes, Neither, &|whole| Some(whole.traffic.sent as f64).filter(|sent| *sent > 0.0)),
         of("received", Unit::Bytes, Neither, &|whole| {
             Some(whole.traffic.received as f64).filter(|received| *received > 0.0)
@@ -90,7 +101,7 @@ impl Measure {
     /// A value as people read it.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people, not negative")]
     pub(super) fn shown(&self, value: Option<f64>) -> String {
-        let Some(value) = value else { return "<span class=\"none\">not known</span>".to_owned() };
+        let Some(value) = value else { return UNKNOWN.to_owned() };
         escape(&match self.unit {
             Unit::Count => thousands(value as u64),
             Unit::Rate => number(value),

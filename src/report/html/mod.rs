@@ -71,7 +71,7 @@ pub fn sections(recap: &Recap) -> Vec<(&'static str, &'static str, String)> {
         ("endpoints", "Endpoints", endpoints::endpoints(&whole)),
         ("outputs", "Outputs", tables::outputs(recap)),
         ("sessions", "Sessions", endpoints::sessions(recap)),
-        ("warnings", "Warnings", head::warnings(recap)),
+        ("warnings", "Warnings", head::warnings(recap.sessions.iter().flat_map(|session| &session.warnings))),
         ("plan", "Plan", job::plan(recap)),
         ("job", "Job", job::texts(recap)),
     ]

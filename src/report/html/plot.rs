@@ -2,7 +2,7 @@
 //!
 //! What is drawn stretches with the page, and what is written does not: shapes stand in an inner SVG that is as wide as
 //! there is room, texts and marks at percents of it. Every bin is a strip over all panels whose `<title>` says its
-//! values, so that they are there without the script.
+//! values, so that they are there without the script. Labels of axes are for the eye alone; titles are for all.
 
 use std::fmt::Write as _;
 
@@ -64,7 +64,7 @@ impl Plot<'_> {
         format!(
             "<div class=\"plot\" tabindex=\"0\" role=\"group\" aria-roledescription=\"chart\" aria-label=\"{}\">\n\
              <svg class=\"gutter\" height=\"{height}\" aria-hidden=\"true\">{gutter}</svg>\n\
-             <svg class=\"area\" height=\"{height}\" aria-hidden=\"true\">{}{}{area}{}</svg>\n\
+             <svg class=\"area\" height=\"{height}\">{}{}{area}{}</svg>\n\
              <svg class=\"under\" height=\"{under}\" aria-hidden=\"true\">{}</svg>\n</div>\n",
             escape(&self.label),
             self.time.gaps(),

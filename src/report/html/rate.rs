@@ -61,7 +61,7 @@ fn choice(whole: &Whole<'_>) -> String {
 fn lane(bin: &Bin, endpoint: Option<usize>) -> StepLane {
     match endpoint {
         Some(position) => bin.lanes.get(position).copied().unwrap_or_default(),
-        None => sum(bin.lanes.iter(), 1),
+        None => sum(bin.lanes.iter().copied()),
     }
 }
 

@@ -31,7 +31,8 @@ const paceline = (() => {
     const table = head.closest("table");
     const before = head.getAttribute("aria-sort");
     // Numbers are asked for from the greatest down, texts from A on.
-    const descends = before === null ? head.classList.contains("n") || head.classList.contains("w") : before === "ascending";
+    const numbers = Array.from(table.tBodies[0].rows).every((row) => row.cells[head.cellIndex].dataset.by !== undefined);
+    const descends = before === null ? numbers : before === "ascending";
     sorted.set(table.dataset.table, [head.cellIndex, descends]);
     sort(table, head.cellIndex, descends);
   };
@@ -46,10 +47,10 @@ const paceline = (() => {
   const words = (bin) => {
     const title = bin.querySelector("title");
     if (title) {
-      bin.dataset.words = title.textContent;
+      bin.setAttribute("aria-label", title.textContent);
       title.remove();
     }
-    return bin.dataset.words;
+    return bin.getAttribute("aria-label");
   };
 
   const hide = () => {

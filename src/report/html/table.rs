@@ -10,6 +10,9 @@ use crate::report::text::thousands;
 /// Rows of a table.
 pub(super) const MOST_ROWS: usize = 100;
 
+/// What stands in the place of a number that is not known.
+pub(super) const UNKNOWN: &str = "<span class=\"none\">not known</span>";
+
 /// A table.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -71,6 +74,11 @@ impl Cell {
         Self { html, by: None }
     }
 
+    /// Somebody looks for it here, and it is not known.
+    pub(super) fn unknown() -> Self {
+        Self { html: UNKNOWN.to_owned(), by: Some("-1".to_owned()) }
+    }
+
     /// Nothing is known.
     pub(super) fn none() -> Self {
         Self { html: "<span class=\"none\">–</span>".to_owned(), by: Some("-1".to_owned()) }
@@ -94,11 +102,15 @@ impl Table {
              <caption>{caption}</caption>\n<thead><tr>"
         );
         for Column { title, class } in &self.columns {
-            let _ = write!(
-                out,
-                "<th scope=\"col\" class=\"{class}\"><button type=\"button\">{}</button></th>",
-                escape(title)
-            );
+            // A button without a name says nothing, and a column without one is beside another that sorts the same.
+            let _ = match *title {
+                "" => write!(out, "<td class=\"{class}\"></td>"),
+                title => write!(
+                    out,
+                    "<th scope=\"col\" class=\"{class}\"><button type=\"button\">{}</button></th>",
+                    escape(title)
+                ),
+            };
         }
         out += "</tr></thead>\n<tbody>\n";
         for row in self.rows.iter().take(MOST_ROWS) {

@@ -251,11 +251,68 @@ fn two_runs_are_set_side_by_side() {
         measures.iter().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {measures:#?}"))
     };
     assert!(of("median latency").ends_with("−50 %▲ better"), "{measures:#?}");
-    assert!(of("rows that failed").contains("40400+900 %▼ worse"), "{measures:#?}");
-    assert!(of("retries").ends_with("= the same"), "{measures:#?}");
+    assert!(of("rows that failed").ends_with("40400+900 %"), "a count is not judged: {measures:#?}");
+    assert!(of("share of failed rows").ends_with("▼ worse"), "{measures:#?}");
+    assert!(of("retries of attempts").ends_with("= the same"), "{measures:#?}");
     assert_eq!(text("pre .removed, pre .added"), ["- url = \"demo:/\"", "+ url = \"https://h/\""]);
     let errors = text("table[data-table=failures] tbody tr");
     assert!(errors.iter().any(|line| line.contains("HTTP 410only in B")), "{errors:?}");
+}
+
+#[test]
+fn twice_as_many_rows_are_neither_better_nor_worse() {
+    let (a, mut b) = (full(1, 1, 60), full(1, 1, 60));
+    let counts = &mut b.endpoints[0].counts;
+    for count in [&mut counts.ok, &mut counts.failed, &mut counts.unknown, &mut counts.skipped, &mut counts.records] {
+        *count *= 2;
+    }
+    let session = &mut b.sessions[0];
+    for count in [&mut session.elapsed_ms, &mut session.attempts, &mut session.retries, &mut session.traffic.received] {
+        *count *= 2;
+    }
+    session.latency.counts.push((90_000_000, 1));
+    let page = compare(&a, &b);
+    assert!(!page.contains("▲") && !page.contains("▼"), "{page}");
+}
+
+#[test]
+fn what_is_not_known_of_a_run_is_no_zero_beside_the_other() {
+    let a = full(1, 1, 60);
+    let alone = Session {
+        failures: a.sessions[0].failures.clone(),
+        warnings: vec!["no recap is kept of run 81c0".into()],
+        ..Session::default()
+    };
+    let of_journal = Recap { sessions: vec![alone], texts: vec![], plan: String::new(), ..full(1, 0, 0) };
+    let nothing = Recap { sessions: vec![], endpoints: vec![], texts: vec![], ..of_journal.clone() };
+    for (b, failures) in [(&of_journal, "4040"), (&nothing, "40not known")] {
+        let html = parsed(&compare(&a, b));
+        let text = |selector: &str| {
+            html.select(&Selector::parse(selector).unwrap())
+                .map(|element| element.text().collect::<String>())
+                .collect::<Vec<_>>()
+        };
+        for line in text("table[data-table=measures] tbody tr") {
+            let of_rows =
+                line.starts_with("rows that") || line.starts_with("share of failed") || line.starts_with("records");
+            assert!(line.ends_with("not known") || of_rows && failures == "4040", "{line}");
+        }
+        let known = ["statuses", "bound"].map(|table| text(&format!("table[data-table={table}] tbody tr")));
+        assert!(known.iter().flatten().count() == 5, "{known:?}");
+        assert!(known.iter().flatten().all(|line| line.contains("not known") && !line.ends_with('0')), "{known:?}");
+        assert!(text("table[data-table=failures] tbody tr")[0].starts_with(failures), "{failures}");
+        assert_eq!(text("pre"), Vec::<String>::new(), "there is nothing to compare a job file with");
+        assert!(text("#job")[0].contains("The job file of B is not known"));
+        assert!(text("#warnings li").iter().any(|line| line.starts_with("B: no recap is kept of")));
+    }
+}
+
+#[test]
+fn a_plan_that_is_cut_says_so() {
+    let whole = full(1, 1, 1);
+    let long = Recap { plan: "  a line of a plan\n".repeat(10_000), ..whole.clone() };
+    let note = |recap: &Recap| count(&parsed(&page(recap)), "section#plan .note");
+    assert_eq!((note(&whole), note(&long)), (0, 1));
 }
 
 /// Texts that would like to be markup, turn around what stands beside them, or are no text.

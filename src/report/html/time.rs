@@ -191,35 +191,48 @@ fn parts(sessions: &[(u64, &Session)], total: u64) -> Vec<Part> {
     sessions.iter().map(part).collect()
 }
 
-/// The steps of a session, as many together as make `least` milliseconds.
+/// The steps of a session, as many together as make `least` milliseconds. A last step that is shorter than a whole one is
+/// part of the bin before it: a few rows over a moment would be a rate that never was.
 fn bins(part: usize, session: &Session, least: u64) -> Vec<Bin> {
     let step_ms = session.timeline.step_ms.max(1);
     let together = usize::try_from(least.div_ceil(step_ms)).unwrap_or(usize::MAX).max(1);
-    let steps = session.timeline.steps.chunks(together).enumerate();
-    let of = |(position, steps): (usize, &[Step])| {
-        let from_ms = (position * together) as u64 * step_ms;
+    let steps = &session.timeline.steps;
+    let before_last = (steps.len().saturating_sub(1) as u64).saturating_mul(step_ms);
+    let last_ms = length(session).saturating_sub(before_last).clamp(1, step_ms);
+    let whole = if last_ms < step_ms { steps.len().saturating_sub(1).max(1) } else { steps.len() };
+    let of = |position: usize| {
+        let end = if together < whole - position { position + together } else { steps.len() };
+        let last = if end == steps.len() { share(last_ms, step_ms) } else { 1.0 };
+        let (from_ms, steps) = (position as u64 * step_ms, &steps[position..end]);
         let until_ms = (from_ms + steps.len() as u64 * step_ms).min(length(session)).max(from_ms + 1);
-        Bin { part, from_ms, until_ms, lanes: lanes(steps), latency: latency(steps) }
+        Bin { part, from_ms, until_ms, lanes: lanes(steps, last), latency: latency(steps) }
     };
-    steps.map(of).collect()
+    (0..whole).step_by(together).map(of).collect()
 }
 
-fn lanes(steps: &[Step]) -> Vec<StepLane> {
+/// Sums; what is in flight is a mean, in which the last step counts for the share of a whole one that it has.
+#[allow(clippy::cast_precision_loss, reason = "a mean over some steps")]
+fn lanes(steps: &[Step], last: f64) -> Vec<StepLane> {
     let count = steps.iter().map(|step| step.lanes.len()).max().unwrap_or(0);
-    let lane = |position: usize| sum(steps.iter().filter_map(|step| step.lanes.get(position)), steps.len());
+    let total = steps.len().saturating_sub(1) as f64 + last;
+    let weighed = |position: usize, (at, step): (usize, &Step)| {
+        let lane = step.lanes.get(position)?;
+        let weight = if at + 1 == steps.len() { last } else { 1.0 };
+        Some(StepLane { in_flight: lane.in_flight * weight / total, ..*lane })
+    };
+    let lane = |position: usize| sum(steps.iter().enumerate().filter_map(|step| weighed(position, step)));
     (0..count).map(lane).collect()
 }
 
-/// Sums; what is in flight is a mean over so many steps.
-#[allow(clippy::cast_precision_loss, reason = "a mean over some steps")]
-pub(super) fn sum<'l>(lanes: impl Iterator<Item = &'l StepLane>, steps: usize) -> StepLane {
+/// All of them together.
+pub(super) fn sum(lanes: impl Iterator<Item = StepLane>) -> StepLane {
     lanes.fold(StepLane::default(), |all, lane| StepLane {
         ok: all.ok.saturating_add(lane.ok),
         failed: all.failed.saturating_add(lane.failed),
         skipped: all.skipped.saturating_add(lane.skipped),
         attempts: all.attempts.saturating_add(lane.attempts),
         retries: all.retries.saturating_add(lane.retries),
-        in_flight: all.in_flight + lane.in_flight / steps.max(1) as f64,
+        in_flight: all.in_flight + lane.in_flight,
     })
 }
 
@@ -272,10 +285,35 @@ mod tests {
             Step { lanes: lane(7), latency: None },
         ];
         assert_eq!(latency(&steps), Some([25.0, 35.0, 45.0, 90.0]));
-        let all = lanes(&steps);
+        let all = lanes(&steps, 1.0);
         assert_eq!(all[0].attempts, 11);
         assert!((all[0].in_flight - 2.0).abs() < 1e-9);
         assert_eq!(latency(&steps[2..]), None);
+    }
+
+    #[test]
+    fn a_last_step_that_is_short_is_part_of_the_bin_before_it() {
+        let mut recap = full(1, 1, 4);
+        let session = &mut recap.sessions[0];
+        (session.timeline.step_ms, session.elapsed_ms) = (200, 610);
+        for (step, (ok, in_flight)) in
+            session.timeline.steps.iter_mut().zip([(40, 8.0), (40, 8.0), (40, 8.0), (20, 0.0)])
+        {
+            step.lanes = vec![StepLane { ok, in_flight, ..StepLane::default() }];
+        }
+        let ends = |recap: &Recap| {
+            let bins = Time::of(recap).unwrap().bins;
+            bins.iter().map(|bin| (bin.from_ms, bin.until_ms, bin.lanes[0].ok)).collect::<Vec<_>>()
+        };
+        // 20 rows in 10 ms would be 2,000/s: they are 60 in 210 ms.
+        assert_eq!(ends(&recap), [(0, 200, 40), (200, 400, 40), (400, 610, 60)]);
+        let last = Time::of(&recap).unwrap().bins[2].lanes[0].in_flight;
+        assert!((last - 8.0 * 200.0 / 210.0).abs() < 1e-9, "weighed by its time: {last}");
+        recap.sessions[0].elapsed_ms = 800;
+        assert_eq!(ends(&recap)[3], (600, 800, 20), "a whole one stands alone");
+        recap.sessions[0].timeline.steps.truncate(1);
+        recap.sessions[0].elapsed_ms = 10;
+        assert_eq!(ends(&recap), [(0, 10, 40)], "and so does the only one");
     }
 
     #[test]

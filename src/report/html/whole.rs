@@ -72,6 +72,11 @@ impl<'r> Whole<'r> {
         }
     }
 
+    /// Whether a session was measured. Of a run without a recap only the journal speaks: of rows and failures.
+    pub(super) fn is_measured(&self) -> bool {
+        self.elapsed_ms > 0
+    }
+
     /// Rows per second of the time at work.
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
     pub(super) fn rate(&self) -> f64 {

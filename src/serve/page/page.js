@@ -15,14 +15,29 @@ function title() {
   if (head) document.title = `${head.textContent} · paceline`;
 }
 
+// What has the focus, or was moved sideways, and can be.
+function places(section) {
+  return Array.from(section.querySelectorAll("[tabindex], button, select, summary"));
+}
+
+// Whoever is in the middle of a section by keyboard stays there when it is replaced, a second later.
+function put(id, html) {
+  const old = document.getElementById(id);
+  if (!old) return sections.insertAdjacentHTML("beforeend", html);
+  const before = places(old);
+  const focused = before.indexOf(document.activeElement);
+  const moved = before.map((place) => place.scrollLeft);
+  old.outerHTML = html;
+  const after = places(document.getElementById(id));
+  if (after.length !== before.length) return;
+  after.forEach((place, at) => { place.scrollLeft = moved[at]; });
+  if (focused >= 0) after[focused].focus({ preventScroll: true });
+}
+
 events.addEventListener("open", () => say("live", "live"));
 
 events.addEventListener("sections", (event) => {
-  for (const [id, html] of Object.entries(JSON.parse(event.data))) {
-    const old = document.getElementById(id);
-    if (old) old.outerHTML = html;
-    else sections.insertAdjacentHTML("beforeend", html);
-  }
+  for (const [id, html] of Object.entries(JSON.parse(event.data))) put(id, html);
   paceline.apply();
   title();
 });

@@ -97,8 +97,14 @@ impl Browser {
     /// Opens a file and waits until it is loaded.
     #[track_caller]
     pub fn open(&mut self, file: &Path) {
+        self.visit(&format!("file://{}", file.display()));
+    }
+
+    /// Opens what a server has and waits until it is loaded.
+    #[track_caller]
+    pub fn visit(&mut self, url: &str) {
         self.events.clear();
-        self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
+        self.call("Page.navigate", json!({ "url": url }));
         while self.said("Page.loadEventFired").is_empty() {
             let message = self.read();
             self.events.push(message);
@@ -117,6 +123,15 @@ impl Browser {
     /// Waits until what was done is drawn, and what follows from that has been told to the page.
     pub fn settle(&mut self) {
         self.value("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))");
+    }
+
+    /// What who does not see it is told is there, as role and name.
+    pub fn heard(&mut self) -> Vec<(String, String)> {
+        let tree = self.call("Accessibility.getFullAXTree", json!({}));
+        let of = |node: &Value, what: &str| node[what]["value"].as_str().unwrap_or_default().to_owned();
+        let nodes = tree["nodes"].as_array().expect("nodes");
+        let told = nodes.iter().filter(|node| node["ignored"] != json!(true));
+        told.map(|node| (of(node, "role"), of(node, "name"))).collect()
     }
 
     /// Events of a kind since the page was opened.

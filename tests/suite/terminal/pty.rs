@@ -121,6 +121,11 @@ impl Terminal {
         lines.join("\n").trim_end().to_owned()
     }
 
+    /// What somebody makes of the screen as it stands.
+    pub fn drawn(&self, draw: impl Fn(&vt100::Screen) -> String) -> String {
+        draw(self.shown.lock().unwrap().emulator.screen())
+    }
+
     /// All that came, letter by letter.
     pub fn raw(&self) -> String {
         self.shown.lock().unwrap().raw.clone()
