@@ -29,7 +29,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 enum Note {
     Event(Arc<Event>, SystemTime),
-    Tick,
+    Tick(SystemTime),
 }
 
 /// See the module.
@@ -93,7 +93,8 @@ impl Telling {
 
     /// Time went by; left out while the last tick was not taken.
     pub fn tick(&self) {
-        self.voices.iter().for_each(Voice::tick);
+        let at = clock::wall();
+        self.voices.iter().for_each(|voice| voice.tick(at));
     }
 
     /// Waits for the last things to be said, but not for ever.
@@ -161,9 +162,9 @@ impl Voice {
         let _ = self.notes.send(Note::Event(event, at));
     }
 
-    fn tick(&self) {
+    fn tick(&self, at: SystemTime) {
         if !self.queue.ticking.swap(true, Ordering::Relaxed) {
-            let _ = self.notes.send(Note::Tick);
+            let _ = self.notes.send(Note::Tick(at));
         }
     }
 
@@ -188,9 +189,9 @@ fn tell_all(reporter: &mut dyn Reporter, inbox: &mpsc::Receiver<Note>, queue: &Q
                 reporter.tell_at(&event, at);
                 queue.behind.fetch_sub(1, Ordering::Relaxed);
             }
-            Note::Tick => {
+            Note::Tick(at) => {
                 queue.ticking.store(false, Ordering::Relaxed);
-                reporter.tick(&shared.live);
+                reporter.tick_at(&shared.live, at);
             }
         }
     }
