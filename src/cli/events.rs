@@ -2,17 +2,19 @@
 //!
 //! Must never change a file that holds anything but events, and never write where the run's records go.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, absolute};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf, absolute};
 
 use super::args::RunArgs;
 use super::exit::Exit;
 use super::print;
+use crate::disk::{self, File, Way};
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::events::Events;
+use crate::report::fault::Fault;
 use crate::sink;
 
 /// How every line begins.
@@ -21,11 +23,14 @@ const HEAD: &[u8] = b"{\"version\":";
 /// Bytes of a file that are looked at together for its last line end.
 const LOOK: usize = 64 * 1024;
 
+/// Who writes the events of a run, and what may go wrong with that.
+pub type Stream = (Box<dyn Reporter>, Fault);
+
 /// The reporter that writes the events of a run; `None`: nobody asked for them.
 ///
 /// # Errors
 /// In words and with the exit code, when they can't go where they should.
-pub fn reporter(args: &RunArgs, plan: &Plan) -> Result<Option<Box<dyn Reporter>>, (Exit, String)> {
+pub fn reporter(args: &RunArgs, plan: &Plan) -> Result<Option<Stream>, (Exit, String)> {
     let Some(path) = &args.events else { return Ok(None) };
     if let Some(words) = in_the_way(path, plan) {
         return Err((Exit::Usage, words));
@@ -35,7 +40,18 @@ pub fn reporter(args: &RunArgs, plan: &Plan) -> Result<Option<Box<dyn Reporter>>
     } else {
         (open(path).map_err(|words| (Exit::Broken, words))?, path.display().to_string())
     };
-    Ok(Some(Box::new(Events::new(out, target, args.events_detail, print::noting(args.speech.output)))))
+    let fault = Fault::default();
+    Ok(Some((Box::new(Events::new(out, target, args.events_detail, fault.clone())), fault)))
+}
+
+/// Whether events go to a terminal that also shows how the run goes.
+pub fn are_on_terminal(args: &RunArgs) -> bool {
+    let on_terminal = |path: &PathBuf| match is_stdout(path) || print::leads_to_stdout(path) {
+        true => print::stdout_is_terminal(),
+        // Asked where standard error is a terminal.
+        false => print::leads_to_stderr(path) || path.as_os_str() == "/dev/tty",
+    };
+    args.events.as_ref().is_some_and(on_terminal)
 }
 
 /// Whether a path stands for standard output.
@@ -43,14 +59,19 @@ fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// The way out where standard error goes elsewhere than standard output.
+const OR_STDERR: &str = ", or with /dev/stderr to standard error";
+
 /// What writes to the same place.
 fn in_the_way(path: &Path, plan: &Plan) -> Option<String> {
     let same = |other: &Path| absolute(other).ok() == absolute(path).ok();
-    if is_stdout(path) {
-        let sink = plan.sinks.iter().find(|sink| sink.kind.kind() == "stdout")?;
+    let printing = plan.sinks.iter().find(|sink| sink.kind.kind() == "stdout");
+    if let Some(sink) = printing.filter(|_| is_stdout(path) || print::leads_to_stdout(path)) {
+        let or = if print::leads_to_stdout(Path::new("/dev/stderr")) { "" } else { OR_STDERR };
         return Some(format!(
-            "--events - would write between the records of sinks.{}, which go to standard output: write the events to a \
-             file or a pipe, such as --events events.ndjson, or with /dev/stderr to standard error",
+            "--events {} would write between the records of sinks.{}, which go to standard output: write the events to a \
+             file or a pipe, such as --events events.ndjson{or}",
+            path.display(),
             sink.name
         ));
     }
@@ -70,10 +91,11 @@ fn open(path: &Path) -> Result<Box<dyn Write + Send>, String> {
     if !is_file {
         return Ok(Box::new(OpenOptions::new().append(true).open(path).map_err(failed)?));
     }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(failed)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        disk::make_folder(folder).map_err(failed)?;
     }
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+    let file = File::open(path, Way::KeepToExtend).map_err(failed)?;
     sink::claim(&file, path).map_err(|error| format!("--events: {}", error.message))?;
     if !is_of_events(&file).map_err(failed)? {
         return Err(format!(
@@ -114,6 +136,8 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn opened(content: &[u8]) -> Result<Vec<u8>, String> {
@@ -139,6 +163,16 @@ mod tests {
         assert_eq!(opened(&[whole, b"{\"ver"].concat()), behind(whole));
         assert_eq!(opened(&[whole, b"{\"version\":1,", &vec![b'x'; 3 * LOOK]].concat()), behind(whole));
         assert_eq!(opened(b"{\"vers"), behind(b""), "the very first line may be torn");
+    }
+
+    #[test]
+    fn what_is_made_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/deep/events.ndjson");
+        drop(open(&path).unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let below = path.parent().unwrap();
+        assert_eq!((mode(&path), mode(below), mode(below.parent().unwrap())), (0o600, 0o700, 0o700));
     }
 
     #[test]

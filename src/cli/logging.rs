@@ -12,15 +12,14 @@ use super::args::{LogArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::print;
 use crate::diagnostic::Format;
-use crate::event::Event;
 use crate::plan::Plan;
 use crate::report::Reporter;
+use crate::report::fault::Fault;
 use crate::report::lines::Lines;
 use crate::report::log::collector::Collector;
 use crate::report::log::filter::Filter;
 use crate::report::log::line::{LogFormat, Style};
 use crate::report::log::{self, Log, Veil};
-use crate::run::live::Live;
 use crate::run::{RunError, RunReport};
 
 /// How long the end of a run waits for the last lines of its log.
@@ -98,42 +97,32 @@ impl Logging {
         self.log.is_some() && !self.style.dated
     }
 
-    /// These reporters, and those that feed the log before them.
-    pub fn reporters(&self, others: Vec<Box<dyn Reporter>>) -> Vec<Box<dyn Reporter>> {
-        let Some((collector, veil)) = &self.log else { return others };
-        let others = others.into_iter().map(|inner| -> Box<dyn Reporter> {
-            Box::new(Watching { inner, collector: collector.clone(), told: false })
-        });
-        let feeding: [Box<dyn Reporter>; 2] =
-            [Box::new(Log::new(veil.clone())), Box::new(Lines::new(Box::new(log::progress), false))];
-        feeding.into_iter().chain(others).collect()
+    /// Those who feed it.
+    pub fn reporters(&self) -> Vec<Box<dyn Reporter>> {
+        let Some((_, veil)) = &self.log else { return Vec::new() };
+        let log = Log::new(veil.clone()).kept(self.style.dated);
+        vec![Box::new(log), Box::new(Lines::new(Box::new(log::progress), false))]
     }
 
-    /// Ends the log of a run, and puts what went wrong with it among the warnings.
-    pub fn end(&self, report: &mut RunReport) {
+    /// What goes wrong with it.
+    pub fn fault(&self) -> Option<Fault> {
+        self.log.as_ref().map(|(collector, _)| collector.fault().clone())
+    }
+
+    /// Ends the log of a run.
+    pub fn end(&self, report: &RunReport) {
         let Some((collector, _)) = &self.log else { return };
         if self.is_apart() {
             log::ended(report);
         }
         collector.flush(PATIENCE);
-        if let Some(fault) = collector.fault() {
-            // In front: a summary has room for one.
-            report.warnings.insert(0, fault.to_owned());
-        }
     }
 
     /// Ends the log of a run that could not start.
     pub fn refuse(&self, job: &str, error: &RunError) {
         let Some((collector, _)) = &self.log else { return };
         if self.is_apart() {
-            log::refused(
-                job,
-                &match error {
-                    RunError::Secrets(missing) => crate::secret::unset_words(missing),
-                    RunError::Open(message) => message.clone(),
-                    RunError::Key(keyed) => keyed.message.clone(),
-                },
-            );
+            log::refused(job, &error.to_string());
         }
         collector.flush(PATIENCE);
     }
@@ -141,35 +130,6 @@ impl Logging {
     /// Whether it is read without what the program says at its end, which then stands in it.
     fn is_apart(&self) -> bool {
         self.style.dated || self.style.format == LogFormat::Json
-    }
-}
-
-/// A reporter that also says, once and soon, that the log can't be written.
-struct Watching {
-    inner: Box<dyn Reporter>,
-    collector: Collector,
-    told: bool,
-}
-
-impl Reporter for Watching {
-    fn wants_attempts(&self) -> bool {
-        self.inner.wants_attempts()
-    }
-
-    fn masked_by(&mut self, masker: &crate::secret::Masker) {
-        self.inner.masked_by(masker);
-    }
-
-    fn tell(&mut self, event: &Event) {
-        self.inner.tell(event);
-    }
-
-    fn tick(&mut self, live: &Live) {
-        if let Some(fault) = self.collector.fault().filter(|_| !self.told) {
-            self.told = true;
-            self.inner.tell(&Event::Warning { message: fault.to_owned() });
-        }
-        self.inner.tick(live);
     }
 }
 
@@ -205,36 +165,20 @@ mod tests {
         }
     }
 
-    /// Remembers what it is told.
-    struct Ear(std::sync::mpsc::Sender<Event>);
-
-    impl Reporter for Ear {
-        fn tell(&mut self, event: &Event) {
-            self.0.send(event.clone()).unwrap();
-        }
-
-        fn tick(&mut self, _live: &Live) {}
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_log_that_can_not_be_written_is_told_once_while_the_run_goes_on() {
+    fn a_log_that_can_not_be_written_says_so_and_one_in_a_file_is_a_record() {
         let out = log::out::open(Path::new("/dev/full")).unwrap();
         let style = Style { format: LogFormat::Text, dated: true };
         let collector = Collector::new(Filter::own(Level::INFO), style, Veil::default(), (out, "the log")).unwrap();
-        let (mouth, heard) = std::sync::mpsc::channel();
         let logging = Logging { log: Some((collector.clone(), Veil::default())), style };
-        let mut watching = logging.reporters(vec![Box::new(Ear(mouth))]).pop().unwrap();
-        let live = Live::default();
-        watching.tick(&live);
-        let record = log_record("paceline::run");
-        ::log::Log::log(&collector, &record);
+        assert!(logging.reporters()[0].is_record());
+        let fault = logging.fault().unwrap();
+        assert_eq!(fault.words(), None);
+        ::log::Log::log(&collector, &log_record("paceline::run"));
         collector.flush(Duration::from_secs(30));
-        (0..3).for_each(|_| watching.tick(&live));
-        drop(watching);
-        let told: Vec<Event> = heard.iter().collect();
-        let [Event::Warning { message }] = told.as_slice() else { panic!("{told:?}") };
-        assert!(message.starts_with("the log can't be written: No space left on device"), "{message}");
+        let words = fault.words().unwrap();
+        assert!(words.starts_with("the log can't be written: No space left on device"), "{words}");
     }
 
     fn log_record(target: &str) -> ::log::Record<'_> {

@@ -4,6 +4,7 @@
 //! that closes standard output early (`| head`) is not an error: what is left stays unsaid.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde_json::json;
@@ -185,13 +186,6 @@ fn noted(format: Format, message: &str) -> String {
     }
 }
 
-/// As [`Printer::note`], for a reporter.
-#[must_use]
-pub fn noting(format: Format) -> Speak {
-    let mut speak = speak();
-    Box::new(move |message| speak(&noted(format, message)))
-}
-
 /// Standard output as it is, for a reporter that knows what to do when nobody reads it.
 #[must_use]
 pub fn stdout() -> Box<dyn Write + Send> {
@@ -223,6 +217,24 @@ pub fn can_draw() -> bool {
 #[must_use]
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Whether a path leads to where standard output goes; what goes to `/dev/null` meets nothing there.
+#[must_use]
+pub fn leads_to_stdout(path: &Path) -> bool {
+    leads_to(path, Path::new("/dev/stdout"))
+}
+
+/// The same of standard error.
+#[must_use]
+pub fn leads_to_stderr(path: &Path) -> bool {
+    leads_to(path, Path::new("/dev/stderr"))
+}
+
+fn leads_to(path: &Path, stream: &Path) -> bool {
+    let place = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let found = place(path);
+    found.is_some() && found == place(stream) && found != place(Path::new("/dev/null"))
 }
 
 /// Whether the locale speaks UTF-8, by the order POSIX gives its variables.

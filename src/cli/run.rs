@@ -21,6 +21,7 @@ use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
 use crate::report::events::Detail;
+use crate::report::fault::{self, Fault};
 use crate::report::file::Account;
 use crate::report::layout::Look;
 use crate::report::lines::Lines;
@@ -49,7 +50,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         Ok(watching) => watching,
         Err(exit) => return exit,
     };
-    let (Watch { logging, reports, mut reporters, keys }, unstarted) = (watch, RunReport::unstarted(&job));
+    let (Watch { logging, reports, mut reporters, faults, keys }, unstarted) = (watch, RunReport::unstarted(&job));
     reporters.extend(watching.reporter());
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -70,7 +71,8 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
         Ok(mut report) => {
-            logging.end(&mut report);
+            logging.end(&report);
+            fault::put_among(&mut report.warnings, &faults);
             finish(args, program, (report, &text), &reports, print)
         }
         Err(error) => {
@@ -93,6 +95,8 @@ struct Watch {
     logging: Logging,
     reports: Reports,
     reporters: Vec<Box<dyn Reporter>>,
+    /// What may go wrong with what is written meanwhile.
+    faults: Vec<Fault>,
     /// Whether somebody at the terminal may steer the run.
     keys: bool,
 }
@@ -104,9 +108,13 @@ impl Watch {
         let logging = logging::start(args, job)?;
         let keys = listens_to_keys(args, logging.is_here(), job);
         let look = Look { unicode: print::unicode(), color: print.color_err(), keys };
-        let mut reporters = logging.reporters(reporters(args.speech, logging.is_here(), job, look));
-        reporters.extend(events::reporter(args, job)?);
-        Ok(Self { logging, reports, reporters, keys })
+        let (logged, events) = (logging.fault().into_iter().collect::<Vec<_>>(), events::reporter(args, job)?);
+        let told: Vec<Fault> = events.iter().map(|(_, fault)| fault.clone()).collect();
+        let faults = [&logged[..], &told].concat();
+        let mut watching = fault::told_by(logging.reporters(), &told);
+        watching.extend(fault::told_by(reporters(args, logging.is_here(), job, look), &faults));
+        watching.extend(fault::told_by(events.into_iter().map(|(events, _)| events).collect(), &logged));
+        Ok(Self { logging, reports, reporters: watching, faults, keys })
     }
 }
 
@@ -132,13 +140,14 @@ fn listens_to_keys(args: &RunArgs, logs_here: bool, plan: &Plan) -> bool {
 }
 
 /// Who watches, beside the log. JSON on standard error is for programs: nothing else is said there then.
-fn reporters(speech: OutputArgs, logs_here: bool, plan: &Plan, look: Look) -> Vec<Box<dyn Reporter>> {
+fn reporters(args: &RunArgs, logs_here: bool, plan: &Plan, look: Look) -> Vec<Box<dyn Reporter>> {
+    let speech = args.speech;
     if speech.quiet || speech.output == Format::Json || logs_here {
         return Vec::new();
     }
-    // Records on the same terminal would run through the bar.
+    // Records and events on the same terminal would run through the bar.
     let records_here = print::stdout_is_terminal() && plan.sinks.iter().any(|sink| sink.kind.kind() == "stdout");
-    if print::can_draw() && !records_here {
+    if print::can_draw() && !records_here && !events::are_on_terminal(args) {
         vec![Box::new(Bar::new(Box::new(terminal::StandardError), look))]
     } else {
         vec![Box::new(Lines::new(print::speak(), true))]
@@ -316,6 +325,9 @@ pub(super) fn command(args: &RunArgs, program: &str) -> String {
         let detail = args.events_detail.to_possible_value().filter(|_| args.events_detail != Detail::default());
         words.extend(detail.iter().flat_map(|detail| ["--events-detail".to_owned(), detail.get_name().to_owned()]));
     }
+    words.extend(args.log.words());
+    words.extend((args.speech.verbose > 0).then(|| format!("-{}", "v".repeat(args.speech.verbose.into()))));
+    words.extend(args.watch.words());
     words.extend(args.failed.then(|| "--failed".to_owned()));
     words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
@@ -369,6 +381,16 @@ mod tests {
         assert_eq!(command(&args(Detail::Run), "paceline"), "paceline run x.toml --events e.ndjson");
         let expected = "paceline run x.toml --events e.ndjson --events-detail rows";
         assert_eq!(command(&args(Detail::Rows), "paceline"), expected);
+    }
+
+    #[test]
+    fn the_command_that_goes_on_logs_and_serves_as_before() {
+        let mut args = RunArgs { job: "x.toml".into(), ..RunArgs::default() };
+        args.speech.verbose = 2;
+        args.log.log_file = Some("a log".into());
+        args.watch.metrics = "127.0.0.1:9000".parse().ok();
+        let expected = "paceline run x.toml --log-file 'a log' -vv --metrics 127.0.0.1:9000";
+        assert_eq!(command(&args, "paceline"), expected);
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! Events: what happens as JSON lines for programs, by `--events`. The format is that of [`crate::event`].
 //!
 //! Lines wait in memory and go out whole, ten times a second, when there are many, and at the end. What can't be
-//! written is told once. Must never hold the run up or fail it, and never leave out a line that has a number.
+//! written is a [`Fault`], which others tell. Whatever comes from outside passes the masker here, before it is put into
+//! JSON. Must never hold the run up or fail it, and never leave out a line that has a number.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Reporter, Speak, View};
+use serde_json::Value;
+
+use super::fault::Fault;
+use super::{Reporter, View};
 use crate::clock::{self, Instant};
 use crate::event::{Event, Line, VERSION};
 use crate::random;
 use crate::run::live::{self, Live, read};
+use crate::secret::Masker;
 
 /// Bytes that are written without waiting for the next tick.
 const FULL: usize = 64 * 1024;
@@ -34,11 +39,12 @@ pub enum Detail {
 
 /// See the module.
 pub struct Events {
-    /// `None`: it broke, and whoever runs the program was told.
+    /// `None`: it broke.
     out: Option<Box<dyn Write + Send>>,
     /// What it is called.
     target: String,
-    complain: Speak,
+    fault: Fault,
+    masker: Masker,
     detail: Detail,
     session: String,
     seq: u64,
@@ -51,13 +57,14 @@ pub struct Events {
 }
 
 impl Events {
-    /// Events that go to `out`, which is called `target`; that it broke is told by `complain`.
+    /// Events that go to `out`, which is called `target`; that it broke is noted in `fault`.
     #[must_use]
-    pub fn new(out: Box<dyn Write + Send>, target: String, detail: Detail, complain: Speak) -> Self {
+    pub fn new(out: Box<dyn Write + Send>, target: String, detail: Detail, fault: Fault) -> Self {
         Self {
             out: Some(out),
             target,
-            complain,
+            fault,
+            masker: Masker::default(),
             detail,
             session: format!("{:08x}", random::bits() >> 32),
             seq: 0,
@@ -75,7 +82,7 @@ impl Events {
         let (seq, time) = (self.seq, clock::rfc3339(at));
         let line = Line { version: VERSION, session: &self.session, seq, time, event };
         let before = self.waiting.len();
-        match serde_json::to_writer(&mut self.waiting, &line) {
+        match write(&mut self.waiting, &line, &self.masker) {
             Ok(()) => {
                 self.waiting.push(b'\n');
                 self.seq += 1;
@@ -95,8 +102,9 @@ impl Events {
         }
         if let Err(error) = out.write_all(&self.waiting).and_then(|()| out.flush()) {
             self.out = None;
-            let Self { target, complain, .. } = self;
-            complain(&format!("no more events are written to {target}: {error}; the run goes on without them"));
+            let target = &self.target;
+            self.fault
+                .note(|| format!("no more events are written to {target}: {error}; the run goes on without them"));
         }
         self.waiting.clear();
     }
@@ -108,6 +116,47 @@ impl Events {
                 self.line(&progress(lane), at);
             }
         }
+    }
+}
+
+/// Members that are as they are: who reads a stream goes by them, and they are the program's own words, or names that
+/// the job has given.
+const KEPT: [&str; 15] = [
+    "again_after",
+    "ending",
+    "endpoint",
+    "event",
+    "job",
+    "limit",
+    "paceline",
+    "resume_at",
+    "run",
+    "session",
+    "sink",
+    "time",
+    "verdict",
+    "version",
+    "what",
+];
+
+/// Writes a line without secrets.
+fn write(out: &mut Vec<u8>, line: &Line<'_>, masker: &Masker) -> serde_json::Result<()> {
+    if masker.is_empty() {
+        return serde_json::to_writer(out, line);
+    }
+    let mut value = serde_json::to_value(line)?;
+    mask(&mut value, masker);
+    serde_json::to_writer(out, &value)
+}
+
+fn mask(value: &mut Value, masker: &Masker) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, masker)),
+        Value::Object(members) => {
+            let told = members.iter_mut().filter(|(name, _)| !KEPT.contains(&name.as_str()));
+            told.for_each(|(_, member)| mask(member, masker));
+        }
+        text => masker.mask_value(text),
     }
 }
 
@@ -142,6 +191,10 @@ impl Reporter for Events {
         self.view = Some(Arc::clone(view));
     }
 
+    fn masked_by(&mut self, masker: &Masker) {
+        self.masker = masker.clone();
+    }
+
     fn tell(&mut self, event: &Event) {
         self.tell_at(event, clock::wall());
     }
@@ -161,12 +214,17 @@ impl Reporter for Events {
     }
 
     fn tick(&mut self, live: &Live) {
+        self.tick_at(live, clock::wall());
+    }
+
+    /// Progress has the time of its tick: events behind it may wait here that are older than now.
+    fn tick_at(&mut self, live: &Live, at: SystemTime) {
         let now = clock::now();
         // The first tick comes with the first event, when there is nothing to say.
         let due = *self.due.get_or_insert(now + PROGRESS);
         if now >= due {
             self.due = Some(now + PROGRESS);
-            self.progress(live, clock::wall(), false);
+            self.progress(live, at, false);
         }
         self.flush();
     }
@@ -183,6 +241,7 @@ impl Drop for Events {
 mod tests {
     use super::super::progress::tests::lane;
     use super::*;
+    use crate::event::{FailureGroup, Summary};
     use std::io;
     use std::sync::Mutex;
 
@@ -206,11 +265,9 @@ mod tests {
         }
     }
 
-    fn events(room: usize) -> (Events, Paper, Arc<Mutex<Vec<String>>>) {
-        let (paper, heard) = (Paper { bytes: Arc::default(), room }, Arc::new(Mutex::new(Vec::new())));
-        let ear = Arc::clone(&heard);
-        let complain: Speak = Box::new(move |line| ear.lock().unwrap().push(line.to_owned()));
-        (Events::new(Box::new(paper.clone()), "x.ndjson".into(), Detail::Run, complain), paper, heard)
+    fn events(room: usize) -> (Events, Paper, Fault) {
+        let (paper, fault) = (Paper { bytes: Arc::default(), room }, Fault::default());
+        (Events::new(Box::new(paper.clone()), "x.ndjson".into(), Detail::Run, fault.clone()), paper, fault)
     }
 
     fn lines(paper: &Paper) -> Vec<serde_json::Value> {
@@ -242,7 +299,7 @@ mod tests {
 
     #[test]
     fn lines_wait_for_a_tick_and_the_last_one_does_not() {
-        let (mut events, paper, heard) = events(usize::MAX);
+        let (mut events, paper, fault) = events(usize::MAX);
         events.tell(&Event::Warning { message: "odd\nrow".into() });
         assert_eq!(names(&paper), [""; 0]);
         events.tick(&Live::default());
@@ -253,7 +310,7 @@ mod tests {
         drop(events);
         let seqs: Vec<_> = lines(&paper).iter().map(|line| line["seq"].as_u64().unwrap()).collect();
         assert_eq!(seqs, [0, 1, 2]);
-        assert_eq!(heard.lock().unwrap().len(), 0);
+        assert_eq!(fault.words(), None);
     }
 
     #[test]
@@ -265,16 +322,54 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_nothing_is_written_behind_a_torn_line() {
-        let (mut events, paper, heard) = events(200);
+    fn a_full_disk_is_noted_and_nothing_is_written_behind_a_torn_line() {
+        let (mut events, paper, fault) = events(200);
         for _ in 0..5 {
             events.tell(&Event::Warning { message: "odd".into() });
             events.tick(&Live::default());
         }
-        let heard = heard.lock().unwrap();
-        let [words] = &heard[..] else { panic!("{heard:?}") };
+        let words = fault.words().unwrap();
         assert!(words.starts_with("no more events are written to x.ndjson: "), "{words}");
         assert!(words.ends_with("the run goes on without them"), "{words}");
         assert_eq!(paper.bytes.lock().unwrap().len(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_that_was_taken_late_is_no_younger_than_the_events_behind_it() {
+        let (mut events, paper, _) = events(usize::MAX);
+        let live = Live { lanes: vec![lane(1000, 102)], ..Live::default() };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        events.tick_at(&live, at(1));
+        tokio::time::advance(PROGRESS).await;
+        events.tick_at(&live, at(2));
+        events.tell_at(&Event::Draining { reason: "late".into() }, at(3));
+        drop(events);
+        let times: Vec<Value> = lines(&paper).iter().map(|line| line["time"].clone()).collect();
+        assert_eq!(times, ["1970-01-01T00:00:02.000Z", "1970-01-01T00:00:03.000Z"]);
+    }
+
+    #[test]
+    fn a_secret_that_looks_like_syntax_is_in_no_text_and_breaks_no_line() {
+        let (mut events, paper, _) = events(usize::MAX);
+        let secret = "a\":\\b\u{e4}";
+        events.masked_by(&Masker::new([secret, "e", "\"", ":1"]));
+        let said = || format!("said {secret}");
+        events.tell(&Event::Warning { message: said() });
+        events.tell(&Event::RowFailed { endpoint: "price".into(), row: 0, reason: said() });
+        let failures =
+            vec![FailureGroup { endpoint: "price".into(), reason: said(), rows: 1, ..FailureGroup::default() }];
+        let summary = Summary { reason: Some(said()), failures, warnings: vec![said()], ..Summary::default() };
+        events.tell(&Event::RunFinished { complete: false, summary: Box::new(summary) });
+        let lines = lines(&paper);
+        assert_eq!(names(&paper), ["warning", "row-failed", "run-finished"]);
+        assert_eq!((&lines[1]["endpoint"], &lines[1]["row"]), (&"price".into(), &1.into()));
+        let (last, group) = (&lines[2], &lines[2]["failures"][0]);
+        assert_eq!((&group["endpoint"], &last["ending"]), (&"price".into(), &"running".into()));
+        for text in [&lines[0]["message"], &lines[1]["reason"], &last["reason"], &group["reason"], &last["warnings"][0]]
+        {
+            assert_eq!(text, "said ***");
+        }
+        let whole: Vec<&str> = lines[0].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(whole, ["version", "session", "seq", "time", "event", "message"], "in the order of the schema");
     }
 }

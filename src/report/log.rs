@@ -13,11 +13,13 @@ pub mod queue;
 pub mod words;
 
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use tracing::Level;
 
 use super::Reporter;
 use super::text::{clean, counted};
+use crate::clock;
 use crate::event::Event;
 use crate::run::live::Live;
 use crate::run::{RunEnding, RunReport};
@@ -54,25 +56,43 @@ impl Veil {
 }
 
 /// Hands events on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Log {
     veil: Veil,
     run: Option<String>,
+    /// Whether its lines are kept, and not only looked at.
+    is_kept: bool,
+    /// When that happened which is told.
+    at: SystemTime,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::new(Veil::default())
+    }
 }
 
 impl Log {
     /// A log whose lines pass through `veil` before anybody sees them.
     #[must_use]
     pub fn new(veil: Veil) -> Self {
-        Self { veil, run: None }
+        Self { veil, run: None, is_kept: false, at: SystemTime::UNIX_EPOCH }
+    }
+
+    /// The same; its lines go to a file, so that they are a record of the run.
+    #[must_use]
+    pub fn kept(self, is_kept: bool) -> Self {
+        Self { is_kept, ..self }
     }
 }
 
-/// An event of `tracing` with the level, the target and the fields that are given, and what all of them have.
+/// An event of `tracing` with the level, the target and the fields that are given, and what all of them have: when it
+/// happened, too, for it may have waited to be told.
 macro_rules! say {
     ($log:ident, $event:ident, $level:ident, $target:literal, $name:literal, $($fields:tt)*) => {
         tracing::event!(
-            target: $target, Level::$level, event = $name, run = $log.run.as_deref(), $($fields)*,
+            target: $target, Level::$level, event = $name, timestamp = %clock::rfc3339($log.at), run = $log.run.as_deref(),
+            $($fields)*,
             "{}", describe($event)
         )
     };
@@ -83,11 +103,20 @@ impl Reporter for Log {
         tracing::enabled!(target: "paceline::attempt", Level::DEBUG)
     }
 
+    fn is_record(&self) -> bool {
+        self.is_kept || self.wants_attempts()
+    }
+
     fn masked_by(&mut self, masker: &Masker) {
         self.veil.draw(masker);
     }
 
     fn tell(&mut self, event: &Event) {
+        self.tell_at(event, clock::wall());
+    }
+
+    fn tell_at(&mut self, event: &Event, at: SystemTime) {
+        self.at = at;
         match event {
             Event::RunStarted { run, .. } => {
                 self.run = Some(run.clone());

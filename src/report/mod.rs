@@ -1,11 +1,13 @@
 //! Reporters: what people see of a run. They look at events and counters and never change anything.
 //!
 //! One file each: [`bar`] on a terminal (how it is laid out says [`layout`], how it is drawn [`screen`]), [`lines`] elsewhere, [`log`] with `-v` or
-//! into a file, [`events`] for programs, [`summary`] and [`mod@file`] when the run has ended, and [`html`] for a browser. Must never print by themselves:
+//! into a file, [`events`] for programs (that one of these two can't be written says [`fault`]), [`summary`] and [`mod@file`] when the run has
+//! ended, and [`html`] for a browser. Must never print by themselves:
 //! the command line gives them their way out.
 
 pub mod bar;
 pub mod events;
+pub mod fault;
 pub mod file;
 pub mod held;
 pub mod html;
@@ -72,4 +74,9 @@ pub trait Reporter: Send {
 
     /// Time went by, ten times a second at most; read the counters and redraw.
     fn tick(&mut self, live: &Live);
+
+    /// As [`Reporter::tick`], for who wants to know when.
+    fn tick_at(&mut self, live: &Live, _at: SystemTime) {
+        self.tick(live);
+    }
 }

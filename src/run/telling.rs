@@ -31,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 enum Note {
     Event(Arc<Event>, SystemTime),
-    Tick,
+    Tick(SystemTime),
 }
 
 /// See the module.
@@ -96,7 +96,8 @@ impl Telling {
 
     /// Time went by; left out while the last tick was not taken.
     pub fn tick(&self) {
-        self.voices.iter().for_each(Voice::tick);
+        let at = clock::wall();
+        self.voices.iter().for_each(|voice| voice.tick(at));
     }
 
     /// The last things are said. What to wait for, which gives what a record of the run misses, in words; and how to say
@@ -177,9 +178,9 @@ impl Voice {
         let _ = self.notes.send(Note::Event(event, at));
     }
 
-    fn tick(&self) {
+    fn tick(&self, at: SystemTime) {
         if !self.queue.ticking.swap(true, Ordering::Relaxed) {
-            let _ = self.notes.send(Note::Tick);
+            let _ = self.notes.send(Note::Tick(at));
         }
     }
 
@@ -220,9 +221,9 @@ fn tell_all(reporter: &mut dyn Reporter, inbox: &mpsc::Receiver<Note>, queue: &Q
                 reporter.tell_at(&event, at);
                 queue.behind.fetch_sub(1, Ordering::Relaxed);
             }
-            Note::Tick => {
+            Note::Tick(at) => {
                 queue.ticking.store(false, Ordering::Relaxed);
-                reporter.tick(&shared.live);
+                reporter.tick_at(&shared.live, at);
             }
         }
     }

@@ -92,6 +92,12 @@ impl Masker {
         self.needles().mask_names(value);
     }
 
+    /// Whether there is nothing to mask, so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.needles().forms.is_empty()
+    }
+
     /// `text` without secrets; what overlaps is masked as one.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 
 use super::{JobArgs, OutputArgs};
 use crate::report::events::Detail;
@@ -98,6 +98,23 @@ pub struct LogArgs {
     pub log_format: LogFormat,
 }
 
+impl LogArgs {
+    /// The words that say the same on a command line.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(filter) = self.log.as_ref().and_then(|choice| choice.0.as_ref()) {
+            words.extend(["--log".to_owned(), filter.to_string()]);
+        }
+        if let Some(file) = &self.log_file {
+            words.extend(["--log-file".to_owned(), file.display().to_string()]);
+        }
+        let format = self.log_format.to_possible_value().filter(|_| self.log_format != LogFormat::default());
+        words.extend(format.iter().flat_map(|format| ["--log-format".to_owned(), format.get_name().to_owned()]));
+        words
+    }
+}
+
 /// What `--log` says; nothing where it is empty, as in `PACELINE_LOG=`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice(pub Option<Filter>);
@@ -119,6 +136,16 @@ pub struct WatchArgs {
     /// Lets --serve and --metrics listen where other machines can reach it
     #[arg(long, env = "PACELINE_SERVE_ANYWHERE", value_parser = BoolishValueParser::new())]
     pub serve_anywhere: bool,
+}
+
+impl WatchArgs {
+    /// The words that say the same on a command line.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let addresses = [("--serve", self.serve), ("--metrics", self.metrics)];
+        let named = addresses.into_iter().filter_map(|(flag, address)| Some([flag.to_owned(), address?.to_string()]));
+        named.flatten().chain(self.serve_anywhere.then(|| "--serve-anywhere".to_owned())).collect()
+    }
 }
 
 impl RunArgs {
@@ -146,6 +173,7 @@ mod tests {
 
     use super::super::Cli;
     use super::super::Command::Run;
+    use super::RunArgs;
     use crate::report::file::KINDS;
 
     #[test]
@@ -157,5 +185,28 @@ mod tests {
             let found: Vec<_> = args.reports().map(|(key, path)| (key, path.to_str())).collect();
             assert_eq!(found, [(kind.key, Some("file"))]);
         }
+    }
+
+    #[test]
+    fn who_watches_and_what_is_logged_is_written_as_it_is_read() {
+        let read = |words: &[&str]| -> RunArgs {
+            let words = [&["paceline", "run", "job.toml"], words].concat();
+            let cli = Cli::from_arg_matches(&Cli::command().get_matches_from(words)).unwrap();
+            let Run(args) = cli.command else { panic!("another command") };
+            args
+        };
+        for words in [
+            &["--log", "info,h2=trace", "--log-file", "run.log", "--log-format", "json"][..],
+            &["--serve", "127.0.0.1:8000", "--metrics", "0.0.0.0:9000", "--serve-anywhere"],
+            &[],
+        ] {
+            let args = read(words);
+            let written = [args.log.words(), args.watch.words()].concat();
+            let again = read(&written.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(written.len(), words.len(), "{written:?}");
+            assert_eq!(again.log.log, args.log.log);
+            assert_eq!([again.log.words(), again.watch.words()].concat(), written);
+        }
+        assert_eq!(read(&["--log-file", "run.log"]).log.words(), ["--log-file", "run.log"]);
     }
 }

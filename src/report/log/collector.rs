@@ -16,6 +16,7 @@ use super::Veil;
 use super::filter::Filter;
 use super::line::{Line, Style, level};
 use super::queue::Queue;
+use crate::report::fault::Fault;
 
 /// See the module. Clones are the same collector.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl Collector {
 
     /// Why lines could not be written, once that was so.
     #[must_use]
-    pub fn fault(&self) -> Option<&str> {
+    pub fn fault(&self) -> &Fault {
         self.0.queue.fault()
     }
 

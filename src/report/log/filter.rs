@@ -3,6 +3,7 @@
 //!
 //! Must never pass a slip of the pen over: who asks for `debgu` would wait for lines that never come.
 
+use std::fmt;
 use std::str::FromStr;
 
 use tracing::Level;
@@ -41,6 +42,13 @@ impl Filter {
     #[must_use]
     pub fn most(&self) -> LevelFilter {
         self.most
+    }
+}
+
+impl fmt::Display for Filter {
+    /// As it is written in `--log`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.targets.fmt(f)
     }
 }
 
@@ -159,5 +167,14 @@ mod tests {
         for text in ["h2[span]=trace", "[{row=1}]=info", "=debug", "a b=info"] {
             assert!(told(text).contains("is no target; write the path of a module"), "{}", told(text));
         }
+    }
+
+    #[test]
+    fn a_filter_is_written_as_it_is_read() {
+        for text in ["debug", "off", "info,paceline::attempt=debug,h2=trace", "paceline::row=warn"] {
+            let filter: Filter = text.parse().unwrap();
+            assert_eq!(filter.to_string().parse::<Filter>().unwrap(), filter, "{filter}");
+        }
+        assert_eq!("warn".parse::<Filter>().unwrap().to_string(), "warn");
     }
 }

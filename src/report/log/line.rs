@@ -39,20 +39,22 @@ pub struct Line {
     target: String,
     message: String,
     fields: Vec<(&'static str, Value)>,
+    /// When it happened; `None`: now.
+    at: Option<String>,
 }
 
 impl Line {
     /// What this program says of its log itself.
     #[must_use]
     pub fn own(level: Level, message: String) -> Self {
-        Self { level, target: "paceline::log".to_owned(), message, fields: Vec::new() }
+        Self { level, target: "paceline::log".to_owned(), message, fields: Vec::new(), at: None }
     }
 
     /// Of an event.
     #[must_use]
     pub fn of_event(event: &tracing::Event<'_>) -> Self {
         let (level, target) = (*event.metadata().level(), event.metadata().target().to_owned());
-        let mut line = Self { level, target, message: String::new(), fields: Vec::new() };
+        let mut line = Self { level, target, message: String::new(), fields: Vec::new(), at: None };
         event.record(&mut line);
         line
     }
@@ -61,7 +63,7 @@ impl Line {
     #[must_use]
     pub fn of_record(record: &log::Record<'_>) -> Self {
         let (level, target) = (level(record.level()), record.target().to_owned());
-        Self { level, target, message: record.args().to_string(), fields: Vec::new() }
+        Self { level, target, message: record.args().to_string(), fields: Vec::new(), at: None }
     }
 
     /// Whether it is this program that speaks, and no crate below it.
@@ -80,8 +82,12 @@ impl Line {
         }
     }
 
+    fn stamp(&self) -> String {
+        self.at.clone().unwrap_or_else(clock::timestamp)
+    }
+
     fn head(&self, dated: bool) -> String {
-        let stamp = clock::timestamp();
+        let stamp = self.stamp();
         if dated {
             return format!("{stamp} {:5} ", self.level);
         }
@@ -108,7 +114,7 @@ impl Line {
 
     fn object(&self, masked: impl Fn(&str) -> String) -> Value {
         let mut object = Map::new();
-        object.insert("timestamp".to_owned(), clock::timestamp().into());
+        object.insert("timestamp".to_owned(), self.stamp().into());
         object.insert("level".to_owned(), self.level.as_str().into());
         object.insert("target".to_owned(), masked(&self.target).into());
         for (name, value) in &self.fields {
@@ -145,6 +151,8 @@ impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => value.clone_into(&mut self.message),
+            // Whoever else has such a field may mean whatever they like.
+            "timestamp" if self.is_own() => self.at = Some(value.to_owned()),
             name => self.fields.push((name, value.into())),
         }
     }
@@ -179,7 +187,7 @@ mod tests {
     const JSON: Style = Style { format: LogFormat::Json, dated: true };
 
     fn foreign(fields: Vec<(&'static str, Value)>) -> Line {
-        Line { level: Level::TRACE, target: "h2::codec".to_owned(), message: "send".to_owned(), fields }
+        Line { level: Level::TRACE, target: "h2::codec".to_owned(), message: "send".to_owned(), fields, at: None }
     }
 
     fn behind_time(line: &str) -> &str {

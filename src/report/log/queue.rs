@@ -6,14 +6,15 @@
 //! written is told once and tried again with the next lines; how many are missing stands in the log itself.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tracing::Level;
 
 use super::line::{Line, Style};
+use crate::report::fault::Fault;
 use crate::report::text::counted;
 
 /// Bytes of lines that wait for a place that is slow or takes nothing.
@@ -35,7 +36,7 @@ struct State {
     /// Lines that were left out since the log last said so.
     left_out: AtomicU64,
     /// Why lines could not be written.
-    fault: OnceLock<String>,
+    fault: Fault,
 }
 
 /// See the module.
@@ -78,8 +79,8 @@ impl Queue {
 
     /// Why lines could not be written, once that was so.
     #[must_use]
-    pub fn fault(&self) -> Option<&str> {
-        self.state.fault.get().map(String::as_str)
+    pub fn fault(&self) -> &Fault {
+        &self.state.fault
     }
 }
 
@@ -135,7 +136,7 @@ impl Scribe {
                 let place = &self.place;
                 let told =
                     || format!("{place} can't be written: {error}; lines are missing from it, and the run goes on");
-                self.state.fault.get_or_init(told);
+                self.state.fault.note(told);
             }
         }
     }
@@ -209,7 +210,7 @@ mod tests {
         let lines: Vec<String> = (0..20_000).map(|number| format!("line {number}\n")).collect();
         lines.iter().for_each(|line| queue.push(line.clone()));
         queue.flush(PATIENCE);
-        assert_eq!((place.text(), queue.fault()), (lines.concat(), None));
+        assert_eq!((place.text(), queue.fault().words()), (lines.concat(), None));
     }
 
     #[test]
@@ -220,7 +221,7 @@ mod tests {
             queue.push(line.to_owned());
             queue.flush(PATIENCE);
         }
-        let fault = queue.fault().unwrap().to_owned();
+        let fault = queue.fault().words().unwrap().to_owned();
         assert!(fault.starts_with("the log can't be written: No space left on device"), "{fault}");
         assert!(fault.ends_with("lines are missing from it, and the run goes on"), "{fault}");
         place.room.store(usize::MAX, Ordering::Relaxed);

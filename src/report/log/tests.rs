@@ -54,6 +54,28 @@ fn told(filter: &str, style: Style) -> String {
     })
 }
 
+#[test]
+fn a_line_says_when_it_happened_and_not_when_it_was_told() {
+    let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+    let veil = Veil::default();
+    veil.draw(&Masker::default());
+    let text = logged("info", JSON, &veil, || {
+        Log::default().tell_at(&Event::Warning { message: "odd".into() }, at);
+        tracing::info!(target: "h2::codec", timestamp = "theirs", "send");
+    });
+    let [ours, theirs] = &text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    assert!(ours.starts_with(r#"{"timestamp":"1970-01-01T00:00:01.500Z","level":"WARN","#), "{ours}");
+    assert_eq!(ours.matches("timestamp").count(), 1, "{ours}");
+    assert!(theirs.contains(r#""timestamp_":"theirs""#), "{theirs}");
+}
+
+#[test]
+fn a_log_that_is_kept_is_a_record_however_little_it_says() {
+    logged("warn", TEXT, &Veil::default(), || {
+        assert!(Log::default().kept(true).is_record() && !Log::default().kept(false).is_record());
+    });
+}
+
 fn allowance(endpoint: &str, requests: u64) -> Allowance {
     Allowance { endpoint: endpoint.to_owned(), requests, most: 10 }
 }

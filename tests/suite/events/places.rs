@@ -78,6 +78,14 @@ fn standard_output_is_for_one_of_both() {
     assert_eq!(names(&done.stdout).last().map(String::as_str), Some("run-finished"));
     let done = job.run(&["--events", "-", "--set", "sinks.lines={stdout=\"jsonl\"}"]).expect_code(2);
     assert!(done.stderr.contains("sinks.lines") && done.stderr.contains("--events events.ndjson"), "{}", done.stderr);
+    let lines = ["--events", "/dev/stdout", "--set", "sinks.lines={stdout=\"jsonl\"}"];
+    let done = job.run(&lines).expect_code(2);
+    let words = "--events /dev/stdout would write between the records of sinks.lines";
+    assert!(done.stderr.contains(words) && done.stderr.contains("with /dev/stderr"), "{}", done.stderr);
+    let one = "\"$PACELINE\" run job.toml --events /dev/stderr --set 'sinks.lines={stdout=\"jsonl\"}' 2>&1";
+    let done = job.shell(one).expect_code(2);
+    assert!(done.stdout.contains("--events /dev/stderr would write between"), "{}", done.stdout);
+    assert!(!done.stdout.contains("with /dev/stderr"), "that is no way out here: {}", done.stdout);
     let done = job.run(&["--events", "./out.csv"]).expect_code(2);
     assert!(done.stderr.contains("sinks.out go there"), "{}", done.stderr);
     let done = job.run(&["--events-detail", "rows"]).expect_code(2);
@@ -86,19 +94,55 @@ fn standard_output_is_for_one_of_both() {
 }
 
 #[test]
-fn a_full_disk_and_a_reader_that_leaves_are_told_once_and_fail_nothing() {
+fn a_full_disk_and_a_reader_that_leaves_are_warnings_and_fail_nothing() {
     let oracle = Oracle::start(item);
     let job = job(&oracle);
+    let words = "no more events are written to /dev/full: No space left on device";
     let done = job.run(&["--events", "/dev/full"]).expect_code(0);
-    let told = done.stderr.matches("note: no more events are written to /dev/full: ").count();
-    assert_eq!(told, 1, "{}", done.stderr);
+    assert_eq!(done.stderr.matches(&format!("warning   {words}")).count(), 1, "{}", done.stderr);
     let done = job.run(&["--events", "/dev/full", "--output", "json"]).expect_code(0);
-    let lines: Vec<Value> = done.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.len() == 2 && lines[0]["note"].is_string(), "{}", done.stderr);
+    let summary: Value = serde_json::from_str(&done.stderr).expect("one object");
+    assert!(summary["warnings"][0].as_str().is_some_and(|warning| warning.starts_with(words)), "{summary}");
+    let done = job.run(&["--events", "/dev/full", "-q"]).expect_code(0);
+    assert_eq!(done.stderr, "");
     let line = "{ \"$PACELINE\" run job.toml --events - --events-detail attempts; echo $? > code; } | head -n 0";
     let done = job.shell(line).expect_code(0);
     assert_eq!(job.read("code").trim(), "0", "{}", done.stderr);
-    assert_eq!(done.stderr.matches("no more events are written to standard output").count(), 1, "{}", done.stderr);
+    let words = "warning   no more events are written to standard output";
+    assert_eq!(done.stderr.matches(words).count(), 1, "{}", done.stderr);
+}
+
+#[test]
+fn what_broke_is_told_while_the_run_goes_on_and_stands_in_the_log() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle);
+    job.change("job.toml", "input.range", "rate = \"50/s\"\ninput.range");
+    let done = job.run(&["--events", "/dev/full", "--log-file", "run.log"]).expect_code(0);
+    let words = "no more events are written to /dev/full: ";
+    let (told, log) = (done.stderr.matches(words).count(), job.read("run.log"));
+    assert_eq!((told, log.matches(words).count()), (2, 1), "once at once, once at the end: {}\n{log}", done.stderr);
+}
+
+#[test]
+fn no_text_of_a_stream_holds_a_secret_whoever_says_it() {
+    let oracle = Oracle::start(item);
+    let secret = "kanarie-\"vogel\"";
+    let text = "[secrets]\nword.env = \"WORD\"\n\n[endpoints.item]\nurl = \"ORACLE/items/{{ row.id }}\"\n\
+                headers.x-key = \"{{ secrets.word }}\"\ninput.path = 'rows-SECRET.jsonl'\n\n\
+                [sinks.out]\npath = 'out-SECRET.csv'\n";
+    let rows = format!("{{\"id\": 1}}\n{{\"id\": {secret}}}\n");
+    let job = Job::at(&oracle.url(), &text.replace("SECRET", secret)).variable("WORD", secret);
+    let job = job.with(&format!("rows-{secret}.jsonl"), &rows);
+    job.run(&["--events", "events.ndjson", "--events-detail", "attempts"]).expect_code(1);
+    let stream = job.read("events.ndjson");
+    assert!(!stream.contains("kanarie") && !stream.contains("vogel"), "{stream}");
+    let all = sessions(&stream);
+    let failed = all[0].lines.iter().find(|line| line["event"] == "row-failed").expect("the second row");
+    let last = all[0].last();
+    for reason in [&failed["reason"], &last["failures"][0]["reason"]] {
+        assert!(reason.as_str().is_some_and(|reason| reason.contains("line 2 of rows-***.jsonl")), "{reason}");
+    }
+    assert_eq!((&last["ending"], &last["outputs"][0]["sink"]), (&"complete".into(), &"out".into()));
 }
 
 #[test]
