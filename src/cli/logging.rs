@@ -3,7 +3,7 @@
 //! `-v` and `--log` say it on standard error, `--log-file` puts it into a file; never both. Must never write to
 //! standard error where nothing but JSON or nothing at all belongs there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::Level;
@@ -11,8 +11,10 @@ use tracing::Level;
 use super::args::{LogArgs, OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::print;
+use crate::compile::real_path;
 use crate::diagnostic::Format;
 use crate::plan::Plan;
+use crate::plan::files::{Doing, Naming};
 use crate::report::Reporter;
 use crate::report::fault::Fault;
 use crate::report::lines::Lines;
@@ -72,23 +74,15 @@ fn unopened(path: &Path, error: &std::io::Error) -> String {
 
 /// A log behind the job or its data would ruin them.
 fn not_taken(path: &Path, args: &RunArgs, plan: &Plan) -> Result<(), String> {
-    let read = std::iter::once(args.job.as_path()).chain(plan.endpoints.iter().filter_map(|each| each.source.path()));
-    let written = plan.sinks.iter().filter_map(|sink| sink.kind.path());
-    let read = read.map(|path| (path, "is read by the job"));
-    let taken = read.chain(written.map(|path| (path, "is written by the job"))).find(|(other, _)| is_same(path, other));
-    match taken {
-        None => Ok(()),
-        Some((_, why)) => Err(format!("the log file {} {why}; name another with --log-file", path.display())),
-    }
-}
-
-/// Whether two paths lead to one file, which may not be there yet.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let whole = |path: &Path| -> Option<PathBuf> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    let (real, folder) = (real_path(path), plan.file.parent().unwrap_or(Path::new("")));
+    let is_job = std::iter::once(&args.job).chain(&plan.includes).any(|own| real_path(own) == real);
+    let does = || Naming::of(plan).files().iter().find_map(|touched| touched.files.does(&real, folder));
+    let why = match if is_job { Some(Doing::Reads) } else { does() } {
+        None => return Ok(()),
+        Some(Doing::Reads) => "is read by the job",
+        Some(Doing::Writes) => "is written by the job",
     };
-    one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
+    Err(format!("the log file {} {why}; name another with --log-file", path.display()))
 }
 
 impl Logging {
@@ -183,17 +177,5 @@ mod tests {
 
     fn log_record(target: &str) -> ::log::Record<'_> {
         ::log::Record::builder().target(target).level(::log::Level::Info).args(format_args!("begins")).build()
-    }
-
-    #[test]
-    fn one_file_is_known_by_all_of_its_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("sub")).unwrap();
-        std::fs::write(at("there"), "").unwrap();
-        std::os::unix::fs::symlink(at("there"), at("link")).unwrap();
-        assert!(is_same(&at("there"), &at("sub/../there")) && is_same(&at("link"), &at("there")));
-        assert!(is_same(&at("not-yet"), &at("sub/../not-yet")) && !is_same(&at("there"), &at("not-yet")));
-        assert!(!is_same(Path::new("/dev/null"), &at("there")));
     }
 }

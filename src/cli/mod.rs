@@ -19,6 +19,7 @@ mod load;
 mod logging;
 mod man;
 mod migrate;
+mod next;
 mod online;
 mod plan;
 pub mod print;

@@ -1,10 +1,10 @@
 //! `paceline report`: a run as a page, or two runs side by side, made from what the state folder keeps.
 //!
-//! [`find`] finds the run, [`crate::recap::kept`] reads it, [`html`] writes it. Must never change anything in a state folder.
+//! [`find`] finds the run, [`crate::recap::kept`] reads it, [`html`] writes it. Must never change anything in a state folder, nor
+//! write over what a job reads or writes.
 
 mod find;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -13,10 +13,14 @@ use super::args::ReportArgs;
 use super::exit::Exit;
 use super::load::STDIN;
 use super::print::Printer;
+use crate::compile::real_path;
 use crate::diagnostic::Format;
 use crate::recap::{Recap, kept};
-use crate::report::html;
 use crate::report::text::clean;
+use crate::report::{file, html};
+use find::Found;
+
+const ELSEWHERE: &str = "name another file with --output-file, or - for standard output";
 
 /// A report and where it belongs.
 struct Page {
@@ -40,23 +44,44 @@ pub fn report(args: &ReportArgs, print: &mut Printer) -> Exit {
         print.error(args.speech.output, message);
         return Exit::Usage;
     }
-    let mut recaps = Vec::new();
+    let mut runs = Vec::new();
     for run in &args.runs {
-        match recap(run, args, print) {
-            Ok(recap) => recaps.push(recap),
+        let found = find::find(run, args, print);
+        match found.and_then(|found| Ok((recap(&found, args, print)?, found))) {
+            Ok(run) => runs.push(run),
             Err(exit) => return exit,
         }
     }
-    match recaps.as_slice() {
-        [a, b] => write(&side_by_side(a, b, args.json), args, print),
-        [recap] => write(&alone(recap, args.json), args, print),
-        _ => Exit::Usage,
+    let page = match runs.as_slice() {
+        [(a, _), (b, _)] => side_by_side(a, b, args.json),
+        [(recap, _)] => alone(recap, args.json),
+        _ => return Exit::Usage,
+    };
+    let path = args.output_file.as_ref().unwrap_or(&page.name);
+    if let Some(why) = runs.iter().find_map(|(recap, found)| taken(path, recap, found)) {
+        print.error(args.speech.output, &format!("can't write {}: {why}; {ELSEWHERE}", path.display()));
+        return Exit::Usage;
     }
+    write(&page, path, args, print)
+}
+
+/// Why a report must not take the place of what stands at a path; `None`: it may.
+fn taken(path: &Path, recap: &Recap, found: &Found) -> Option<String> {
+    if path == Path::new(STDIN) {
+        return None;
+    }
+    let real = real_path(path);
+    if real.starts_with(real_path(&found.state)) {
+        return Some(format!("the job keeps its journal in {}", found.state.display()));
+    }
+    if recap.texts.iter().any(|text| real_path(Path::new(&text.path)) == real) {
+        return Some("the job is read from it".to_owned());
+    }
+    found.plan.as_ref().and_then(|plan| file::clash(plan, path))
 }
 
 /// What is known of a run; what is missing of it is said.
-fn recap(run: &str, args: &ReportArgs, print: &mut Printer) -> Result<Recap, Exit> {
-    let found = find::find(run, args, print)?;
+fn recap(found: &Found, args: &ReportArgs, print: &mut Printer) -> Result<Recap, Exit> {
     match kept::read(&found.state, &found.journal) {
         Ok(kept) => {
             for missing in kept.missing.iter().filter(|_| !args.speech.quiet) {
@@ -92,16 +117,14 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-fn write(page: &Page, args: &ReportArgs, print: &mut Printer) -> Exit {
-    let path = args.output_file.as_ref().unwrap_or(&page.name);
+fn write(page: &Page, path: &Path, args: &ReportArgs, print: &mut Printer) -> Exit {
     if path == Path::new(STDIN) {
         print.out(&page.text);
         return Exit::Fine;
     }
     let shown = path.display();
-    if let Err(error) = fs::write(path, &page.text) {
-        let way = "name another file with --output-file, or - for standard output";
-        print.error(args.speech.output, &format!("can't write {shown}: {error}; {way}"));
+    if let Err(error) = file::save(path, &page.text) {
+        print.error(args.speech.output, &format!("can't write {shown}: {error}; {ELSEWHERE}"));
         return Exit::Broken;
     }
     match args.speech.output {

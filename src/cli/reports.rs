@@ -46,6 +46,7 @@ impl Reports {
             }
             plans.push(ReportPlan { kind, path: path.clone() });
         }
+        apart(args, &plans)?;
         Ok(Self { plans, asked: Asked::of(plan), step: step_summary(args.speech.output) })
     }
 
@@ -69,6 +70,35 @@ impl Reports {
         }
         warnings
     }
+}
+
+/// Two of a run's files must not be one: a report would take the place of events or of the log, or one line would stand
+/// between those of the other.
+fn apart(args: &RunArgs, reports: &[ReportPlan]) -> Result<(), String> {
+    let flagged = |key: &str| args.reports().any(|(flag, _)| flag == key);
+    let named = |key: &str| if flagged(key) { format!("--report-{key}") } else { format!("`report.{key}` of the job") };
+    let mut known: Vec<(String, PathBuf)> =
+        reports.iter().map(|report| (named(report.kind.key), real_path(&report.path))).collect();
+    let events = args.events.as_ref().map(|path| ("--events", path));
+    for (flag, path) in events.into_iter().chain(args.log.log_file.as_ref().map(|path| ("--log-file", path))) {
+        // What is no file, such as a terminal, takes what several say.
+        if path.exists() && !path.is_file() {
+            continue;
+        }
+        let real = real_path(path);
+        if let Some((other, _)) = known.iter().find(|(_, known)| *known == real) {
+            let shown = path.display();
+            return Err(format!("{flag} {shown}: {other} goes there as well; give each a file of its own"));
+        }
+        known.push((flag.to_owned(), real));
+    }
+    Ok(())
+}
+
+/// The formats in which an error is said: in GitHub Actions it becomes an annotation as well.
+pub fn voices(output: Format) -> impl Iterator<Item = Format> {
+    let annotated = output == Format::Human && in_actions();
+    std::iter::once(output).chain(annotated.then_some(Format::Github))
 }
 
 /// Whether this is a step of GitHub Actions.

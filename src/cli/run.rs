@@ -3,10 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::args::{JobArgs, OutputArgs, RunArgs};
+use super::args::{OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::keys::Keys;
 use super::load::{self, JobText};
@@ -14,19 +13,20 @@ use super::logging::{self, Logging};
 use super::print::{self, Printer, github};
 use super::reports::{self, Reports};
 use super::watch::Watching;
-use super::{args, events, plan, terminal};
+use super::{args, events, next, plan, terminal};
 use crate::diagnostic::{Diagnostic, Format};
 use crate::document::Document;
 use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
-use crate::report::events::Detail;
 use crate::report::fault::{self, Fault};
 use crate::report::file::Account;
 use crate::report::layout::Look;
 use crate::report::lines::Lines;
+use crate::report::log::Veil;
 use crate::report::summary::{self, Next};
 use crate::run::{self, Aftermath, Keyed, RunEnding, RunError, RunReport};
+use crate::secret::Masker;
 
 /// Runs a job. `program` is how the program was called, for the command that goes on.
 pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
@@ -42,7 +42,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let watch = match Watch::of(args, &job, print) {
         Ok(watch) => watch,
         Err((exit, words)) => {
-            print.error(speech.output, &words);
+            reports::voices(speech.output).for_each(|format| print.error(format, &words));
             return exit;
         }
     };
@@ -62,7 +62,8 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     terminal::mind_panics();
     let (commander, commands) = run::commands();
     let (keys, commands) = if keys { Keys::of(commander, commands) } else { (None, commands) };
-    let (commands, leaving) = (commands.on_leaving(terminal::abandon), Leaving { args, program });
+    let (commands, leaving) =
+        (commands.on_leaving(terminal::abandon), Leaving { args, program, veil: Veil::default() });
     let outcome = runtime.block_on(run::run_with(job, args.options(), reporters, commands, &leaving));
     // The terminal is as it was before anything more is said.
     drop(keys);
@@ -73,7 +74,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         Ok(mut report) => {
             logging.end(&report);
             fault::put_among(&mut report.warnings, &faults);
-            finish(args, program, (report, &text), &reports, print)
+            finish(&leaving, (report, &text), &reports, print)
         }
         Err(error) => {
             logging.refuse(&unstarted.job, &error);
@@ -154,35 +155,48 @@ fn reporters(args: &RunArgs, logs_here: bool, plan: &Plan, look: Look) -> Vec<Bo
     }
 }
 
-/// What notifications say of the program that leaves when the run has ended.
+/// What is said of the program that leaves when the run has ended.
 struct Leaving<'a> {
     args: &'a RunArgs,
     program: &'a str,
+    /// Takes out of commands what they say of secrets: whoever gives `--var` one types it.
+    veil: Veil,
+}
+
+impl Leaving<'_> {
+    /// The command that makes sense next.
+    fn next(&self, report: &RunReport) -> Option<Next> {
+        next::next(self.args, self.program, report, self.veil.masker())
+    }
 }
 
 impl Aftermath for Leaving<'_> {
+    fn masked_by(&self, masker: &Masker) {
+        self.veil.draw(masker);
+    }
+
     fn exit(&self, ended: Result<&RunReport, &RunError>) -> Option<u8> {
         Some(ended.map_or_else(Exit::of_error, Exit::of_report).code())
     }
 
     fn next(&self, report: &RunReport) -> Option<String> {
-        next(self.args, self.program, report).map(|next| next.command)
+        Leaving::next(self, report).map(|next| next.command)
     }
 }
 
 fn finish(
-    args: &RunArgs,
-    program: &str,
+    leaving: &Leaving<'_>,
     (mut report, job): (RunReport, &JobText),
     reports: &Reports,
     print: &mut Printer,
 ) -> Exit {
-    let (exit, next) = (Exit::of_report(&report), next(args, program, &report));
+    let (args, exit, next) = (leaving.args, Exit::of_report(&report), leaving.next(&report));
     let code = exit.code();
     let unwritten = reports.write(|asked| Account { report: &report, asked, exit: code, next: next.as_ref() });
     report.warnings.extend(unwritten);
     let report = &report;
-    let page = page(args, program, reports);
+    // Where a page is written, no command has to make one.
+    let page = (!reports.has("html")).then(|| next::page(leaving.program, report, leaving.veil.masker()));
     let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, job, args.speech, print.color_err()));
     let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref(), page.as_deref());
     match args.speech.output {
@@ -198,18 +212,6 @@ fn finish(
         }
     }
     exit
-}
-
-/// The command that makes a page of the run, where none is written.
-fn page(args: &RunArgs, program: &str, reports: &Reports) -> Option<String> {
-    if reports.has("html") {
-        return None;
-    }
-    let mut words = vec![program.to_owned(), "report".to_owned(), args.job.display().to_string()];
-    if let Some(state) = &args.file.state {
-        words.extend(["--state".to_owned(), state.display().to_string()]);
-    }
-    Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
 }
 
 /// What stands at the workflow run of a job that did not go well.
@@ -230,7 +232,12 @@ fn annotations(report: &RunReport, exit: Exit) -> Vec<String> {
 
 /// Says why the run could not start, at the key that it comes from.
 fn refuse(error: &RunError, job: &JobText, speech: OutputArgs, print: &mut Printer) -> Exit {
-    let (format, color) = (speech.output, print.color_err());
+    reports::voices(speech.output).for_each(|format| refuse_in(format, error, job, print));
+    Exit::of_error(error)
+}
+
+fn refuse_in(format: Format, error: &RunError, job: &JobText, print: &mut Printer) {
+    let color = print.color_err();
     match error {
         RunError::Secrets(missing) => {
             let help = "secrets come from outside: set the variable or write the file, and run again";
@@ -246,7 +253,6 @@ fn refuse(error: &RunError, job: &JobText, speech: OutputArgs, print: &mut Print
             });
         }
     }
-    Exit::of_error(error)
 }
 
 /// The error at the nearest of its keys that stands in the job.
@@ -273,148 +279,10 @@ fn with(mut object: Value, diagnostics: &str) -> Value {
     object
 }
 
-/// The command that makes sense now: to go on, or to try again what failed.
-fn next(args: &RunArgs, program: &str, report: &RunReport) -> Option<Next> {
-    if !report.resumable {
-        return None;
-    }
-    let (label, args) = match &report.ending {
-        // What is unknown is not sent again unasked: a warning says how to ask.
-        RunEnding::Complete if report.total.failed <= report.unknown => return None,
-        RunEnding::Complete => ("again", RunArgs { failed: true, accept_changes: false, ..args.clone() }),
-        RunEnding::Partial => ("the rest", all_rows(args)),
-        // What --failed was sending is open now like any other row.
-        RunEnding::Interrupted(_) | RunEnding::Stopped { .. } | RunEnding::Broken(_) => {
-            ("resume", RunArgs { failed: false, ..args.clone() })
-        }
-    };
-    Some(Next { label, command: command(&args, program) })
-}
-
-fn all_rows(args: &RunArgs) -> RunArgs {
-    RunArgs { failed: false, file: JobArgs { limit: None, ..args.file.clone() }, ..args.clone() }
-}
-
-/// The command line that reads the same job in the same way; `--fresh` would forget the run.
-pub(super) fn command(args: &RunArgs, program: &str) -> String {
-    let mut words = vec![program.to_owned(), "run".to_owned(), args.job.display().to_string()];
-    let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    for (name, value) in &args.file.var {
-        flag("--var", format!("{name}={value}"));
-    }
-    if let Some(profile) = &args.file.profile {
-        flag("--profile", profile.clone());
-    }
-    for set in &args.file.set {
-        flag("--set", set.clone());
-    }
-    for path in &args.file.env_file {
-        flag("--env-file", path.display().to_string());
-    }
-    if let Some(limit) = args.file.limit {
-        flag("--limit", limit.to_string());
-    }
-    if let Some(state) = &args.file.state {
-        flag("--state", state.display().to_string());
-    }
-    for (key, path) in args.reports() {
-        words.extend([format!("--report-{key}"), path.display().to_string()]);
-    }
-    if let Some(events) = &args.events {
-        words.extend(["--events".to_owned(), events.display().to_string()]);
-        let detail = args.events_detail.to_possible_value().filter(|_| args.events_detail != Detail::default());
-        words.extend(detail.iter().flat_map(|detail| ["--events-detail".to_owned(), detail.get_name().to_owned()]));
-    }
-    words.extend(args.log.words());
-    words.extend((args.speech.verbose > 0).then(|| format!("-{}", "v".repeat(args.speech.verbose.into()))));
-    words.extend(args.watch.words());
-    words.extend(args.failed.then(|| "--failed".to_owned()));
-    words.extend(args.accept_changes.then(|| "--accept-changes".to_owned()));
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::args::JobArgs;
     use super::*;
     use crate::report::summary::tests::report;
-    use crate::run::Signal;
-
-    fn args() -> RunArgs {
-        let file = JobArgs {
-            var: vec![("base".into(), "http://h/?a=1&b=2".into())],
-            profile: Some("ci".into()),
-            set: vec!["retry.initial='1s'".into()],
-            env_file: vec![".env".into()],
-            limit: Some(10),
-            state: Some("a b".into()),
-        };
-        let report_junit = Some("out/junit.xml".into());
-        RunArgs {
-            job: "jobs/x.toml".into(),
-            file,
-            fresh: true,
-            accept_changes: true,
-            report_junit,
-            ..RunArgs::default()
-        }
-    }
-
-    #[test]
-    fn the_command_that_goes_on_writes_events_where_they_were() {
-        let args = |events_detail| RunArgs {
-            job: "x.toml".into(),
-            events: Some("e.ndjson".into()),
-            events_detail,
-            ..RunArgs::default()
-        };
-        assert_eq!(command(&args(Detail::Run), "paceline"), "paceline run x.toml --events e.ndjson");
-        let expected = "paceline run x.toml --events e.ndjson --events-detail rows";
-        assert_eq!(command(&args(Detail::Rows), "paceline"), expected);
-    }
-
-    #[test]
-    fn the_command_that_goes_on_logs_and_serves_as_before() {
-        let mut args = RunArgs { job: "x.toml".into(), ..RunArgs::default() };
-        args.speech.verbose = 2;
-        args.log.log_file = Some("a log".into());
-        args.watch.metrics = "127.0.0.1:9000".parse().ok();
-        let expected = "paceline run x.toml --log-file 'a log' -vv --metrics 127.0.0.1:9000";
-        assert_eq!(command(&args, "paceline"), expected);
-    }
-
-    #[test]
-    fn the_command_that_goes_on_reads_the_job_in_the_same_way() {
-        let next = next(&args(), "target/release/paceline", &report(RunEnding::Interrupted(Signal::Interrupt)));
-        let expected = "target/release/paceline run jobs/x.toml --var 'base=http://h/?a=1&b=2' --profile ci \
-                        --set 'retry.initial='\\''1s'\\''' --env-file .env --limit 10 --state 'a b' \
-                        --report-junit out/junit.xml --accept-changes";
-        assert_eq!(next, Some(Next { label: "resume", command: expected.to_owned() }));
-    }
-
-    #[test]
-    fn after_failures_the_failed_rows_are_next_and_after_none_nothing() {
-        let plain = RunArgs { job: "x.toml".into(), ..RunArgs::default() };
-        let mut report = report(RunEnding::Complete);
-        assert_eq!(next(&plain, "paceline", &report), None);
-        report.total.failed = 1;
-        let command = "paceline run x.toml --failed".to_owned();
-        assert_eq!(next(&plain, "paceline", &report), Some(Next { label: "again", command }));
-        report.unknown = 1;
-        assert_eq!(next(&plain, "paceline", &report), None, "`--failed` would send nothing");
-        report.total.failed = 2;
-        assert!(next(&plain, "paceline", &report).is_some_and(|next| next.command.ends_with(" --failed")));
-    }
 
     #[test]
     fn annotations_say_why() {

@@ -12,9 +12,9 @@ use serde_json::json;
 use super::args::{RunArgs, RunsArgs};
 use super::exit::Exit;
 use super::load::{Reading, load};
+use super::next::command;
 use super::plan::resume::left_alone;
 use super::print::Printer;
-use super::run::command;
 use crate::clock;
 use crate::diagnostic::Format;
 use crate::journal::{self, Counts, JournalFile, Recovered};
@@ -123,7 +123,7 @@ impl Runs {
             let (plan, path) = file?;
             let run = RunArgs { job: path.to_owned(), file: args.file.clone(), ..RunArgs::default() };
             let run = next(found, state, left_alone(plan, found), run)?;
-            Some(command(&run, program))
+            Some(command(&run, program, None))
         };
         let is_at_work = journal::is_at_work(&state);
         let read = |file: JournalFile| match file.read() {

@@ -51,6 +51,8 @@ pub fn plain(path: &Path) -> PathBuf {
 
 /// Where a path leads: without links, as far as it exists.
 pub fn real(path: &Path) -> PathBuf {
+    // What the folder of a job file that stands here is called.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let deepest = |path: &Path| {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let there = path.file_name().filter(|_| path != Path::new("."));
@@ -175,6 +177,7 @@ mod tests {
             assert_eq!(real(&at(one)), real(&at(other)), "{one}");
         }
         assert_ne!(real(&at("link/z.csv")), real(&at("z.csv")));
+        assert_eq!(real(Path::new("")), std::env::current_dir().unwrap().canonicalize().unwrap());
         assert!(real(Path::new("gone/z.csv")).is_absolute() && real(Path::new("z.csv")).is_absolute());
     }
 

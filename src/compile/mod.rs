@@ -52,6 +52,7 @@ pub(crate) use input::member;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, codes};
 use crate::document::{Document, KeyPath};
 use crate::plan::Plan;
+use crate::plan::files::Naming;
 use crate::source::Columns;
 use crate::spec;
 use crate::template::{Scope, Spot, Template, TemplateError, TemplateErrorKind, Vars};
@@ -91,7 +92,8 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
     let notify = notify::notify(site, &around);
     let state = name.as_deref().map(|name| name::state(site, name, options));
     files::check(site, spec, state.as_deref());
-    let reports = report::reports(site, spec, state.as_deref());
+    let naming = Naming { endpoints: &endpoints, sinks: &sinks, secrets: &secrets, notify: &notify };
+    let reports = report::reports(site, spec, naming, state.as_deref());
     save::conflicts(site, spec, &endpoints, state.as_deref());
     let fail_if = run_if::fail_if(site, spec);
     let stop_if = run_if::stop_if(site, spec);

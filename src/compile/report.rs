@@ -1,17 +1,18 @@
 //! `[report]`: which reports, and where. No two to one file, and none over what the job reads, writes or keeps.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Site, body, ending, files, input};
+use super::{Site, ending, files};
 use crate::diagnostic::codes;
-use crate::document::KeyPath;
+use crate::document::{KeyPath, Node, NodeValue};
+use crate::plan::files::{Doing, Files, Naming, Touched};
 use crate::report::file::{KINDS, Kind, ReportPlan, kind};
 use crate::spec::JobSpec;
 
 const ELSEWHERE: &str = "write it to another file, such as `out/";
 
 /// Decides about every report.
-pub fn reports(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) -> Vec<ReportPlan> {
+pub fn reports(site: &mut Site<'_>, spec: &JobSpec, naming: Naming<'_>, state: Option<&Path>) -> Vec<ReportPlan> {
     let mut plans: Vec<ReportPlan> = Vec::new();
     for (key, written) in spec.report.iter().flat_map(|report| &report.0.0) {
         let (path, Some(kind)) = (KeyPath::of(["report", key.as_str()]), kind(key)) else { continue };
@@ -24,7 +25,8 @@ pub fn reports(site: &mut Site<'_>, spec: &JobSpec, state: Option<&Path>) -> Vec
             let (other, help) = (KeyPath::of(["report", other.kind.key]), "give each report a file of its own");
             site.conflict(&path, "the second", &other, "the first", message, help);
         }
-        taken(site, spec, (&path, kind), &file, state);
+        taken(site, (spec, naming), (&path, kind), &file);
+        own(site, (&path, kind), &file, state);
         plans.push(ReportPlan { kind, path: file });
     }
     plans
@@ -56,19 +58,27 @@ fn is_name(site: &mut Site<'_>, path: &KeyPath, kind: &Kind, written: &str) -> b
     true
 }
 
-/// A report would take the place of what stands there.
-fn taken(site: &mut Site<'_>, spec: &JobSpec, (path, kind): (&KeyPath, &Kind), file: &Path, state: Option<&Path>) {
+/// A report would take the place of what stands there. Patterns have their own check, and so have replies that are saved.
+fn taken(site: &mut Site<'_>, (spec, naming): (&JobSpec, Naming<'_>), (path, kind): (&KeyPath, &Kind), file: &Path) {
     let (real, shown) = (files::real(file), files::plain(file).display().to_string());
-    let help = format!("{ELSEWHERE}{}`", Path::new(kind.example).file_name().unwrap_or_default().display());
-    for (other, place, what) in known(site, spec) {
-        let other = files::real(&other);
-        // A sink may be a folder of files.
-        if real == other || (what == "written" && (real.starts_with(&other) || other.starts_with(&real))) {
-            let message = format!("the report `{shown}` would take the place of a file that is {what} by the job");
-            site.conflict(path, "written here", &place, &format!("{what} here"), message, &help);
-        }
+    let help = elsewhere(kind);
+    for Touched { owner, files } in naming.files() {
+        let doing = match &files {
+            Files::Matched(_) | Files::Saved(_) => None,
+            Files::Read(_) | Files::Named(_) | Files::Written(_) => files.does(&real, &site.document.folder()),
+        };
+        let Some(doing) = doing else { continue };
+        let what = if doing == Doing::Reads { "read" } else { "written" };
+        let message = format!("the report `{shown}` would take the place of a file that is {what} by the job");
+        let place = named(site, &owner, &real);
+        site.conflict(path, "written here", &place, &format!("{what} here"), message, &help);
     }
     files::globbed(site, spec, &files::plain(file.strip_prefix(site.document.folder()).unwrap_or(file)), path);
+}
+
+/// A report would take the place of what the job is made of, or lie among what it keeps.
+fn own(site: &mut Site<'_>, (path, kind): (&KeyPath, &Kind), file: &Path, state: Option<&Path>) {
+    let (real, shown, help) = (files::real(file), files::plain(file).display().to_string(), elsewhere(kind));
     if real == files::real(&site.document.path) {
         site.error(codes::CONFLICT, path, format!("`{shown}` is the job file itself"), &help);
     }
@@ -81,16 +91,26 @@ fn taken(site: &mut Site<'_>, spec: &JobSpec, (path, kind): (&KeyPath, &Kind), f
     }
 }
 
-/// Files that the job reads and writes, with their places and which of the two.
-fn known(site: &Site<'_>, spec: &JobSpec) -> Vec<(PathBuf, KeyPath, &'static str)> {
-    let mut known = Vec::new();
-    for (name, endpoint) in &spec.endpoints.0 {
-        let read = input::files(site, name, endpoint).into_iter().chain(body::files(site, name, endpoint));
-        known.extend(read.map(|(file, place)| (file, place, "read")));
+fn elsewhere(kind: &Kind) -> String {
+    format!("{ELSEWHERE}{}`", Path::new(kind.example).file_name().unwrap_or_default().display())
+}
+
+/// Where a table names the file at this path: in itself, or in the client settings that flow to it.
+fn named(site: &Site<'_>, owner: &KeyPath, real: &Path) -> KeyPath {
+    let leads_there = |text: &str| files::real(&site.file(text)) == real;
+    let within = |path: &KeyPath| find(site.document.get(path)?, path, &leads_there);
+    // Of a sink that is a folder, the file is one within.
+    within(owner).or_else(|| within(&KeyPath::of(["client"]))).unwrap_or_else(|| owner.key("path"))
+}
+
+/// The first string below a value that is looked for.
+fn find(node: &Node, path: &KeyPath, is: &impl Fn(&str) -> bool) -> Option<KeyPath> {
+    match &node.value {
+        NodeValue::String(text) => is(text).then(|| path.clone()),
+        NodeValue::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| find(item, &path.index(index), is))
+        }
+        NodeValue::Table(table) => table.iter().find_map(|(key, node)| find(node, &path.key(key.name.as_str()), is)),
+        NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_) | NodeValue::Datetime(_) => None,
     }
-    for (name, sink) in spec.sinks.iter().flat_map(|sinks| &sinks.0) {
-        let path = KeyPath::of(["sinks", name.as_str()]);
-        known.extend(files::of_sink(site, &path, &sink.target).map(|(file, place)| (file, place, "written")));
-    }
-    known
 }

@@ -7,6 +7,7 @@ pub mod body;
 pub mod display;
 pub mod estimate;
 pub mod fail_if;
+pub mod files;
 pub mod notify;
 pub mod request;
 pub mod stop_if;

@@ -307,7 +307,10 @@ pub async fn run_with(
 ) -> Result<RunReport, RunError> {
     let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
     let herald = notify::Herald::of(&plan, &secrets, aftermath);
-    let veil = |masker: &Masker| reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
+    let veil = |masker: &Masker| {
+        aftermath.masked_by(masker);
+        reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
+    };
     match open::open(plan, options, secrets, veil).await {
         Ok(opened) => Ok(conductor::Conductor::conduct(opened, (reporters, commands), &herald).await),
         Err(error) => Err(herald.refuse(error).await),

@@ -163,7 +163,7 @@ fn before(plan: &Plan, session: &Session, folder: &StateFolder, masker: &Masker)
         version: recap::VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         job: plan.name.clone(),
-        description: plan.description.clone(),
+        description: plan.description.as_deref().map(|text| masker.mask(text).into_owned()),
         run: session.run.clone(),
         journal: folder.journal().display().to_string(),
         texts: plan.texts.iter().map(text).collect(),

@@ -151,6 +151,11 @@ pub trait SinkKind: Debug + Send + Sync {
     /// The file it writes, relative to where the program was started; `None` when it writes none.
     fn path(&self) -> Option<&Path>;
 
+    /// The file that it makes, or the folder of files, whatever is in them; `None` when that is on no disk of ours.
+    fn place(&self) -> Option<&Path> {
+        self.path()
+    }
+
     /// How its text stands in that file.
     fn form(&self) -> Form {
         Form::default()

@@ -222,6 +222,10 @@ impl SourcePlan for GlobPlan {
         format!("{} (glob, {} file{plural})", self.written, self.files)
     }
 
+    fn pattern(&self) -> Option<&str> {
+        Some(&self.written)
+    }
+
     fn columns(&self) -> Columns {
         Columns::Known(Arc::new(Header::new(COLUMNS.map(str::to_owned).to_vec())))
     }

@@ -111,6 +111,11 @@ pub trait SourcePlan: Debug + Send + Sync {
         None
     }
 
+    /// The pattern by which it lists files, relative to the job file; `None` when it lists none.
+    fn pattern(&self) -> Option<&str> {
+        None
+    }
+
     /// The sources that it is made of, where it reads nothing itself.
     fn members(&self) -> &[Arc<dyn SourcePlan>] {
         &[]

@@ -1,6 +1,7 @@
 //! `paceline report`: a run as a page, made again whenever it is asked for, and two of them side by side.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -122,10 +123,34 @@ fn two_runs_are_set_side_by_side_and_a_run_that_is_not_there_is_told_with_those_
     assert!(alone.stderr.contains("name the other"), "{}", alone.stderr);
     let two = job.command(&["report", &one, &other]).expect_code(2);
     assert!(two.stderr.contains("--compare sets them side by side"), "{}", two.stderr);
-    let nowhere = job.command(&["report", &one, "--output-file", "no/such/folder/x.html"]).expect_code(3);
-    assert!(
-        nowhere.stderr.contains("can't write no/such/folder/x.html") && nowhere.stderr.contains("--output-file"),
-        "{}",
-        nowhere.stderr
-    );
+}
+
+#[test]
+fn a_report_takes_the_place_of_nothing_else_and_appears_whole() {
+    let (_oracle, job) = job();
+    job.run(&[]).expect_code(1);
+    let run = latest(&job);
+    let before = job.read("job.toml");
+    let journal = fs::read(job.state().join("journal")).unwrap();
+    for (named, path, why) in [
+        ("job.toml", "job.toml", "the job is read from it"),
+        (run.as_str(), "./job.toml", "the job is read from it"),
+        ("job.toml", "out.jsonl", "sinks.lines writes it"),
+        ("job.toml", ".paceline/job/journal", "the job keeps its journal in"),
+        (run.as_str(), ".paceline/job/new.html", "the job keeps its journal in"),
+    ] {
+        let done = job.command(&["report", named, "--output-file", path]).expect_code(2);
+        let words = format!("error: can't write {path}: {why}");
+        assert!(done.stderr.contains(&words) && done.stderr.contains("--output-file"), "{words}\n{}", done.stderr);
+    }
+    assert_eq!((job.read("job.toml"), fs::read(job.state().join("journal")).unwrap()), (before, journal));
+    let nowhere = job.command(&["report", &run, "--output-file", "job.toml/x.html"]).expect_code(3);
+    let words = "can't write job.toml/x.html: ";
+    assert!(nowhere.stderr.contains(words) && nowhere.stderr.contains("--output-file"), "{}", nowhere.stderr);
+    job.command(&["report", &run, "--output-file", "new/folder/x.html"]).expect_code(0);
+    let folder = job.path("new/folder");
+    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["x.html"], "nothing is left beside it");
+    let rights = fs::metadata(folder.join("x.html")).unwrap().permissions().mode();
+    assert_eq!(rights & 0o777, 0o600, "it says what servers said, to its owner");
 }

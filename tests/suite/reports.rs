@@ -252,8 +252,8 @@ fn flags_lie_over_the_job_and_are_relative_to_the_working_directory() {
     job.run(&["--report-markdown", "deep/er/here.md"]).expect_code(0);
     validate(&job.path("here.xml"));
     assert!(job.read("deep/er/here.md").starts_with("### "));
-    let names = fs::read_dir(job.path("jobs/out/reports")).unwrap().map(|entry| entry.unwrap().file_name());
-    let names: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
+    let entries = fs::read_dir(job.path("jobs/out/reports")).unwrap();
+    let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, ["run.html", "run.json"].map(str::to_owned).into(), "what no flag names goes where the job says");
 }
 
@@ -278,6 +278,150 @@ fn flags_that_name_what_can_not_be_a_report_are_refused_before_anything_is_sent(
         );
     }
     assert_eq!(oracle.count(), 0);
+}
+
+#[test]
+fn flags_take_the_place_of_nothing_that_the_job_reads_or_writes() {
+    const FILES: &str = r#"
+[secrets]
+token.file = "token.txt"
+[client]
+tls = { ca = "ca.pem", cert = "cert.pem", key = "key.pem" }
+[endpoints.form]
+url = "ORACLE/form"
+method = "PUT"
+input.glob = "texts/*.txt"
+multipart = { file = { path = "page.html" }, token = "{{ secrets.token }}" }
+[endpoints.body]
+url = "ORACLE/body"
+method = "PUT"
+input.values = [{ id = 1 }]
+body-file = "body.bin"
+save.path = "replies/{{ row.id }}.json"
+[sinks.table]
+path = "out/table.sqlite"
+[sinks.parts]
+path = "out/parts.parquet"
+"#;
+    let oracle = Oracle::start(item);
+    let mut job = job(&oracle, &FILES.replace("ORACLE", &oracle.url()), 5);
+    for name in ["token.txt", "ca.pem", "cert.pem", "key.pem", "texts/a.txt", "page.html", "body.bin"] {
+        job = job.with(name, "precious");
+    }
+    for (path, why) in [
+        ("token.txt", "secrets.token reads it"),
+        ("./texts/../ca.pem", "endpoints.item reads it"),
+        ("cert.pem", "endpoints.item reads it"),
+        ("key.pem", "endpoints.item reads it"),
+        ("texts/b.txt", "endpoints.form reads it"),
+        ("page.html", "endpoints.form reads it"),
+        ("body.bin", "endpoints.body reads it"),
+        ("replies/a.json", "endpoints.body writes it"),
+        ("out/table.sqlite", "sinks.table writes it"),
+        ("out/parts.parquet/part.json", "sinks.parts writes it"),
+    ] {
+        let done = job.run(&["--report-json", path]).expect_code(2);
+        let words = format!("error: --report-json {path}: {why}; name another file");
+        assert!(done.stderr.contains(&words), "{words}\n{}", done.stderr);
+        let (done, does) = (job.run(&["--log-file", path]).expect_code(2), why.split(' ').nth(1).unwrap());
+        let does = if does == "reads" { "read" } else { "written" };
+        assert!(done.stderr.contains(&format!("the log file {path} is {does} by the job")), "{}", done.stderr);
+    }
+    assert_eq!((oracle.count(), job.read("token.txt").as_str()), (0, "precious"));
+}
+
+#[test]
+fn two_files_of_a_run_that_are_one_are_refused_with_both_their_names() {
+    let oracle = Oracle::start(item);
+    let job = job(&oracle, "", 5);
+    for (flags, words) in [
+        (["--events", "e.json", "--report-json", "./e.json"], "--events e.json: --report-json goes there as well"),
+        (["--log-file", "l.md", "--report-markdown", "l.md"], "--log-file l.md: --report-markdown goes there as well"),
+        (["--log-file", "out/../one", "--events", "one"], "--log-file out/../one: --events goes there as well"),
+        (
+            ["--events", "out/reports/run.json", "--events-detail", "run"],
+            "--events out/reports/run.json: `report.json` of the job goes there as well",
+        ),
+    ] {
+        let done = job.run(&flags).expect_code(2);
+        assert!(done.stderr.contains(&format!("error: {words}; give each a file of its own")), "{}", done.stderr);
+    }
+    assert_eq!(oracle.count(), 0);
+    for name in ["e.json", "l.md", "one", "out/reports/run.json"] {
+        assert!(!job.path(name).exists(), "{name} was made");
+    }
+    job.run(&["--events", "/dev/null", "--report-html", "/dev/null"]).expect_code(0);
+}
+
+#[test]
+fn no_report_and_no_terminal_says_a_secret_that_somebody_typed() {
+    const SECRETS: &str = r#"
+[vars]
+key = ""
+[secrets]
+word.env = "WORD"
+[endpoints.item.headers]
+x-word = "{{ secrets.word }}"
+x-key = "{{ vars.key }}"
+"#;
+    const WORD: &str = "kan'arie/v7+8&9";
+    let oracle = Oracle::start(answer);
+    let more = format!("html = \"out/reports/run.html\"\n{SECRETS}");
+    for output in ["human", "json", "github"] {
+        let job = in_actions(job(&oracle, &more, 20)).variable("WORD", WORD);
+        let (var, set) = (format!("key={WORD}"), format!("description=\"{WORD}\""));
+        let done = job.run(&["--output", output, "--var", &var, "--set", &set]).expect_code(1);
+        let names = ["run.html", "run.md", "run.json", "junit.xml"].map(|name| format!("out/reports/{name}"));
+        let texts = names.iter().map(String::as_str).chain(["step.md"]).map(|name| (name, job.read(name)));
+        for (name, text) in texts.chain([("standard error", done.stderr.clone())]) {
+            for form in [WORD, "kan'\\''arie", "arie/v7", "arie&#47;v7"] {
+                assert!(!text.contains(form), "{name} says {form}:\n{text}");
+            }
+        }
+        let next = json_of(&job, "out/reports/run.json")["next"].as_str().unwrap().to_owned();
+        let told = "run job.toml --var 'key=***' --set 'description=\"***\"'";
+        assert!(next.contains(told) && next.ends_with(" --failed"), "{next}");
+        assert!(output == "json" || done.stderr.contains(&next), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn the_command_that_makes_a_page_works_as_it_is_printed() {
+    let oracle = Oracle::start(item);
+    // Without its profile the job is none.
+    let job = job(&oracle, "[profiles.there.endpoints.item]\nmethod = \"GET\"\n", 5);
+    let needs = format!("url = \"{}/items/{{{{ row.id }}}}\"\n", oracle.url());
+    job.change("job.toml", &needs, "");
+    job.change("job.toml", "method = \"GET\"\n", &format!("method = \"GET\"\n{needs}"));
+    for flags in [&["--profile", "there"][..], &["--profile", "there", "--state", "a state", "--fresh"]] {
+        fs::remove_file(job.path("out/records.csv")).ok();
+        let done = job.run(flags).expect_code(0);
+        let line = done.stderr.lines().find_map(|line| line.strip_prefix("report    ")).expect("a command");
+        let shell = Command::new("sh").args(["-c", line]).current_dir(job.path(".")).output().unwrap();
+        let told = String::from_utf8_lossy(&shell.stdout).into_owned();
+        assert!(shell.status.success(), "{line}\n{}", String::from_utf8_lossy(&shell.stderr));
+        assert!(job.read(told.split(": ").next().unwrap()).starts_with("<!doctype html>"), "{told}");
+    }
+}
+
+#[test]
+fn a_step_of_github_actions_that_can_not_start_has_its_annotation() {
+    let oracle = Oracle::start(item);
+    let secret = "[secrets]\ntoken.env = \"NOT_SET\"\n[endpoints.item.auth]\nbearer = \"{{ secrets.token }}\"\n";
+    let unset = in_actions(job(&oracle, secret, 5));
+    for output in ["human", "github"] {
+        let done = unset.run(&["--output", output]).expect_code(2);
+        let is_told = |line: &str| line.starts_with("::error file=job.toml,") && line.contains("NOT_SET");
+        assert_eq!(done.stderr.lines().filter(|line| is_told(line)).count(), 1, "{}", done.stderr);
+        assert_eq!(done.stderr.contains("--> job.toml:"), output == "human", "{}", done.stderr);
+    }
+    let there = in_actions(job(&oracle, "", 5)).with("out/records.csv", "id\n");
+    let done = there.run(&[]).expect_code(3);
+    assert!(done.stderr.lines().any(|line| line.starts_with("::error")), "{}", done.stderr);
+    let refused = there.run(&["--report-json", "rows.csv"]).expect_code(2);
+    assert!(refused.stderr.contains("\n::error::--report-json rows.csv: "), "{}", refused.stderr);
+    let json = there.run(&["--output", "json"]).expect_code(3);
+    assert!(serde_json::from_str::<Value>(&json.stderr).is_ok(), "{}", json.stderr);
 }
 
 #[test]

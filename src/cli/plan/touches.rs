@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::facts::{EndpointFacts, SecretFacts};
 use super::preview::{Shown, hosts, origins};
+use crate::plan::files::{Files, Naming};
 use crate::plan::{EndpointPlan, Plan};
-use crate::secret::Origin;
 use crate::sink::SinkPlan;
 use crate::source::SourcePlan;
 
@@ -46,47 +46,43 @@ impl Touches {
             touches.source(&*endpoint.source);
             touches.sender(endpoint, &facts.preview);
             touches.proxies.extend(facts.proxies.iter().filter_map(|via| via.proxy.clone()));
-            touches.writes.extend(endpoint.save.as_ref().map(|save| folder(save.root(), "replies")));
         }
         plan.sinks.iter().for_each(|sink| touches.sink(sink));
         touches.writes.extend(plan.reports.iter().map(|report| report.path.display().to_string()));
         plan.notify.iter().for_each(|notify| touches.posts(&notify.sends));
-        for secret in &plan.secrets {
-            if let Origin::File(path) = &secret.origin {
-                touches.reads.insert(path.display().to_string());
-            }
-        }
+        Naming::of(plan).files().iter().for_each(|touched| touches.files(&touched.files));
         touches
+    }
+
+    fn files(&mut self, files: &Files<'_>) {
+        match files {
+            Files::Read(path) => drop(self.reads.insert(path.display().to_string())),
+            Files::Named(root) => drop(self.reads.insert(folder(root, "files that rows name"))),
+            Files::Saved(save) => drop(self.writes.insert(folder(save.root(), "replies"))),
+            // Sources and sinks say more of these: how many files, which table.
+            Files::Matched(_) | Files::Written(_) => {}
+        }
     }
 
     fn source(&mut self, source: &dyn SourcePlan) {
         source.members().iter().for_each(|member| self.source(&**member));
         match (source.path(), source.kind()) {
-            (Some(path), _) => drop(self.reads.insert(path.display().to_string())),
             // A query with no file asks a server.
             (None, "sql") => drop(self.databases.insert(source.describe())),
             (None, "glob") => drop(self.reads.insert(source.describe())),
             (None, "stdin") => drop(self.reads.insert("standard input".to_owned())),
-            (None, _) => {}
+            // What has a path stands in the list of files.
+            (Some(_) | None, _) => {}
         }
     }
 
-    /// Whatever sends requests: its hosts, and the files that go with it.
+    /// Whatever sends requests: its hosts.
     fn sender(&mut self, sender: &EndpointPlan, shown: &[Shown]) {
         self.url(sender.url.literal_prefix(), sender.url.constant().is_some(), shown);
         if let Some(url) = sender.auth.as_ref().and_then(|auth| auth.url()) {
             self.url(url.literal_prefix(), url.constant().is_some(), &[]);
         }
         self.redirects |= sender.client.redirects > 0;
-        for file in sender.body.files() {
-            self.reads.insert(match file.constant() {
-                Some(path) => path.display().to_string(),
-                None => folder(&file.root(), "files that rows name"),
-            });
-        }
-        let tls = &sender.client.tls;
-        let keys = tls.identity.iter().flat_map(|(chain, key)| [chain, key]);
-        self.reads.extend(tls.ca.iter().chain(keys).map(|path| path.display().to_string()));
     }
 
     fn url(&mut self, prefix: &str, is_constant: bool, shown: &[Shown]) {

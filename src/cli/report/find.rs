@@ -8,6 +8,7 @@ use super::super::exit::Exit;
 use super::super::load::load;
 use super::super::print::Printer;
 use crate::journal::{self, JournalFile, Opening};
+use crate::plan::Plan;
 use crate::report::text::{clean, counted};
 
 /// Where jobs keep their state.
@@ -22,6 +23,8 @@ pub(super) struct Found {
     /// The state folder.
     pub(super) state: PathBuf,
     pub(super) journal: JournalFile,
+    /// The job, where its file was named.
+    pub(super) plan: Option<Plan>,
 }
 
 /// A journal with what its beginning says.
@@ -46,11 +49,12 @@ pub(super) fn find(run: &str, args: &ReportArgs, print: &mut Printer) -> Result<
 fn latest(path: &Path, args: &ReportArgs, print: &mut Printer) -> Result<Found, Exit> {
     let plan = load(path, &args.file, args.speech, print)?;
     let journal = journal::files(&plan.state).into_iter().find(|journal| journal.is_latest);
-    journal.map(|journal| Found { state: plan.state.clone(), journal }).ok_or_else(|| {
+    let Some(journal) = journal else {
         let (name, path) = (clean(&plan.name), path.display());
         print.error(args.speech.output, &format!("there is no run of `{name}` yet; `paceline run {path}` makes one"));
-        Exit::Usage
-    })
+        return Err(Exit::Usage);
+    };
+    Ok(Found { state: plan.state.clone(), journal, plan: Some(plan) })
 }
 
 /// The state folders in which a run is looked for.
@@ -74,7 +78,9 @@ fn all(folders: &[PathBuf]) -> (Vec<Known>, Vec<PathBuf>) {
     for state in folders {
         for journal in journal::files(state) {
             match journal.opening() {
-                Some(opening) => known.push(Known { found: Found { state: state.clone(), journal }, opening }),
+                Some(opening) => {
+                    known.push(Known { found: Found { state: state.clone(), journal, plan: None }, opening })
+                }
                 None => unreadable.push(journal.path),
             }
         }

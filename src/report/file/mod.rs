@@ -13,8 +13,8 @@ use super::html;
 use super::summary::{self, Next};
 use crate::compile::real_path;
 use crate::plan::Plan;
+use crate::plan::files::{Doing, Naming};
 use crate::run::RunReport;
-use crate::source::SourcePlan;
 
 pub use save::save;
 
@@ -130,27 +130,21 @@ impl Asked {
 #[must_use]
 pub fn clash(plan: &Plan, path: &Path) -> Option<String> {
     let real = real_path(path);
-    let is = |other: &Path| real_path(other) == real;
-    let reads = |source: &dyn SourcePlan| reads(source, &real);
-    let sinks = plan.sinks.iter().filter_map(|sink| Some((&sink.name, sink.kind.path()?)));
     let own: Vec<_> = std::iter::once(&plan.file).chain(&plan.includes).chain(&plan.env_files).collect();
-    if own.iter().any(|file| is(file)) {
+    if own.iter().any(|file| real_path(file) == real) {
         return Some("the job is read from it".to_owned());
-    }
-    if let Some(endpoint) = plan.endpoints.iter().find(|endpoint| reads(&*endpoint.source)) {
-        return Some(format!("endpoints.{} reads it", endpoint.name));
-    }
-    if let Some((sink, _)) = sinks.into_iter().find(|(_, file)| real.starts_with(real_path(file))) {
-        return Some(format!("sinks.{sink} writes it"));
     }
     if real.starts_with(real_path(&plan.state)) {
         return Some(format!("the job keeps its journal in {}", plan.state.display()));
     }
-    real.is_dir().then(|| "it is a folder".to_owned())
-}
-
-fn reads(source: &dyn SourcePlan, real: &Path) -> bool {
-    source.path().is_some_and(|path| real_path(path) == real) || source.members().iter().any(|one| reads(&**one, real))
+    if real.is_dir() {
+        return Some("it is a folder".to_owned());
+    }
+    let folder = plan.file.parent().unwrap_or(Path::new(""));
+    Naming::of(plan).files().iter().find_map(|touched| match touched.files.does(&real, folder)? {
+        Doing::Reads => Some(format!("{} reads it", touched.owner)),
+        Doing::Writes => Some(format!("{} writes it", touched.owner)),
+    })
 }
 
 #[cfg(test)]

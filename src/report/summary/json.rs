@@ -122,12 +122,13 @@ fn limit(limit: &LimitUse) -> Value {
 }
 
 fn endpoint(endpoint: &Endpoint) -> Value {
-    let Counts { ok, failed, skipped, attempts, records, .. } = endpoint.counts;
+    let Counts { ok, failed, unknown, skipped, attempts, records, .. } = endpoint.counts;
     json!({
         "name": endpoint.name,
         "rows": endpoint.rows,
         "ok": ok,
         "failed": failed,
+        "unknown": unknown,
         "skipped": skipped,
         "attempts": attempts,
         "records": records,

@@ -90,7 +90,6 @@ fn go_on(wait: Duration, at: Option<SystemTime>) -> String {
     format!("; go on in {}{}", clock::human(wait), moment.unwrap_or_default())
 }
 
-/// As `kill` knows it.
 /// Rows, attempts and what held them back; what did not occur has no line.
 fn counts(report: &RunReport) -> Vec<String> {
     let total = &report.total;

@@ -26,6 +26,9 @@ use super::{RunError, RunReport};
 
 /// What the program that runs a job knows of its end and a run does not.
 pub trait Aftermath: Send + Sync {
+    /// Secrets are known from here on, and this takes them out of texts; not where they can't be had.
+    fn masked_by(&self, _masker: &Masker) {}
+
     /// The number that the program will leave with; `None`: it goes on.
     fn exit(&self, ended: Result<&RunReport, &RunError>) -> Option<u8>;
 

@@ -163,6 +163,10 @@ impl SinkKind for ParquetPlan {
         None
     }
 
+    fn place(&self) -> Option<&Path> {
+        Some(&self.folder)
+    }
+
     fn target(&self) -> String {
         format!("{}/", self.folder.display())
     }

@@ -134,6 +134,10 @@ impl SinkKind for SqlitePlan {
         None
     }
 
+    fn place(&self) -> Option<&Path> {
+        Some(&self.file)
+    }
+
     fn target(&self) -> String {
         format!("{}, table {}", self.file.display(), self.table.name)
     }

@@ -163,6 +163,10 @@ impl SourcePlan for SelectingPlan {
         self.inner.path()
     }
 
+    fn pattern(&self) -> Option<&str> {
+        self.inner.pattern()
+    }
+
     fn members(&self) -> &[Arc<dyn SourcePlan>] {
         self.inner.members()
     }
