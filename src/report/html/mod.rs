@@ -1,8 +1,8 @@
 //! The HTML report: a recap as one file that needs no network, no server and no script to be read.
 //!
 //! [`page`] is the whole file, [`sections`] its parts, for who shows a run that is still at work and puts new parts in the
-//! place of old ones; [`compare`] sets two runs side by side. [`whole`] adds the sessions of a run up, [`time`] is the axis
-//! that all charts over time share, [`plot`] draws one, [`table`] writes one that sorts. Must never load anything, hold
+//! place of old ones; [`compare`] sets two runs side by side. `whole` adds the sessions of a run up, `time` is the axis
+//! that all charts over time share, `plot` draws one, `table` writes one that sorts. Must never load anything, hold
 //! a text that is not escaped, or grow with the number of rows.
 
 mod compare;

@@ -134,11 +134,7 @@ impl Writer<'_> {
         let part = &self.parts[at];
         let end = self.ends.get(&at).copied().unwrap_or(at);
         match part.block() {
-            "" => {
-                if self.reach.touch(self.source, &part.words) == Touch::Computes {
-                    self.hide(at, at);
-                }
-            }
+            "" if self.reach.touch(self.source, &part.words) == Touch::Computes => self.hide(at, at),
             "set" if !captures(&part.words) => self.set(at),
             "elif" | "if" | "for" | "filter" | "set" if self.reach.hides_from(at) => return self.hide_block(at, end),
             "with" => self.with(at),
