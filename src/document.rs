@@ -199,20 +199,6 @@ pub struct Document {
 }
 
 impl Document {
-    /// The job file and what it includes: path as given and text. No other source: an argument or a file of variables
-    /// may hold a secret.
-    #[must_use]
-    pub fn job_texts(&self) -> Vec<(PathBuf, String)> {
-        let included = |source: &&SourceText| self.includes.iter().any(|path| path.as_os_str() == source.name.as_str());
-        let others = self.sources.iter().skip(1).filter(|source| source.is_file).filter(included);
-        self.sources
-            .first()
-            .into_iter()
-            .chain(others)
-            .map(|source| (PathBuf::from(&source.name), source.text.clone()))
-            .collect()
-    }
-
     /// Reads and parses a job file and lays the overlays over it.
     ///
     /// Returns `None` when there is no text to point at: a missing, unreadable or oversized file, or

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Diagnostics, codes};
 
 use super::read::{self, LARGEST, Role};
-use super::{Node, NodeValue, Place, SourceText, overlay, parse, stranger};
+use super::{Document, Node, NodeValue, Place, SourceText, overlay, parse, stranger};
 
 /// The top-level key that names the files.
 pub(super) const INCLUDE: &str = "include";
@@ -220,3 +220,18 @@ fn take(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<Item> {
 }
 
 const EXAMPLE: &str = "for example `include = [\"common.toml\"]`";
+impl Document {
+    /// The job file and what it includes: path as given and text. No other source: an argument or a file of variables
+    /// may hold a secret.
+    #[must_use]
+    pub fn job_texts(&self) -> Vec<(PathBuf, String)> {
+        let included = |source: &&SourceText| self.includes.iter().any(|path| path.as_os_str() == source.name.as_str());
+        let others = self.sources.iter().skip(1).filter(|source| source.is_file).filter(included);
+        self.sources
+            .first()
+            .into_iter()
+            .chain(others)
+            .map(|source| (PathBuf::from(&source.name), source.text.clone()))
+            .collect()
+    }
+}

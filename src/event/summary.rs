@@ -100,7 +100,7 @@ pub struct Records {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
     /// How it ended. `complete` and `partial` leave with exit code 0, or 1 where one of `failed_conditions` held;
-    /// `interrupted` with 130 or 143, `stopped` with 4, `broken` with 3.
+    /// `interrupted` with 129, 130 or 143, `stopped` with 4, `broken` with 3.
     pub ending: EndingKind,
     /// Why, masked, where there is a reason: of `interrupted` the signal.
     pub reason: Option<String>,

@@ -15,7 +15,7 @@ pub enum Occasion {
     Success,
     /// A `fail-if` held (exit code 1), or the run could not start or go on (3).
     Failure,
-    /// It stopped by itself (exit code 4) or by a signal (130, 143), and can be gone on with.
+    /// It stopped by itself (exit code 4) or by a signal (129, 130, 143), and can be gone on with.
     Stop,
 }
 

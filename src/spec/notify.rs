@@ -20,7 +20,7 @@ pub const MOST_NOTIFIED: usize = 100;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NotifySpec {
-    /// Endings that are told: "success" is exit code 0, "failure" 1 or 3, "stop" 4, 130 or 143.
+    /// Endings that are told: "success" is exit code 0, "failure" 1 or 3, "stop" 4, 129, 130 or 143.
     #[schemars(extend("default" = ["failure", "stop"], "examples" = ["failure", ["failure", "success"]]))]
     pub on: Option<ListSpec<Occasion>>,
     /// The URL, a template over secrets, vars and run; `demo:/..` is the API built into the program.
