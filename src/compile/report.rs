@@ -9,7 +9,7 @@ use crate::plan::files::{Doing, Files, Naming, Touched};
 use crate::report::file::{KINDS, Kind, ReportPlan, kind};
 use crate::spec::JobSpec;
 
-const ELSEWHERE: &str = "write it to another file, such as `out/";
+const ELSEWHERE: &str = "write it to another file, such as `reports/";
 
 /// Decides about every report.
 pub fn reports(site: &mut Site<'_>, spec: &JobSpec, naming: Naming<'_>, state: Option<&Path>) -> Vec<ReportPlan> {
