@@ -139,7 +139,7 @@ pub struct Diagnostics {
 pub(crate) const ADVISED: usize = 200;
 
 /// So many errors that the last of them are surely not shown.
-const FLOOD: usize = 1_000;
+pub(crate) const FLOOD: usize = 1_000;
 
 /// What may only follow from a key that could not be read.
 const CONSEQUENCES: [Code; 5] =

@@ -110,7 +110,14 @@ pub(crate) fn is_sensitive(name: &str) -> bool {
 /// Whether who wrote a job says with the name of a variable that everyone may know its value: keys of browsers and of
 /// public lists look like secrets and are none.
 pub(crate) fn is_public(variable: &str) -> bool {
-    parts(variable).iter().any(|part| PUBLIC.contains(&part.as_str()))
+    let parts = parts(variable);
+    let is_public = |part: &String| PUBLIC.contains(&part.as_str());
+    let says = match parts.as_slice() {
+        [.., before, last] if ["key", "keys", "id", "token"].contains(&last.as_str()) => is_public(before),
+        [.., last] => is_public(last),
+        [] => false,
+    };
+    says && !parts.iter().any(|part| ["not", "non", "no", "private", "secret"].contains(&part.as_str()))
 }
 
 /// The words of a name, in small letters.
@@ -184,7 +191,16 @@ mod tests {
         for name in ["public_key", "anon-public", "publicKey", "stripe_publishable_key", "PUBLIC"] {
             assert!(is_public(name), "{name}");
         }
-        for name in ["publication_key", "republic", "key", "publickey", ""] {
+        for name in [
+            "publication_key",
+            "republic",
+            "key",
+            "publickey",
+            "",
+            "public_repo_token",
+            "not_public",
+            "private_public_key",
+        ] {
             assert!(!is_public(name), "{name}");
         }
     }

@@ -279,7 +279,7 @@ fn look(name: &str, text: &str, around: Around, path: &KeyPath) -> Option<What> 
 /// Whether a text is the value of a variable that is called public, in the job or in a profile. A private key never is.
 fn is_public(path: &KeyPath, text: &str) -> bool {
     let of_job = if is_in(path, "profiles") { path.0.get(2..) } else { path.0.get(..) };
-    let [Step::Key(table), Step::Key(name), ..] = of_job.unwrap_or_default() else { return false };
+    let [Step::Key(table), Step::Key(name)] = of_job.unwrap_or_default() else { return false };
     table == "vars" && names::is_public(name) && !shape::is_private_key(text)
 }
 

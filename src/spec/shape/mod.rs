@@ -15,7 +15,7 @@ use self::mend::mend;
 use self::view::{View, either};
 use super::schema::{PROFILE, schema};
 use super::version;
-use crate::diagnostic::{ADVISED, Code, Diagnostic, Diagnostics, codes};
+use crate::diagnostic::{ADVISED, Code, Diagnostic, Diagnostics, FLOOD, codes};
 use crate::document::{Document, Key, KeyPath, Node, NodeValue, Place, Step};
 
 /// Checks a whole job and gives the paths of what is wrong, for [`super::read`] to leave out.
@@ -210,6 +210,10 @@ impl Walker<'_> {
         let any = Value::Bool(true);
         let item_view = view.of(view.get("items").unwrap_or(&any));
         for (index, item) in items.iter().enumerate() {
+            if !self.trying && self.found.len() > FLOOD {
+                // Nobody reads of the others; none of them is taken for right.
+                return self.wrong.push(spot.path.clone());
+            }
             self.value(&item_view, item, &Spot { path: spot.path.index(index), key: item.place });
         }
     }

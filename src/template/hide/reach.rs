@@ -28,9 +28,17 @@ pub(super) struct Reach {
     names: BTreeSet<String>,
     /// Those of them that have no value where parts are hidden.
     lost: BTreeSet<String>,
+    /// Names of which a member is among them.
+    holders: BTreeSet<String>,
     /// Tags from which on a block is hidden, by the tag that opens it.
     hidden: BTreeMap<usize, usize>,
+    /// The same tags.
+    from: BTreeSet<usize>,
 }
+
+/// Rounds that are made until nothing more is reached. Names that are given on from one to the next in more steps are all
+/// taken for reached: templates come from anyone, and their reading has an end.
+const ROUNDS: usize = 20;
 
 /// A block on the way through the tags.
 struct Open {
@@ -45,13 +53,40 @@ impl Reach {
     /// How far they reach in these tags.
     pub fn of(source: &str, parts: &[Part<'_>]) -> Self {
         let mut reach = Self::default();
-        loop {
+        for _ in 0..ROUNDS {
             let before = reach.size();
             reach.walk(source, parts);
             if reach.size() == before {
                 return reach;
             }
         }
+        reach.everything(parts);
+        reach
+    }
+
+    /// Takes every name for reached, and hides every block.
+    fn everything(&mut self, parts: &[Part<'_>]) {
+        for (at, part) in parts.iter().enumerate() {
+            let block = part.block();
+            if block == "set" {
+                targets(part).into_iter().for_each(|name| self.reached(name, true, true));
+            }
+            if block == "with" {
+                given(part.rest()).into_iter().for_each(|(name, _)| self.reached(name.to_owned(), true, true));
+            }
+            if part.opens() {
+                self.hide(at, at);
+            }
+        }
+    }
+
+    /// A block is hidden from this tag on, or from an earlier one.
+    fn hide(&mut self, opened: usize, at: usize) {
+        let from = self.hidden.get(&opened).map_or(at, |from| at.min(*from));
+        if let Some(before) = self.hidden.insert(opened, from) {
+            self.from.remove(&before);
+        }
+        self.from.insert(from);
     }
 
     /// Grows with everything that is found; what is hidden earlier than known is counted as well.
@@ -62,7 +97,7 @@ impl Reach {
 
     /// Whether a block is hidden from this tag on.
     pub fn hides_from(&self, at: usize) -> bool {
-        self.hidden.values().any(|from| *from == at)
+        self.from.contains(&at)
     }
 
     /// What an expression has to do with secrets.
@@ -94,7 +129,7 @@ impl Reach {
             return if self.lost.contains(&whole) { Touch::Computes } else { Touch::Joins };
         }
         // A mask has no members, and a namespace is more than any one of its.
-        let is_within = member.is_none() && self.names.iter().any(|known| is_member(known, name));
+        let is_within = member.is_none() && self.holders.contains(name);
         if is_within || self.names.contains(name) { Touch::Computes } else { Touch::No }
     }
 
@@ -141,7 +176,7 @@ impl Reach {
         };
         let is_hidden = self.touch(source, asked) != Touch::No;
         if is_hidden {
-            self.hidden.insert(at, at);
+            self.hide(at, at);
             open.iter_mut().for_each(|open| open.is_touched = true);
         }
         if part.block() == "with" {
@@ -157,8 +192,7 @@ impl Reach {
     fn branch(&mut self, source: &str, (at, part): (usize, &Part<'_>), open: &mut [Open]) {
         let Some(last) = open.last_mut() else { return };
         if self.touch(source, part.rest()) != Touch::No {
-            let from = self.hidden.entry(last.at).or_insert(at);
-            *from = at.min(*from);
+            self.hide(last.at, at);
         }
         if self.hides_from(at) {
             last.is_hidden = true;
@@ -169,7 +203,7 @@ impl Reach {
     /// Behind a block: whether it is hidden as a whole, and what it was taken into.
     fn close(&mut self, opened: &Part<'_>, closed: &Open, around: bool) {
         if closed.is_touched && opened.reads_its_text() {
-            self.hidden.insert(closed.at, closed.at);
+            self.hide(closed.at, closed.at);
         }
         if opened.block() == "set" {
             for name in targets(opened) {
@@ -193,14 +227,12 @@ impl Reach {
             if is_lost {
                 self.lost.insert(name.clone());
             }
+            if let Some((holder, _)) = name.split_once('.') {
+                self.holders.insert(holder.to_owned());
+            }
             self.names.insert(name);
         }
     }
-}
-
-/// Whether a name is `holder.member`.
-fn is_member(name: &str, holder: &str) -> bool {
-    name.split_once('.').is_some_and(|(known, _)| known == holder)
 }
 
 /// The value of `{% set name = value %}`.

@@ -76,6 +76,14 @@ fn names_that_secrets_were_given_to_are_followed() {
 }
 
 #[test]
+fn names_that_are_given_on_in_very_many_steps_are_hidden_without_following_each() {
+    let begun: String = (0..1_000).map(|step| format!("{{% set a{step} = 0 %}}")).collect();
+    let given_on: String = (0..999).map(|step| format!("{{% set a{step} = a{} %}}", step + 1)).collect();
+    let source = format!("{begun}{given_on}{{% set a999 = secrets.key %}}{{{{ a0 }}}} {{{{ row.name }}}}");
+    assert!(shown(&source) == "*** lamp", "{}", shown(&source));
+}
+
+#[test]
 fn what_is_set_where_a_secret_decides_is_hidden_too() {
     for (source, expected) in [
         (

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::stream::{fits, schema, sessions};
 use crate::readme::blocks;
 use crate::support::oracle::script::item;
-use crate::support::{Answer, Job, Oracle};
+use crate::support::{Answer, Job, Oracle, wait};
+
+/// Longer than anything takes, also on a busy machine.
+const LONG: Duration = Duration::from_secs(120);
 
 const JOB: &str = r#"
 [endpoints.item]
@@ -204,4 +209,36 @@ fn the_schema_is_the_one_in_the_repository() {
     let printed = job.command(&["schema", "events"]).expect_code(0).stdout;
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), schema());
     job.command(&["schema", "events", "--markdown"]).expect_code(2);
+}
+
+#[test]
+fn who_reads_slowly_gets_every_event_and_what_is_missing_is_told_where_nobody_waits_for_that() {
+    let oracle = Oracle::start(item);
+    let job = Job::at(&oracle.url(), &JOB.replace("to = 50", "to = 1_000"));
+    job.shell("mkfifo slow").expect_code(0);
+    for waits in [true, false] {
+        let _ = fs::remove_file(job.path("out.csv"));
+        let mut run = job.spawn(&["--fresh", "--events", "slow", "--events-detail", "attempts"]);
+        // Opened and not read: the pipe holds a part of the events, and the rest waits.
+        let mut reader = fs::File::open(job.path("slow")).unwrap();
+        let is_written = || (fs::read_to_string(job.path("out.csv")).ok()?.lines().count() == 1_001).then_some(());
+        wait::until("every record", LONG, is_written);
+        if waits {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            assert_eq!(names(&text).last().map(String::as_str), Some("run-finished"));
+            assert_eq!(names(&text).iter().filter(|name| *name == "attempted").count(), 1_000);
+            assert!(!run.wait().expect_code(0).stderr.contains("taken by nobody"));
+            continue;
+        }
+        // The first may come before the end, where it drains a run that has nothing left.
+        for _ in 0..2 {
+            run.signal("INT");
+            if wait::within(Duration::from_secs(5), || (!run.is_running()).then_some(())).is_some() {
+                break;
+            }
+        }
+        let done = run.wait().expect_code(0);
+        assert!(done.stderr.contains("events were taken by nobody"), "{}", done.stderr);
+    }
 }
