@@ -105,11 +105,10 @@ pub(super) fn is_or_has(name: &str, value: &str) -> bool {
     is_kept(name, value) || !find(value, false).is_empty()
 }
 
-/// The beginning and the secret of the last part of a hook's address, if `part` is it.
+/// The beginning and the secret of a part of a hook's address, if `part` is one that has one.
 pub(super) fn of_hook<'t>(url: &str, part: &'t str) -> Option<(&'t str, &'t str)> {
-    let span = pairs::hooks(url).into_iter().next()?;
-    let secret = &url[span.range];
-    let begin = part.strip_suffix(secret).filter(|_| !part.is_empty())?;
+    let begins = |span: Span| part.strip_suffix(&url[span.range]);
+    let begin = pairs::hooks(url).into_iter().filter(|_| !part.is_empty()).find_map(begins)?;
     Some((begin, &part[begin.len()..]))
 }
 
@@ -190,6 +189,10 @@ mod tests {
             ("{\"password\": \"hush\"}\n{\"password\": \"more\"}", vec!["hush", "more"]),
             ("postgres://me:hush@db.example/x", vec!["hush"]),
             ("see https://hooks.slack.com/services/T0/B0/hush now", vec!["hush"]),
+            (
+                "https://discord.com/api/webhooks/123456789012345678/q9Zr2Lw8Xk4Vt6Bn1Mc7Hd3Fs5Gj0/slack",
+                vec!["q9Zr2Lw8Xk4Vt6Bn1Mc7Hd3Fs5Gj0"],
+            ),
             ("--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhush\r\n--b--", vec!["hush"]),
             ("login($password: String!) { token }", vec![]),
             ("the author: ann, page=1", vec![]),

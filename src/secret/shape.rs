@@ -270,16 +270,18 @@ pub(crate) fn is_private_key(text: &str) -> bool {
 /// Whether a part of the path behind such an address may be a secret: what takes messages in another form stands behind
 /// it (`/slack`).
 fn is_hook(text: &str, start: &str) -> bool {
-    let may_be_secret = |part: &str| {
-        let kinds: HashSet<u8> = part.bytes().collect();
-        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
-        part.len() >= 16 && is_literal(part) && !is_number && kinds.len() > 2
-    };
     text.match_indices(start).any(|(at, _)| {
         let behind = &text[at + start.len()..];
         let path = behind.split(|c: char| !is_token(c) && c != '/').next().unwrap_or_default();
-        path.split('/').any(may_be_secret)
+        path.split('/').any(is_secret_part)
     })
+}
+
+/// Whether a part of a hook's path may be a secret: numbers of channels and the names of forms are none.
+pub(crate) fn is_secret_part(part: &str) -> bool {
+    let kinds: HashSet<u8> = part.bytes().collect();
+    let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+    part.len() >= 16 && is_literal(part) && !is_number && kinds.len() > 2
 }
 
 /// Whether a text has the number of a Telegram bot, a colon and its key: `123456:AAF...`.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{Coding, FEWEST_DIGITS, Span, is_harmless, is_sensitive};
-use crate::secret::shape::{HOOKS, is_mode};
+use crate::secret::shape::{HOOKS, is_mode, is_secret_part};
 
 /// Longest word that is taken for a name.
 const LONGEST_NAME: usize = 64;
@@ -157,6 +157,20 @@ fn users(text: &str) -> Vec<Span> {
     text.match_indices("://").filter_map(password).filter_map(|range| span(text, range, "password")).collect()
 }
 
+/// The parts of a hook's path that may be secrets, as `check` judges them: what takes messages in another form (`/slack`)
+/// stands behind them. The last one where none of them looks like one.
+fn secret_parts(path: &str) -> Vec<Range<usize>> {
+    let mut at = 0;
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for part in path.split('/') {
+        parts.push(at..at + part.len());
+        at += part.len() + 1;
+    }
+    parts.retain(|range| !range.is_empty());
+    let looks: Vec<_> = parts.iter().filter(|range| is_secret_part(&path[(*range).clone()])).cloned().collect();
+    if looks.is_empty() { parts.pop().into_iter().collect() } else { looks }
+}
+
 pub(super) fn hooks(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     for (begin, cut, _) in HOOKS {
@@ -166,11 +180,11 @@ pub(super) fn hooks(text: &str) -> Vec<Span> {
             let end = rest.find(|c: char| c.is_whitespace() || "?#\"'<>\\)".contains(c)).unwrap_or(rest.len());
             let whole = &rest[..end];
             let found = match cut {
-                '/' => whole.trim_end_matches('/').rfind('/').map(|at| at + 1..whole.trim_end_matches('/').len()),
-                cut => whole.find(cut).map(|at| at + 1..whole.find('/').unwrap_or(whole.len())),
+                '/' => secret_parts(whole),
+                cut => whole.find(cut).map(|at| at + 1..whole.find('/').unwrap_or(whole.len())).into_iter().collect(),
             };
-            let found = found.filter(|range| range.start < range.end);
-            spans.extend(found.and_then(|range| span(text, range.start + start..range.end + start, "token")));
+            let found = found.into_iter().filter(|range| range.start < range.end);
+            spans.extend(found.filter_map(|range| span(text, range.start + start..range.end + start, "token")));
         }
     }
     spans
