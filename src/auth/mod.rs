@@ -201,7 +201,7 @@ fn authorization(_: &Value) -> Owned {
 /// The text of a template that needs no row. What goes wrong says nothing of its value.
 fn fixed(template: &Template, what: &str, secrets: &Secrets) -> Result<String, String> {
     let mut text = String::new();
-    let context = Context { row: None, secrets, reply: None };
+    let context = Context { row: None, secrets, reply: None, last: None };
     template.render(&context, &mut text).map_err(|error| format!("{what} can't be built: {}", error.message))?;
     if text.is_empty() { Err(format!("{what} is empty")) } else { Ok(text) }
 }

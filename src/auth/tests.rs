@@ -23,6 +23,7 @@ fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {
         vars: [("token".to_owned(), json!("in the file"))].into(),
         secrets: ["token", "password", "key", "client", "access", "secret"].map(str::to_owned).into(),
         reply: false,
+        last: None,
     };
     let (document, mut diagnostics) = (document(), Diagnostics::default());
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };
@@ -44,7 +45,7 @@ fn sent(plan: &dyn AuthPlan, row: &Value) -> Result<(Uri, HeaderMap), RenderErro
     let row = Row { ordinal: 0, line: 0, fields: Fields::Object(row.as_object().unwrap().clone()) };
     let mut request = Request::new(RequestBody::default());
     *request.uri_mut() = Uri::from_static("http://a.b/x?c=d");
-    let context = Context { row: Some(&row), secrets: &Secrets::new(secrets.to_vec()), reply: None };
+    let context = Context { row: Some(&row), secrets: &Secrets::new(secrets.to_vec()), reply: None, last: None };
     plan.apply(&context, &mut request).map(|()| {
         let parts = request.into_parts().0;
         (parts.uri, parts.headers)

@@ -70,6 +70,7 @@ pub fn client(site: &mut Site<'_>, path: &KeyPath, endpoint: &EndpointSpec, arou
     ClientPlan {
         engine: spec.engine.unwrap_or_default(),
         http: spec.http.unwrap_or_default(),
+        upgrades: false,
         cookies: spec.cookies.unwrap_or(false),
         compression: spec.compression.unwrap_or(true),
         proxy: spec.proxy.as_deref().map_or(ProxyPlan::Environment, |proxy| proxy::proxy(site, path, proxy, around)),

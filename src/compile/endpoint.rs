@@ -51,6 +51,7 @@ impl Surroundings<'_> {
             vars: self.vars.clone(),
             secrets: self.secrets.to_vec(),
             reply: false,
+            last: None,
         }
     }
 }
@@ -153,7 +154,7 @@ impl Written<'_> {
             Some(written) => request::method(site, &path.key("method"), written),
             None => Some(Method::GET),
         };
-        let url = site.template(&path.key(self.url), &spec.url, Spot::Url, scope);
+        let url = site.template(&path.key(self.url), spec.address(), Spot::Url, scope);
         if let Some(url) = &url {
             url::check(site, &path.key(self.url), url);
         }
@@ -227,6 +228,7 @@ impl Written<'_> {
             auth,
             body,
             source,
+            stream: None,
             paginate,
             limits,
             learn: self.spec.learn.unwrap_or(true),

@@ -25,8 +25,13 @@ pub fn hook(
     buckets: &mut Vec<LimitPlan>,
 ) -> Option<EndpointPlan> {
     let written = Written { name: &format!("sinks.{name}"), spec, path: path.clone(), url: "url", around };
-    let scope =
-        Scope { row: RowScope::None, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false };
+    let scope = Scope {
+        row: RowScope::None,
+        vars: around.vars.clone(),
+        secrets: around.secrets.to_vec(),
+        reply: false,
+        last: None,
+    };
     decide(site, &written, &scope, buckets)
 }
 

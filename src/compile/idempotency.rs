@@ -59,7 +59,7 @@ fn said_twice(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, header: 
 /// A fingerprint of what the job says of a request: another payload is another request, and has other keys.
 fn content(spec: &EndpointSpec, vars: &BTreeMap<String, Value>) -> String {
     let method = spec.method.as_deref().unwrap_or(Method::GET.as_str());
-    let said = (method, &spec.url, &spec.query, &spec.headers);
+    let said = (method, spec.address(), &spec.query, &spec.headers);
     let body = (&spec.json, &spec.form, &spec.multipart, &spec.body, &spec.body_file);
     let text = mention::text_of(&(said, body));
     let mentions = mention::Mentions::of([text.as_str()], "vars");

@@ -58,7 +58,7 @@ pub fn identity(
 fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &EndpointSpec) {
     let mut put = |key: &str, value: String| keys.insert(format!("endpoints.{}.{key}", plan.name), value);
     put("method", plan.method.to_string());
-    put("url", written.url.clone());
+    put("url", written.address().to_owned());
     put("input", input::identity(written));
     put("order", text(&plan.order));
     put("expect.status", plan.expect.to_string());

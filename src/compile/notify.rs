@@ -72,7 +72,7 @@ fn one(site: &mut Site<'_>, around: &Surroundings<'_>, position: usize, spec: &N
     let sends = sends(site, &path, spec)?;
     let written = Written { name: &path.to_string(), spec: &sends, path: path.clone(), url: "webhook", around };
     let row = RowScope::Run(Arc::new(Header::new(NAMES.map(str::to_owned).to_vec())));
-    let scope = Scope { row, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false };
+    let scope = Scope { row, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false, last: None };
     idle(site, &path, spec);
     let plan = hook::decide(site, &written, &scope, &mut Vec::new())?;
     in_plain(site, &path.key("webhook"), &plan.url);

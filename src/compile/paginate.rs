@@ -43,7 +43,7 @@ fn said_elsewhere(path: &KeyPath, spec: &EndpointSpec, param: &str) -> Option<Ke
     if spec.query.iter().flat_map(|query| query.names()).any(|name| name == param) {
         return Some(path.key("query").key(param));
     }
-    if in_query_of(&spec.url, param) {
+    if in_query_of(spec.address(), param) {
         return Some(path.key("url"));
     }
     let auth = &spec.auth.as_ref()?.0;

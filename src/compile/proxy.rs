@@ -26,8 +26,13 @@ const PASSWORD: &str = "keep it out of the file: declare `proxy.env = \"PROXY_PA
 /// Decides the proxy of an endpoint. What is wrong is told once, not for every endpoint it flows to.
 pub fn proxy(site: &mut Site<'_>, sender: &KeyPath, written: &str, around: &Surroundings<'_>) -> ProxyPlan {
     let path = flow::origin(site, sender, &["client", "proxy"]);
-    let scope =
-        Scope { row: RowScope::None, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false };
+    let scope = Scope {
+        row: RowScope::None,
+        vars: around.vars.clone(),
+        secrets: around.secrets.to_vec(),
+        reply: false,
+        last: None,
+    };
     match decide(written, &scope) {
         Ok(Some(url)) => ProxyPlan::Url(Box::new(url)),
         Ok(None) => ProxyPlan::None,

@@ -119,7 +119,7 @@ pub fn conflicts(site: &mut Site<'_>, spec: &JobSpec, endpoints: &[EndpointPlan]
 /// Where the reply of the first row goes, as the job says it; `None`: that is known only while running.
 fn first_file(endpoint: &EndpointPlan, save: &SavePlan) -> Option<PathBuf> {
     let (rows, secrets) = (Rows::first(endpoint), Secrets::default());
-    let context = Context { row: Some(&rows.call), secrets: &secrets, reply: None };
+    let context = Context { row: Some(&rows.call), secrets: &secrets, reply: None, last: None };
     let place = save.place(&context).ok().filter(|_| rows.known)?;
     Some(files::plain(Path::new(place.as_str())))
 }

@@ -21,7 +21,13 @@ fn compile(kind: &str, value: &Value) -> Result<Arc<dyn Extractor>, Vec<Code>> {
 }
 
 fn compile_with(kind: &str, value: &Value, attr: Option<&str>) -> Result<Arc<dyn Extractor>, Vec<Code>> {
-    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: vec!["token".to_owned()], reply: true };
+    let scope = Scope {
+        row: RowScope::Open,
+        vars: Default::default(),
+        secrets: vec!["token".to_owned()],
+        reply: true,
+        last: None,
+    };
     let (document, mut diagnostics) = (document(), Diagnostics::default());
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };
     let row = KINDS.iter().find(|row| row.name == kind).unwrap();
@@ -55,7 +61,8 @@ fn extract(extractor: &dyn Extractor) -> Result<Value, ExtractError> {
         item: Some(&body),
         page: &Page::default(),
     };
-    extractor.extract(&Context { row: Some(&row), secrets: &Secrets::default(), reply: Some(&reply) }, &body)
+    extractor
+        .extract(&Context { row: Some(&row), secrets: &Secrets::default(), reply: Some(&reply), last: None }, &body)
 }
 
 /// The value of an example's only column: a string, or what stands under the kind's name.

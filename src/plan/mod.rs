@@ -11,6 +11,7 @@ pub mod files;
 pub mod notify;
 pub mod request;
 pub mod stop_if;
+pub mod stream;
 pub mod taking;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub use body::{BodyPlan, FilePlan, PartContent, PartPlan};
 pub use fail_if::{Comparison, FailIf, Measure};
 pub use notify::NotifyPlan;
 pub use stop_if::{StopIf, StopMeasure};
+pub use stream::{EventsPlan, HeartbeatPlan, StreamKind, StreamPlan, UntilPlan, WebSocketPlan};
 
 /// A job, decided.
 #[derive(Debug, Clone)]
@@ -129,6 +131,8 @@ pub struct EndpointPlan {
     pub body: BodyPlan,
     /// Where rows come from.
     pub source: Arc<dyn SourcePlan>,
+    /// Whether its connections stay open and give messages; `None`: a request and its reply.
+    pub stream: Option<StreamPlan>,
     /// How a list is walked from page to page; `None`: one request for each row.
     pub paginate: Option<Arc<dyn PaginatePlan>>,
     /// Positions in [`Plan::limits`], ascending; a request takes a token of each.

@@ -87,13 +87,14 @@ mod tests {
     use crate::template::{RowScope, Scope, Spot, Template};
 
     fn template(source: &str) -> Template {
-        let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false };
+        let scope =
+            Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false, last: None };
         Template::compile(source, Spot::Text, &scope).unwrap()
     }
 
     fn with<T>(fields: Fields, look: impl FnOnce(&Context<'_>) -> T) -> T {
         let (row, secrets) = (Row { ordinal: 0, line: 0, fields }, Secrets::default());
-        look(&Context { row: Some(&row), secrets: &secrets, reply: None })
+        look(&Context { row: Some(&row), secrets: &secrets, reply: None, last: None })
     }
 
     fn cost(source: &str, weight: Value) -> Result<u32, String> {

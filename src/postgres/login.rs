@@ -30,7 +30,7 @@ impl Login {
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, url: &str, password: Option<&str>) -> Option<Self> {
         let secrets = secrets::declared(site);
         let names = secrets::names(site);
-        let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false };
+        let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false, last: None };
         let url = secret_or(site, &path.key("url"), url, &scope, may_stand);
         let password = password.map(|text| secret_or(site, &path.key("password"), text, &scope, |_| false));
         let password = match password {
@@ -114,7 +114,7 @@ impl Login {
         };
         let plans: Vec<SecretPlan> = self.secrets.iter().filter(|secret| used(&secret.name)).cloned().collect();
         let secrets = crate::secret::Secrets::open(&plans).map_err(|unset| crate::secret::unset_words(&unset))?;
-        let context = Context { row: None, secrets: &secrets, reply: None };
+        let context = Context { row: None, secrets: &secrets, reply: None, last: None };
         let render = |template: &Template| {
             let mut text = String::new();
             template.render(&context, &mut text).map(|()| text).map_err(|error| error.message)

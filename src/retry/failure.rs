@@ -56,6 +56,10 @@ pub enum FailureKind {
     RowTimeout,
     /// The connection broke before the head of the reply.
     Reset,
+    /// The server closed a socket, or ended a stream of events, before its row had ended.
+    Closed,
+    /// Nothing came over a socket for `heartbeat.timeout` after a ping.
+    Heartbeat,
     /// The body ended early.
     Truncated,
     /// The body is larger than `client.max-body`.
@@ -100,10 +104,10 @@ impl FailureKind {
         match self {
             Self::Dns => Some(ErrorClass::Dns),
             Self::Connect | Self::Tls => Some(ErrorClass::Connect),
-            Self::PoolTimeout | Self::ConnectTimeout | Self::ReadTimeout | Self::TotalTimeout => {
+            Self::PoolTimeout | Self::ConnectTimeout | Self::ReadTimeout | Self::TotalTimeout | Self::Heartbeat => {
                 Some(ErrorClass::Timeout)
             }
-            Self::Reset => Some(ErrorClass::Reset),
+            Self::Reset | Self::Closed => Some(ErrorClass::Reset),
             Self::Truncated | Self::Protocol => Some(ErrorClass::Body),
             Self::Decode | Self::Assert => Some(ErrorClass::Decode),
             Self::UnknownHost
@@ -152,6 +156,8 @@ impl FailureKind {
             | Self::TotalTimeout
             | Self::RowTimeout
             | Self::Reset
+            | Self::Closed
+            | Self::Heartbeat
             | Self::Truncated
             | Self::Protocol
             | Self::Request
@@ -174,6 +180,8 @@ impl FailureKind {
             | Self::TotalTimeout
             | Self::RowTimeout
             | Self::Reset
+            | Self::Closed
+            | Self::Heartbeat
             | Self::Truncated
             | Self::TooLarge
             | Self::Protocol

@@ -204,9 +204,12 @@ impl Sign {
             | FailureKind::ReadTimeout
             | FailureKind::TotalTimeout
             | FailureKind::Reset
+            | FailureKind::Heartbeat
             | FailureKind::Truncated
             | FailureKind::Protocol => Self::Down,
-            FailureKind::TooLarge
+            // Who closes has opened before.
+            FailureKind::Closed
+            | FailureKind::TooLarge
             | FailureKind::Redirect
             | FailureKind::Decode
             | FailureKind::Status

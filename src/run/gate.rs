@@ -258,7 +258,7 @@ mod tests {
 
     fn context() -> crate::template::Context<'static> {
         static SECRETS: std::sync::LazyLock<crate::secret::Secrets> = std::sync::LazyLock::new(Default::default);
-        crate::template::Context { row: None, secrets: &SECRETS, reply: None }
+        crate::template::Context { row: None, secrets: &SECRETS, reply: None, last: None }
     }
 
     #[tokio::test(start_paused = true)]

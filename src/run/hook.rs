@@ -134,7 +134,7 @@ impl Hook {
     }
 
     async fn attempt(&self, parcel: &Parcel) -> Result<Tried, Undelivered> {
-        let context = Context { row: None, secrets: &self.shared.secrets, reply: None };
+        let context = Context { row: None, secrets: &self.shared.secrets, reply: None, last: None };
         let unmade = |failure: Failure| Undelivered::Refused(self.masked(&failure.message));
         let takings = self.limits.of(&context).map_err(unmade)?;
         let build = || self.build(&context, parcel);

@@ -81,7 +81,7 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         item: last.json,
         page: &page,
     };
-    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view) };
+    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view), last: None };
     match ruling::first(lane, &context)? {
         Some((_, rule)) if rule.then == Then::Accept => {}
         Some((position, rule)) => return Ok(Taken::Ruled(position, rule)),

@@ -79,7 +79,7 @@ impl Taking<'_> {
         };
         // What stands beside an item in the page belongs to the others as well: the body of a record is its item.
         let last = &LastAttempt { json: item, ..*self.last };
-        let context = Context { row: Some(row), secrets: &lane.shared.secrets, reply: Some(&view) };
+        let context = Context { row: Some(row), secrets: &lane.shared.secrets, reply: Some(&view), last: None };
         let mut cells = self.extracted(&context, item)?;
         cells.extend(lane.plan().meta.iter().map(|meta| lane.meta(*meta, row, last)));
         // A server may say a secret back.

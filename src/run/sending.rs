@@ -111,7 +111,7 @@ fn call<'c>(
     saving: Option<&'c mut Saving>,
 ) -> Call<'c> {
     let writer = saving.map(|saving| saving as &mut dyn BodyWriter);
-    Call { request, gate, timeouts: &way.plan.timeout, signer, writer }
+    Call { request, gate, timeouts: &way.plan.timeout, signer, writer, talk: None }
 }
 
 /// The server that gives tokens is the same for every row, whatever host the rows name.

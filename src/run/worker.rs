@@ -139,7 +139,7 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         return walking::resumed(lane, call, walk);
     }
     let (row, page) = (Arc::clone(&call.row), call.page.clone());
-    let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None };
+    let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None, last: None };
     let (Prepared { request, takings, saving }, leave) = match admitted(lane, call, &context) {
         Ok(admitted) => admitted,
         Err(step) => return step,

@@ -80,7 +80,7 @@ fn extract(
     column: &ColumnPlan,
 ) -> Result<Value, ExtractError> {
     let view = ReplyView { item: item.value, ..*view };
-    let context = Context { row: Some(&item.row), secrets: trial.secrets, reply: Some(&view) };
+    let context = Context { row: Some(&item.row), secrets: trial.secrets, reply: Some(&view), last: None };
     column.extractor.extract(&context, item.value.unwrap_or(&Value::Null))
 }
 

@@ -125,7 +125,7 @@ fn meta(trial: &Trial<'_>) -> Map<String, Value> {
 
 /// What rules, status and assertions make of the reply; `None`: it is accepted.
 fn ruled(trial: &Trial<'_>, view: &ReplyView<'_>, findings: &mut Vec<Finding>) -> Option<Verdict> {
-    let context = Context { row: Some(&trial.rows.call), secrets: trial.secrets, reply: Some(view) };
+    let context = Context { row: Some(&trial.rows.call), secrets: trial.secrets, reply: Some(view), last: None };
     for (position, rule) in trial.endpoint.rules.iter().enumerate() {
         let key = trial.key("rules").index(position).key("when");
         if let Some(why) = open::of_condition(trial, &rule.when) {

@@ -15,6 +15,7 @@ use super::pace::{ChunkSpec, ConcurrencySpec, ExpectSpec, IdempotencySpec, RuleS
 use super::report::ReportSpec;
 use super::settings::{BatchSpec, ClientSpec, LimitSpec, RetrySpec, TimeoutSpec};
 use super::sink::SinkSpec;
+use super::stream::{SseSpec, WebsocketSpec};
 use super::text::{ListSpec, Named, RateSpec, TextSpec};
 use crate::plan::{Meta, Order};
 
@@ -105,13 +106,18 @@ pub struct SecretSpec {
 /// An endpoint: what is called for each row of its input, and what is taken from the replies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("x-paceline-exactly-one" = ["url", "websocket", "sse"]))]
 pub struct EndpointSpec {
     /// HTTP method.
     #[schemars(extend("default" = "GET", "examples" = ["GET", "POST"]))]
     pub method: Option<String>,
     /// The URL, a template; `demo:/..` is the API built into the program.
     #[schemars(length(min = 1), extend("examples" = ["https://api.example.com/products/{{ row.sku }}"]))]
-    pub url: String,
+    pub url: Option<String>,
+    /// Instead of `url`: a WebSocket for each row, whose messages are records.
+    pub websocket: Option<WebsocketSpec>,
+    /// Instead of `url`: server-sent events for each row, each of which is a record.
+    pub sse: Option<SseSpec>,
     /// Query parameters; values are templates, a list gives the name several times.
     #[schemars(extend("examples" = [{ "currency": "EUR", "page-size": 50, "tag": ["a", "b"] }]))]
     pub query: Option<Named<ListSpec<TextSpec>>>,
@@ -201,6 +207,16 @@ pub struct EndpointSpec {
     pub timeout: Option<TimeoutSpec>,
     /// Connections and what is common to every request; over the top level, key by key.
     pub client: Option<ClientSpec>,
+}
+
+impl EndpointSpec {
+    /// The URL, whichever key it stands under.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        let websocket = self.websocket.as_ref().map(|websocket| websocket.url.as_str());
+        let url = self.url.as_deref().or(websocket).or(self.sse.as_ref().map(|sse| sse.url.as_str()));
+        url.unwrap_or_default()
+    }
 }
 
 /// Where bodies are saved.

@@ -1,6 +1,6 @@
 //! The spec: what the user wrote, as plain data. Decides nothing.
 //!
-//! The types of `job`, `settings`, `pace`, `column`, `input`, `sink`, `report`, `notify`, `kind` and `text` generate the JSON Schema (`schema`); the schema
+//! The types of `job`, `settings`, `pace`, `column`, `input`, `sink`, `report`, `notify`, `stream`, `kind` and `text` generate the JSON Schema (`schema`); the schema
 //! is walked over the spanned document (`shape`), which reports everything that does not fit; what
 //! fits is turned into a [`JobSpec`]. Must never give a default or resolve a name: `compile` does.
 
@@ -21,6 +21,7 @@ mod schema;
 pub mod settings;
 mod shape;
 pub mod sink;
+pub mod stream;
 pub mod text;
 mod value;
 pub mod version;

@@ -55,7 +55,7 @@ mod tests {
 
     fn template(source: &str) -> Template {
         let vars = [("dir".to_owned(), json!("2026/11"))].into();
-        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false };
+        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None };
         Template::compile(source, Spot::File, &scope).unwrap()
     }
 
@@ -64,7 +64,7 @@ mod tests {
         let row = Row { ordinal: 0, line: 0, fields };
         let secrets = Secrets::default();
         let mut out = String::new();
-        let context = Context { row: Some(&row), secrets: &secrets, reply: None };
+        let context = Context { row: Some(&row), secrets: &secrets, reply: None, last: None };
         template(source).render(&context, &mut out).map(|()| out).map_err(|error| error.message)
     }
 

@@ -81,6 +81,8 @@ pub struct Scope {
     pub secrets: Vec<String>,
     /// Whether `json`, `text`, `headers`, `status`, `meta` may be used.
     pub reply: bool,
+    /// Columns of the record before, seen as `last`; `None`: there is none.
+    pub last: Option<Arc<Header>>,
 }
 
 /// Something wrong with a template, with the bytes of its text it is about.
@@ -135,6 +137,8 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// The reply, where there is one.
     pub reply: Option<&'a ReplyView<'a>>,
+    /// The record before, by column; before the first record its columns are null.
+    pub last: Option<&'a serde_json::Map<String, Value>>,
 }
 
 /// A template that could not be rendered for a row; the row fails with this.

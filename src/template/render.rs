@@ -239,7 +239,7 @@ pub(super) fn constant_tail(tail: &Tail) -> Result<String, String> {
 }
 
 fn nothing(secrets: &Secrets) -> Context<'_> {
-    Context { row: None, secrets, reply: None }
+    Context { row: None, secrets, reply: None, last: None }
 }
 
 fn error(message: String) -> RenderError {

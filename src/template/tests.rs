@@ -58,7 +58,7 @@ impl World {
             item: Some(&self.json["list"]),
             page: &crate::extract::Page::default(),
         };
-        look(&Context { row: Some(&self.row), secrets: &self.secrets, reply: Some(&reply) })
+        look(&Context { row: Some(&self.row), secrets: &self.secrets, reply: Some(&reply), last: None })
     }
 
     pub fn text(&self, source: &str, spot: Spot) -> Result<String, RenderError> {
@@ -90,7 +90,7 @@ pub(super) fn scope(row: &Row) -> Scope {
         Fields::Object(_) | Fields::Integer(_) => RowScope::Open,
         Fields::Rows(_) => RowScope::Rows,
     };
-    Scope { row, vars: vars().into(), secrets: vec!["token".to_owned()], reply: true }
+    Scope { row, vars: vars().into(), secrets: vec!["token".to_owned()], reply: true, last: None }
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_reply_that_is_no_json_or_not_there_is_said() {
         item: None,
         page: &crate::extract::Page::default(),
     };
-    let context = Context { row: None, secrets: &world.secrets, reply: Some(&reply) };
+    let context = Context { row: None, secrets: &world.secrets, reply: Some(&reply), last: None };
     let error = template.render(&context, &mut String::new()).unwrap_err();
     assert_eq!(error.message, "`json` is used and the body of the reply is not JSON");
     let error = template.render(&Context { reply: None, ..context }, &mut String::new()).unwrap_err();
@@ -292,7 +292,7 @@ fn a_column_is_found_where_another_header_has_it() {
     let header = Arc::new(Header::new(vec!["n".to_owned(), "sku".to_owned()]));
     let row =
         Row { ordinal: 0, line: 0, fields: Fields::Text { header, cells: csv::StringRecord::from(vec!["1", "2"]) } };
-    let context = Context { row: Some(&row), secrets: &world.secrets, reply: None };
+    let context = Context { row: Some(&row), secrets: &world.secrets, reply: None, last: None };
     assert_eq!(template.value(&context), Ok(json!("1")));
 }
 

@@ -68,6 +68,7 @@ impl Default for ClientPlan {
         Self {
             engine: Engine::default(),
             http: HttpVersion::default(),
+            upgrades: false,
             cookies: false,
             compression: true,
             proxy: ProxyPlan::Environment,

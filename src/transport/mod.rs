@@ -88,6 +88,8 @@ pub struct ClientPlan {
     pub engine: Engine,
     /// Which HTTP is spoken.
     pub http: HttpVersion,
+    /// Whether connections are switched to another protocol: they go through proxies by tunnels alone.
+    pub upgrades: bool,
     /// Whether cookies are kept and sent, for the time of a session.
     pub cookies: bool,
     /// Whether encoded replies are asked for and decoded.
@@ -247,6 +249,28 @@ pub trait BodyWriter: Send {
     fn end(&mut self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
+/// A byte stream in both directions.
+pub trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Goes on over the connection once the server has switched protocols (101, RFC 9110 §15.2.2). The reply of such an exchange
+/// is the 101, without a body, when the talk is over.
+pub trait Talk: Send {
+    /// Looks at the head of the 101. Not called for any other reply.
+    ///
+    /// # Errors
+    /// When it is not what was asked for: the attempt fails so, and the connection is closed.
+    fn begin(&mut self, head: &response::Parts) -> Result<(), Failure>;
+
+    /// Talks until it is over, and only it says when that is: no timeout of the request bounds it. The connection keeps
+    /// its slot until then, and is closed afterwards.
+    ///
+    /// # Errors
+    /// When the attempt failed.
+    fn talk<'s>(&'s mut self, stream: Box<dyn Stream>) -> BoxFuture<'s, Result<(), Failure>>;
+}
+
 /// The writer for another try; a trait object behind a mutable reference lends itself only by hand.
 fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn BodyWriter> {
     match writer {
@@ -281,13 +305,15 @@ pub struct Call<'a> {
     pub signer: Option<Arc<dyn Signer>>,
     /// Where the reply's body goes; `None`: into memory.
     pub writer: Option<&'a mut dyn BodyWriter>,
+    /// What goes on where the server switches protocols; `None`: that is no reply.
+    pub talk: Option<&'a mut dyn Talk>,
 }
 
 impl<'a> Call<'a> {
     /// A request whose reply is kept in memory.
     #[must_use]
     pub fn new(request: Request<RequestBody>, gate: &'a dyn Gate, timeouts: &'a TimeoutPlan) -> Self {
-        Self { request, gate, timeouts, signer: None, writer: None }
+        Self { request, gate, timeouts, signer: None, writer: None, talk: None }
     }
 }
 

@@ -138,7 +138,7 @@ pub fn ready(
     secrets: &Secrets,
 ) -> Result<Ready, String> {
     let row = unit.content.as_ref().map_err(String::clone)?;
-    let context = Context { row: Some(row), secrets, reply: None };
+    let context = Context { row: Some(row), secrets, reply: None, last: None };
     let words = |failure: Failure| failure.message;
     takes(plan, endpoint, &context).map_err(words)?;
     let request = requests.first(&context, endpoint.paginate.as_deref()).map_err(words)?;

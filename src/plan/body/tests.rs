@@ -12,14 +12,14 @@ use crate::secret::Secrets;
 use crate::template::{RowScope, Scope, Spot};
 
 fn plan(path: &str, folder: &Path) -> FilePlan {
-    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false };
+    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false, last: None };
     FilePlan::new(Template::compile(path, Spot::Text, &scope).unwrap(), folder)
 }
 
 fn find(plan: &FilePlan, a: &str) -> Result<FoundFile, String> {
     let fields = Fields::Object(Map::from_iter([("a".to_owned(), Value::from(a))]));
     let (row, secrets) = (Row { ordinal: 0, line: 1, fields }, Secrets::default());
-    plan.find(&Context { row: Some(&row), secrets: &secrets, reply: None }).map_err(|failure| {
+    plan.find(&Context { row: Some(&row), secrets: &secrets, reply: None, last: None }).map_err(|failure| {
         assert_eq!((failure.kind, failure.sent), (FailureKind::Request, false));
         failure.message
     })

@@ -31,7 +31,7 @@ fn built(plan: &RequestPlan, a: &Value) -> Result<Request<RequestBody>, Failure>
     let fields = Fields::Object(Map::from_iter([("a".to_owned(), a.clone())]));
     let row = Arc::new(Row { ordinal: 0, line: 1, fields });
     let secrets = Secrets::new(vec![("key".to_owned(), Secret::new("s3cret".to_owned()))]);
-    plan.build(&Context { row: Some(&row), secrets: &secrets, reply: None })
+    plan.build(&Context { row: Some(&row), secrets: &secrets, reply: None, last: None })
 }
 
 fn request(endpoint: &str, a: &str) -> Request<RequestBody> {
@@ -186,7 +186,7 @@ impl AuthPlan for Counting {
 #[test]
 fn a_page_is_proved_once_and_one_of_another_origin_never() {
     let secrets = Secrets::new(Vec::new());
-    let context = Context { row: None, secrets: &secrets, reply: None };
+    let context = Context { row: None, secrets: &secrets, reply: None, last: None };
     let link = |url: &str| PageRequest { query: Vec::new(), url: Some(url.to_owned()) };
     let number = PageRequest { query: vec![("page".to_owned(), "2".to_owned())], url: None };
     for (page, at, proofs) in [

@@ -94,7 +94,7 @@ impl Errand {
     }
 
     fn context(&self) -> Context<'_> {
-        Context { row: Some(&self.row), secrets: &self.around.secrets, reply: None }
+        Context { row: Some(&self.row), secrets: &self.around.secrets, reply: None, last: None }
     }
 
     fn open(&self, control: Control) -> Result<Means, String> {

@@ -115,7 +115,7 @@ impl<'p> Around<'p> {
     /// A URL that needs no row; `None`: it is none.
     pub fn rendered(&self, template: &Template) -> Option<Uri> {
         let mut text = String::new();
-        template.render(&Context { row: None, secrets: &self.secrets, reply: None }, &mut text).ok()?;
+        template.render(&Context { row: None, secrets: &self.secrets, reply: None, last: None }, &mut text).ok()?;
         absolute(&text, self.base.as_deref()).parse().ok()
     }
 
@@ -134,7 +134,7 @@ impl<'p> Around<'p> {
         row: &Row,
         request: Request<RequestBody>,
     ) -> Result<Option<Reply>, Failure> {
-        let context = Context { row: Some(row), secrets: &self.secrets, reply: None };
+        let context = Context { row: Some(row), secrets: &self.secrets, reply: None, last: None };
         let (takings, counters) = (party.limits.of(&context)?, live::Lane::default());
         let gate = LaneGate::new(&takings, &self.control, &counters);
         let (plan, auth, control) = (&party.plan, party.auth.as_deref(), &self.control);
@@ -168,7 +168,7 @@ impl<'p> Around<'p> {
     /// Fetches what proves who asks.
     pub async fn prove(&self, party: &Party) -> Result<(), String> {
         let Some(auth) = &party.auth else { return Ok(()) };
-        let context = Context { row: None, secrets: &self.secrets, reply: None };
+        let context = Context { row: None, secrets: &self.secrets, reply: None, last: None };
         let takings = party.limits.of(&context).map_err(|failure| failure.message)?;
         let counters = live::Lane::default();
         let gate = LaneGate::new(&takings, &self.control, &counters);

@@ -258,7 +258,7 @@ impl Party {
     /// The request of a row whose reply could be saved, or the key of what can't be made of the row, and why. A run
     /// sends none without a place for the file.
     fn made(&self, around: &Around<'_>, row: &Row) -> Result<Request<RequestBody>, (KeyPath, String)> {
-        let context = Context { row: Some(row), secrets: &around.secrets, reply: None };
+        let context = Context { row: Some(row), secrets: &around.secrets, reply: None, last: None };
         if let Some(save) = &self.plan.save {
             let place = save.place(&context);
             place.map_err(|why| {
@@ -270,7 +270,7 @@ impl Party {
 
     /// The request of a row, or the first page of its walk; without a row where none is needed.
     pub(super) fn build(&self, around: &Around<'_>, row: Option<&Row>) -> Result<Request<RequestBody>, Failure> {
-        let context = Context { row, secrets: &around.secrets, reply: None };
+        let context = Context { row, secrets: &around.secrets, reply: None, last: None };
         let mut request = self.request.first(&context, self.plan.paginate.as_deref())?;
         if let (Some(plan), Some(row)) = (&self.plan.idempotency, row) {
             let key = around.keys.key(&self.plan.name, &plan.content, row.ordinals(), 0);

@@ -20,8 +20,10 @@ impl Asker<'_, '_> {
         }
         let row = example(&plan.name, &self.world.around.masker);
         let mut url = String::new();
-        let rendered =
-            sends.url.render(&Context { row: Some(&row), secrets: &self.world.around.secrets, reply: None }, &mut url);
+        let rendered = sends.url.render(
+            &Context { row: Some(&row), secrets: &self.world.around.secrets, reply: None, last: None },
+            &mut url,
+        );
         let parsed = match rendered {
             Ok(()) => absolute(&url, self.world.around.base.as_deref()).parse().map_err(|_| "it is no URL".to_owned()),
             Err(error) => Err(self.world.around.masked(&error.message)),

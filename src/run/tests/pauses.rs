@@ -101,7 +101,7 @@ async fn a_request_that_is_turned_back_counts_once_for_the_retries_it_pays() {
     let (lanes, _desk) = lanes(&job("", "", 1), &Server::new(|_| Act::status(200)), None);
     let lane = &lanes[0];
     let row = || Arc::new(Row { ordinal: 0, line: 0, fields: Fields::Integer(0) });
-    let context = Context { row: None, secrets: &lane.shared.secrets, reply: None };
+    let context = Context { row: None, secrets: &lane.shared.secrets, reply: None, last: None };
     let (takings, url) = (lane.limits.of(&context).unwrap(), Uri::from_static("http://api.test/"));
     let admit = |call: &mut Call| lane.pacing.admit(call, &url, &takings).is_ok();
     let mut first = Call::new(row(), 0, None);

@@ -29,7 +29,7 @@ fn saver(folder: &Path, more: &str) -> (Plan, Arc<Saves>, Arc<Saver>) {
 fn attempt(plan: &Plan, saver: &Arc<Saver>, value: i64) -> Saving {
     let row = Row { ordinal: 0, line: 0, fields: Fields::Integer(value) };
     let secrets = Secrets::default();
-    let context = Context { row: Some(&row), secrets: &secrets, reply: None };
+    let context = Context { row: Some(&row), secrets: &secrets, reply: None, last: None };
     saver.attempt(plan.endpoints[0].save.as_ref().unwrap(), &context).unwrap()
 }
 

@@ -19,7 +19,7 @@ use crate::template::{RowScope, Scope, Spot};
 
 fn plan(folder: &Path, path: &str) -> SavePlan {
     let vars = [("day".to_owned(), json!("2026/11"))].into();
-    let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false };
+    let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None };
     let template = Template::compile(path, Spot::File, &scope).unwrap();
     SavePlan::new(template, folder.join(folder_of(path)), StatusSet::new(vec![(200, 299)]), false)
 }
@@ -31,7 +31,7 @@ fn row(values: &[(&str, &str)]) -> Row {
 
 fn place(plan: &SavePlan, values: &[(&str, &str)]) -> Result<SavePath, String> {
     let secrets = Secrets::default();
-    plan.place(&Context { row: Some(&row(values)), secrets: &secrets, reply: None })
+    plan.place(&Context { row: Some(&row(values)), secrets: &secrets, reply: None, last: None })
 }
 
 /// Every file and link below a folder with what it holds; links are not followed.

@@ -44,7 +44,7 @@ impl Keys {
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, spec: &S3Spec) -> Option<Self> {
         let secrets = secrets::declared(site);
         let names = secrets::names(site);
-        let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false };
+        let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false, last: None };
         let access =
             spec.access_key.as_ref().map(|text| site.template(&path.key("access-key"), text, Spot::Text, &scope));
         let mut secret = |text: &Option<String>, key: &str, name: &str| {
@@ -140,7 +140,7 @@ impl Keys {
             |plan: &&SecretPlan| templates.iter().flatten().any(|template| template.secrets().contains(&plan.name));
         let plans: Vec<SecretPlan> = self.secrets.iter().filter(used).cloned().collect();
         let secrets = Secrets::open(&plans).map_err(|unset| crate::secret::unset_words(&unset))?;
-        let context = Context { row: None, secrets: &secrets, reply: None };
+        let context = Context { row: None, secrets: &secrets, reply: None, last: None };
         let render = |template: Option<&Template>| {
             let mut text = String::new();
             let Some(template) = template else { return Ok(text) };

@@ -30,7 +30,7 @@ impl Picked {
     /// sampled must not decide which of them it is.
     fn takes(&mut self, row: &Row) -> Result<bool, Refusal> {
         if let Some(condition) = &self.condition {
-            let context = Context { row: Some(row), secrets: &self.secrets, reply: None };
+            let context = Context { row: Some(row), secrets: &self.secrets, reply: None, last: None };
             if !condition.holds(&context).map_err(|error| Refusal::Row(format!("where: {}", error.message)))? {
                 return Ok(false);
             }

@@ -14,6 +14,7 @@ fn scope() -> Scope {
         vars: [("most".to_owned(), json!(3)), ("codes".to_owned(), json!([404, 410]))].into(),
         secrets: vec!["token".to_owned()],
         reply: true,
+        last: None,
     }
 }
 
@@ -37,7 +38,7 @@ fn judge_row(source: &str, status: u16, body: Option<&Value>, row: &Row) -> Resu
         page: &crate::extract::Page::default(),
     };
     let secrets = Secrets::default();
-    let context = Context { row: Some(row), secrets: &secrets, reply: Some(&reply) };
+    let context = Context { row: Some(row), secrets: &secrets, reply: Some(&reply), last: None };
     condition.holds(&context).map_err(|error| error.message)
 }
 

@@ -8,14 +8,14 @@ use crate::template::{Context, RowScope, Scope, Spot, Template, Vars};
 
 fn compiled(source: &str, spot: Spot) -> Template {
     let secrets = vec!["key".to_owned(), "user".to_owned()];
-    let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets, reply: false };
+    let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets, reply: false, last: None };
     Template::compile(source, spot, &scope).unwrap_or_else(|errors| panic!("{source}: {errors:?}"))
 }
 
 fn rendered(source: &str, spot: Spot, secrets: &Secrets) -> String {
     let fields = serde_json::json!({ "a": true, "no": false, "name": "lamp", "list": [1, 2], "key": "of a row" });
     let row = Row { ordinal: 0, line: 1, fields: Fields::Object(fields.as_object().cloned().unwrap()) };
-    let context = Context { row: Some(&row), secrets, reply: None };
+    let context = Context { row: Some(&row), secrets, reply: None, last: None };
     let mut out = String::new();
     compiled(source, spot).render(&context, &mut out).unwrap_or_else(|error| panic!("{source}: {}", error.message));
     out
@@ -187,13 +187,13 @@ proptest! {
     fn what_is_shown_stands_in_what_every_secret_makes(picks in prop::collection::vec(prop::sample::select(PARTS), 1..14)) {
         let body: String = picks.concat().replace('K', "secrets.key");
         let source = format!("{{% set ns = namespace(x='n') %}}{{% set x = 'x' %}}{{% set y = 'y' %}}{body}");
-        let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets: vec!["key".to_owned()], reply: false };
+        let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets: vec!["key".to_owned()], reply: false, last: None };
         let Ok(template) = Template::compile(&source, Spot::Text, &scope) else { return Ok(()) };
         let fields = serde_json::json!({ "a": true, "list": [1, 2] });
         let row = Row { ordinal: 0, line: 1, fields: Fields::Object(fields.as_object().cloned().unwrap()) };
         let render = |secrets: &Secrets| {
             let mut out = String::new();
-            template.render(&Context { row: Some(&row), secrets, reply: None }, &mut out).map(|()| out)
+            template.render(&Context { row: Some(&row), secrets, reply: None, last: None }, &mut out).map(|()| out)
         };
         let shown = render(&masked());
         for value in ["x", "Q7#", "TEXTb", ""] {

@@ -183,7 +183,7 @@ impl Proxy {
     /// When user or password can't be rendered or sent.
     fn open(url: &ProxyUrl, secrets: &Secrets) -> Result<Self, OpenError> {
         let cannot = |why: &str| OpenError::of(&["client", "proxy"], why);
-        let context = Context { row: None, secrets, reply: None };
+        let context = Context { row: None, secrets, reply: None, last: None };
         let render = |template: &Option<Template>| {
             let mut text = String::new();
             let rendered = template.as_ref().map_or(Ok(()), |template| template.render(&context, &mut text));

@@ -125,6 +125,7 @@ pub fn ok(body: &str) -> String {
 pub fn plan() -> ClientPlan {
     ClientPlan {
         engine: Engine::Hyper,
+        upgrades: false,
         http: HttpVersion::Auto,
         cookies: false,
         compression: true,

@@ -92,7 +92,7 @@ fn written(url: &ProxyUrl, secrets: &Secrets) -> String {
     let address = url.address.to_string();
     let text = |template: &Template| {
         let mut text = String::new();
-        let context = Context { row: None, secrets, reply: None };
+        let context = Context { row: None, secrets, reply: None, last: None };
         // Of names that were looked at when the job was read.
         template.render(&context, &mut text).map_or_else(|_| String::new(), |()| text)
     };

@@ -31,7 +31,7 @@ fn built(plan: &RequestPlan, a: &str) -> Result<Request<RequestBody>, Failure> {
     let fields = Fields::Object(Map::from_iter([("a".to_owned(), Value::from(a))]));
     let row = Row { ordinal: 0, line: 1, fields };
     let secrets = Secrets::new(vec![("key".to_owned(), Secret::new("s3cret".to_owned()))]);
-    plan.build(&Context { row: Some(&row), secrets: &secrets, reply: None })
+    plan.build(&Context { row: Some(&row), secrets: &secrets, reply: None, last: None })
 }
 
 /// Content type and body, in memory as one.

@@ -296,7 +296,7 @@ impl Session<'_> {
     async fn save(&self, row: u64) -> Result<(), String> {
         let plan = self.shared.plan.endpoints[0].save.as_ref().unwrap();
         let (saver, row) = (self.shared.saves.saver(0, plan).unwrap(), number(row));
-        let context = Context { row: Some(&row), secrets: &self.shared.secrets, reply: None };
+        let context = Context { row: Some(&row), secrets: &self.shared.secrets, reply: None, last: None };
         let mut saving = saver.attempt(plan, &context).map_err(|failure| failure.message)?;
         let head = http::Response::new(()).into_parts().0;
         let _ = saving.begin(&head);

@@ -163,7 +163,13 @@ fn passwords_of_the_environment_are_learned_and_decoded() {
 #[test]
 fn the_proxy_of_a_job_is_for_all_and_its_secret_is_taken_letter_by_letter() {
     use crate::template::{RowScope, Scope, Spot, Template};
-    let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: vec!["word".to_owned()], reply: false };
+    let scope = Scope {
+        row: RowScope::None,
+        vars: Default::default(),
+        secrets: vec!["word".to_owned()],
+        reply: false,
+        last: None,
+    };
     let template = |text: &str| Some(Template::compile(text, Spot::Text, &scope).unwrap());
     let address = crate::transport::proxy::parse("http://p:1").unwrap().address;
     let url = ProxyUrl { address, user: template("me"), password: template("{{ secrets.word }}") };
