@@ -354,6 +354,12 @@ pub enum Meta {
     Body,
     /// The file that the reply was saved to, relative to the job file; null when nothing was saved.
     Saved,
+    /// One-based number of the message in its row; null where messages are not collected.
+    Message,
+    /// Type of the event; null where events are not collected.
+    Event,
+    /// The last id that the server has given, up to this event; null where there is none.
+    EventId,
 }
 
 impl Meta {
@@ -372,6 +378,9 @@ impl Meta {
             Self::Endpoint => "endpoint",
             Self::Body => "body",
             Self::Saved => "saved",
+            Self::Message => "message",
+            Self::Event => "event",
+            Self::EventId => "event_id",
         }
     }
 }

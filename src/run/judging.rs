@@ -329,8 +329,8 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
         kind: Some(failure.kind),
         attempts: call.attempts,
         page: call.page.as_ref().map(|page| page.number),
-        saved: None,
         unknown,
+        ..LastAttempt::default()
     };
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].map(|status| Some(status.as_u16()));
     let unauthorized = failure.kind == FailureKind::Status && refused.contains(&tried.status());

@@ -156,6 +156,12 @@ pub struct LastAttempt<'a> {
     pub attempts: u32,
     /// Number of the page in its walk, from zero; `None`: it is no walk.
     pub page: Option<u64>,
+    /// Number of the message in its row, from one; `None`: it is no message.
+    pub message: Option<u64>,
+    /// Type of the event, and the last id that there was; `None`: it is no event.
+    pub event: Option<(&'a str, Option<&'a str>)>,
+    /// Code and reason with which the server closed; `None`: it did not.
+    pub close: Option<(u16, &'a str)>,
     /// Where the body is saved.
     pub saved: Option<&'a str>,
     /// Whether nobody knows what the server did with the request.
@@ -192,6 +198,9 @@ impl Lane {
             Meta::Endpoint => Value::from(self.plan().name.as_str()),
             Meta::Body => body(last),
             Meta::Saved => last.saved.map_or(Value::Null, Value::from),
+            Meta::Message => last.message.map_or(Value::Null, Value::from),
+            Meta::Event => last.event.map_or(Value::Null, |(kind, _)| Value::from(kind)),
+            Meta::EventId => last.event.and_then(|(_, id)| id).map_or(Value::Null, Value::from),
         }
     }
 
@@ -209,7 +218,15 @@ impl Lane {
             Meta::Endpoint,
         ];
         let saved = self.saver.is_some().then_some(Meta::Saved);
-        SEEN.iter().chain(&saved).map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect()
+        let own: &[Meta] =
+            if self.plan().stream.is_some() { &[Meta::Message, Meta::Event, Meta::EventId] } else { &[] };
+        let seen = SEEN.iter().chain(&saved).chain(own);
+        let mut object: Map<_, _> = seen.map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect();
+        if self.plan().stream.is_some() {
+            object.insert("close_code".to_owned(), last.close.map_or(Value::Null, |(code, _)| Value::from(code)));
+            object.insert("close_reason".to_owned(), last.close.map_or(Value::Null, |(_, reason)| Value::from(reason)));
+        }
+        object
     }
 
     /// What its requests go by.

@@ -63,12 +63,10 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
         status: Some(reply.status.as_u16()),
         duration_ms: tried.milliseconds(),
         json: json.as_ref().and_then(|json| json.as_ref().ok()),
-        error: None,
-        kind: None,
         attempts: call.attempts,
         page: call.page.as_ref().map(|page| page.number),
         saved: tried.saving.as_ref().and_then(Saving::saved),
-        unknown: false,
+        ..LastAttempt::default()
     };
     let meta = if lane.needs_meta { lane.meta_object(&call.row, &last) } else { Map::new() };
     let page = Page::default();

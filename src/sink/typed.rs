@@ -48,10 +48,12 @@ impl ColumnType {
     /// What a meta column holds.
     pub fn of_meta(meta: Meta) -> Self {
         match meta {
-            Meta::Status | Meta::Attempts | Meta::Row | Meta::Page => Self::Int,
+            Meta::Status | Meta::Attempts | Meta::Row | Meta::Page | Meta::Message => Self::Int,
             Meta::DurationMs => Self::Float,
             Meta::ReceivedAt => Self::Timestamp,
-            Meta::Body | Meta::Error | Meta::Url | Meta::Endpoint | Meta::Saved => Self::Text,
+            Meta::Body | Meta::Error | Meta::Url | Meta::Endpoint | Meta::Saved | Meta::Event | Meta::EventId => {
+                Self::Text
+            }
         }
     }
 
