@@ -6,6 +6,7 @@
 mod body;
 mod demo;
 mod first;
+mod frame;
 pub mod media;
 mod multipart;
 
@@ -19,6 +20,7 @@ use percent_encoding::utf8_percent_encode;
 
 use self::body::Body;
 pub use self::body::{Contents, Data, Part};
+pub use self::frame::{FrameContents, frame};
 use super::{BodyPlan, EndpointPlan};
 use crate::paginate::PageRequest;
 use crate::random;
