@@ -48,5 +48,6 @@ pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod spec;
+pub mod sse;
 pub mod template;
 pub mod transport;
