@@ -139,11 +139,11 @@ impl<'l> Listening<'l, '_> {
         let bytes = match piece {
             Piece::Head(status, headers) => {
                 self.open(status, headers, ears.url.clone(), Timings::default());
-                let mut parser = Parser::new(self.plan.max_message);
-                if let Some(id) = &self.heard.note.id {
-                    parser.resume(id);
-                }
-                ears.parser = Some(parser);
+                let parser = Parser::new(self.plan.max_message);
+                ears.parser = Some(match &self.heard.note.id {
+                    Some(id) => parser.resume(id),
+                    None => parser,
+                });
                 return Ok(());
             }
             Piece::Bytes(bytes) => bytes,
