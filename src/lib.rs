@@ -51,3 +51,4 @@ pub mod spec;
 pub mod sse;
 pub mod template;
 pub mod transport;
+pub mod websocket;

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, StatusCode, Uri};
+use http::{Request, Uri};
 
 use super::body::SendBody;
 use super::connect::Connector;
@@ -24,8 +24,8 @@ use super::reach::Reached;
 use super::redirect::Trail;
 use super::target::{Origin, Outgoing};
 use super::{
-    Abroad, Bodied, BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, TimeoutPlan,
-    Timings, Transport, lend,
+    Abroad, Bodied, BodyWriter, BoxFuture, Call, ClientPlan, Gate, OpenError, Opening, Reply, Signer, Talk,
+    TimeoutPlan, Timings, Transport, lend, lend_talk,
 };
 use crate::clock::{self, Instant};
 use crate::environment;
@@ -97,6 +97,7 @@ impl HyperTransport {
                 timings: &mut timings,
                 signer: call.signer.as_deref(),
                 writer: lend(&mut call.writer),
+                talk: lend_talk(&mut call.talk),
             };
             let received =
                 hop.run(&mut outgoing, trail.follows()).await.map_err(|failure| on_trail(&trail, failure))?;
@@ -107,7 +108,7 @@ impl HyperTransport {
                     }
                     outgoing = next;
                 }
-                None => return reply(received, outgoing, timings),
+                None => return Ok(reply(received, outgoing, timings)),
             }
         }
     }
@@ -131,13 +132,9 @@ fn on_trail(trail: &Trail, failure: Failure) -> Failure {
     }
 }
 
-fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Result<Reply, Failure> {
+fn reply(received: Received, outgoing: Outgoing, timings: Timings) -> Reply {
     let Received { head, body, .. } = received;
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let host = Origin::of(&outgoing.url).map_or_else(|_| String::new(), |origin| origin.label());
-        return Err(fault::switched(&host));
-    }
-    Ok(Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings })
+    Reply { status: head.status, headers: head.headers, body, url: outgoing.url, timings }
 }
 
 impl Transport for HyperTransport {
@@ -158,6 +155,7 @@ struct Hop<'a> {
     timings: &'a mut Timings,
     signer: Option<&'a dyn Signer>,
     writer: Option<&'a mut dyn BodyWriter>,
+    talk: Option<&'a mut dyn Talk>,
 }
 
 impl Hop<'_> {
@@ -335,7 +333,8 @@ impl Hop<'_> {
                 if let Some(proxy) = terms.forward {
                     proxy.address_request(&mut request, &outgoing.url);
                 }
-                leaving(self.gate, exchange::run(connection, request, terms, writer)).await
+                let talk = lend_talk(&mut self.talk);
+                leaving(self.gate, exchange::run(connection, request, terms, (writer, talk))).await
             }
         }
     }

@@ -279,6 +279,14 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
     }
 }
 
+/// The talk for another try.
+fn lend_talk<'s>(talk: &'s mut Option<&mut dyn Talk>) -> Option<&'s mut dyn Talk> {
+    match talk {
+        Some(talk) => Some(&mut **talk),
+        None => None,
+    }
+}
+
 /// Marks a request, in its extensions, that a reply's link or a middleware leads to another origin than the job's own:
 /// it goes there without anything that proves who asks, and of cookies with those that this very port has set (443 also
 /// with those of 80).

@@ -84,6 +84,10 @@ impl SurfTransport {
     }
 
     async fn send(&self, mut call: Call<'_>) -> Result<Reply, Failure> {
+        if call.talk.is_some() {
+            let message = "client.engine = \"surf\" can't change to another protocol; \"hyper\" can";
+            return Err(Failure::unsent(FailureKind::Request, message));
+        }
         let writer = call.writer.take();
         let errand =
             Arc::new(Errand::new(call.timeouts.clone(), call.signer.take(), call.request.extensions().clone()));

@@ -93,7 +93,7 @@ impl Connector {
     /// When certificates or keys, or user and password of a proxy, can't be used.
     pub fn open(plan: &ClientPlan, opening: &Opening<'_>, look_up: LookUp<'_>) -> Result<Self, OpenError> {
         let resolver = Resolver::new(&plan.resolve, plan.dns_ttl);
-        let routes = Routes::open(&plan.proxy, opening, look_up)?;
+        let routes = Routes::open(&plan.proxy, opening, look_up)?.tunnelled(plan.upgrades);
         let without_identity = TlsPlan { identity: None, ..plan.tls.clone() };
         let open_proxy = || Tls::open(&without_identity, HttpVersion::One, true);
         let proxy_tls = routes.need_tls().then(open_proxy).transpose()?;

@@ -7,6 +7,7 @@ mod coder;
 mod decode;
 pub(in crate::transport) mod http2;
 mod intake;
+mod switch;
 mod watch;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ use super::body::SendBody;
 use super::fault;
 use super::pool::http1::{Http1Connection, MAX_HEAD};
 use super::proxy::Proxy;
-use super::{BodyWriter, TimeoutPlan};
+use super::{BodyWriter, Talk, TimeoutPlan};
 use crate::clock::Instant;
 use crate::retry::Failure;
 
@@ -92,15 +93,16 @@ impl Ended {
     }
 }
 
-/// Sends a request over a living connection and receives the reply. The connection is reusable
-/// afterwards only if the reply was complete.
+/// Sends a request over a living connection and receives the reply, or talks on where it switches protocols. The
+/// connection is reusable afterwards only if the reply was complete.
 pub(in crate::transport) async fn run(
     connection: &mut Http1Connection,
     request: Request<SendBody>,
     terms: &Terms<'_>,
-    writer: Option<&mut dyn BodyWriter>,
+    (writer, talk): (Option<&mut dyn BodyWriter>, Option<&mut dyn Talk>),
 ) -> Result<Received, Ended> {
     connection.reusable = false;
+    connection.switches = talk.is_some();
     let (read, written) = (connection.traffic.read(), connection.traffic.written());
     let mut watch = Watch::new(connection, terms);
     // hyper hands the reply over within our own poll of the connection, so nobody needs to be woken
@@ -108,8 +110,13 @@ pub(in crate::transport) async fn run(
     let mut reply = pin!(unconstrained(connection.sender.try_send_request(request)));
     let head = poll_fn(|cx| {
         let overdue = watch.step(connection, cx);
-        if let Poll::Ready(reply) = reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return Poll::Ready(Ok(reply));
+        loop {
+            if let Poll::Ready(reply) = reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return Poll::Ready(Ok(reply));
+            }
+            if !connection.bury() {
+                break;
+            }
         }
         if connection.traffic.read() - read > MOST_BEFORE_HEAD {
             return Poll::Ready(Err(fault::endless_head(terms.host)));
@@ -135,6 +142,12 @@ pub(in crate::transport) async fn run(
         return Err(Ended::Failed(fault::proxy_wants(proxy)));
     }
     let cut = |failure: Failure| Ended::Failed(failure.behind(head.status));
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(talk) = talk else { return Err(Ended::Failed(fault::switched(terms.host))) };
+        switch::run(connection, &mut watch, terms, &head, talk).await.map_err(cut)?;
+        return Ok(Received { head, body: Bytes::new(), head_at, end: head_at });
+    }
+    connection.switches = false;
     let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(cut)?;
     let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(cut)?;
     connection.settle(watch.last());

@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use bytes::Bytes;
+use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Sleep;
 
@@ -19,12 +20,18 @@ use crate::transport::connect::wire::{Traffic, Wire};
 /// Longest head of a reply, in bytes; hyper allows 100 headers in it.
 pub(in crate::transport) const MAX_HEAD: usize = 256 * 1024;
 
+type Driver = Connection<TokioIo<Wire>, SendBody>;
+
 /// A connection and what belongs to it.
 pub(in crate::transport) struct Http1Connection {
     /// Takes requests.
     pub sender: SendRequest<SendBody>,
     // `None` once the connection has ended.
-    driver: Option<Connection<TokioIo<Wire>, SendBody>>,
+    driver: Option<Driver>,
+    // Where the connection may be switched: what has ended, since the byte stream can be taken out of it.
+    ended: Option<Driver>,
+    /// Whether the connection may be switched to another protocol by the reply.
+    pub switches: bool,
     /// What moves over the wire.
     pub traffic: Arc<Traffic>,
     /// The one timer of the connection, re-armed instead of made anew.
@@ -47,18 +54,43 @@ impl Http1Connection {
         let (sender, driver) = Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(wire)).await?;
         let now = clock::now();
         let sleep = Box::pin(tokio::time::sleep_until(now));
-        let driver = Some(driver);
-        Ok(Box::new(Self { sender, driver, traffic, sleep, idle_since: now, used: false, reusable: false }))
+        Ok(Box::new(Self {
+            sender,
+            driver: Some(driver),
+            ended: None,
+            switches: false,
+            traffic,
+            sleep,
+            idle_since: now,
+            used: false,
+            reusable: false,
+        }))
     }
 
     /// Lets the connection read and write as far as it can. A connection that has ended is dropped at
-    /// once, which answers whoever waits for a reply on it.
+    /// once, which answers whoever waits for a reply on it; one that may be switched waits for
+    /// [`Http1Connection::bury`] or [`Http1Connection::switched`].
     pub fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(driver) = &mut self.driver
-            && let Poll::Ready(_ended) = Pin::new(driver).poll(cx)
+            && let Poll::Ready(ended) = Pin::new(driver).poll(cx)
         {
-            self.driver = None;
+            self.ended = self.driver.take().filter(|_| self.switches && ended.is_ok());
         }
+    }
+
+    /// Drops a connection that has ended without being switched; tells whether there was one.
+    pub fn bury(&mut self) -> bool {
+        self.ended.take().is_some()
+    }
+
+    /// The byte stream behind a 101 that has come, with what was read of it already. `None`: it has broken.
+    pub fn switched(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Bytes, Wire)>> {
+        self.drive(cx);
+        if self.driver.is_some() {
+            return Poll::Pending;
+        }
+        let parts = self.ended.take().map(Connection::into_parts);
+        Poll::Ready(parts.map(|Parts { io, read_buf, .. }| (read_buf, io.into_inner())))
     }
 
     /// Whether a request can be sent now: the peer has not closed and the last exchange is over.

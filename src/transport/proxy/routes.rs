@@ -40,6 +40,8 @@ pub(in crate::transport) struct Routes {
     choice: Choice,
     /// The demo API.
     demo: Option<Origin<'static>>,
+    /// Whether plain connections go through tunnels as well.
+    tunnels: bool,
 }
 
 impl Routes {
@@ -55,7 +57,13 @@ impl Routes {
         };
         let demo = opening.demo.and_then(|url| url.parse::<Uri>().ok());
         let demo = demo.and_then(|url| Origin::of(&url).ok().map(Origin::into_owned));
-        Ok(Self { choice, demo })
+        Ok(Self { choice, demo, tunnels: false })
+    }
+
+    /// The same ways for connections that are switched to another protocol, which a proxy that forwards requests does not
+    /// take part in: tunnels alone.
+    pub fn tunnelled(self, tunnels: bool) -> Self {
+        Self { tunnels, ..self }
     }
 
     /// The way to an origin.
@@ -65,7 +73,8 @@ impl Routes {
             Some((_, Err(why))) => return Route::Unusable(why.clone()),
             Some((_, Ok(proxy))) => Arc::clone(proxy),
         };
-        if origin.secure || proxy.address.scheme.is_socks() { Route::Tunnel(proxy) } else { Route::Forward(proxy) }
+        let tunnel = self.tunnels || origin.secure || proxy.address.scheme.is_socks();
+        if tunnel { Route::Tunnel(proxy) } else { Route::Forward(proxy) }
     }
 
     /// Whether TLS is spoken to some proxy.
@@ -121,7 +130,7 @@ pub(crate) fn survey(plan: &ProxyPlan, urls: &[String]) -> Vec<Via> {
         }
     };
     let Ok(choice) = choice else { return Vec::new() };
-    let routes = Routes { choice, demo: None };
+    let routes = Routes { choice, demo: None, tunnels: false };
     let via = |url: &String| {
         let url: Uri = url.parse().ok()?;
         let origin = Origin::of(&url).ok()?;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::ResponseFuture;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::time::Sleep;
 
 use super::intake::Intake;
@@ -25,6 +25,7 @@ use crate::clock::{self, Instant};
 use crate::retry::{Failure, FailureKind};
 use crate::transport::BodyWriter;
 use crate::transport::body::SendBody;
+use crate::transport::fault::switched;
 use crate::transport::pool::http2::Http2Connection;
 
 use upload::Upload;
@@ -66,6 +67,9 @@ pub(in crate::transport) async fn run(
     };
     let head_at = deadline.last;
     let (head, stream) = reply.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Ended::Failed(switched(terms.host)));
+    }
     let announced = if is_head || stream.is_end_stream() { 0 } else { announced(&head.headers) };
     let intake =
         Intake::open(&head, announced, terms, writer).map_err(|failure| Ended::Failed(failure.behind(head.status)))?;

@@ -281,7 +281,7 @@ fn act(answer: &Answer, is_head: bool) -> Result<Scene, Failure> {
     let body = if is_head || answer.framing == Framing::None { Bytes::new() } else { answer.body.clone() };
     let status = StatusCode::from_u16(answer.status).unwrap();
     let reply = Reply { status, headers, body, url: Uri::default(), timings: Timings::default() };
-    Ok(Scene { reply, silent: answer.silent })
+    Ok(Scene { silent: answer.silent, ..reply.into() })
 }
 
 fn asked(request: &Request<RequestBody>) -> Asked {
