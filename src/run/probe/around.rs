@@ -213,5 +213,7 @@ pub(super) fn known_url(url: &Template, base: Option<&str>) -> Option<Uri> {
     let known = absolute(url.constant().unwrap_or_else(|| url.literal_prefix()), base);
     let (scheme, rest) = known.split_once("://")?;
     let end = rest.find(['/', '?', '#']).or_else(|| url.constant().map(|_| rest.len()))?;
+    // A WebSocket is reached as its handshake is.
+    let scheme = scheme.strip_prefix("ws").map_or_else(|| scheme.to_owned(), |rest| format!("http{rest}"));
     format!("{scheme}://{}/", &rest[..end]).parse().ok()
 }

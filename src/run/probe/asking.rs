@@ -158,7 +158,9 @@ impl<'w, 'p> Asker<'w, 'p> {
             request.as_ref().map_or_else(|| party.plan.method.to_string(), |request| self.world.around.shown(request));
         let what = first_request(&party.plan, shown);
         let changes = request.as_ref().and_then(changing).filter(|_| !self.world.around.options.sends);
+        let stays = party.plan.stream.is_some();
         let left = match (row, request) {
+            (Ok(_), Some(_)) if is_there && stays => "connections that stay open are not opened by a check".to_owned(),
             (Ok(row), Some(request)) if is_there && changes.is_none() => {
                 return self.ask(party, what, &row, request).await;
             }

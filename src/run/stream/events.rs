@@ -88,8 +88,7 @@ impl<'l> Listening<'l, '_> {
         let (pieces, mut coming) = mpsc::channel(2);
         let mut intake = Intake { pieces, is_open: false, silence: plan.silence };
         let takers = Takers { writer: Some(&mut intake), talk: None };
-        let mut exchange =
-            pin!(sending::exchange(lane.way(), dress(request), || build().map(dress), gate, takers));
+        let mut exchange = pin!(sending::exchange(lane.way(), dress(request), || build().map(dress), gate, takers));
         let mut ears = Ears { parser: None, plan, url };
         let over = loop {
             let ring = if ears.parser.is_some() { self.ring(None) } else { None };

@@ -8,8 +8,8 @@ use http::response;
 
 use crate::clock;
 use crate::limit::take_all;
-use crate::plan::request::{FrameContents, frame};
 use crate::plan::WebSocketPlan;
+use crate::plan::request::{FrameContents, frame};
 use crate::retry::{Failure, FailureKind};
 use crate::template::Context;
 use crate::transport::{BoxFuture, Stream, Talk, Timings};
