@@ -5,6 +5,8 @@
 
 mod frames;
 mod idle;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
