@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::plan::EventsPlan;
 use crate::retry::Failure;
 use crate::sse::Parser;
-use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, Reply, RequestBody, Timings};
+use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, RequestBody, Timings};
 
 use super::super::gate::LaneGate;
 use super::super::sending::{self, Answer, Takers};
