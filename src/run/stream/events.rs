@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::plan::EventsPlan;
 use crate::retry::Failure;
 use crate::sse::Parser;
-use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, Reply, RequestBody, Timings};
+use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, RequestBody, Timings};
 
 use super::super::gate::LaneGate;
 use super::super::sending::{self, Answer, Takers};
@@ -95,6 +95,14 @@ impl<'l> Listening<'l, '_> {
             let heard = tokio::select! {
                 biased;
                 () = lane.shared.control.drained(), if ears.parser.is_some() => Err(Over::Drained),
+                // Before what comes: who speaks without a pause would put it off for ever.
+                ring = rung(ring) => match ring {
+                    Ring::Enough => Err(Over::Enough),
+                    Ring::Deliver | Ring::Ping | Ring::Dead => {
+                        self.deliver().await;
+                        Ok(())
+                    }
+                },
                 Some(piece) = coming.recv() => self.piece(&mut ears, piece).await,
                 answer = &mut exchange => {
                     let last = self.rest_of(&mut ears, &mut coming).await;
@@ -108,13 +116,6 @@ impl<'l> Listening<'l, '_> {
                         (Ok(()), Some(Err(failure))) => Err(Over::Broken(failure)),
                     }
                 }
-                ring = rung(ring) => match ring {
-                    Ring::Enough => Err(Over::Enough),
-                    Ring::Deliver | Ring::Ping | Ring::Dead => {
-                        self.deliver().await;
-                        Ok(())
-                    }
-                },
             };
             if let Err(over) = heard {
                 break over;

@@ -38,21 +38,14 @@ enum Visit {
     Deaf,
 }
 
-/// A connection as the server saw it.
-#[derive(Debug, Clone)]
-struct Connected {
-    at: Instant,
-    /// The last segment of the path.
-    id: String,
-}
-
 type Script = Box<dyn Fn(&str, u32) -> Visit + Send + Sync>;
 
 /// The server, and its log.
 struct Sockets {
     script: Script,
     turns: Mutex<HashMap<String, u32>>,
-    log: Mutex<Vec<Connected>>,
+    /// When connections came.
+    log: Mutex<Vec<Instant>>,
 }
 
 impl Sockets {
@@ -63,7 +56,7 @@ impl Sockets {
     /// Seconds between one connection and the next.
     fn gaps(&self) -> Vec<u64> {
         let log = self.log.lock().unwrap();
-        log.windows(2).map(|pair| (pair[1].at - pair[0].at).as_secs()).collect()
+        log.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
     }
 
     async fn serve(&self, call: Call<'_>) -> Result<Reply, Failure> {
@@ -76,7 +69,7 @@ impl Sockets {
             *turn += 1;
             *turn
         };
-        self.log.lock().unwrap().push(Connected { at: clock::now(), id: id.clone() });
+        self.log.lock().unwrap().push(clock::now());
         let reply = |status: u16, headers| Reply {
             status: StatusCode::from_u16(status).unwrap(),
             headers,
@@ -158,11 +151,11 @@ async fn closed(mut peer: Peer) -> Option<u16> {
     None
 }
 
-/// A job of one row, `a`, with this in its websocket table and beside it.
+/// A job of one row with this in its websocket table and beside it.
 fn job(websocket: &str, endpoint: &str) -> String {
     format!(
-        "[endpoints.x]\ninput.inline = [{{ id = \"a\" }}]\ncolumns = {{ seq = \"$.seq\" }}\nmeta = [\"message\"]\n{endpoint}\n\
-         [endpoints.x.websocket]\nurl = \"ws://a/{{{{ row.id }}}}\"\n{websocket}\n"
+        "[endpoints.x]\ninput.range = {{ from = 1, to = 1 }}\ncolumns = {{ seq = \"$.seq\" }}\nmeta = [\"message\"]\n{endpoint}\n\
+         [endpoints.x.websocket]\nurl = \"ws://a/{{{{ row.value }}}}\"\n{websocket}\n"
     )
 }
 
@@ -388,9 +381,7 @@ async fn more_rows_than_sockets_all_end() {
             closed(peer).await;
         })
     });
-    let text = job("until = { messages = 2 }", "concurrency = 3")
-        .replace("input.inline = [{ id = \"a\" }]", "input.range = { from = 1, to = 40 }");
-    let text = text.replace("row.id", "row.value");
+    let text = job("until = { messages = 2 }", "concurrency = 3").replace("to = 1 }", "to = 40 }");
     let played = play(&text, &sockets).await;
     assert_eq!(played.outcomes.iter().filter(|outcome| outcome.ending == Ending::Ok).count(), 40);
     assert_eq!(taken(&played).len(), 80);
