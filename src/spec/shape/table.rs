@@ -9,6 +9,9 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node, NodeValue};
 use crate::spec::kind::EXACTLY_ONE;
 
+/// Keys under which other languages name a kind.
+const BY_NAME: [&str; 2] = ["type", "kind"];
+
 /// What is said of a table that is empty and must not be, beside that.
 const EMPTY: &str = "x-paceline-empty";
 
@@ -34,7 +37,7 @@ impl Walker<'_> {
                 );
             }
         }
-        self.kinds(view, entries, spot);
+        self.kinds(view, entries, &meant, spot);
         if !self.partial {
             self.missing(view, entries, &meant, spot);
         } else if view.texts("required").iter().any(|name| entries.iter().all(|(key, _)| key.name != *name)) {
@@ -138,13 +141,15 @@ impl Walker<'_> {
     }
 
     /// Exactly one of the keys that choose a kind; at most one in a partial job.
-    fn kinds(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
+    fn kinds(&mut self, view: &View<'_>, entries: &[(Key, Node)], meant: &[&str], spot: &Spot) {
         let kinds = view.texts(EXACTLY_ONE);
         let chosen: Vec<&Key> =
             entries.iter().map(|(key, _)| key).filter(|key| kinds.contains(&key.name.as_str())).collect();
         match chosen.as_slice() {
             [] if kinds.is_empty() => {}
-            [] if self.partial || unknown_is_reported(view, entries) => self.wrong.push(spot.path.clone()),
+            [] if self.partial || is_reported(view, entries, self.may_advise().then_some(meant)) => {
+                self.wrong.push(spot.path.clone())
+            }
             [] => {
                 let names: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
                 let message = format!("{} needs one of {}", spot.name(), names.join(", "));
@@ -189,15 +194,22 @@ fn inner_sentence(sentence: &str) -> String {
     }
 }
 
-/// Whether a key stands there that is no key of the language: it has been reported, and was most
-/// likely meant to be the kind.
-fn unknown_is_reported(view: &View<'_>, entries: &[(Key, Node)]) -> bool {
-    entries.iter().any(|(key, _)| view.properties().all(|(name, _)| name != key.name))
+/// Whether a key was reported that was most likely meant to be the kind: where there is nothing else to say, any key that is
+/// none of the language. `meant` is what those keys were taken for; `None`: nobody looked.
+fn is_reported(view: &View<'_>, entries: &[(Key, Node)], meant: Option<&[&str]>) -> bool {
+    let kinds = view.texts(EXACTLY_ONE);
+    let has_others = view.properties().any(|(name, _)| !kinds.contains(&name));
+    let mut unknown = entries.iter().filter(|(key, _)| view.properties().all(|(name, _)| name != key.name));
+    if let Some(meant) = meant.filter(|_| has_others) {
+        meant.iter().any(|name| kinds.contains(name)) || unknown.any(|(key, _)| BY_NAME.contains(&key.name.as_str()))
+    } else {
+        unknown.next().is_some()
+    }
 }
 
 /// What to write where `type = "bearer"` stands: here the kind is the key.
 fn chosen_by_name(view: &View<'_>, entries: &[(Key, Node)], name: &str) -> Option<String> {
-    if !["type", "kind"].contains(&name) {
+    if !BY_NAME.contains(&name) {
         return None;
     }
     let (_, node) = entries.iter().find(|(key, _)| key.name == name)?;
