@@ -9,9 +9,6 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node, NodeValue};
 use crate::spec::kind::EXACTLY_ONE;
 
-/// Keys under which other languages name a kind.
-const BY_NAME: [&str; 2] = ["type", "kind"];
-
 /// What is said of a table that is empty and must not be, beside that.
 const EMPTY: &str = "x-paceline-empty";
 
@@ -194,22 +191,18 @@ fn inner_sentence(sentence: &str) -> String {
     }
 }
 
-/// Whether a key was reported that was most likely meant to be the kind: where there is nothing else to say, any key that is
-/// none of the language. `meant` is what those keys were taken for; `None`: nobody looked.
+/// Whether a key was reported that was most likely meant to be the kind: one that is none of the language, and that was not
+/// taken for another key. `meant` is what those keys were taken for; `None`: nobody looked.
 fn is_reported(view: &View<'_>, entries: &[(Key, Node)], meant: Option<&[&str]>) -> bool {
     let kinds = view.texts(EXACTLY_ONE);
-    let has_others = view.properties().any(|(name, _)| !kinds.contains(&name));
-    let mut unknown = entries.iter().filter(|(key, _)| view.properties().all(|(name, _)| name != key.name));
-    if let Some(meant) = meant.filter(|_| has_others) {
-        meant.iter().any(|name| kinds.contains(name)) || unknown.any(|(key, _)| BY_NAME.contains(&key.name.as_str()))
-    } else {
-        unknown.next().is_some()
-    }
+    let unknown = entries.iter().filter(|(key, _)| view.properties().all(|(name, _)| name != key.name));
+    let others = meant.unwrap_or_default().iter().filter(|name| !kinds.contains(name));
+    unknown.count() > others.count()
 }
 
 /// What to write where `type = "bearer"` stands: here the kind is the key.
 fn chosen_by_name(view: &View<'_>, entries: &[(Key, Node)], name: &str) -> Option<String> {
-    if !BY_NAME.contains(&name) {
+    if !["type", "kind"].contains(&name) {
         return None;
     }
     let (_, node) = entries.iter().find(|(key, _)| key.name == name)?;
