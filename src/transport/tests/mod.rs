@@ -17,4 +17,5 @@ mod standing;
 pub(super) mod support;
 #[cfg(feature = "surf")]
 mod surf;
+mod talks;
 mod tls;
