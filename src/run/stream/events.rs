@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::plan::EventsPlan;
 use crate::retry::Failure;
 use crate::sse::Parser;
-use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, Reply, RequestBody, Timings};
+use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, RequestBody, Timings};
 
 use super::super::gate::LaneGate;
 use super::super::sending::{self, Answer, Takers};
@@ -88,14 +88,21 @@ impl<'l> Listening<'l, '_> {
         let (pieces, mut coming) = mpsc::channel(2);
         let mut intake = Intake { pieces, is_open: false, silence: plan.silence };
         let takers = Takers { writer: Some(&mut intake), talk: None };
-        let mut exchange =
-            pin!(sending::exchange(lane.way(), dress(request), || build().map(dress), gate, takers));
+        let mut exchange = pin!(sending::exchange(lane.way(), dress(request), || build().map(dress), gate, takers));
         let mut ears = Ears { parser: None, plan, url };
         let over = loop {
             let ring = if ears.parser.is_some() { self.ring(None) } else { None };
             let heard = tokio::select! {
                 biased;
                 () = lane.shared.control.drained(), if ears.parser.is_some() => Err(Over::Drained),
+                // Before what comes: who speaks without a pause would put it off for ever.
+                ring = rung(ring) => match ring {
+                    Ring::Enough => Err(Over::Enough),
+                    Ring::Deliver | Ring::Ping | Ring::Dead => {
+                        self.deliver().await;
+                        Ok(())
+                    }
+                },
                 Some(piece) = coming.recv() => self.piece(&mut ears, piece).await,
                 answer = &mut exchange => {
                     let last = self.rest_of(&mut ears, &mut coming).await;
@@ -109,13 +116,6 @@ impl<'l> Listening<'l, '_> {
                         (Ok(()), Some(Err(failure))) => Err(Over::Broken(failure)),
                     }
                 }
-                ring = rung(ring) => match ring {
-                    Ring::Enough => Err(Over::Enough),
-                    Ring::Deliver | Ring::Ping | Ring::Dead => {
-                        self.deliver().await;
-                        Ok(())
-                    }
-                },
             };
             if let Err(over) = heard {
                 break over;

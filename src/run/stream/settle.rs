@@ -66,7 +66,10 @@ fn never_open<'l>(lane: &Lane, tried: &Tried<'_>) -> Option<Course<'l>> {
     match reply.status {
         StatusCode::NO_CONTENT => Some(Course::End),
         StatusCode::OK => {
-            let kind = reply.headers.get(CONTENT_TYPE).map_or("of no type".into(), |kind| String::from_utf8_lossy(kind.as_bytes()));
+            let kind = reply
+                .headers
+                .get(CONTENT_TYPE)
+                .map_or("of no type".into(), |kind| String::from_utf8_lossy(kind.as_bytes()));
             let message = format!("the reply is {kind} and no stream of events, which is text/event-stream");
             Some(Course::Judge(Failure::sent(FailureKind::Protocol, message), Some(Then::Fail)))
         }
@@ -90,14 +93,9 @@ fn course<'l>(lane: &Lane, over: Over<'l>) -> Course<'l> {
             let message = "the server ended the stream before the row had all that `until` asks for";
             Course::Judge(Failure::sent(FailureKind::Closed, message), Some(Then::Retry))
         }
-        Over::Closed { code, reason } => {
-    
-            closed(code, &reason)
-        }
+        Over::Closed { code, reason } => closed(code, &reason),
         Over::Broken(failure) => {
-            if failure.kind == FailureKind::Reset {
-
-            }
+            if failure.kind == FailureKind::Reset {}
             Course::Judge(failure, None)
         }
         Over::Unfit(failure) => Course::Judge(failure, Some(Then::Fail)),

@@ -8,8 +8,8 @@ use http::response;
 
 use crate::clock;
 use crate::limit::take_all;
-use crate::plan::request::{FrameContents, frame};
 use crate::plan::WebSocketPlan;
+use crate::plan::request::{FrameContents, frame};
 use crate::retry::{Failure, FailureKind};
 use crate::template::Context;
 use crate::transport::{BoxFuture, Stream, Talk, Timings};
@@ -129,11 +129,12 @@ impl<'l> Conversation<'_, 'l, '_> {
             let heard = tokio::select! {
                 biased;
                 () = control.drained() => Err(Over::Drained),
+                // Before what comes: who speaks without a pause would put it off for ever.
+                ring = rung(ring) => self.rung(ring, socket).await,
                 incoming = socket.next() => match incoming {
                     Ok(incoming) => self.hear(incoming).await,
                     Err(failure) => Err(too_bad(failure)),
                 },
-                ring = rung(ring) => self.rung(ring, socket).await,
             };
             if let Err(over) = heard {
                 return over;

@@ -38,21 +38,14 @@ enum Visit {
     Deaf,
 }
 
-/// A connection as the server saw it.
-#[derive(Debug, Clone)]
-struct Connected {
-    at: Instant,
-    /// The last segment of the path.
-    id: String,
-}
-
 type Script = Box<dyn Fn(&str, u32) -> Visit + Send + Sync>;
 
 /// The server, and its log.
 struct Sockets {
     script: Script,
     turns: Mutex<HashMap<String, u32>>,
-    log: Mutex<Vec<Connected>>,
+    /// When connections came.
+    log: Mutex<Vec<Instant>>,
 }
 
 impl Sockets {
@@ -63,7 +56,7 @@ impl Sockets {
     /// Seconds between one connection and the next.
     fn gaps(&self) -> Vec<u64> {
         let log = self.log.lock().unwrap();
-        log.windows(2).map(|pair| (pair[1].at - pair[0].at).as_secs()).collect()
+        log.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
     }
 
     async fn serve(&self, call: Call<'_>) -> Result<Reply, Failure> {
@@ -76,7 +69,7 @@ impl Sockets {
             *turn += 1;
             *turn
         };
-        self.log.lock().unwrap().push(Connected { at: clock::now(), id: id.clone() });
+        self.log.lock().unwrap().push(clock::now());
         let reply = |status: u16, headers| Reply {
             status: StatusCode::from_u16(status).unwrap(),
             headers,
@@ -158,11 +151,11 @@ async fn closed(mut peer: Peer) -> Option<u16> {
     None
 }
 
-/// A job of one row, `a`, with this in its websocket table and beside it.
+/// A job of one row with this in its websocket table and beside it.
 fn job(websocket: &str, endpoint: &str) -> String {
     format!(
-        "[endpoints.x]\ninput.inline = [{{ id = \"a\" }}]\ncolumns = {{ seq = \"$.seq\" }}\nmeta = [\"message\"]\n{endpoint}\n\
-         [endpoints.x.websocket]\nurl = \"ws://a/{{{{ row.id }}}}\"\n{websocket}\n"
+        "[endpoints.x]\ninput.range = {{ from = 1, to = 1 }}\ncolumns = {{ seq = \"$.seq\" }}\nmeta = [\"message\"]\n{endpoint}\n\
+         [endpoints.x.websocket]\nurl = \"ws://a/{{{{ row.value }}}}\"\n{websocket}\n"
     )
 }
 
@@ -239,7 +232,8 @@ async fn reconnects_back_off_and_are_counted_anew_after_a_message() {
         }),
         _ => serve(async |_| {}),
     });
-    let reconnect = "until = { messages = 3 }\nreconnect = { attempts = 3, initial = \"2s\", max = \"5s\", jitter = \"none\" }";
+    let reconnect =
+        "until = { messages = 3 }\nreconnect = { attempts = 3, initial = \"2s\", max = \"5s\", jitter = \"none\" }";
     let played = play(&job(reconnect, ""), &sockets).await;
     assert_eq!(sockets.gaps(), [2, 4, 2, 4, 5]);
     let (ended, error) = end(&played);
@@ -343,7 +337,8 @@ async fn rules_have_the_last_word_over_messages_and_closes() {
             })
         });
         let accept = "{ when = \"meta.close_code == 4001\", then = \"accept\" }";
-        let rules = if rules.contains("meta") { rules.to_owned() } else { rules.replace("}]", &format!("}}, {accept}]")) };
+        let rules =
+            if rules.contains("meta") { rules.to_owned() } else { rules.replace("}]", &format!("}}, {accept}]")) };
         let played = play(&job("until = { messages = 9 }", &rules), &sockets).await;
         let (ended, error) = end(&played);
         assert_eq!((taken(&played), ended), (expected, ending), "{rules}: {error:?}");
@@ -368,7 +363,8 @@ async fn a_message_that_can_t_be_read_fails_its_row_and_not_again_and_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_socket_is_judged_as_any_reply() {
-    for (status, ending, connections) in [(200, Ending::Failed, 1), (404, Ending::Failed, 1), (503, Ending::Failed, 3)] {
+    for (status, ending, connections) in [(200, Ending::Failed, 1), (404, Ending::Failed, 1), (503, Ending::Failed, 3)]
+    {
         let sockets = Sockets::new(move |_, _| Visit::Refuse(status));
         let played = play(&job("until = { messages = 1 }\nreconnect = { attempts = 2 }", ""), &sockets).await;
         let (ended, error) = end(&played);
@@ -385,11 +381,7 @@ async fn more_rows_than_sockets_all_end() {
             closed(peer).await;
         })
     });
-    let text = job("until = { messages = 2 }", "concurrency = 3").replace(
-        "input.inline = [{ id = \"a\" }]",
-        "input.range = { from = 1, to = 40 }",
-    );
-    let text = text.replace("row.id", "row.value");
+    let text = job("until = { messages = 2 }", "concurrency = 3").replace("to = 1 }", "to = 40 }");
     let played = play(&text, &sockets).await;
     assert_eq!(played.outcomes.iter().filter(|outcome| outcome.ending == Ending::Ok).count(), 40);
     assert_eq!(taken(&played).len(), 80);
