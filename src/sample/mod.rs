@@ -44,9 +44,9 @@ pub struct Sample {
     pub called: &'static str,
     /// Its status; `None`: nobody knows it, and it is taken for one that the job expects.
     pub status: Option<u16>,
-    /// Its headers; of a body alone what is known of its head from the body, and no more.
+    /// Its headers; of a body alone none.
     pub headers: HeaderMap,
-    /// Whether its head is at hand; otherwise nothing is said of what looks at other headers.
+    /// Whether its head is at hand; otherwise nothing is said of what looks at headers.
     pub has_head: bool,
     /// Its body, decoded.
     pub body: Bytes,

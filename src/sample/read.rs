@@ -1,7 +1,8 @@
 //! A reply from a file: its body alone, or with the head before it that `curl -i` writes, packed or not.
 //!
-//! A body alone gets what is known of its head: the type of the body. Must never take a body for a head: without a line that
-//! says HTTP and a status there is none. Must never take a reply that is not whole, or more than one.
+//! A body alone has no headers, not even the type that it most likely came with: nobody has seen it sent. Must never take a
+//! body for a head: without a line that says HTTP and a status there is none. Must never take a reply that is not whole, or
+//! more than one.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,7 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCO
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::de::IgnoredAny;
 
-use super::{Sample, kind};
+use super::Sample;
 use crate::extract::charset;
 use crate::plan::EndpointPlan;
 use crate::source::unpack::{Packing, Unpacked};
@@ -58,7 +59,7 @@ impl Sample {
         let decoded = coding.map(|coding| unpacked(&raw, Some(coding), most)).transpose()?.flatten();
         let (body, packed) = decoded.map_or((raw, whole), |(plain, packed)| (plain, Some(packed)));
         let has_head = head.is_some();
-        let headers = head.unwrap_or_else(|| of_body(file, &body));
+        let headers = head.unwrap_or_default();
         let text = charset::converted(&headers, &body).filter(|_| !is_rewritten);
         let (body, url) = (text.unwrap_or(body), Uri::from_static(NOWHERE));
         if body.len() as u64 > most {
@@ -69,17 +70,12 @@ impl Sample {
     }
 }
 
-/// What is known of the head of a body alone.
-fn of_body(file: &Path, body: &[u8]) -> HeaderMap {
-    let media = kind::media_type(file, body);
-    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media))])
-}
-
 /// The status and the headers of the last head, and the body.
 fn split(bytes: Bytes) -> (Option<u16>, Option<HeaderMap>, Bytes) {
     let Some((mut status, mut headers, rest)) = head(&bytes) else { return (None, None, bytes) };
     let mut body = bytes.slice(rest..);
-    while leads(status, &headers) && is_head(&body)
+    while leads(status, &headers)
+        && is_head(&body)
         && let Some((code, lines, rest)) = head(&body)
     {
         (status, headers, body) = (code, lines, body.slice(rest..));
