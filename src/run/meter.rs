@@ -6,14 +6,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::recap::{Distribution, Stages, timeline};
+use crate::recap::{Distribution, MOST_REASONS, OTHER_REASONS, Stages, timeline};
 use crate::transport::Timings;
-
-/// Distinct reasons that are told apart; the rest is counted together.
-const MOST_REASONS: usize = 50;
-
-/// Where the reasons beyond [`MOST_REASONS`] are counted.
-const OTHER: &str = "other reasons";
 
 /// Reasons that differ in what they quote alone and are told apart; the others are counted together.
 const MOST_ALIKE: usize = 3;
@@ -177,7 +171,7 @@ impl Inside {
             return key;
         }
         if self.failures.len() >= MOST_REASONS {
-            return (endpoint, OTHER.to_owned());
+            return (endpoint, OTHER_REASONS.to_owned());
         }
         *self.alike.entry(common).or_default() += 1;
         key
@@ -239,7 +233,7 @@ impl Meter {
     pub fn retried(&self, reason: &str) {
         let mut inside = self.lock();
         let known = inside.retries.contains_key(reason) || inside.retries.len() < MOST_REASONS;
-        *inside.retries.entry(if known { reason } else { OTHER }.to_owned()).or_default() += 1;
+        *inside.retries.entry(if known { reason } else { OTHER_REASONS }.to_owned()).or_default() += 1;
     }
 
     /// Counts a row of an endpoint that is skipped because the row that was to give it failed.
@@ -251,7 +245,7 @@ impl Meter {
     pub fn doubted(&self, words: &str, row: u64) -> bool {
         let mut inside = self.lock();
         let known = inside.doubts.contains_key(words) || inside.doubts.len() < MOST_REASONS;
-        let (rows, _) = inside.doubts.entry(if known { words } else { OTHER }.to_owned()).or_insert((0, row));
+        let (rows, _) = inside.doubts.entry(if known { words } else { OTHER_REASONS }.to_owned()).or_insert((0, row));
         *rows += 1;
         *rows == 1
     }
@@ -310,7 +304,7 @@ mod tests {
         }
         let failures = meter.read().failures;
         let group = |reason: &str, rows, example| Failures { endpoint: 0, reason: reason.to_owned(), rows, example };
-        assert_eq!(failures[0], group(OTHER, 151, 49));
+        assert_eq!(failures[0], group(OTHER_REASONS, 151, 49));
         assert_eq!(failures[1], group("404 Not Found", 2, 7));
         assert_eq!(failures.len(), MOST_REASONS + 1);
     }
