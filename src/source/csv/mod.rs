@@ -25,7 +25,7 @@ use super::charset::{self, Decoded};
 use super::file::{self, Opening};
 use super::problem::{Problem, settle, spec};
 use super::unpack::{Packing, inner};
-use super::{Columns, Source, SourceError, SourceKind, SourcePlan};
+use super::{Columns, Counted, Source, SourceError, SourceKind, SourcePlan};
 use crate::row::Header;
 
 pub(super) use reader::{Fault, Reader, Rows};
@@ -235,7 +235,11 @@ impl SourcePlan for CsvPlan {
     }
 
     fn count(&self) -> Result<Option<u64>, SourceError> {
-        self.reader()?.count().map(Some)
+        Ok(self.survey()?.rows)
+    }
+
+    fn survey(&self) -> Result<Counted, SourceError> {
+        self.reader()?.survey()
     }
 
     fn identity(&self) -> Result<Option<String>, SourceError> {
