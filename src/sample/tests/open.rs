@@ -40,8 +40,8 @@ fn of_chained(keys: &str, reply: &'static str, record: Option<Value>) -> Judged 
     let plan = compile(&document, &Options::default(), &mut diagnostics);
     let plan = plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list()));
     let endpoint = &plan.endpoints[1];
-    let rows =
-        record.map_or_else(|| Rows::first(endpoint), |record| Rows::of_record(endpoint, record.as_object().unwrap()));
+    let given = |record: Value| Rows::of_records(endpoint, &[record.as_object().unwrap().clone()]).unwrap();
+    let rows = record.map_or_else(|| Rows::first(endpoint), given);
     let reply = sample(endpoint, Bytes::from_static(reply.as_bytes()));
     judge(endpoint, &reply, &rows, &Secrets::default(), (&Masker::default(), &Masker::default()))
 }
