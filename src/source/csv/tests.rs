@@ -37,7 +37,7 @@ fn read(text: &[u8]) -> Vec<String> {
 fn problem(content: &[u8], value: serde_json::Value) -> Problem {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.csv"), content).unwrap();
-    let mut problem = decide(&value, |name| folder.path().join(name)).unwrap_err();
+    let mut problem = Problem::from(decide(&value, |name| folder.path().join(name)).unwrap_err());
     problem.message = problem.message.replace(&format!("{}/", folder.path().display()), "");
     problem
 }
