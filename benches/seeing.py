@@ -20,7 +20,8 @@ import time
 import urllib.error
 import urllib.request
 
-from speed import BODY, CONNECTIONS, JOB, NGINX, begin, cpu_of_children, free_port, wait_for
+from server import free_port, serving
+from speed import BODY, CONNECTIONS, JOB, NGINX, begin, cpu_of_children
 
 REPORTS = [word for kind in ("html", "junit", "json", "markdown") for word in (f"--report-{kind}", f"report.{kind}")]
 
@@ -85,19 +86,12 @@ def main():
     results = {"nothing": [], "everything": []}
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        with open(os.path.join(folder, "nginx.conf"), "w") as config:
-            config.write(NGINX.format(dir=folder, port=port, body=BODY))
         with open(os.path.join(folder, "job.toml"), "w") as job:
             job.write(JOB.format(port=port, rows=options.rows, connections=CONNECTIONS))
-        server = subprocess.Popen(["taskset", "-c", "1", nginx, "-p", folder, "-c", os.path.join(folder, "nginx.conf")])
-        try:
-            wait_for(port)
+        with serving(nginx, folder, port, NGINX.format(dir=folder, port=port, body=BODY)):
             for _ in range(options.rounds):
                 results["nothing"].append(silent(options.binary, folder, options.rows))
                 results["everything"].append(seen(options.binary, folder, options.rows))
-        finally:
-            server.terminate()
-            server.wait()
     medians = {name: [statistics.median(values) for values in zip(*rounds)] for name, rounds in results.items()}
     for name, (rate, cpu) in medians.items():
         print(f"{name:<11} {rate:>10,.0f} rows/s {cpu:>7.2f} us of CPU a row")

@@ -29,6 +29,12 @@ pub const VERSION: u32 = 1;
 /// Sessions of a run that are kept one by one: the first of more are dropped, their rows stay in the counts.
 pub const MOST_SESSIONS: usize = 20;
 
+/// Reasons of failures and retries that are told apart; the rest is counted together, as [`OTHER_REASONS`].
+pub const MOST_REASONS: usize = 50;
+
+/// Where the reasons beyond [`MOST_REASONS`] are counted.
+pub const OTHER_REASONS: &str = "other reasons";
+
 /// Bytes of a file that are kept.
 pub const MOST_TEXT: usize = 128 * 1024;
 

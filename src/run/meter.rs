@@ -10,17 +10,11 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::recap::{Distribution, Stages, timeline};
+use crate::recap::{Distribution, MOST_REASONS, OTHER_REASONS, Stages, timeline};
 use crate::transport::Timings;
 
 pub use streams::Ends;
 use streams::Streams;
-
-/// Distinct reasons that are told apart; the rest is counted together.
-const MOST_REASONS: usize = 50;
-
-/// Where the reasons beyond [`MOST_REASONS`] are counted.
-const OTHER: &str = "other reasons";
 
 /// Reasons that differ in what they quote alone and are told apart; the others are counted together.
 const MOST_ALIKE: usize = 3;
@@ -188,7 +182,7 @@ impl Inside {
             return key;
         }
         if self.failures.len() >= MOST_REASONS {
-            return (endpoint, OTHER.to_owned());
+            return (endpoint, OTHER_REASONS.to_owned());
         }
         *self.alike.entry(common).or_default() += 1;
         key
@@ -250,7 +244,7 @@ impl Meter {
     pub fn retried(&self, reason: &str) {
         let mut inside = self.lock();
         let known = inside.retries.contains_key(reason) || inside.retries.len() < MOST_REASONS;
-        *inside.retries.entry(if known { reason } else { OTHER }.to_owned()).or_default() += 1;
+        *inside.retries.entry(if known { reason } else { OTHER_REASONS }.to_owned()).or_default() += 1;
     }
 
     /// Counts a connection of an endpoint that is opened again, by the reason of the retry that this is.
@@ -273,7 +267,7 @@ impl Meter {
     pub fn doubted(&self, words: &str, row: u64) -> bool {
         let mut inside = self.lock();
         let known = inside.doubts.contains_key(words) || inside.doubts.len() < MOST_REASONS;
-        let (rows, _) = inside.doubts.entry(if known { words } else { OTHER }.to_owned()).or_insert((0, row));
+        let (rows, _) = inside.doubts.entry(if known { words } else { OTHER_REASONS }.to_owned()).or_insert((0, row));
         *rows += 1;
         *rows == 1
     }

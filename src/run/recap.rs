@@ -87,32 +87,51 @@ impl Chronicle {
         shared.meter.interval(|latency| inside.recorder.look(at_ms, totals, latency));
     }
 
-    /// Something happened.
+    /// Something happened. What is about rows, of which there may be millions, takes no lock.
     pub fn note(&self, event: &Event) {
-        if !is_marked(event) {
-            return;
-        }
-        let at_ms = self.at_ms();
-        let begins = |kind, what: &str, until_ms| Mark { kind, what: what.to_owned(), from_ms: at_ms, until_ms };
-        let mut inside = self.inside();
         match event {
-            Event::BatchStarted { endpoint, batch } => {
-                inside.recorder.marks().add(begins(MarkKind::Batch, &format!("{endpoint} {batch}"), None));
-            }
-            Event::BatchFinished { endpoint, batch, .. } => {
-                inside.recorder.marks().end(MarkKind::Batch, &format!("{endpoint} {batch}"), at_ms);
-            }
-            Event::Held { limit, wait_ms } => {
-                *inside.holds.entry(limit.clone()).or_default() += 1;
-                inside.recorder.marks().add(begins(MarkKind::Hold, limit, Some(at_ms.saturating_add(*wait_ms))));
-            }
-            Event::OutageBegan { host, .. } => inside.recorder.marks().add(begins(MarkKind::Outage, host, None)),
-            Event::OutageEnded { host, .. } => inside.recorder.marks().end(MarkKind::Outage, host, at_ms),
-            Event::Paused { .. } => inside.recorder.marks().add(begins(MarkKind::Pause, "by hand", None)),
-            Event::Resumed { .. } => inside.recorder.marks().end(MarkKind::Pause, "by hand", at_ms),
-            Event::Draining { reason } => inside.recorder.marks().add(begins(MarkKind::Drain, reason, None)),
-            _ => {}
+            Event::BatchStarted { endpoint, batch } => self.begins(MarkKind::Batch, &format!("{endpoint} {batch}")),
+            Event::BatchFinished { endpoint, batch, .. } => self.ends(MarkKind::Batch, &format!("{endpoint} {batch}")),
+            Event::Held { limit, wait_ms } => self.held(limit, *wait_ms),
+            Event::OutageBegan { host, .. } => self.begins(MarkKind::Outage, host),
+            Event::OutageEnded { host, .. } => self.ends(MarkKind::Outage, host),
+            Event::Paused { .. } => self.begins(MarkKind::Pause, "by hand"),
+            Event::Resumed { .. } => self.ends(MarkKind::Pause, "by hand"),
+            Event::Draining { reason } => self.begins(MarkKind::Drain, reason),
+            Event::RunStarted { .. }
+            | Event::EndpointStarted { .. }
+            | Event::Attempted { .. }
+            | Event::Retrying { .. }
+            | Event::Postponed { .. }
+            | Event::RowFailed { .. }
+            | Event::RowSkipped { .. }
+            | Event::RowEnded { .. }
+            | Event::Committed { .. }
+            | Event::Progress { .. }
+            | Event::LeftOut { .. }
+            | Event::Warning { .. }
+            | Event::ConcurrencyChanged { .. }
+            | Event::EndpointFinished { .. }
+            | Event::RunFinished { .. } => {}
         }
+    }
+
+    fn begins(&self, kind: MarkKind, what: &str) {
+        let mark = Mark { kind, what: what.to_owned(), from_ms: self.at_ms(), until_ms: None };
+        self.inside().recorder.marks().add(mark);
+    }
+
+    fn ends(&self, kind: MarkKind, what: &str) {
+        let at_ms = self.at_ms();
+        self.inside().recorder.marks().end(kind, what, at_ms);
+    }
+
+    fn held(&self, limit: &str, wait_ms: u64) {
+        let from_ms = self.at_ms();
+        let until_ms = Some(from_ms.saturating_add(wait_ms));
+        let mut inside = self.inside();
+        *inside.holds.entry(limit.to_owned()).or_default() += 1;
+        inside.recorder.marks().add(Mark { kind: MarkKind::Hold, what: limit.to_owned(), from_ms, until_ms });
     }
 
     /// What earlier sessions committed of an endpoint.
@@ -217,35 +236,6 @@ impl Chronicle {
             session.warnings.clone_from(&report.warnings);
         }
         recap
-    }
-}
-
-/// Whether a mark or a count is made of it: most events are about rows, of which there may be millions.
-fn is_marked(event: &Event) -> bool {
-    match event {
-        Event::BatchStarted { .. }
-        | Event::BatchFinished { .. }
-        | Event::Held { .. }
-        | Event::OutageBegan { .. }
-        | Event::OutageEnded { .. }
-        | Event::Paused { .. }
-        | Event::Resumed { .. }
-        | Event::Draining { .. } => true,
-        Event::RunStarted { .. }
-        | Event::EndpointStarted { .. }
-        | Event::Attempted { .. }
-        | Event::Retrying { .. }
-        | Event::Postponed { .. }
-        | Event::RowFailed { .. }
-        | Event::RowSkipped { .. }
-        | Event::RowEnded { .. }
-        | Event::Committed { .. }
-        | Event::Progress { .. }
-        | Event::LeftOut { .. }
-        | Event::Warning { .. }
-        | Event::ConcurrencyChanged { .. }
-        | Event::EndpointFinished { .. }
-        | Event::RunFinished { .. } => false,
     }
 }
 

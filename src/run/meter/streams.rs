@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MOST_REASONS, OTHER};
+use super::{MOST_REASONS, OTHER_REASONS};
 use crate::recap::streams::OTHER_CODES;
 
 /// By position of the endpoint.
@@ -24,7 +24,7 @@ impl Streams {
     pub(super) fn reconnected(&mut self, endpoint: usize, reason: &str) {
         let known = &mut self.0.entry(endpoint).or_default().reconnects;
         let is_told = known.contains_key(reason) || known.len() < MOST_REASONS;
-        *known.entry(if is_told { reason } else { OTHER }.to_owned()).or_default() += 1;
+        *known.entry(if is_told { reason } else { OTHER_REASONS }.to_owned()).or_default() += 1;
     }
 
     pub(super) fn closed(&mut self, endpoint: usize, code: u16) {
@@ -54,6 +54,6 @@ mod tests {
         assert_eq!(measured[&1], Ends { reconnects: closed.into(), closes: [(1000, 1), (1006, 2)].into() });
         let many = &measured[&2];
         assert_eq!((many.closes.len(), many.closes[&OTHER_CODES], many.closes[&4049]), (MOST_REASONS + 1, 50, 1));
-        assert_eq!((many.reconnects.len(), many.reconnects[OTHER]), (MOST_REASONS + 1, 50));
+        assert_eq!((many.reconnects.len(), many.reconnects[OTHER_REASONS]), (MOST_REASONS + 1, 50));
     }
 }

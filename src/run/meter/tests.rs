@@ -16,7 +16,7 @@ fn reasons_are_grouped_with_their_first_row_and_bounded() {
     }
     let failures = meter.read().failures;
     let group = |reason: &str, rows, example| Failures { endpoint: 0, reason: reason.to_owned(), rows, example };
-    assert_eq!(failures[0], group(OTHER, 151, 49));
+    assert_eq!(failures[0], group(OTHER_REASONS, 151, 49));
     assert_eq!(failures[1], group("404 Not Found", 2, 7));
     assert_eq!(failures.len(), MOST_REASONS + 1);
 }
