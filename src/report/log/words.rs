@@ -58,7 +58,7 @@ pub fn describe(event: &Event) -> String {
         }
         Event::LeftOut { events } => {
             let left_out = counted(events.values().sum(), "event");
-            format!("{left_out} about single rows left out, for they were not taken fast enough")
+            format!("{left_out} left out, for they were not taken fast enough")
         }
         Event::Paused { on_wire } => paused(*on_wire),
         Event::Resumed { paused_ms } => resumed(*paused_ms),

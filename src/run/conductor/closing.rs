@@ -29,9 +29,9 @@ impl Conductor {
         let (mut report, untold) = herald.tell(report, &mut self.signals).await;
         if !untold.is_empty() {
             self.keep_last(&report.recap).await;
-            untold.into_iter().for_each(|message| self.tell(&Event::Warning { message }));
+            untold.into_iter().for_each(|message| self.tell(Event::Warning { message }));
         }
-        self.tell(&Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
+        self.tell(Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
         let (left, leave) = self.telling.end();
         let lost = self.minding(left, || leave.give_up()).await;
         report.warnings.extend(lost);
