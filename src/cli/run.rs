@@ -78,6 +78,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
         }
         Err(error) => {
             logging.refuse(&unstarted.job, &error);
+            terminal::rest();
             let exit = refuse(&error, &text, speech, print);
             let report = unstarted.refused(&error);
             let unwritten = reports.write(|asked| Account { report: &report, asked, exit: exit.code(), next: None });
@@ -198,6 +199,7 @@ fn finish(
     // Where a page is written, no command has to make one.
     let page = (!reports.has("html")).then(|| next::page(leaving.program, report, leaving.veil.masker()));
     let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, job, args.speech, print.color_err()));
+    terminal::rest();
     let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref(), page.as_deref());
     match args.speech.output {
         Format::Json => {
