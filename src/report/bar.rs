@@ -16,6 +16,7 @@ use crate::clock;
 use crate::event::Event;
 use crate::run::live::{Lane, Live, read};
 
+use crate::secret::Masker;
 /// Looks of about a second: what holds an endpoint back is shown when it was most of them.
 const LOOKS: usize = 10;
 
@@ -193,6 +194,10 @@ impl Reporter for Bar {
             return self.clear();
         }
         if let Some(notice) = self.notices.of(event) {
+    fn masked_by(&mut self, masker: &Masker) {
+        self.notices.masked_by(masker);
+    }
+
             self.screen.say(&notice);
         }
     }

@@ -9,7 +9,8 @@ use super::text::clean;
 use super::{Reporter, Speak};
 use crate::clock::{self, Instant};
 use crate::event::Event;
-use crate::run::live::{Lane, Live};
+use crate::run::live::{Lane, Live, read};
+use crate::secret::Masker;
 
 /// From one line to the next.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -99,6 +100,10 @@ impl Reporter for Lines {
         if due(&mut self.next, now, EVERY) && !first {
             self.say(live, now);
         }
+    fn masked_by(&mut self, masker: &Masker) {
+        self.notices.iter_mut().for_each(|notices| notices.masked_by(masker));
+    }
+
     }
 }
 

@@ -226,7 +226,8 @@ impl Conductor {
 
     fn end(&mut self, cause: Cause) {
         let blamed = cause.blamed();
-        let ending = cause.ending();
+        // Whatever ends a run may say what a file, a database or a disk has said: here it becomes words of the run.
+        let ending = cause.ending().masked(&self.shared.masker);
         let reason = match &ending {
             RunEnding::Broken(reason) | RunEnding::Stopped { reason, .. } => reason.clone(),
             RunEnding::Complete | RunEnding::Partial | RunEnding::Interrupted(_) => String::new(),

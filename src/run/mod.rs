@@ -114,6 +114,11 @@ impl fmt::Display for RunError {
 }
 
 impl RunError {
+    /// The same without secrets.
+    fn masked(self, masker: &Masker) -> Self {
+        self.saying(|words| masker.mask(words).into_owned())
+    }
+
     /// The same, its words changed; those about secrets stay.
     fn saying(self, change: impl FnOnce(&str) -> String) -> Self {
         match self {
@@ -152,6 +157,21 @@ pub enum RunEnding {
     /// A sink, an input or the journal failed while running, or a server can't be worked with by any row;
     /// what was committed is safe.
     Broken(String),
+}
+
+impl RunEnding {
+    /// The same without secrets: what a file is called and what a database says may hold one.
+    #[must_use]
+    fn masked(self, masker: &Masker) -> Self {
+        let mask = |words: String| masker.mask(&words).into_owned();
+        match self {
+            Self::Stopped { reason, resume_after, resume_at } => {
+                Self::Stopped { reason: mask(reason), resume_after, resume_at }
+            }
+            Self::Broken(reason) => Self::Broken(mask(reason)),
+            Self::Complete | Self::Partial | Self::Interrupted(_) => self,
+        }
+    }
 }
 
 /// A signal that ends a run.
@@ -313,6 +333,14 @@ pub async fn run_with(
     };
     match open::open(plan, options, secrets, veil).await {
         Ok(opened) => Ok(conductor::Conductor::conduct(opened, (reporters, commands), &herald).await),
-        Err(error) => Err(herald.refuse(error).await),
+        Err(error) => {
+            let error = herald.refuse(error).await;
+            Err(match &known {
+                Some(masker) => error.masked(masker),
+                None => error,
+            })
+        }
     }
 }
+    let mut known = None;
+        known = Some(masker.clone());
