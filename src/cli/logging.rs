@@ -93,8 +93,8 @@ impl Logging {
 
     /// Those who feed it.
     pub fn reporters(&self) -> Vec<Box<dyn Reporter>> {
-        let Some((_, veil)) = &self.log else { return Vec::new() };
-        let log = Log::new(veil.clone()).kept(self.style.dated);
+        let Some((collector, veil)) = &self.log else { return Vec::new() };
+        let log = Log::new(veil.clone()).kept(self.style.dated).minding(collector.fault());
         vec![Box::new(log), Box::new(Lines::new(Box::new(log::progress), false))]
     }
 

@@ -68,16 +68,17 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let outcome = runtime.block_on(run::run_with(job, args.options(), reporters, commands, &leaving));
     // The terminal is as it was before anything more is said.
     drop(keys);
-    watching.tell_end(outcome.as_ref().ok().map(|report| &report.recap));
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
         Ok(mut report) => {
             logging.end(&report);
-            fault::put_among(&mut report.warnings, &faults);
+            report.warn(leaving.faults(&faults), Vec::new());
+            watching.tell_end(Some(&report.recap));
             finish(&leaving, (report, &text), &reports, print)
         }
         Err(error) => {
+            watching.tell_end(None);
             logging.refuse(&unstarted.job, &error);
             terminal::rest();
             let exit = refuse(&error, (&text, leaving.veil.masker()), speech, print);
@@ -166,6 +167,15 @@ struct Leaving<'a> {
 }
 
 impl Leaving<'_> {
+    /// What went wrong with the log or the events, without secrets.
+    fn faults(&self, faults: &[Fault]) -> Vec<String> {
+        let mask = |words: &str| match self.veil.masker() {
+            Some(masker) => masker.mask(words).into_owned(),
+            None => words.to_owned(),
+        };
+        faults.iter().filter_map(Fault::words).map(mask).collect()
+    }
+
     /// The command that makes sense next.
     fn next(&self, report: &RunReport) -> Option<Next> {
         next::next(self.args, self.program, report, self.veil.masker())

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use tracing::Level;
 
 use super::Reporter;
+use super::fault::Fault;
 use super::text::{clean, counted};
 use crate::clock;
 use crate::event::Event;
@@ -63,6 +64,8 @@ pub struct Log {
     /// Whether its lines are kept, and not only looked at.
     is_kept: bool,
     /// When that happened which is told.
+    /// What goes wrong with who writes the lines.
+    fault: Option<Fault>,
     at: SystemTime,
 }
 
@@ -76,7 +79,7 @@ impl Log {
     /// A log whose lines pass through `veil` before anybody sees them.
     #[must_use]
     pub fn new(veil: Veil) -> Self {
-        Self { veil, run: None, is_kept: false, at: SystemTime::UNIX_EPOCH }
+        Self { veil, run: None, is_kept: false, fault: None, at: SystemTime::UNIX_EPOCH }
     }
 
     /// The same; its lines go to a file, so that they are a record of the run.
@@ -85,6 +88,12 @@ impl Log {
         Self { is_kept, ..self }
     }
 }
+
+    /// The same; what goes wrong with who writes the lines is noted there.
+    #[must_use]
+    pub fn minding(self, fault: &Fault) -> Self {
+        Self { fault: Some(fault.clone()), ..self }
+    }
 
 /// An event of `tracing` with the level, the target and the fields that are given, and what all of them have: when it
 /// happened, too, for it may have waited to be told.
@@ -108,6 +117,10 @@ impl Reporter for Log {
     }
 
     fn masked_by(&mut self, masker: &Masker) {
+    fn fault(&self) -> Option<Fault> {
+        self.fault.clone()
+    }
+
         self.veil.draw(masker);
     }
 

@@ -72,7 +72,7 @@ use crate::clock;
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
 use crate::recap::{Endpoint, Recap, Session};
-use crate::report::Reporter;
+use crate::report::{Reporter, fault};
 use crate::secret::{Masker, Secrets, Unset, unset_words};
 
 pub(crate) use chunk::Cut;
@@ -294,6 +294,18 @@ impl RunReport {
             warnings: Vec::new(),
             recap,
         }
+    }
+
+    /// Warns of these too, where it does not yet; `first`: before all others, for a summary has room for one. Whether there
+    /// was anything new.
+    pub fn warn(&mut self, first: Vec<String>, last: Vec<String>) -> bool {
+        let mut is_new = false;
+        let sessions = self.recap.sessions.last_mut().map(|session| &mut session.warnings);
+        for warnings in sessions.into_iter().chain([&mut self.warnings]) {
+            is_new |= fault::put_among(warnings, first.clone()) || !last.is_empty();
+            warnings.extend_from_slice(&last);
+        }
+        is_new
     }
 
     /// The same of one that could not start, for this reason.

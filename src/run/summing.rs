@@ -8,6 +8,7 @@ use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Record
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
 use crate::recap::{self, Distribution, Recap};
+use crate::report::fault;
 use crate::report::text::counted;
 
 use super::lane::Shared;
@@ -32,6 +33,9 @@ pub fn report(
     let measured = shared.meter.read();
     let held =
         shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
+    let mut warnings = warnings(shared, facts, written);
+    warnings.iter_mut().for_each(|words| *words = shared.masker.mask(words).into_owned());
+    fault::put_among(&mut warnings, shared.chronicle.faults(&shared.masker));
     let report = RunReport {
         job: shared.plan.name.clone(),
         run: facts.run.clone(),
@@ -53,7 +57,7 @@ pub fn report(
         outputs: outputs(shared, written),
         journal: facts.journal.clone(),
         failed_conditions: held.map(|condition| condition.source.clone()).collect(),
-        warnings: warnings(shared, facts, written),
+        warnings,
         recap: Recap::default(),
     };
     let counts = written.map(|written| written.counts.as_slice()).unwrap_or_default();

@@ -82,6 +82,7 @@ impl Telling {
         let control = &shared.control;
         control.tell_attempts(reporters.iter().any(|reporter| reporter.wants_attempts()));
         control.tell_rows(reporters.iter().any(|reporter| reporter.wants_rows()));
+        shared.chronicle.mind(reporters.iter().filter_map(|reporter| reporter.fault()).collect());
         Self { voices: reporters.into_iter().filter_map(|reporter| Voice::start(reporter, shared)).collect() }
     }
 
@@ -174,7 +175,6 @@ impl Voice {
         }
     }
 
-    fn tell_of_gap(&mut self, at: SystemTime) {
     /// The name of an event that is left out now; `None`: it is told.
     fn left_out_as(&mut self, event: &Event) -> Option<&'static str> {
         if let Some((name, _)) = event.about_a_row() {
@@ -194,6 +194,7 @@ impl Voice {
         }
     }
 
+    fn tell_of_gap(&mut self, at: SystemTime) {
         if !self.left_out.is_empty() {
             let events = std::mem::take(&mut self.left_out);
             self.send(Arc::new(Event::LeftOut { events }), at);
@@ -345,7 +346,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[tokio::test]
     async fn a_reporter_that_is_stuck_keeps_a_bounded_number_waiting_and_what_it_is_told_balances() {
         let (reporter, told, leave) = slow(false);
         let stuck = leave.lock().unwrap();
@@ -376,6 +376,7 @@ mod tests {
         assert_eq!((left_out("batch-started"), left_out("batch-finished")), (500, 500));
     }
 
+    #[tokio::test]
     async fn only_who_asks_is_told_of_rows_and_attempts() {
         let ((plain, told, _), (asking, heard, _)) = (slow(false), slow(true));
         let shared = shared();

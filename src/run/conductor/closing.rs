@@ -34,7 +34,10 @@ impl Conductor {
         self.tell(Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
         let (left, leave) = self.telling.end();
         let lost = self.minding(left, || leave.give_up()).await;
-        report.warnings.extend(lost);
+        // The last words may have gone wrong, too.
+        if report.warn(self.shared.chronicle.faults(&self.shared.masker), lost) {
+            self.keep_last(&report.recap).await;
+        }
         RunReport { blamed: self.blamed, ..report }
     }
 
