@@ -71,6 +71,11 @@ pub fn describe(event: &Event) -> String {
     }
 }
 
+/// Whom the end of a run waits for.
+pub fn telling(others: u64) -> String {
+    format!("telling {} that the run has ended", counted(others, "webhook"))
+}
+
 /// What a pause by hand means for so many requests that are on the wire.
 pub fn paused(on_wire: u64) -> String {
     let ends = if on_wire == 1 { "ends" } else { "end" };
