@@ -56,7 +56,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            print.error(speech.output, &format!("can't start: {error}"));
+            reports::voices(speech.output).for_each(|format| print.error(format, &format!("can't start: {error}")));
             return Exit::Broken;
         }
     };
@@ -84,7 +84,8 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             let exit = refuse(&error, (&text, leaving.veil.masker()), speech, print);
             let report = unstarted.refused(&error);
             let unwritten = reports.write(|asked| Account { report: &report, asked, exit: exit.code(), next: None });
-            unwritten.iter().for_each(|warning| print.warning(speech.output, warning));
+            let say = |format| unwritten.iter().for_each(|warning| print.warning(format, warning));
+            reports::voices(speech.output).for_each(say);
             exit
         }
     };
