@@ -28,8 +28,9 @@ use crate::secret::Masker;
 use words::describe;
 
 /// Targets of what this program says; all others are those of crates below it.
-pub const TARGETS: [&str; 8] = [
+pub const TARGETS: [&str; 9] = [
     "paceline::run",
+    "paceline::check",
     "paceline::endpoint",
     "paceline::batch",
     "paceline::row",
@@ -63,9 +64,9 @@ pub struct Log {
     run: Option<String>,
     /// Whether its lines are kept, and not only looked at.
     is_kept: bool,
-    /// When that happened which is told.
     /// What goes wrong with who writes the lines.
     fault: Option<Fault>,
+    /// When that happened which is told.
     at: SystemTime,
 }
 
@@ -87,13 +88,13 @@ impl Log {
     pub fn kept(self, is_kept: bool) -> Self {
         Self { is_kept, ..self }
     }
-}
 
     /// The same; what goes wrong with who writes the lines is noted there.
     #[must_use]
     pub fn minding(self, fault: &Fault) -> Self {
         Self { fault: Some(fault.clone()), ..self }
     }
+}
 
 /// An event of `tracing` with the level, the target and the fields that are given, and what all of them have: when it
 /// happened, too, for it may have waited to be told.
@@ -116,11 +117,11 @@ impl Reporter for Log {
         self.is_kept || self.wants_attempts()
     }
 
-    fn masked_by(&mut self, masker: &Masker) {
     fn fault(&self) -> Option<Fault> {
         self.fault.clone()
     }
 
+    fn masked_by(&mut self, masker: &Masker) {
         self.veil.draw(masker);
     }
 
