@@ -56,7 +56,7 @@ mod summing;
 mod taking;
 mod telling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod told;
 mod unsent;
 mod walk;
@@ -339,9 +339,11 @@ pub async fn run_with(
 ) -> Result<RunReport, RunError> {
     let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
     let herald = notify::Herald::of(&plan, &secrets, aftermath);
+    let mut known = None;
     let veil = |masker: &Masker| {
         aftermath.masked_by(masker);
         reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
+        known = Some(masker.clone());
     };
     match open::open(plan, options, secrets, veil).await {
         Ok(opened) => Ok(conductor::Conductor::conduct(opened, (reporters, commands), &herald).await),
@@ -354,5 +356,3 @@ pub async fn run_with(
         }
     }
 }
-    let mut known = None;
-        known = Some(masker.clone());
