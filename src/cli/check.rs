@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::args::{CheckArgs, Online};
 use super::exit::Exit;
 use super::load::{Reading, STDIN, shown, without_secrets};
+use super::logging::{self, Logging};
 use super::online;
 use super::plan::first;
 use super::print::Printer;
@@ -34,6 +35,13 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         print.error(args.speech.output, "standard input can be read only once: give `-` once");
         return Exit::Usage;
     }
+    let logging = match logging(args) {
+        Ok(logging) => logging,
+        Err((exit, words)) => {
+            print.error(args.speech.output, &words);
+            return exit;
+        }
+    };
     let file = if args.no_secrets { without_secrets(&args.file, args.speech, print) } else { args.file.clone() };
     for path in &args.jobs {
         let mut reading = match path.to_str() {
@@ -47,6 +55,7 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         let samples = sampled(args, &counts, &mut reading);
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
         let (tried, ended) = fine.and_then(|_| ask(args, &mut reading)).unzip();
+        logging.iter().for_each(Logging::flush);
         exit = match (fine, ended.unwrap_or(Exit::Fine)) {
             (None, _) => Exit::Usage,
             // What is wrong with a file counts for more than what is wrong elsewhere.
@@ -59,6 +68,11 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         say(args, shown(path), &reading, &Found { fine, samples, tried }, print);
     }
     exit
+}
+
+/// The log of a check that asks; one that does not has nothing to log.
+fn logging(args: &CheckArgs) -> Result<Option<Logging>, (Exit, String)> {
+    (args.online != Online::Off).then(|| logging::of_check(args.speech)).transpose()
 }
 
 /// What there is to say of a job beside what is wrong with it.

@@ -57,6 +57,9 @@ pub struct Recap {
     pub journal: String,
     /// The job file, and the files that it includes, as they were read by the last session; masked.
     pub texts: Vec<Text>,
+    /// What the command line and the environment laid over it in the last session, a line each; masked.
+    #[serde(default)]
+    pub laid_over: String,
     /// What `paceline plan` says of the job, as the last session began; masked. Empty: nobody asked it.
     #[serde(default)]
     pub plan: String,

@@ -188,6 +188,10 @@ impl Reporter for Events {
         true
     }
 
+    fn fault(&self) -> Option<Fault> {
+        Some(self.fault.clone())
+    }
+
     fn opened(&mut self, view: &Arc<dyn View>) {
         self.view = Some(Arc::clone(view));
     }

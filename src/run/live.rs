@@ -87,6 +87,8 @@ pub struct Live {
     pub paused: AtomicBool,
     /// Whether no more rows are begun.
     pub draining: AtomicBool,
+    /// Those who are just being told, by `[[notify]]`, that the run has ended.
+    pub telling: AtomicU64,
 }
 
 /// Reads a counter.

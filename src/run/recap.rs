@@ -4,7 +4,7 @@
 //! anything, and never be asked on the way of a row.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
@@ -19,6 +19,8 @@ use crate::recap::{
     StepLane, StreamUse,
 };
 use crate::report::View;
+use crate::report::fault::Fault;
+use crate::secret::Masker;
 use crate::sink::{RowChoice, SinkPlan};
 use crate::transport::Transport;
 
@@ -44,6 +46,8 @@ pub struct Chronicle {
     began: Instant,
     started: String,
     inside: Mutex<Inside>,
+    /// What may go wrong with what reporters write.
+    faults: OnceLock<Vec<Fault>>,
 }
 
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl Chronicle {
     pub fn begin(before: Before, transports: Vec<Arc<dyn Transport>>) -> Self {
         let (recorder, looks) = (Recorder::new(before.counts.len()), Looks::default());
         let inside = Mutex::new(Inside { recorder, looks, holds: BTreeMap::new(), records: Vec::new() });
-        Self { before, transports, began: clock::now(), started: clock::timestamp(), inside }
+        Self { before, transports, began: clock::now(), started: clock::timestamp(), inside, faults: OnceLock::new() }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -77,6 +81,19 @@ impl Chronicle {
 
     fn at_ms(&self) -> u64 {
         u64::try_from((clock::now() - self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What may go wrong with what reporters write, which is a warning of the session then.
+    pub fn mind(&self, faults: Vec<Fault>) {
+        // A session has its reporters once.
+        let _ = self.faults.set(faults);
+    }
+
+    /// What went wrong with that so far, without secrets.
+    #[must_use]
+    pub fn faults(&self, masker: &Masker) -> Vec<String> {
+        let words = self.faults.get().into_iter().flatten().filter_map(Fault::words);
+        words.map(|words| masker.mask(words).into_owned()).collect()
     }
 
     /// Looks at the counters.
@@ -220,6 +237,7 @@ impl Chronicle {
             streams: streams(&shared.live, &measured.streams),
             limits,
             timeline,
+            warnings: self.faults(&shared.masker),
             ..Session::default()
         }
     }

@@ -8,6 +8,7 @@ use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Record
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
 use crate::recap::{self, Distribution, Recap, StreamUse, streams};
+use crate::report::fault;
 use crate::report::text::counted;
 
 use super::lane::Shared;
@@ -32,7 +33,9 @@ pub fn report(
     let measured = shared.meter.read();
     let held =
         shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
-    let warnings = warnings(shared, facts, written, &measured);
+    let mut warnings = warnings(shared, facts, written, &measured);
+    warnings.iter_mut().for_each(|words| *words = shared.masker.mask(words).into_owned());
+    fault::put_among(&mut warnings, shared.chronicle.faults(&shared.masker));
     let report = RunReport {
         job: shared.plan.name.clone(),
         run: facts.run.clone(),

@@ -36,6 +36,7 @@ pub fn full(lanes: usize, sessions: usize, steps: usize) -> Recap {
         started: "2026-11-20T15:04:05.123Z".into(),
         journal: ".paceline/prices/journal".into(),
         texts: vec![Text { path: "prices.toml".into(), text: "[endpoints.price]\nurl = \"demo:/\"\n".into() }],
+        laid_over: "--set retry.attempts=2\n".into(),
         plan: "prices\n  input rows.csv: 20,000 rows\n".into(),
         endpoints: (0..lanes).map(endpoint).collect(),
         outputs: vec![Output { sink: "out".into(), target: "out/prices.csv".into(), records: 9_040 }],
@@ -244,6 +245,7 @@ fn two_runs_are_set_side_by_side() {
     let (a, mut b) = (full(1, 1, 60), full(1, 1, 60));
     b.run = "81c0".into();
     b.texts[0].text = "[endpoints.price]\nurl = \"https://h/\"\n".into();
+    b.laid_over = "--set retry.attempts=3\n".into();
     b.endpoints[0].counts.failed = 400;
     b.sessions[0].latency.counts.iter_mut().for_each(|(micros, _)| *micros /= 2);
     b.sessions[0].failures[0].reason = "HTTP 410".into();
@@ -261,7 +263,10 @@ fn two_runs_are_set_side_by_side() {
     assert!(of("rows that failed").ends_with("40400+900 %"), "a count is not judged: {measures:#?}");
     assert!(of("share of failed rows").ends_with("▼ worse"), "{measures:#?}");
     assert!(of("retries of attempts").ends_with("= the same"), "{measures:#?}");
-    assert_eq!(text("pre .removed, pre .added"), ["- url = \"demo:/\"", "+ url = \"https://h/\""]);
+    assert_eq!(
+        text("pre .removed, pre .added"),
+        ["- url = \"demo:/\"", "+ url = \"https://h/\"", "- --set retry.attempts=2", "+ --set retry.attempts=3"]
+    );
     let errors = text("table[data-table=failures] tbody tr");
     assert!(errors.iter().any(|line| line.contains("HTTP 410only in B")), "{errors:?}");
 }

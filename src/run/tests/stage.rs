@@ -241,7 +241,7 @@ where
     }
     shared.outbox.close();
     outcomes.extend(shared.outbox.drain(10_000).await.into_iter().flatten());
-    let events = std::iter::from_fn(|| desk.events.try_recv().ok()).collect();
+    let events = std::iter::from_fn(|| desk.events.came()).collect();
     causes.extend(std::iter::from_fn(|| desk.causes.try_recv().ok()));
     Played { outcomes, events, causes }
 }

@@ -43,6 +43,27 @@ fn a_step_of_github_actions_gets_annotations_and_a_summary() {
 }
 
 #[test]
+fn in_github_actions_a_run_annotates_a_wrong_job_and_what_can_not_be_served() {
+    let oracle = Oracle::start(answer);
+    let wrong = || in_actions(job(&oracle, "", 20));
+    let job = wrong();
+    job.change("job.toml", "[endpoints", "polite = true\n[endpoints");
+    let check = job.command(&["check", "job.toml", "--output", "github"]).expect_code(2).stdout;
+    let expected: Vec<&str> = check.lines().filter(|line| line.starts_with("::error")).collect();
+    assert!(expected.len() == 1 && expected[0].contains("file=job.toml,line="), "{check}");
+    for (output, times) in [("human", 1), ("github", 1), ("json", 0)] {
+        let said = job.run(&["--output", output]).expect_code(2).stderr;
+        assert_eq!(said.lines().filter(|line| *line == expected[0]).count(), times, "{output}: {said}");
+        assert_eq!(said.contains("error[P0101]"), output == "human", "{said}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    let said = wrong().run(&["--serve", &place]).expect_code(3).stderr;
+    assert!(said.contains(&format!("\n::error::--serve: can't listen at {place}: ")), "{said}");
+    assert!(said.starts_with("error: --serve"), "{said}");
+}
+
+#[test]
 fn a_step_summary_is_written_outside_of_actions_where_github_is_asked_for() {
     let oracle = Oracle::start(answer);
     let plain = job(&oracle, "", 20);
