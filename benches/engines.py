@@ -14,10 +14,10 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 
+import server
 import speed
 
 CONNECTIONS = speed.CONNECTIONS
@@ -106,19 +106,12 @@ def main():
         large = dict(json.loads(speed.BODY), history=[{"day": day, "price": 12.34} for day in range(2_250)])
         with open(os.path.join(folder, "large.json"), "w") as file:
             file.write(json.dumps(large)[: 64 * 1024 - 2].rsplit(", {", 1)[0] + "]}")
-        plain, h2 = speed.free_port(), speed.free_port()
-        with open(os.path.join(folder, "nginx.conf"), "w") as config:
-            config.write(NGINX.format(dir=folder, plain=plain, h2=h2, body=speed.BODY))
-        server = subprocess.Popen(["taskset", "-c", "1", nginx, "-p", folder, "-c", os.path.join(folder, "nginx.conf")])
-        try:
-            speed.wait_for(plain)
+        plain, h2 = server.free_port(), server.free_port()
+        with server.serving(nginx, folder, plain, NGINX.format(dir=folder, plain=plain, h2=h2, body=speed.BODY)):
             print(f"{'HTTP':<5} {'reply':<6} {'client':<6} {'requests/s':>11} {'us CPU each':>12} {'is of oha':>10}")
             for http, port in (("1.1", plain), ("2", h2)):
                 for size in ("small", "large"):
                     Scenario(options, folder, port, http, size).measure(clients)
-        finally:
-            server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import server
 import speed
 
 RATE = 195
@@ -52,18 +53,11 @@ path = "out.csv"
 
 def refusals(nginx, folder, send):
     """Refusals of a fresh nginx while `send` runs."""
-    port = speed.free_port()
-    with open(f"{folder}/nginx.conf", "w") as conf:
-        conf.write(NGINX.format(dir=folder, port=port))
+    port = server.free_port()
     with open(f"{folder}/item.json", "w") as item:
         item.write('{"ok": true}\n')
-    server = subprocess.Popen([nginx, "-c", f"{folder}/nginx.conf", "-p", folder], stderr=subprocess.DEVNULL)
-    try:
-        speed.wait_for(port)
+    with server.serving(nginx, folder, port, NGINX.format(dir=folder, port=port), core=None):
         send(port)
-    finally:
-        server.terminate()
-        server.wait()
     with open(f"{folder}/access.log") as log:
         return sum(line.strip() == "429" for line in log)
 

@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 
-from speed import BODY, CONNECTIONS, JOB, NGINX, begin, free_port, timed, wait_for
+from server import free_port, serving
+from speed import BODY, CONNECTIONS, JOB, NGINX, begin, timed
 
 MOST = 64 << 20
 SOON = 2.0  # seconds
@@ -140,26 +141,16 @@ def throughput(options, folder):
 def main():
     options, nginx = begin(10_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        port, config = free_port(), os.path.join(folder, "nginx.conf")
-        write(config, NGINX.format(dir=folder, port=port, body=BODY))
-        job = os.path.join(folder, "job.toml")
-        command = ["taskset", "-c", "1", nginx, "-p", folder, "-c", config]
-        server = subprocess.Popen(command)
-        try:
-            wait_for(port)
+        port, job = free_port(), os.path.join(folder, "job.toml")
+        config = NGINX.format(dir=folder, port=port, body=BODY)
+        with serving(nginx, folder, port, config):
             write(job, JOB.format(port=port, rows=options.rows + MORE, connections=CONNECTIONS))
             most, rate = killed(options, folder)
-            server.terminate()
-            server.wait()
-            soon = resumed(options, folder, port)
-            print(f"{options.rows:,} rows at {rate:,.0f}/s: {most / (1 << 20):.1f} MiB of state at most, resumed after {soon:.2f} s")
-            server = subprocess.Popen(command)
-            wait_for(port)
+        soon = resumed(options, folder, port)
+        print(f"{options.rows:,} rows at {rate:,.0f}/s: {most / (1 << 20):.1f} MiB of state at most, resumed after {soon:.2f} s")
+        with serving(nginx, folder, port, config):
             write(job, JOB.format(port=port, rows=ROUND, connections=CONNECTIONS))
             journaled, bare = throughput(options, folder)
-        finally:
-            server.terminate()
-            server.wait()
         cost = 1 - journaled / bare
         print(f"{journaled:,.0f} rows/s with the journal, {bare:,.0f} without its writes and syncs: it costs {cost:.1%}")
         judge(most, soon, cost)

@@ -10,20 +10,16 @@ journal; prints rows/s and the most memory that was ever resident (VmHWM), and e
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-from speed import BODY, CONNECTIONS, JOB, NGINX, free_port, wait_for
+from server import found, free_port, pinned, serving
+from speed import BODY, CONNECTIONS, JOB, NGINX
 
 MOST = 64 * 1024  # KiB
 LOOK = 0.05  # seconds between two looks
-
-
-def pinned(core, command, pin):
-    return ["taskset", "-c", str(core), *command] if pin else command
 
 
 def high_water(pid):
@@ -41,7 +37,7 @@ def high_water(pid):
 def run(binary, folder, pin):
     """Runs the job; wall seconds and the high water mark in KiB."""
     start = time.monotonic()
-    command = pinned(0, [binary, "run", "-q", "job.toml"], pin)
+    command = pinned(0 if pin else None, [binary, "run", "-q", "job.toml"])
     process = subprocess.Popen(command, cwd=folder)
     most = 0
     while True:
@@ -80,21 +76,12 @@ def main():
     arguments.add_argument("--pin", action="store_true", help="nginx on core 1, paceline on core 0")
     arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
     options = arguments.parse_args()
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if not nginx:
-        sys.exit("skipped: nginx not found")
+    nginx = found()
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        config = os.path.join(folder, "nginx.conf")
-        with open(config, "w") as text:
-            text.write(NGINX.format(dir=folder, port=port, body=BODY))
-        server = subprocess.Popen(pinned(1, [nginx, "-p", folder, "-c", config], options.pin))
-        try:
-            wait_for(port)
+        config = NGINX.format(dir=folder, port=port, body=BODY)
+        with serving(nginx, folder, port, config, core=1 if options.pin else None):
             measure(options, folder, port)
-        finally:
-            server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ a busy machine explains.
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 
+import server
 import speed
 
 # Windows (text, requests, seconds), burst, and the share that must be used.
@@ -139,14 +139,8 @@ def run(pace, folder, port, nginx, binary):
         os.remove(log)
     with open(os.path.join(folder, "job.toml"), "w") as job:
         job.write(pace.job(port))
-    server = subprocess.Popen(["taskset", "-c", "1", nginx, "-p", folder, "-c", os.path.join(folder, "nginx.conf")])
-    try:
-        speed.wait_for(port)
+    with server.serving(nginx, folder, port, NGINX.format(dir=folder, port=port, body=speed.BODY)):
         _, _, cpu = speed.timed([binary, "run", "-q", "job.toml"], cwd=folder)
-    finally:
-        # It writes what is left of its log as it goes.
-        server.terminate()
-        server.wait()
     pace.note(stamps_of(log), cpu)
 
 
@@ -154,9 +148,7 @@ def main():
     options, nginx = speed.begin(None, seconds=5.0)
     paces = [Pace(*pace, options.seconds) for pace in PACES]
     with tempfile.TemporaryDirectory() as folder:
-        port = speed.free_port()
-        with open(os.path.join(folder, "nginx.conf"), "w") as config:
-            config.write(NGINX.format(dir=folder, port=port, body=speed.BODY))
+        port = server.free_port()
         for _ in range(options.rounds):
             for pace in paces:
                 run(pace, folder, port, nginx, options.binary)

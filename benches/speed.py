@@ -14,12 +14,13 @@ import os
 import re
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+import server
 
 CONNECTIONS = 100
 BODY = json.dumps({
@@ -51,12 +52,6 @@ seller = "$.seller.name"
 path = "out.csv"
 on-existing = "replace"
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def cpu_of_children():
@@ -108,9 +103,7 @@ def begin(rows, seconds=None):
     else:
         arguments.add_argument("--seconds", type=float, default=seconds)
     arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if not nginx:
-        sys.exit("skipped: nginx not found")
+    nginx = server.found()
     return arguments.parse_args(), nginx
 
 
@@ -120,28 +113,11 @@ def main():
     for name in {"wrk", "oha"} - set(peers):
         print(f"skipped: {name} not found")
     with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        with open(os.path.join(folder, "nginx.conf"), "w") as config:
-            config.write(NGINX.format(dir=folder, port=port, body=BODY))
+        port = server.free_port()
         with open(os.path.join(folder, "job.toml"), "w") as job:
             job.write(JOB.format(port=port, rows=options.rows, connections=CONNECTIONS))
-        server = subprocess.Popen(["taskset", "-c", "1", nginx, "-p", folder, "-c", os.path.join(folder, "nginx.conf")])
-        try:
-            wait_for(port)
+        with server.serving(nginx, folder, port, NGINX.format(dir=folder, port=port, body=BODY)):
             measure(Bench(folder, port, options.rows, options.binary), peers, options.rounds)
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def wait_for(port):
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit("nginx did not start")
 
 
 def measure(bench, peers, rounds):

@@ -18,6 +18,7 @@ mod stranger;
 mod syntax;
 mod table;
 mod teach;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -32,6 +33,7 @@ pub use variables::Given;
 
 pub use replace::{NotReplaced, replace};
 pub use table::Table;
+pub use telling::shown;
 
 /// A range of bytes in one of the document's sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -213,6 +213,19 @@ impl Secrets {
         if missing.is_empty() { Ok(Self::new(values)) } else { Err(missing) }
     }
 
+    /// Those that can be had now without waiting, for who hides them in what it shows: a pipe is read once, by the run
+    /// that sends what comes out of it.
+    #[must_use]
+    pub fn at_hand(plans: &[SecretPlan]) -> Self {
+        let is_at_hand = |origin: &Origin| match origin {
+            Origin::Environment(_) | Origin::EnvFile { .. } => true,
+            Origin::File(path) => path.is_file(),
+        };
+        let known = plans.iter().filter(|plan| is_at_hand(&plan.origin));
+        let read = |plan: &SecretPlan| Some((plan.name.clone(), Secret::new(plan.origin.read(&plan.name).ok()?)));
+        Self::new(known.filter_map(read).collect())
+    }
+
     /// The value of a secret.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Secret> {

@@ -12,13 +12,16 @@ use serde_json::{Map, Value, json};
 use super::args::{CheckArgs, Online};
 use super::exit::Exit;
 use super::load::{Reading, STDIN, shown, without_secrets};
+use super::logging::{self, Logging};
 use super::online;
 use super::plan::first;
 use super::print::Printer;
 use crate::diagnostic::{Diagnostic, Diagnostics, Format, codes};
-use crate::plan::{EndpointPlan, Plan};
-use crate::report::text::counted;
+use crate::document::{Document, KeyPath};
+use crate::plan::Plan;
+use crate::report::text::{counted, visible};
 use crate::run::probe::Tried;
+use crate::source::{Counted, Doubt};
 use judgement::Judgement;
 
 /// Checks all files; one bad file does not keep the others from being looked at.
@@ -32,17 +35,27 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         print.error(args.speech.output, "standard input can be read only once: give `-` once");
         return Exit::Usage;
     }
+    let logging = match logging(args) {
+        Ok(logging) => logging,
+        Err((exit, words)) => {
+            print.error(args.speech.output, &words);
+            return exit;
+        }
+    };
     let file = if args.no_secrets { without_secrets(&args.file, args.speech, print) } else { args.file.clone() };
     for path in &args.jobs {
         let mut reading = match path.to_str() {
             Some(STDIN) => Reading::of_standard_input(&file),
             _ => Reading::of(path, &file),
         };
-        let counts = reading.plan.as_ref().map(|plan| counted_rows(plan, &mut reading.diagnostics)).unwrap_or_default();
+        let both = reading.document.as_ref().zip(reading.plan.as_ref());
+        let counts = both.map(|(document, plan)| counted_rows(document, plan, &mut reading.diagnostics));
+        let counts = counts.unwrap_or_default();
         let size = reading.plan.as_ref().map(|plan| Size::of(plan, &counts));
         let samples = sampled(args, &counts, &mut reading);
         let fine = size.filter(|_| !reading.diagnostics.has_errors());
         let (tried, ended) = fine.and_then(|_| ask(args, &mut reading)).unzip();
+        logging.iter().for_each(Logging::flush);
         exit = match (fine, ended.unwrap_or(Exit::Fine)) {
             (None, _) => Exit::Usage,
             // What is wrong with a file counts for more than what is wrong elsewhere.
@@ -55,6 +68,11 @@ pub fn check(args: &CheckArgs, print: &mut Printer) -> Exit {
         say(args, shown(path), &reading, &Found { fine, samples, tried }, print);
     }
     exit
+}
+
+/// The log of a check that asks; one that does not has nothing to log.
+fn logging(args: &CheckArgs) -> Result<Option<Logging>, (Exit, String)> {
+    (args.online != Online::Off).then(|| logging::of_check(args.speech)).transpose()
 }
 
 /// What there is to say of a job beside what is wrong with it.
@@ -79,10 +97,9 @@ fn ask(args: &CheckArgs, reading: &mut Reading) -> Option<(Vec<Tried>, Exit)> {
 fn sampled(args: &CheckArgs, counts: &[Option<u64>], reading: &mut Reading) -> Vec<Judgement> {
     match (&reading.document, &reading.plan) {
         (Some(document), Some(plan)) => {
-            let judged = samples::judged(&args.sample, (document, plan), &mut reading.diagnostics);
-            let is_judged = |name: &str| judged.iter().any(|judgement| judgement.is_of(name));
+            let judged = samples::judged(&args.sample, (document, plan), counts, &mut reading.diagnostics);
             if args.online == Online::Off {
-                demo::tell_lacking((document, plan), counts, is_judged, &mut reading.diagnostics);
+                demo::tell_lacking((document, plan), counts, &judged, &mut reading.diagnostics);
             }
             judged
         }
@@ -100,7 +117,8 @@ fn say(args: &CheckArgs, path: &Path, reading: &Reading, found: &Found, print: &
             print.err(&reading.text(format, print.color_err(), quiet));
             print.out(&shown);
         }
-        Format::Json => print.out(&object(path, &reading.text(format, false, quiet), found).to_string()),
+        // It may be read on a terminal, and what is escaped is the same to a program.
+        Format::Json => print.out(&visible(&object(path, &reading.text(format, false, quiet), found).to_string())),
         Format::Github => {
             print.out(&reading.text(format, false, quiet));
             print.out(&shown);
@@ -145,18 +163,24 @@ impl Size {
     }
 }
 
-/// Rows of each endpoint; `None`: an input that can't be counted, or can't be read, which is an error like any other.
-/// That may take a while, so that every input is counted once.
-fn counted_rows(plan: &Plan, diagnostics: &mut Diagnostics) -> Vec<Option<u64>> {
-    let count = |endpoint: &EndpointPlan| {
-        first::count(plan, endpoint).unwrap_or_else(|error| {
-            let message = format!("endpoint `{}`: {}", endpoint.name, error.message);
+/// Rows of each endpoint; `None`: an input that can't be counted, or can't be read, which is an error like any other. What
+/// is odd about them is a warning. That may take a while, so that every input is counted once.
+fn counted_rows(document: &Document, plan: &Plan, diagnostics: &mut Diagnostics) -> Vec<Option<u64>> {
+    let mut counts = Vec::with_capacity(plan.endpoints.len());
+    for endpoint in &plan.endpoints {
+        let place = || document.mark(&KeyPath::of(["endpoints", endpoint.name.as_str(), "input"]));
+        let words = |message: &str| format!("endpoint `{}`: {message}", endpoint.name);
+        let Counted { rows, doubts } = first::survey(plan, endpoint).unwrap_or_else(|error| {
             let help = "mend the input, or name another in the endpoint's `input`";
-            diagnostics.push(Diagnostic::error(codes::INPUT, message).help(help));
-            None
-        })
-    };
-    plan.endpoints.iter().map(count).collect()
+            diagnostics.push(Diagnostic::error(codes::INPUT, words(&error.message)).at(place(), "").help(help));
+            Counted::default()
+        });
+        for Doubt { message, help } in doubts {
+            diagnostics.push(Diagnostic::warning(codes::INPUT, words(&message)).at(place(), "").help(help));
+        }
+        counts.push(rows);
+    }
+    counts
 }
 
 /// One object for each file: the diagnostics' own object, and what is known beside them.
@@ -239,10 +263,10 @@ mod tests {
         let plan = reading.plan.as_mut().unwrap();
         let tallied = Arc::new(Tallied(Arc::clone(&plan.endpoints[0].source), AtomicUsize::new(0)));
         plan.endpoints[0].source = Arc::clone(&tallied) as Arc<dyn SourcePlan>;
-        let counts = counted_rows(plan, &mut reading.diagnostics);
+        let counts = counted_rows(reading.document.as_ref().unwrap(), plan, &mut reading.diagnostics);
         assert_eq!((Size::of(plan, &counts).rows, counts), (Some(3), vec![Some(3)]));
         let (document, plan) = (reading.document.as_ref().unwrap(), reading.plan.as_ref().unwrap());
-        demo::tell_lacking((document, plan), &[Some(3)], |_| false, &mut reading.diagnostics);
+        demo::tell_lacking((document, plan), &[Some(3)], &[], &mut reading.diagnostics);
         assert_eq!(reading.diagnostics.list().iter().filter(|told| told.code == codes::SAMPLE_LACKS).count(), 1);
         assert_eq!(tallied.1.load(Ordering::Relaxed), 1);
     }

@@ -15,15 +15,13 @@ use super::args::InitArgs;
 use super::exit::Exit;
 use super::load::Reading;
 use super::print::Printer;
-use crate::compile::{Options, compile};
 use crate::curl;
 use crate::diagnostic::{Code, Diagnostics, Format, Severity, codes};
-use crate::document::{Document, Overlays};
-use crate::init::{Base, Draft, Input, shell_path, toml};
+use crate::init::{Base, Draft, Input, shell_path};
 use crate::openapi::{Api, Listed, NotTaken, Operation};
 use crate::plan::Plan;
 use crate::report::text::is_invisible;
-use crate::source::Columns;
+use crate::source::csv::{self, NoColumns};
 
 /// Most bytes of a command.
 const LONGEST_COMMAND: u64 = 1 << 20;
@@ -210,7 +208,7 @@ fn document(path: &Path) -> Result<String, String> {
 fn columns(job: &Path, input: &str) -> Vec<String> {
     let file = job.parent().unwrap_or(Path::new("")).join(input);
     let has_header = ["csv", "tsv"].iter().any(|ending| file.extension().is_some_and(|found| found == *ending));
-    if has_header { header(&file).unwrap_or_default() } else { Vec::new() }
+    if has_header { csv::columns(&file).unwrap_or_default() } else { Vec::new() }
 }
 
 /// Where relative paths of a command start from, if the job lies elsewhere.
@@ -241,30 +239,12 @@ fn named_columns(path: &Path) -> Result<Vec<String>, String> {
     if !path.exists() {
         return Err("there is no such file; write it first, with the names of its columns in the first line".to_owned());
     }
-    header(path).map_err(|why| match why.contains("can't be read") {
-        true => why,
-        false => format!("{why}; its first line has to name every column, each once, such as `id,name`"),
+    csv::columns(path).map_err(|why| match why {
+        NoColumns::Unreadable(why) => why,
+        NoColumns::Unnamed(why) => {
+            format!("{why}; its first line has to name every column, each once, such as `id,name`")
+        }
     })
-}
-
-/// The header of a CSV file, as a job reads it.
-fn header(path: &Path) -> Result<Vec<String>, String> {
-    let job = format!(
-        // A column may have the name of a meta column.
-        "[endpoints.probe]\nurl = \"http://localhost/\"\nmeta = []\ninput.csv.path = {}\n",
-        toml::text(&path.display().to_string())
-    );
-    let mut diagnostics = Diagnostics::default();
-    let plan = Document::parse(Path::new("probe.toml"), job, &Overlays::default(), &mut diagnostics)
-        .and_then(|document| compile(&document, &Options::default(), &mut diagnostics));
-    let wrong = |diagnostics: &Diagnostics| {
-        diagnostics.list().first().map_or("it can't be read", |diagnostic| diagnostic.message.as_str()).to_owned()
-    };
-    let plan = plan.filter(|_| !diagnostics.has_errors()).ok_or_else(|| wrong(&diagnostics))?;
-    match plan.endpoints.first().map(|endpoint| endpoint.source.columns()) {
-        Some(Columns::Known(header)) => Ok(header.names().to_vec()),
-        _ => Err(wrong(&diagnostics)),
-    }
 }
 
 /// Says what to do next.

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::{JobArgs, OutputArgs};
 use super::exit::Exit;
 use super::print::Printer;
+use super::reports::voices;
 use crate::compile::{Options, compile};
 use crate::diagnostic::{self, Diagnostic, Diagnostics, Format, Severity, codes};
 use crate::document::{Document, Overlays};
@@ -118,7 +119,7 @@ pub fn without_secrets(file: &JobArgs, speech: OutputArgs, print: &mut Printer) 
 /// # Errors
 /// [`Exit::Usage`] when there is no plan.
 pub fn load(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<Plan, Exit> {
-    read(path, file, speech, print).map(|(plan, _)| plan)
+    read_in(path, file, (speech, &[speech.output]), print).map(|(plan, _)| plan)
 }
 
 /// The text of a job, for who has to say later where something stands in it.
@@ -140,26 +141,39 @@ impl JobText {
     }
 }
 
-/// As [`load`], with the text of the job.
+/// As [`load`], with the text of the job. In GitHub Actions what is wrong with it becomes annotations as well.
 ///
 /// # Errors
 /// [`Exit::Usage`] when there is no plan.
 pub fn read(path: &Path, file: &JobArgs, speech: OutputArgs, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
+    read_in(path, file, (speech, &voices(speech.output).collect::<Vec<_>>()), print)
+}
+
+fn read_in(path: &Path, file: &JobArgs, how: Spoken<'_>, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
     if path == Path::new(STDIN) {
         let way = "name a file: a run goes on by it. `check -`, `plan -` and `fmt -` read standard input";
-        print.error(speech.output, &format!("the job can't come from standard input here; {way}"));
+        let words = format!("the job can't come from standard input here; {way}");
+        how.1.iter().for_each(|format| print.error(*format, &words));
         return Err(Exit::Usage);
     }
-    told(Reading::of(path, file), speech, print)
+    told_in(Reading::of(path, file), how, print)
 }
+
+/// How much is said, and in which formats.
+type Spoken<'a> = (OutputArgs, &'a [Format]);
 
 /// The plan that was read; whatever is wrong with it is said.
 ///
 /// # Errors
 /// [`Exit::Usage`] when there is no plan.
 pub fn told(reading: Reading, speech: OutputArgs, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
+    told_in(reading, (speech, &[speech.output]), print)
+}
+
+fn told_in(reading: Reading, (speech, formats): Spoken<'_>, print: &mut Printer) -> Result<(Plan, JobText), Exit> {
     if !reading.diagnostics.list().is_empty() {
-        print.err(&reading.text(speech.output, print.color_err(), speech.quiet));
+        let text = |format: &Format| reading.text(*format, print.color_err(), speech.quiet);
+        formats.iter().map(text).collect::<Vec<_>>().iter().for_each(|text| print.err(text));
     }
     let (plan, document) = reading.plan.zip(reading.document).ok_or(Exit::Usage)?;
     Ok((plan, JobText { document, told: reading.diagnostics }))

@@ -46,12 +46,29 @@ pub fn start(args: &RunArgs, plan: &Plan) -> Result<Logging, (Exit, String)> {
             (log::out::open(path).map_err(broken)?, format!("the log file {}", path.display()))
         }
     };
+    let log = collector(filter, style, (out, &place))?;
+    Ok(Logging { log: Some(log), style })
+}
+
+/// Opens the log of a check that asks servers: what `-v` says, on standard error.
+pub fn of_check(speech: OutputArgs) -> Result<Logging, (Exit, String)> {
+    let style = Style { format: LogFormat::Text, dated: false };
+    let Some(filter) = filter(&LogArgs::default(), speech) else { return Ok(Logging { log: None, style }) };
+    let log = collector(filter, style, (print::log(), "standard error"))?;
+    Ok(Logging { log: Some(log), style })
+}
+
+/// What writes lines of what is said from here on, which they must not say a secret of.
+fn collector(
+    filter: Filter,
+    style: Style,
+    out: (Box<dyn std::io::Write + Send>, &str),
+) -> Result<(Collector, Veil), (Exit, String)> {
     let veil = Veil::default();
     let broken = |why: String| (Exit::Broken, format!("can't start the log: {why}"));
-    let collector =
-        Collector::new(filter, style, veil.clone(), (out, &place)).map_err(|why| broken(why.to_string()))?;
+    let collector = Collector::new(filter, style, veil.clone(), out).map_err(|why| broken(why.to_string()))?;
     collector.install().map_err(broken)?;
-    Ok(Logging { log: Some((collector, veil)), style })
+    Ok((collector, veil))
 }
 
 /// What is logged; `None` where nothing is.
@@ -93,8 +110,8 @@ impl Logging {
 
     /// Those who feed it.
     pub fn reporters(&self) -> Vec<Box<dyn Reporter>> {
-        let Some((_, veil)) = &self.log else { return Vec::new() };
-        let log = Log::new(veil.clone()).kept(self.style.dated);
+        let Some((collector, veil)) = &self.log else { return Vec::new() };
+        let log = Log::new(veil.clone()).kept(self.style.dated).minding(collector.fault());
         vec![Box::new(log), Box::new(Lines::new(Box::new(log::progress), false))]
     }
 
@@ -110,6 +127,13 @@ impl Logging {
             log::ended(report);
         }
         collector.flush(PATIENCE);
+    }
+
+    /// What was said so far is written.
+    pub fn flush(&self) {
+        if let Some((collector, _)) = &self.log {
+            collector.flush(PATIENCE);
+        }
     }
 
     /// Ends the log of a run that could not start.

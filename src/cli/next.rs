@@ -8,6 +8,7 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use super::args::{JobArgs, RunArgs};
+use crate::document::shown;
 use crate::report::events::Detail;
 use crate::report::summary::Next;
 use crate::run::{RunEnding, RunReport};
@@ -74,9 +75,9 @@ pub(super) fn command(args: &RunArgs, program: &str, masker: Option<&Masker>) ->
 
 /// How the job is read.
 fn job(args: &JobArgs, line: &mut Line<'_>) {
-    args.var.iter().for_each(|(name, value)| line.flag("--var", &format!("{name}={value}")));
+    args.var.iter().for_each(|(name, value)| line.flag("--var", &shown(&format!("{name}={value}"))));
     args.profile.iter().for_each(|profile| line.flag("--profile", profile));
-    args.set.iter().for_each(|set| line.flag("--set", set));
+    args.set.iter().for_each(|set| line.flag("--set", &shown(set)));
     args.env_file.iter().for_each(|path| line.flag("--env-file", &path.display().to_string()));
     args.limit.iter().for_each(|limit| line.flag("--limit", &limit.to_string()));
     args.state.iter().for_each(|state| line.flag("--state", &state.display().to_string()));
@@ -193,6 +194,17 @@ mod tests {
         let args = RunArgs { job: "x.toml".into(), file, ..RunArgs::default() };
         let told = command(&args, "paceline", Some(&Masker::new([secret, "run"])));
         assert_eq!(told, "paceline run x.toml --var 'key=***' --set 'headers.x = \"***\"'");
+    }
+
+    #[test]
+    fn what_is_a_secret_by_its_name_is_hidden_whatever_is_known() {
+        let file = JobArgs {
+            var: vec![("api_key".into(), "k3y-0f-4ll".into())],
+            set: vec!["headers.x-api-key=\"k3y-0f-4ll\"".into()],
+            ..JobArgs::default()
+        };
+        let told = command(&RunArgs { job: "x.toml".into(), file, ..RunArgs::default() }, "paceline", None);
+        assert_eq!(told, "paceline run x.toml --var 'api_key=***' --set 'headers.x-api-key=\"***\"'");
     }
 
     #[test]

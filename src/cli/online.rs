@@ -58,9 +58,9 @@ fn refuse(error: &RunError, document: &Document, diagnostics: &mut Diagnostics) 
     match error {
         RunError::Secrets(missing) => {
             let help = "set the variable or write the file, or leave out what needs it with --no-secrets";
-            diagnostics.extend(missing.iter().map(|unset| placed(&Keyed::secret(unset), document).help(help)));
+            diagnostics.extend(missing.iter().map(|unset| placed(&Keyed::secret(unset), document, None).help(help)));
         }
-        RunError::Key(keyed) => diagnostics.push(placed(keyed, document)),
+        RunError::Key(keyed) => diagnostics.push(placed(keyed, document, None)),
         RunError::Open(words) => diagnostics.push(Diagnostic::error(codes::NOT_ANSWERED, words)),
     }
     Exit::of_error(error)
@@ -87,7 +87,7 @@ fn tell(tried: &Tried, document: &Document, diagnostics: &mut Diagnostics) -> bo
             false
         }
         Outcome::Unopened(keyed) => {
-            diagnostics.push(placed(keyed, document));
+            diagnostics.push(placed(keyed, document, None));
             false
         }
     }

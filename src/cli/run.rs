@@ -1,5 +1,6 @@
 //! `paceline run`: opens a plan, shows how it goes, says how it ended and what to type next.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -55,7 +56,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            print.error(speech.output, &format!("can't start: {error}"));
+            reports::voices(speech.output).for_each(|format| print.error(format, &format!("can't start: {error}")));
             return Exit::Broken;
         }
     };
@@ -67,21 +68,24 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let outcome = runtime.block_on(run::run_with(job, args.options(), reporters, commands, &leaving));
     // The terminal is as it was before anything more is said.
     drop(keys);
-    watching.tell_end(outcome.as_ref().ok().map(|report| &report.recap));
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
     let exit = match outcome {
         Ok(mut report) => {
             logging.end(&report);
-            fault::put_among(&mut report.warnings, &faults);
+            report.warn(leaving.faults(&faults), Vec::new());
+            watching.tell_end(Some(&report.recap));
             finish(&leaving, (report, &text), &reports, print)
         }
         Err(error) => {
+            watching.tell_end(None);
             logging.refuse(&unstarted.job, &error);
-            let exit = refuse(&error, &text, speech, print);
+            terminal::rest();
+            let exit = refuse(&error, (&text, leaving.veil.masker()), speech, print);
             let report = unstarted.refused(&error);
             let unwritten = reports.write(|asked| Account { report: &report, asked, exit: exit.code(), next: None });
-            unwritten.iter().for_each(|warning| print.warning(speech.output, warning));
+            let say = |format| unwritten.iter().for_each(|warning| print.warning(format, warning));
+            reports::voices(speech.output).for_each(say);
             exit
         }
     };
@@ -164,6 +168,15 @@ struct Leaving<'a> {
 }
 
 impl Leaving<'_> {
+    /// What went wrong with the log or the events, without secrets.
+    fn faults(&self, faults: &[Fault]) -> Vec<String> {
+        let mask = |words: &str| match self.veil.masker() {
+            Some(masker) => masker.mask(words).into_owned(),
+            None => words.to_owned(),
+        };
+        faults.iter().filter_map(Fault::words).map(mask).collect()
+    }
+
     /// The command that makes sense next.
     fn next(&self, report: &RunReport) -> Option<Next> {
         next::next(self.args, self.program, report, self.veil.masker())
@@ -197,7 +210,9 @@ fn finish(
     let report = &report;
     // Where a page is written, no command has to make one.
     let page = (!reports.has("html")).then(|| next::page(leaving.program, report, leaving.veil.masker()));
-    let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, job, args.speech, print.color_err()));
+    let told = (job, leaving.veil.masker());
+    let blamed = report.blamed.as_ref().and_then(|keyed| blamed(keyed, told, args.speech, print.color_err()));
+    terminal::rest();
     let text = blamed.clone().unwrap_or_default() + &summary::text(report, next.as_ref(), page.as_deref());
     match args.speech.output {
         Format::Json => {
@@ -230,23 +245,26 @@ fn annotations(report: &RunReport, exit: Exit) -> Vec<String> {
     lines
 }
 
+/// The text of a job, and what takes secrets out of what is told of it, once they are known.
+type Told<'a> = (&'a JobText, Option<&'a Masker>);
+
 /// Says why the run could not start, at the key that it comes from.
-fn refuse(error: &RunError, job: &JobText, speech: OutputArgs, print: &mut Printer) -> Exit {
+fn refuse(error: &RunError, job: Told<'_>, speech: OutputArgs, print: &mut Printer) -> Exit {
     reports::voices(speech.output).for_each(|format| refuse_in(format, error, job, print));
     Exit::of_error(error)
 }
 
-fn refuse_in(format: Format, error: &RunError, job: &JobText, print: &mut Printer) {
+fn refuse_in(format: Format, error: &RunError, (job, masker): Told<'_>, print: &mut Printer) {
     let color = print.color_err();
     match error {
         RunError::Secrets(missing) => {
             let help = "secrets come from outside: set the variable or write the file, and run again";
-            let missing = missing.iter().map(|unset| placed(&Keyed::secret(unset), &job.document).help(help));
+            let missing = missing.iter().map(|unset| placed(&Keyed::secret(unset), &job.document, masker).help(help));
             print.err(&job.tell(missing, format, color));
         }
         RunError::Open(message) => print.error(format, message),
         RunError::Key(keyed) => {
-            let text = job.tell([placed(keyed, &job.document)], format, color);
+            let text = job.tell([placed(keyed, &job.document, masker)], format, color);
             print.err(&match format {
                 Format::Json => with(json!({ "error": keyed.message }), &text).to_string(),
                 Format::Human | Format::Github => text,
@@ -255,18 +273,22 @@ fn refuse_in(format: Format, error: &RunError, job: &JobText, print: &mut Printe
     }
 }
 
-/// The error at the nearest of its keys that stands in the job.
-pub(super) fn placed(keyed: &Keyed, document: &Document) -> Diagnostic {
+/// The error at the nearest of its keys that stands in the job; lines that say a secret are not shown.
+pub(super) fn placed(keyed: &Keyed, document: &Document, masker: Option<&Masker>) -> Diagnostic {
     let diagnostic = Diagnostic::error(keyed.code, &keyed.message);
     match keyed.keys.iter().find(|key| document.get(key).is_some()) {
-        Some(key) => diagnostic.at(document.mark(key), ""),
+        Some(key) => {
+            let place = document.mark(key);
+            let says = |masker: &Masker| matches!(masker.mask(document.lines(place)), Cow::Owned(_));
+            diagnostic.at_unless_hidden(place, masker.is_some_and(says))
+        }
         None => diagnostic,
     }
 }
 
 /// Where the end of a run comes from; nothing where that stands nowhere in the job.
-fn blamed(keyed: &Keyed, job: &JobText, speech: OutputArgs, color: bool) -> Option<String> {
-    let diagnostic = placed(keyed, &job.document);
+fn blamed(keyed: &Keyed, (job, masker): Told<'_>, speech: OutputArgs, color: bool) -> Option<String> {
+    let diagnostic = placed(keyed, &job.document, masker);
     diagnostic.primary.as_ref()?;
     Some(job.tell([diagnostic], speech.output, color))
 }

@@ -21,6 +21,7 @@ use crate::journal::{self, Counts, JournalFile, Recovered};
 use crate::plan::Plan;
 use crate::report::text::{clean, thousands};
 use crate::run::resume::ONCE;
+use crate::secret::Secrets;
 
 /// Where jobs keep their state, from where the program was started.
 const TOP: &str = ".paceline";
@@ -123,7 +124,9 @@ impl Runs {
             let (plan, path) = file?;
             let run = RunArgs { job: path.to_owned(), file: args.file.clone(), ..RunArgs::default() };
             let run = next(found, state, left_alone(plan, found), run)?;
-            Some(command(&run, program, None))
+            // Whoever gives `--var` a secret has typed it here again.
+            let (masker, _) = Secrets::at_hand(&plan.secrets).maskers();
+            Some(command(&run, program, Some(&masker)))
         };
         let is_at_work = journal::is_at_work(&state);
         let read = |file: JournalFile| match file.read() {

@@ -38,6 +38,8 @@ static LEFT: AtomicBool = AtomicBool::new(false);
 static BLOCK: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Whether nothing is to be drawn, as the process is about to be stopped.
 static STILL: AtomicBool = AtomicBool::new(false);
+/// Whether nothing is to be drawn or said any more, as the last words stand there.
+static OVER: AtomicBool = AtomicBool::new(false);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -163,9 +165,19 @@ pub fn go_on() {
     STILL.store(false, Ordering::Release);
 }
 
+/// The run is over, and its last words come next: the block is put away, and whoever still has something to draw or to say
+/// of the run is too late. Waits for who is just writing, as these words would.
+pub fn rest() {
+    OVER.store(true, Ordering::Release);
+    put_away(&mut lock(&BLOCK));
+}
+
 /// Says a line above the block; in the background by itself, as what stands there is no longer the block.
 pub fn say(line: &str) {
     let mut block = lock(&BLOCK);
+    if OVER.load(Ordering::Acquire) {
+        return;
+    }
     if is_elsewhere() {
         block.clear();
     }
@@ -200,7 +212,8 @@ impl Screen for StandardError {
         let mut block = lock(&BLOCK);
         // Looked at again: whoever holds the process still has taken the lock before, and it may have been stopped and
         // sent to the background since it asked for the size.
-        if !STILL.load(Ordering::Acquire) && !is_elsewhere() {
+        let is_free = [&STILL, &OVER].iter().all(|flag| !flag.load(Ordering::Acquire));
+        if is_free && !is_elsewhere() {
             write(&screen::painted(lines));
             *block = lines.to_vec();
         }

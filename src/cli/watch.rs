@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::args::WatchArgs;
 use super::exit::Exit;
 use super::print::Printer;
+use super::reports::voices;
 use crate::diagnostic::Format;
 use crate::recap::Recap;
 use crate::report::Reporter;
@@ -26,7 +27,7 @@ impl Watching {
     pub(super) fn open(args: WatchArgs, format: Format, print: &mut Printer) -> Result<Self, Exit> {
         let mut watching = Self { watched: Arc::default(), servers: Vec::new() };
         watching.serve(args, format, print).map_err(|refusal| {
-            print.error(format, &refusal.words);
+            voices(format).for_each(|format| print.error(format, &refusal.words));
             refusal.exit
         })?;
         Ok(watching)

@@ -119,6 +119,7 @@ fn passes(site: &mut Site<'_>, spec: &spec::JobSpec, whole: bool, options: &Opti
         file: site.document.path.clone(),
         includes: site.document.includes.clone(),
         texts: site.document.job_texts(),
+        laid_over: site.document.laid_over(),
         words: String::new(),
         env_files: site.document.environment.paths().map(ToOwned::to_owned).collect(),
         secrets,

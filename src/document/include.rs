@@ -20,6 +20,9 @@ pub(crate) const DEEPEST: usize = 10;
 /// Most inclusions of a job; a file that comes in by two ways counts twice.
 pub(crate) const MOST: usize = 32;
 
+/// What to write.
+const EXAMPLE: &str = "for example `include = [\"common.toml\"]`";
+
 /// A job file and all that it includes.
 #[derive(Debug)]
 pub(super) struct Gathered {
@@ -169,6 +172,17 @@ impl Gatherer<'_> {
     }
 }
 
+impl Document {
+    /// The job file and what it includes: path as given and text. No other source: an argument or a file of variables
+    /// may hold a secret.
+    #[must_use]
+    pub fn job_texts(&self) -> Vec<(PathBuf, String)> {
+        // Texts come in the order of their files, the job file first, and arguments behind them.
+        let paths = std::iter::once(&self.path).chain(&self.includes);
+        paths.zip(&self.sources).map(|(path, source)| (path.clone(), source.text.clone())).collect()
+    }
+}
+
 /// The file itself, whatever it is called.
 fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
@@ -217,21 +231,4 @@ fn take(root: &mut Node, diagnostics: &mut Diagnostics) -> Vec<Item> {
         }
     }
     items
-}
-
-const EXAMPLE: &str = "for example `include = [\"common.toml\"]`";
-impl Document {
-    /// The job file and what it includes: path as given and text. No other source: an argument or a file of variables
-    /// may hold a secret.
-    #[must_use]
-    pub fn job_texts(&self) -> Vec<(PathBuf, String)> {
-        let included = |source: &&SourceText| self.includes.iter().any(|path| path.as_os_str() == source.name.as_str());
-        let others = self.sources.iter().skip(1).filter(|source| source.is_file).filter(included);
-        self.sources
-            .first()
-            .into_iter()
-            .chain(others)
-            .map(|source| (PathBuf::from(&source.name), source.text.clone()))
-            .collect()
-    }
 }

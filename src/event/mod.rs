@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 pub use schema::{Line, schema_text};
-pub use summary::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Rows, Summary, Written};
+pub use summary::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Rows, Stream, Summary, Written};
 
 /// Version of the event format; grows when a field changes its meaning, and not for new events or fields.
 pub const VERSION: u32 = 1;
@@ -208,10 +208,14 @@ pub enum Event {
         attempts: u64,
         /// Attempts that were not the first of their row.
         retries: u64,
+        /// Messages taken, of an endpoint whose connections stay open; null for others.
+        messages: Option<u64>,
         /// Requests under way now.
         in_flight: u64,
     },
-    /// Events about single rows were left out at this point, because they were not taken as fast as they happened.
+    /// Events were left out at this point, because they were not taken as fast as they happened: those about single rows
+    /// first, and where nobody takes any for long, others too. The end of what was told to have begun is always told, and
+    /// of what was left out the end is left out as well.
     LeftOut {
         /// How many, by the name of the event.
         events: BTreeMap<String, u64>,
@@ -320,6 +324,64 @@ impl Event {
             | Self::Draining { .. }
             | Self::EndpointFinished { .. }
             | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
+/// A thing that begins and ends, of which there may be any number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stretch {
+    /// A batch of an endpoint.
+    Batch(String, u64),
+    /// An outage: endpoint and host.
+    Outage(String, String),
+    /// A pause by hand.
+    Pause,
+}
+
+/// What an event that is not about a single row is to whoever has to leave some out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// It is told in any case: there are few.
+    Kept,
+    /// It stands for itself.
+    Alone(&'static str),
+    /// Something begins with it.
+    Begin(&'static str, Stretch),
+    /// Something ends with it.
+    End(&'static str, Stretch),
+}
+
+impl Event {
+    /// What it is to whoever has to leave out more than what is about single rows.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        let batch = |endpoint: &String, batch: &u64| Stretch::Batch(endpoint.clone(), *batch);
+        let outage = |endpoint: &String, host: &String| Stretch::Outage(endpoint.clone(), host.clone());
+        match self {
+            Self::BatchStarted { endpoint, batch: number } => Part::Begin("batch-started", batch(endpoint, number)),
+            Self::BatchFinished { endpoint, batch: number, .. } => Part::End("batch-finished", batch(endpoint, number)),
+            Self::OutageBegan { endpoint, host, .. } => Part::Begin("outage-began", outage(endpoint, host)),
+            Self::OutageEnded { endpoint, host, .. } => Part::End("outage-ended", outage(endpoint, host)),
+            Self::Paused { .. } => Part::Begin("paused", Stretch::Pause),
+            Self::Resumed { .. } => Part::End("resumed", Stretch::Pause),
+            Self::Committed { .. } => Part::Alone("committed"),
+            Self::Progress { .. } => Part::Alone("progress"),
+            Self::Warning { .. } => Part::Alone("warning"),
+            Self::ConcurrencyChanged { .. } => Part::Alone("concurrency-changed"),
+            Self::Attempted { .. }
+            | Self::Retrying { .. }
+            | Self::Postponed { .. }
+            | Self::RowFailed { .. }
+            | Self::RowSkipped { .. }
+            | Self::RowEnded { .. }
+            | Self::Held { .. } => Part::Alone(self.about_a_row().map_or("", |(name, _)| name)),
+            Self::RunStarted { .. }
+            | Self::EndpointStarted { .. }
+            | Self::LeftOut { .. }
+            | Self::Draining { .. }
+            | Self::EndpointFinished { .. }
+            | Self::RunFinished { .. } => Part::Kept,
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use http::header::{LINK, SET_COOKIE};
-use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use super::{ExtractError, ExtractKind, Extractor, Need, Written};
@@ -69,8 +69,8 @@ impl Extractor for Header {
         false
     }
 
-    fn reads_headers_beside(&self, known: &HeaderMap) -> bool {
-        !known.contains_key(&self.name)
+    fn reads_headers(&self) -> bool {
+        true
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

@@ -21,7 +21,6 @@ mod tests;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use serde_json::Value;
 
 use crate::compile::Site;
@@ -74,8 +73,8 @@ pub trait Extractor: Debug + Send + Sync {
         false
     }
 
-    /// Whether it may look at headers beside these.
-    fn reads_headers_beside(&self, _known: &HeaderMap) -> bool {
+    /// Whether it looks at headers.
+    fn reads_headers(&self) -> bool {
         false
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use serde_json::Value;
 
 use super::{ExtractError, ExtractKind, Extractor, Need, Written};
@@ -75,8 +74,8 @@ impl Extractor for Rendered {
         self.template.uses_row()
     }
 
-    fn reads_headers_beside(&self, known: &HeaderMap) -> bool {
-        self.template.uses_headers_beside(known)
+    fn reads_headers(&self) -> bool {
+        self.template.uses_headers()
     }
 
     fn extract(&self, context: &Context<'_>, _item: &Value) -> Result<Value, ExtractError> {

@@ -80,15 +80,21 @@ pub struct Refused {
 /// # Errors
 /// See [`Refused`].
 pub fn migrate(document: &Document, steps: &[Step]) -> Result<Option<Migrated>, Box<Refused>> {
-    let refuse = |diagnostic| refused(document.clone(), vec![diagnostic]);
-    let from = version::of(document).map_err(|told| refuse(*told))?;
-    let Some(steps) = version::way(from, steps) else {
-        return Err(refused(document.clone(), version::refusals(document, from)));
+    let (whole, beneath) = version::beneath(document, steps);
+    let refuse = |mut told: Vec<Diagnostic>| {
+        told.extend(beneath.clone());
+        refused(whole.clone(), told)
     };
+    let from = version::of(document).map_err(|told| refuse(vec![*told]))?;
+    let way = version::way(from, steps);
+    // What its profiles say of an older version is that of the file.
+    let is_older = way.is_some() && from != CURRENT;
+    let wrong = if is_older { Vec::new() } else { version::refusals(document, from) };
+    let Some(steps) = way.filter(|_| wrong.is_empty() && beneath.is_empty()) else { return Err(refuse(wrong)) };
     if from == CURRENT {
-        let wrong = version::refusals(document, from);
-        return if wrong.is_empty() { Ok(None) } else { Err(refused(document.clone(), wrong)) };
+        return Ok(None);
     }
+    let refuse = |diagnostic| refused(document.clone(), vec![diagnostic]);
     let before = &document.sources[0].text;
     let mut journey = Journey::default();
     let text = version::in_line_feeds(before, |text| changed(text, &steps, &mut journey));

@@ -5,8 +5,8 @@
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use super::{CURRENT, Step};
-use crate::diagnostic::Diagnostic;
-use crate::document::{Document, KeyPath, NodeValue};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::document::{Document, KeyPath, Node, NodeValue, Overlays};
 use crate::spec::version::{self, UNSAID};
 
 /// The key.
@@ -40,6 +40,21 @@ pub(super) fn refusals(document: &Document, version: i64) -> Vec<Diagnostic> {
         version::judged(node, &KeyPath::of(["profiles", profile.name.as_str(), KEY]).named())
     });
     of_file.into_iter().chain(of_profiles).collect()
+}
+
+/// A job file with what it includes, and what is wrong with versions there that no step leads from. Those that steps lead
+/// from are mended by migrating their own files.
+pub(super) fn beneath(document: &Document, steps: &[Step]) -> (Document, Vec<Diagnostic>) {
+    // What else is wrong with the files is for `check` to say.
+    let text = document.sources[0].text.clone();
+    let whole = Document::parse(&document.path, text, &Overlays::default(), &mut Diagnostics::default());
+    let Some(whole) = whole else { return (document.clone(), Vec::new()) };
+    let is_lost = |node: &&Node| match node.value {
+        NodeValue::Integer(version) => way(version, steps).is_none(),
+        _ => true,
+    };
+    let wrong = whole.beneath.iter().filter(is_lost).filter_map(version::of_include).collect();
+    (whole, wrong)
 }
 
 /// The text of a document that says the present version.

@@ -2,9 +2,14 @@
 //!
 //! Must never leave a user, a password or a query in the base of a URL.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{Api, one_line, swagger};
+
+/// Most bytes between two dots of a name (RFC 1035, section 2.3.4).
+const LONGEST_LABEL: usize = 63;
 
 /// Stands for the host that a document does not name.
 const NO_HOST: &str = "https://api.example.com";
@@ -67,15 +72,16 @@ fn with_host(url: &str, notes: &mut Vec<String>) -> String {
 pub(super) fn in_ascii(rest: &str) -> Result<String, String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let host = rest[..end].split(':').next().unwrap_or_default();
-    if host.is_ascii() {
-        return Ok(rest.to_owned());
+    let no_name =
+        || format!("the server's host {} is no name that DNS could know: mend it in the document", one_line(host));
+    let ascii = if host.is_ascii() { Ok(Cow::Borrowed(host)) } else { idna::domain_to_ascii(host).map(Cow::Owned) };
+    let ascii = ascii.map_err(|_| no_name())?;
+    // A dot at the end stands for the root. An address of IPv6 is cut at its first colon.
+    let labels = ascii.strip_suffix('.').unwrap_or(&ascii);
+    if labels.split('.').any(|label| label.is_empty() || label.len() > LONGEST_LABEL) {
+        return Err(no_name());
     }
-    match idna::domain_to_ascii(host) {
-        Ok(ascii) => Ok(format!("{ascii}{}", &rest[host.len()..])),
-        Err(_) => {
-            Err(format!("the server's host {} is no name that DNS could know: mend it in the document", one_line(host)))
-        }
-    }
+    Ok(format!("{ascii}{}", &rest[host.len()..]))
 }
 
 /// Without its user, query and fragment.
@@ -148,4 +154,29 @@ fn undeclared(url: &str, notes: &mut Vec<String>) -> String {
         filled += rest;
     }
     filled.replace('}', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_one_that_dns_could_know() {
+        for (written, ascii) in [
+            ("bücher.example/v1", "xn--bcher-kva.example/v1"),
+            ("BÜCHER.example.:8080/ü", "xn--bcher-kva.example.:8080/ü"),
+            ("a.example./v1", "a.example./v1"),
+            ("[::1]:8080/v1", "[::1]:8080/v1"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(in_ascii(written).as_deref(), Ok(ascii), "{written}");
+        }
+        let long = format!("{}.example", "ü".repeat(70));
+        for written in
+            ["bücher..example", ".bücher.example/v1", "a..example", ".a.example:80", "bücher.example..", ".", &long]
+        {
+            let why = in_ascii(written).unwrap_err();
+            assert!(why.contains("is no name that DNS could know: mend it in the document"), "{written}: {why}");
+        }
+    }
 }

@@ -16,6 +16,9 @@ const MOST_VALUES: usize = 8_000_000;
 /// How deep lists and maps may stand in each other; as deep as JSON's reader goes.
 const DEEPEST: usize = 127;
 
+/// The key whose maps lie beneath the one that it stands in.
+const MERGE: &str = "<<";
+
 /// Reads the first document of a text.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let mut builder = Builder::default();
@@ -113,7 +116,11 @@ impl Builder {
                 (None, Value::String(name)) => {
                     if map.contains_key(&name) {
                         let first = map.keys().position(|known| *known == name).and_then(|at| lines.get(at));
-                        return Err(twice::told(&name, first.copied()));
+                        return Err(if name == MERGE {
+                            merged_twice(first)
+                        } else {
+                            twice::told(&name, first.copied())
+                        });
                     }
                     lines.push(self.line);
                     *key = Some(name);
@@ -133,6 +140,14 @@ impl Builder {
     }
 }
 
+/// Readers disagree on which of the two stands over the other.
+fn merged_twice(first: Option<&usize>) -> String {
+    let first = first.map(|line| format!(", first in line {line}")).unwrap_or_default();
+    format!(
+        "the merge key `{MERGE}` stands twice in one map{first}: write one, with a list: `{MERGE}: [*first, *second]`"
+    )
+}
+
 fn is_text(tag: &Tag) -> bool {
     tag.suffix == "str"
 }
@@ -148,9 +163,9 @@ fn weight(value: &Value) -> usize {
 
 /// A map with the maps that it merges; its own keys stand over theirs.
 fn merged(mut map: Map<String, Value>) -> Map<String, Value> {
-    let under = match map.get("<<") {
-        Some(Value::Object(_)) => vec![map.shift_remove("<<").unwrap_or_default()],
-        Some(Value::Array(maps)) if maps.iter().all(Value::is_object) => match map.shift_remove("<<") {
+    let under = match map.get(MERGE) {
+        Some(Value::Object(_)) => vec![map.shift_remove(MERGE).unwrap_or_default()],
+        Some(Value::Array(maps)) if maps.iter().all(Value::is_object) => match map.shift_remove(MERGE) {
             Some(Value::Array(maps)) => maps,
             _ => Vec::new(),
         },
@@ -219,6 +234,16 @@ mod tests {
         let why = read("a:\n  b: 1\n  c: 2\n  b: 3\n").unwrap_err();
         assert_eq!(why, "line 4: the key `b` stands twice in one map, first in line 2: take one out");
         assert!(read("a: {x: 1, \"x\": 2}").is_err() && read("a: {x: 1}\nb: {x: 2}").is_ok());
+        let why = read("a: &a {x: 1}\nb:\n  <<: *a\n  y: 1\n  <<: *a\n").unwrap_err();
+        let wanted = "line 5: the merge key `<<` stands twice in one map, first in line 3: write one, with a list: \
+                      `<<: [*first, *second]`";
+        assert_eq!(why, wanted);
+        let both = "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b], z: 3}";
+        assert_eq!(
+            read(both).unwrap()["c"],
+            json!({"z": 3, "x": 1, "y": 2}),
+            "the first of a list stands over the others"
+        );
         let merged = "a: &a {x: 1}\nb: {<<: *a, x: 2}";
         assert_eq!(read(merged), Ok(json!({"a": {"x": 1}, "b": {"x": 2}})), "what is merged lies beneath");
     }

@@ -1,7 +1,5 @@
-//! The plan: everything decided, nothing opened. Immutable and printable.
-//!
-//! `check` and `plan` end here; a run opens it. Must never hold a live resource or a secret's
-//! value, but for those that came with an `--env-file`.
+//! The plan: everything decided, nothing opened. Immutable and printable. `check` and `plan` end here; a run opens it.
+//! Must never hold a live resource or a secret's value, but for those that came with an `--env-file`.
 
 pub mod body;
 pub mod display;
@@ -56,6 +54,8 @@ pub struct Plan {
     pub includes: Vec<PathBuf>,
     /// The job file and what it includes, as they were read; for reports.
     pub texts: Vec<(PathBuf, String)>,
+    /// What the command line and the environment lay over them, a line each; for reports.
+    pub laid_over: String,
     /// What `paceline plan` says of it, for reports; empty where nobody asked.
     pub words: String,
     /// The files of variables beneath the environment (`--env-file`).

@@ -6,13 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Ending, EndingKind, Endpoint, FailureGroup, Recap, Session, VERSION, file};
+use super::{Ending, EndingKind, Endpoint, FailureGroup, MOST_REASONS, OTHER_REASONS, Recap, Session, VERSION, file};
 use crate::journal::{self, JournalFile, Opening, Recovered};
 
-/// Reasons that are told apart.
-const MOST_REASONS: usize = 200;
-/// The group of all others.
-const OTHER: &str = "other reasons";
 /// Of a journal that is older than the words of failures.
 const UNKNOWN: &str = "not kept";
 
@@ -135,7 +131,7 @@ fn failures(journal: &JournalFile, endpoints: &[String]) -> Result<Vec<FailureGr
             let reason = if row.error.is_empty() { UNKNOWN.to_owned() } else { row.error };
             let mut key = (row.endpoint, reason);
             if groups.len() >= MOST_REASONS && !groups.contains_key(&key) {
-                OTHER.clone_into(&mut key.1);
+                OTHER_REASONS.clone_into(&mut key.1);
             }
             groups.entry(key).or_insert((0, row.row)).0 += 1;
         }
@@ -220,7 +216,10 @@ mod tests {
         let rows = (0..500).map(|row| failed(row, &format!("reason {row}"))).collect();
         let failures = kept(&state(&[commit(0, rows)])).unwrap().recap.sessions[0].failures.clone();
         assert_eq!(failures.len(), MOST_REASONS + 1);
-        assert_eq!((failures[0].reason.as_str(), failures.iter().map(|group| group.rows).sum::<u64>()), (OTHER, 500));
+        assert_eq!(
+            (failures[0].reason.as_str(), failures.iter().map(|group| group.rows).sum::<u64>()),
+            (OTHER_REASONS, 500)
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod distribution;
 pub mod file;
 pub mod kept;
+pub mod streams;
 pub mod timeline;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Counts;
 
 pub use distribution::Distribution;
+pub use streams::StreamUse;
 pub use timeline::{Mark, MarkKind, Marks, Step, StepLane, Timeline};
 
 /// Version of the format; a recap of another version is refused with words.
@@ -26,6 +28,12 @@ pub const VERSION: u32 = 1;
 
 /// Sessions of a run that are kept one by one: the first of more are dropped, their rows stay in the counts.
 pub const MOST_SESSIONS: usize = 20;
+
+/// Reasons of failures and retries that are told apart; the rest is counted together, as [`OTHER_REASONS`].
+pub const MOST_REASONS: usize = 50;
+
+/// Where the reasons beyond [`MOST_REASONS`] are counted.
+pub const OTHER_REASONS: &str = "other reasons";
 
 /// Bytes of a file that are kept.
 pub const MOST_TEXT: usize = 128 * 1024;
@@ -49,6 +57,9 @@ pub struct Recap {
     pub journal: String,
     /// The job file, and the files that it includes, as they were read by the last session; masked.
     pub texts: Vec<Text>,
+    /// What the command line and the environment laid over it in the last session, a line each; masked.
+    #[serde(default)]
+    pub laid_over: String,
     /// What `paceline plan` says of the job, as the last session began; masked. Empty: nobody asked it.
     #[serde(default)]
     pub plan: String,
@@ -135,6 +146,9 @@ pub struct Session {
     pub stages: Stages,
     /// Bytes of requests and replies, heads included, TLS and retransmissions not.
     pub traffic: Bytes,
+    /// Endpoints whose connections stay open.
+    #[serde(default)]
+    pub streams: Vec<StreamUse>,
     /// Limits, as the job has them.
     pub limits: Vec<LimitUse>,
     /// What happened when.

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use super::Reporter;
 use super::held::Held;
 use super::layout::{self, Color, Line, Look};
+use super::log::words;
 use super::notice::Notices;
 use super::progress::{Progress, Speed};
 use super::screen::Screen;
@@ -15,6 +16,7 @@ use super::text::{columns, counted, cut};
 use crate::clock;
 use crate::event::Event;
 use crate::run::live::{Lane, Live, read};
+use crate::secret::Masker;
 
 /// Looks of about a second: what holds an endpoint back is shown when it was most of them.
 const LOOKS: usize = 10;
@@ -79,7 +81,10 @@ impl Bar {
     /// The line below the bars: what holds the job back, and the keys.
     fn state(&self, live: &Live, held: &[(&Lane, &str)], width: usize) -> String {
         let on_wire: u64 = live.lanes.iter().map(|lane| read(&lane.on_wire)).sum();
-        let (state, color) = if live.draining.load(Ordering::Relaxed) {
+        let telling = read(&live.telling);
+        let (state, color) = if telling > 0 {
+            (format!("{}; Ctrl-C waits no longer", words::telling(telling)), None)
+        } else if live.draining.load(Ordering::Relaxed) {
             (draining(on_wire, self.look.keys), None)
         } else if live.paused.load(Ordering::Relaxed) {
             (paused(on_wire, self.look.keys), Some(Color::Yellow))
@@ -90,7 +95,8 @@ impl Bar {
         let gap = width.saturating_sub(columns(&state) + KEYS.len());
         let shown = color.map_or_else(|| state.clone(), |color| self.look.paint(&state, color));
         // Apart, so that nobody takes them for a part of the sentence.
-        let hint = self.look.keys && gap >= 4 && color.is_none() && !live.draining.load(Ordering::Relaxed);
+        let hint =
+            self.look.keys && gap >= 4 && color.is_none() && telling == 0 && !live.draining.load(Ordering::Relaxed);
         if hint { format!("{shown}{}{}", " ".repeat(gap), self.look.paint(KEYS, Color::Dim)) } else { shown }
     }
 
@@ -188,6 +194,10 @@ fn others(live: &Live, shown: &[usize]) -> String {
 }
 
 impl Reporter for Bar {
+    fn masked_by(&mut self, masker: &Masker) {
+        self.notices.masked_by(masker);
+    }
+
     fn tell(&mut self, event: &Event) {
         if let Event::RunFinished { .. } = event {
             return self.clear();

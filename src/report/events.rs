@@ -170,6 +170,7 @@ fn progress(lane: &live::Lane) -> Event {
         skipped: read(&lane.skipped),
         attempts: read(&lane.attempts),
         retries: read(&lane.retries),
+        messages: lane.taken(),
         in_flight: read(&lane.in_flight),
     }
 }
@@ -185,6 +186,10 @@ impl Reporter for Events {
 
     fn is_record(&self) -> bool {
         true
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        Some(self.fault.clone())
     }
 
     fn opened(&mut self, view: &Arc<dyn View>) {

@@ -38,10 +38,14 @@ pub fn told_by(reporters: Vec<Box<dyn Reporter>>, faults: &[Fault]) -> Vec<Box<d
     reporters.into_iter().map(telling).collect()
 }
 
-/// Puts what went wrong among the warnings of a run; in front, for a summary has room for one.
-pub fn put_among(warnings: &mut Vec<String>, faults: &[Fault]) {
-    let words = faults.iter().filter_map(Fault::words).map(str::to_owned);
+/// Puts what went wrong among the warnings of a run where it is not yet; in front, for a summary has room for one.
+/// Whether there was anything.
+pub fn put_among(warnings: &mut Vec<String>, faults: impl IntoIterator<Item = String>) -> bool {
+    let mut words: Vec<String> = faults.into_iter().collect();
+    words.retain(|words| !warnings.contains(words));
+    let is_new = !words.is_empty();
     warnings.splice(0..0, words);
+    is_new
 }
 
 /// A reporter that also tells faults, each once.
@@ -61,6 +65,10 @@ impl Reporter for Telling {
 
     fn is_record(&self) -> bool {
         self.inner.is_record()
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.inner.fault()
     }
 
     fn opened(&mut self, view: &Arc<dyn View>) {
@@ -173,7 +181,8 @@ mod tests {
         ];
         assert_eq!(heard.iter().collect::<Vec<_>>(), expected);
         let mut warnings = vec!["odd".to_owned()];
-        put_among(&mut warnings, &faults);
+        let words = || faults.iter().filter_map(Fault::words).map(str::to_owned);
+        assert!(put_among(&mut warnings, words()) && !put_among(&mut warnings, words()));
         assert_eq!(warnings, ["the disk is full", "odd"]);
     }
 

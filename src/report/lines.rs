@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::held::Held;
+use super::log::words;
 use super::notice::Notices;
 use super::progress::{Progress, Speed};
 use super::text::clean;
 use super::{Reporter, Speak};
 use crate::clock::{self, Instant};
 use crate::event::Event;
-use crate::run::live::{Lane, Live};
+use crate::run::live::{Lane, Live, read};
+use crate::secret::Masker;
 
 /// From one line to the next.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -26,6 +28,8 @@ pub struct Lines {
     notices: Option<Notices>,
     speeds: Vec<Speed>,
     held: Vec<Held>,
+    /// Since when others are told of the end, and whether that was said.
+    telling: Option<(Instant, bool)>,
     next: Option<Instant>,
     next_sample: Option<Instant>,
 }
@@ -36,7 +40,7 @@ impl Lines {
     #[must_use]
     pub fn new(speak: Speak, notices: bool) -> Self {
         let notices = notices.then(Notices::default);
-        Self { speak, notices, speeds: Vec::new(), held: Vec::new(), next: None, next_sample: None }
+        Self { speak, notices, speeds: Vec::new(), held: Vec::new(), telling: None, next: None, next_sample: None }
     }
 
     fn say(&mut self, live: &Live, now: Instant) {
@@ -48,10 +52,24 @@ impl Lines {
         }
     }
 
+    /// Says once whom the end waits for, where that takes longer than it is worth no word.
+    fn say_telling(&mut self, live: &Live, now: Instant) {
+        let others = read(&live.telling);
+        let (since, is_said) = self.telling.get_or_insert((now, false));
+        match others {
+            0 => self.telling = None,
+            others if !*is_said && now >= *since + SAMPLE => {
+                *is_said = true;
+                (self.speak)(&words::telling(others));
+            }
+            _ => {}
+        }
+    }
+
     fn sample(&mut self, live: &Live, now: Instant) {
         self.speeds.resize_with(live.lanes.len(), Speed::default);
         for (lane, speed) in live.lanes.iter().zip(&mut self.speeds) {
-            speed.note(now, lane.ended());
+            speed.note_lane(now, lane);
         }
     }
 }
@@ -82,6 +100,10 @@ fn due(next: &mut Option<Instant>, now: Instant, every: Duration) -> bool {
 }
 
 impl Reporter for Lines {
+    fn masked_by(&mut self, masker: &Masker) {
+        self.notices.iter_mut().for_each(|notices| notices.masked_by(masker));
+    }
+
     fn tell(&mut self, event: &Event) {
         if let Some(notice) = self.notices.as_mut().and_then(|notices| notices.of(event)) {
             (self.speak)(&notice);
@@ -95,6 +117,7 @@ impl Reporter for Lines {
         if due(&mut self.next_sample, now, SAMPLE) {
             self.sample(live, now);
         }
+        self.say_telling(live, now);
         let first = self.next.is_none();
         if due(&mut self.next, now, EVERY) && !first {
             self.say(live, now);
@@ -104,8 +127,9 @@ impl Reporter for Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::tests::lane;
+    use super::super::progress::tests::{lane, streaming};
     use super::*;
+    use std::sync::atomic::Ordering;
     use std::sync::{Arc, Mutex};
 
     fn listening(notices: bool) -> (Lines, Arc<Mutex<Vec<String>>>) {
@@ -128,6 +152,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn messages_are_said_with_their_rate() {
+        let (mut lines, heard) = listening(true);
+        let live = Live { lanes: vec![streaming(0, 0)], ..Live::default() };
+        for _ in 0..105 {
+            lines.tick(&live);
+            live.lanes[0].messages.fetch_add(100, Ordering::Relaxed);
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        let line = "price: 502 rows, 10,000 msgs, 1,000/s, 2 failed, 7 reconnects, 10 in flight";
+        assert_eq!(*heard.lock().unwrap(), [line]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_has_ended_is_silent() {
         let (mut lines, heard) = listening(true);
         let lanes = vec![lane(502, 102), Lane { endpoint: "idle".into(), ..Lane::default() }];
@@ -136,6 +173,24 @@ mod tests {
         tokio::time::advance(EVERY).await;
         lines.tick(&live);
         assert!(heard.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_the_end_waits_for_is_said_once_it_waits() {
+        let (mut lines, heard) = listening(true);
+        let live = Live::default();
+        live.telling.store(2, std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..50 {
+            lines.tick(&live);
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        assert_eq!(*heard.lock().unwrap(), ["telling 2 webhooks that the run has ended"]);
+        let (mut lines, heard) = listening(true);
+        lines.tick(&live);
+        live.telling.store(0, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::advance(SAMPLE).await;
+        lines.tick(&live);
+        assert!(heard.lock().unwrap().is_empty(), "it was fast");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use tracing::Level;
 
 use super::Reporter;
+use super::fault::Fault;
 use super::text::{clean, counted};
 use crate::clock;
 use crate::event::Event;
@@ -27,8 +28,9 @@ use crate::secret::Masker;
 use words::describe;
 
 /// Targets of what this program says; all others are those of crates below it.
-pub const TARGETS: [&str; 8] = [
+pub const TARGETS: [&str; 9] = [
     "paceline::run",
+    "paceline::check",
     "paceline::endpoint",
     "paceline::batch",
     "paceline::row",
@@ -62,6 +64,8 @@ pub struct Log {
     run: Option<String>,
     /// Whether its lines are kept, and not only looked at.
     is_kept: bool,
+    /// What goes wrong with who writes the lines.
+    fault: Option<Fault>,
     /// When that happened which is told.
     at: SystemTime,
 }
@@ -76,13 +80,19 @@ impl Log {
     /// A log whose lines pass through `veil` before anybody sees them.
     #[must_use]
     pub fn new(veil: Veil) -> Self {
-        Self { veil, run: None, is_kept: false, at: SystemTime::UNIX_EPOCH }
+        Self { veil, run: None, is_kept: false, fault: None, at: SystemTime::UNIX_EPOCH }
     }
 
     /// The same; its lines go to a file, so that they are a record of the run.
     #[must_use]
     pub fn kept(self, is_kept: bool) -> Self {
         Self { is_kept, ..self }
+    }
+
+    /// The same; what goes wrong with who writes the lines is noted there.
+    #[must_use]
+    pub fn minding(self, fault: &Fault) -> Self {
+        Self { fault: Some(fault.clone()), ..self }
     }
 }
 
@@ -105,6 +115,10 @@ impl Reporter for Log {
 
     fn is_record(&self) -> bool {
         self.is_kept || self.wants_attempts()
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.fault.clone()
     }
 
     fn masked_by(&mut self, masker: &Masker) {

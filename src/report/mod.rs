@@ -28,6 +28,8 @@ use crate::recap::Recap;
 use crate::run::live::Live;
 use crate::secret::Masker;
 
+use fault::Fault;
+
 /// A reporter's way out: takes one line, without its line end.
 pub type Speak = Box<dyn FnMut(&str) + Send>;
 
@@ -55,6 +57,11 @@ pub trait Reporter: Send {
     /// Whether it is a record of the run, for which much may wait in memory before anything is left out.
     fn is_record(&self) -> bool {
         self.wants_attempts() || self.wants_rows()
+    }
+
+    /// What may go wrong with what it writes: once it did, that is a warning of the run.
+    fn fault(&self) -> Option<Fault> {
+        None
     }
 
     /// The run is open, and nothing was told yet. Who shows the run from a thread of its own keeps the view.

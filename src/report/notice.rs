@@ -7,6 +7,7 @@ use super::log::words;
 use super::text::{clean, counted};
 use crate::clock::{self, Instant};
 use crate::event::Event;
+use crate::secret::Masker;
 
 /// A server that throttles says so with every reply; once in this time is enough to know.
 const QUIET: Duration = Duration::from_secs(5);
@@ -15,9 +16,19 @@ const QUIET: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Notices {
     held: HashMap<String, Instant>,
+    masker: Masker,
 }
 
 impl Notices {
+    /// From here on this masker takes secrets out of what came from outside.
+    pub fn masked_by(&mut self, masker: &Masker) {
+        self.masker = masker.clone();
+    }
+
+    fn shown(&self, text: &str) -> String {
+        clean(&self.masker.mask(text))
+    }
+
     /// The line for an event, if it deserves one.
     pub fn of(&mut self, event: &Event) -> Option<String> {
         match event {
@@ -27,20 +38,20 @@ impl Notices {
             }
             Event::Held { limit, wait_ms } => self.hold(limit, *wait_ms),
             Event::OutageBegan { endpoint, host, reason, .. } => {
-                let (endpoint, host, reason) = (clean(endpoint), clean(host), clean(reason));
+                let (endpoint, host, reason) = (clean(endpoint), self.shown(host), self.shown(reason));
                 Some(format!("outage: every call of {endpoint} to {host} fails ({reason}); waiting until it is back"))
             }
             // The summary says that the host was still out.
             Event::OutageEnded { answered: false, .. } => None,
             Event::OutageEnded { endpoint, host, lasted_ms, answered: true } => {
                 let lasted = clock::human(Duration::from_millis(*lasted_ms));
-                Some(format!("{}: {} is back after {lasted}", clean(endpoint), clean(host)))
+                Some(format!("{}: {} is back after {lasted}", clean(endpoint), self.shown(host)))
             }
             Event::Paused { on_wire } => Some(words::paused(*on_wire)),
             Event::Resumed { paused_ms } => Some(words::resumed(*paused_ms)),
             Event::ConcurrencyChanged { endpoints } => Some(words::concurrency(endpoints)),
-            Event::Warning { message } => Some(format!("warning: {}", clean(message))),
-            Event::Draining { reason } => Some(format!("draining: {}; requests in flight end", clean(reason))),
+            Event::Warning { message } => Some(format!("warning: {}", self.shown(message))),
+            Event::Draining { reason } => Some(format!("draining: {}; requests in flight end", self.shown(reason))),
             Event::RunStarted { .. }
             | Event::EndpointStarted { .. }
             | Event::BatchStarted { .. }
@@ -90,6 +101,22 @@ mod tests {
         let draining = of(Event::Draining { reason: "interrupted".into() });
         assert_eq!(draining.as_deref(), Some("draining: interrupted; requests in flight end"));
         assert_eq!(of(Event::RunFinished { complete: true, summary: Box::default() }), None);
+    }
+
+    #[test]
+    fn what_came_from_outside_is_said_without_secrets() {
+        let mut notices = Notices::default();
+        notices.masked_by(&Masker::new(["hunter2"]));
+        let reason = || "no hunter2 there".to_owned();
+        let events = [
+            Event::Warning { message: reason() },
+            Event::Draining { reason: reason() },
+            Event::OutageBegan { endpoint: "a".into(), host: "hunter2".into(), reason: reason(), wait_ms: 1 },
+        ];
+        for event in events {
+            let said = notices.of(&event).unwrap();
+            assert!(said.contains("no *** there") && !said.contains("hunter2"), "{said}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Small words that all reporters share: numbers with separators, texts that are safe to show.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
@@ -92,6 +93,23 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// A text in which what can't be seen is escaped as JSON escapes it: what is read is what is there.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_invisible(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}"));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Columns that a text takes on a terminal: two for most of Chinese, Japanese, Korean, and for pictures.
 #[must_use]
 pub fn columns(text: &str) -> usize {
@@ -175,6 +193,13 @@ mod tests {
             }
         }
         assert_eq!(ascii("Größe"), "Gr??e");
+    }
+
+    #[test]
+    fn what_can_not_be_seen_is_escaped() {
+        assert_eq!(visible("Größe 価格 \u{1f600}"), "Größe 価格 \u{1f600}");
+        let hidden = "a\u{202e}b\u{1b}[2J\u{9b}c\u{200b}\u{e0041}";
+        assert_eq!(visible(hidden), r"a\u202eb\u001b[2J\u009bc\u200b\udb40\udc41");
     }
 
     #[test]

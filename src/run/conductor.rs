@@ -105,7 +105,7 @@ impl Conductor {
         conductor.begin(&opened.facts, opened.selections);
         for over in &opened.holds {
             let wait_ms = u64::try_from(over.wait.as_millis()).unwrap_or(u64::MAX);
-            conductor.tell(&Event::Held { limit: over.limit.clone(), wait_ms });
+            conductor.tell(Event::Held { limit: over.limit.clone(), wait_ms });
         }
         if let Some(cause) = holds::beyond_patience(&conductor.shared.plan, &opened.holds) {
             conductor.end(cause);
@@ -116,28 +116,28 @@ impl Conductor {
         conductor.report(&opened.facts, began, herald).await
     }
 
-    fn tell(&mut self, event: &Event) {
-        self.balance.note(event);
-        self.shared.chronicle.note(event);
+    fn tell(&mut self, event: Event) {
+        self.balance.note(&event);
+        self.shared.chronicle.note(&event);
         self.telling.tell(event);
     }
 
     /// Tells what has come from workers and threads so far.
     fn tell_what_came(&mut self) {
-        while let Ok(event) = self.desk.events.try_recv() {
-            self.tell(&event);
+        while let Some(event) = self.desk.events.came() {
+            self.tell(event);
         }
     }
 
     fn begin(&mut self, facts: &Facts, selections: Vec<Selection>) {
-        self.tell(&Event::RunStarted {
+        self.tell(Event::RunStarted {
             paceline: env!("CARGO_PKG_VERSION").to_owned(),
             job: self.shared.plan.name.clone(),
             run: self.shared.run.clone(),
             resumed_rows: facts.resumed_rows,
         });
         for warning in &facts.warnings {
-            self.tell(&Event::Warning { message: warning.clone() });
+            self.tell(Event::Warning { message: warning.clone() });
         }
         for (position, selection) in selections.into_iter().enumerate() {
             self.begin_lane(position, facts.rows[position], selection);
@@ -147,7 +147,7 @@ impl Conductor {
     fn begin_lane(&mut self, position: usize, rows: Option<u64>, selection: Selection) {
         let (lane, intake) = (self.lanes[position].clone(), self.intakes[position].clone());
         let before = told::rows(&self.shared.chronicle.before(position));
-        self.tell(&Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows, before });
+        self.tell(Event::EndpointStarted { endpoint: lane.plan().name.clone(), rows, before });
         // What feeds them is one more.
         self.working[position] = lane.slots + 1;
         lane.allow();
@@ -189,7 +189,7 @@ impl Conductor {
                 },
                 // Before events, which may come without end.
                 _ = tick.tick() => self.tick(),
-                Some(event) = self.desk.events.recv() => self.tell(&event),
+                Some(event) = self.desk.events.next() => self.tell(event),
             }
         }
     }
@@ -226,7 +226,8 @@ impl Conductor {
 
     fn end(&mut self, cause: Cause) {
         let blamed = cause.blamed();
-        let ending = cause.ending();
+        // Whatever ends a run may say what a file, a database or a disk has said: here it becomes words of the run.
+        let ending = cause.ending().masked(&self.shared.masker);
         let reason = match &ending {
             RunEnding::Broken(reason) | RunEnding::Stopped { reason, .. } => reason.clone(),
             RunEnding::Complete | RunEnding::Partial | RunEnding::Interrupted(_) => String::new(),
@@ -242,7 +243,7 @@ impl Conductor {
     fn drain(&mut self, reason: &str) {
         self.shared.live.draining.store(true, Ordering::Relaxed);
         if self.desk.phase.send_if_modified(|phase| advance(phase, Phase::Draining)) {
-            self.tell(&Event::Draining { reason: reason.to_owned() });
+            self.tell(Event::Draining { reason: reason.to_owned() });
         }
         for lane in &self.lanes {
             lane.queue.drain();
@@ -272,7 +273,7 @@ impl Conductor {
         if self.working[lane] == 0 {
             self.tell_what_came();
             let endpoint = self.lanes[lane].plan().name.clone();
-            self.tell(&Event::EndpointFinished { endpoint });
+            self.tell(Event::EndpointFinished { endpoint });
             self.end_chain(lane);
         }
     }
@@ -344,7 +345,7 @@ impl Conductor {
                 command = self.commands.next() => self.on_command(command),
                 Some(cause) = self.desk.causes.recv() => self.end(cause),
                 // A sink that is away is waited for, which somebody may want to know.
-                Some(event) = self.desk.events.recv() => self.tell(&event),
+                Some(event) = self.desk.events.next() => self.tell(event),
                 () = tokio::time::sleep(TICK) => self.tick(),
             }
         }
@@ -358,7 +359,7 @@ impl Conductor {
         self.tell_what_came();
         self.tick();
         for event in self.balance.rest() {
-            self.tell(&event);
+            self.tell(event);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What tasks and threads of a run tell the conductor, and what it tells them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -13,6 +14,10 @@ use crate::retry::FailureKind;
 
 use super::pauses::Pauses;
 use super::{Keyed, RunEnding};
+
+/// Events on their way to the conductor beyond which those about single rows are left out: it tells them faster than
+/// they happen, unless it is kept from its work.
+const MOST_EVENTS: usize = 200_000;
 
 /// Where a run stands. It only ever moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,6 +154,7 @@ impl Cause {
 #[derive(Debug, Clone)]
 pub struct Control {
     events: mpsc::UnboundedSender<Event>,
+    backlog: Arc<Backlog>,
     causes: mpsc::UnboundedSender<Cause>,
     phase: watch::Receiver<Phase>,
     /// Whether somebody wants to be told of every attempt.
@@ -158,11 +164,26 @@ pub struct Control {
     pauses: Arc<Pauses>,
 }
 
-/// The conductor's end of the line. It never blocks, so that nothing piles up here.
+/// Where events come in.
+#[derive(Debug)]
+pub struct Inbox {
+    events: mpsc::UnboundedReceiver<Event>,
+    backlog: Arc<Backlog>,
+}
+
+/// What is known of events on their way to the conductor.
+#[derive(Debug, Default)]
+struct Backlog {
+    waiting: AtomicUsize,
+    /// Those that were left out and have not been told of, by name.
+    left_out: Mutex<BTreeMap<String, u64>>,
+}
+
+/// The conductor's end of the line. It never blocks, so that little piles up here, and never more than is bounded.
 #[derive(Debug)]
 pub struct Desk {
     /// For the reporters.
-    pub events: mpsc::UnboundedReceiver<Event>,
+    pub events: Inbox,
     /// Reasons to end the run.
     pub causes: mpsc::UnboundedReceiver<Cause>,
     /// Moves the run on.
@@ -175,10 +196,49 @@ pub fn line() -> (Control, Desk) {
     let (events, events_in) = mpsc::unbounded_channel();
     let (causes, causes_in) = mpsc::unbounded_channel();
     let (switch, phase) = watch::channel(Phase::Running);
+    let (attempts, rows, pauses, backlog) = (Arc::default(), Arc::default(), Arc::default(), Arc::<Backlog>::default());
     (
-        Control { events, causes, phase, attempts: Arc::default(), pauses: Arc::default(), rows: Arc::default() },
-        Desk { events: events_in, causes: causes_in, phase: switch },
+        Control { events, backlog: Arc::clone(&backlog), causes, phase, attempts, pauses, rows },
+        Desk { events: Inbox { events: events_in, backlog }, causes: causes_in, phase: switch },
     )
+}
+
+impl Inbox {
+    /// The next event for the reporters; ends when nobody is left to tell one.
+    pub async fn next(&mut self) -> Option<Event> {
+        if let Some(gap) = self.backlog.gap() {
+            return Some(gap);
+        }
+        let event = self.events.recv().await?;
+        self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(event)
+    }
+
+    /// The next one that is there.
+    pub fn came(&mut self) -> Option<Event> {
+        if let Some(gap) = self.backlog.gap() {
+            return Some(gap);
+        }
+        let event = self.events.try_recv().ok()?;
+        self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(event)
+    }
+}
+
+impl Backlog {
+    /// What was left out, once there is room again.
+    fn gap(&self) -> Option<Event> {
+        if self.waiting.load(Ordering::Relaxed) >= MOST_EVENTS / 2 {
+            return None;
+        }
+        let events = std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner));
+        (!events.is_empty()).then_some(Event::LeftOut { events })
+    }
+
+    fn leave_out(&self, name: &str) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        *left_out.entry(name.to_owned()).or_default() += 1;
+    }
 }
 
 impl Control {
@@ -213,8 +273,14 @@ impl Control {
         &self.pauses
     }
 
-    /// Tells the reporters.
+    /// Tells the reporters. An event about a single row is left out and counted where too many are on their way.
     pub fn tell(&self, event: Event) {
+        if self.backlog.waiting.load(Ordering::Relaxed) >= MOST_EVENTS
+            && let Some((name, _)) = event.about_a_row()
+        {
+            return self.backlog.leave_out(name);
+        }
+        self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = self.events.send(event);
     }
 
@@ -245,5 +311,26 @@ impl Control {
     /// Ends the run.
     pub fn end(&self, cause: Cause) {
         let _ = self.causes.send(cause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_about_rows_are_left_out_and_counted_where_the_conductor_is_far_behind() {
+        let (control, mut desk) = line();
+        let failed = || Event::RowFailed { endpoint: "a".to_owned(), row: 1, reason: "no".to_owned() };
+        let committed = || Event::Committed { rows: Default::default(), outputs: Vec::new() };
+        (0..MOST_EVENTS + 7).for_each(|_| control.tell(failed()));
+        control.tell(committed());
+        let told: Vec<Event> = std::iter::from_fn(|| desk.events.came()).collect();
+        let gap = Event::LeftOut { events: [("row-failed".to_owned(), 7)].into() };
+        assert_eq!(told.len(), MOST_EVENTS + 2);
+        assert_eq!(told.iter().filter(|event| **event == gap).count(), 1, "a gap is told once");
+        assert_eq!(told.last(), Some(&committed()));
+        control.tell(failed());
+        assert_eq!((desk.events.came(), desk.events.came()), (Some(failed()), None));
     }
 }

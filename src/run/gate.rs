@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -24,6 +25,7 @@ use super::control::{Cause, Control};
 use super::live::{self, Lane as Counters};
 use super::notes::Notes;
 use super::outages::Outages;
+use super::pauses::Pauses;
 use super::taking::{self, Takings};
 
 /// See the module.
@@ -149,11 +151,10 @@ impl<'a> LaneGate<'a> {
         }
     }
 
-    /// Whether it goes back to the queue: nothing of it has left, and nothing may.
-    fn turns_back(&self, url: &Uri) -> bool {
-        let paused = || self.pauses && self.control.pauses().is_on();
+    /// Whether it goes back to the queue because its host is out: nothing of it has left.
+    fn is_out(&self, url: &Uri) -> bool {
         let out = || self.outages.is_some_and(|outages| outages.since(taking::host(url)).is_some());
-        self.passed().is_none() && (paused() || out())
+        self.passed().is_none() && out()
     }
 
     /// Takes the tokens, unless a pause by hand turns it back first: it waits for the end of the pause without any. Those
@@ -163,18 +164,11 @@ impl<'a> LaneGate<'a> {
             take_all(takes).await;
             return true;
         }
-        let pauses = self.control.pauses();
-        tokio::select! {
-            biased;
-            // Looked at before every look at the tokens. Who finds them at once waits for nothing, and registers nowhere.
-            () = poll_fn(|_| if pauses.is_on() { Poll::Ready(()) } else { Poll::Pending }) => false,
-            () = take_all(takes) => true,
-            () = pauses.begun() => false,
-        }
+        before_a_pause(self.control.pauses(), take_all(takes)).await
     }
 
     async fn approach(&self, takes: Cow<'a, [Take]>, url: Uri) {
-        if self.pauses && self.turns_back(&url) {
+        if self.pauses && (self.is_out(&url) || self.passed().is_none() && self.control.pauses().is_on()) {
             // Before it is noted, and takes what others could.
             self.back.notify_one();
             std::future::pending::<()>().await;
@@ -191,7 +185,8 @@ impl<'a> LaneGate<'a> {
             self.state().noted = true;
         }
         let took = self.take(&takes).await;
-        let turns_back = !took || self.turns_back(&url);
+        // Who took them before a pause leaves before it, if by a moment.
+        let turns_back = !took || self.is_out(&url);
         if turns_back || self.control.is_drained() {
             if took {
                 answered(&takes);
@@ -211,6 +206,21 @@ impl<'a> LaneGate<'a> {
             state.in_flight = usize::try_from(live::raise(&self.counters.on_wire) + 1).unwrap_or(usize::MAX);
         }
     }
+}
+
+/// Whether tokens were taken before a pause began. At every look one of both was first: what was taken is never taken
+/// in vain.
+async fn before_a_pause(pauses: &Pauses, taken: impl Future<Output = ()>) -> bool {
+    let (mut taken, mut begun) = (pin!(taken), pin!(pauses.begun()));
+    poll_fn(|context| {
+        let Some(_no_pause) = pauses.hold_off() else { return Poll::Ready(false) };
+        if taken.as_mut().poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        // Who finds them at once waits for nothing, and registers nowhere.
+        begun.as_mut().poll(context).map(|()| false)
+    })
+    .await
 }
 
 fn answered(taken: &[Take]) {
@@ -292,6 +302,25 @@ mod tests {
         assert_eq!(live::read(&counters.on_wire), 1);
         drop(two);
         assert_eq!(live::read(&counters.on_wire), 0);
+    }
+
+    /// A pause that begins on another thread, right when the token is taken.
+    #[tokio::test]
+    async fn a_token_is_taken_before_a_pause_or_not_at_all() {
+        let pauses = Arc::new(Pauses::default());
+        let beginning = Mutex::new(None);
+        let taken = poll_fn(|_| {
+            let other = pauses.clone();
+            *beginning.lock().unwrap() = Some(std::thread::spawn(move || other.begin(clock::now())));
+            // As long as it takes another thread to begin one, if it can.
+            (0..100_000).take_while(|_| !pauses.is_on()).for_each(|_| std::thread::yield_now());
+            assert!(!pauses.is_on(), "a pause began between the look at it and the token");
+            Poll::Ready(())
+        });
+        assert!(before_a_pause(&pauses, taken).await);
+        assert!(beginning.into_inner().unwrap().unwrap().join().unwrap() && pauses.is_on(), "and begins behind it");
+        let never = poll_fn(|_| -> Poll<()> { panic!("nothing is taken while a run is paused") });
+        assert!(!before_a_pause(&pauses, never).await);
     }
 
     /// What a future gives at once.

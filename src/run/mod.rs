@@ -57,7 +57,7 @@ mod summing;
 mod taking;
 mod telling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod told;
 mod unsent;
 mod walk;
@@ -73,7 +73,7 @@ use crate::clock;
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
 use crate::recap::{Endpoint, Recap, Session};
-use crate::report::Reporter;
+use crate::report::{Reporter, fault};
 use crate::secret::{Masker, Secrets, Unset, unset_words};
 
 pub(crate) use chunk::Cut;
@@ -115,6 +115,11 @@ impl fmt::Display for RunError {
 }
 
 impl RunError {
+    /// The same without secrets.
+    fn masked(self, masker: &Masker) -> Self {
+        self.saying(|words| masker.mask(words).into_owned())
+    }
+
     /// The same, its words changed; those about secrets stay.
     fn saying(self, change: impl FnOnce(&str) -> String) -> Self {
         match self {
@@ -153,6 +158,21 @@ pub enum RunEnding {
     /// A sink, an input or the journal failed while running, or a server can't be worked with by any row;
     /// what was committed is safe.
     Broken(String),
+}
+
+impl RunEnding {
+    /// The same without secrets: what a file is called and what a database says may hold one.
+    #[must_use]
+    fn masked(self, masker: &Masker) -> Self {
+        let mask = |words: String| masker.mask(&words).into_owned();
+        match self {
+            Self::Stopped { reason, resume_after, resume_at } => {
+                Self::Stopped { reason: mask(reason), resume_after, resume_at }
+            }
+            Self::Broken(reason) => Self::Broken(mask(reason)),
+            Self::Complete | Self::Partial | Self::Interrupted(_) => self,
+        }
+    }
 }
 
 /// A signal that ends a run.
@@ -279,6 +299,18 @@ impl RunReport {
         }
     }
 
+    /// Warns of these too, where it does not yet; `first`: before all others, for a summary has room for one. Whether there
+    /// was anything new.
+    pub fn warn(&mut self, first: Vec<String>, last: Vec<String>) -> bool {
+        let mut is_new = false;
+        let sessions = self.recap.sessions.last_mut().map(|session| &mut session.warnings);
+        for warnings in sessions.into_iter().chain([&mut self.warnings]) {
+            is_new |= fault::put_among(warnings, first.clone()) || !last.is_empty();
+            warnings.extend_from_slice(&last);
+        }
+        is_new
+    }
+
     /// The same of one that could not start, for this reason.
     #[must_use]
     pub fn refused(mut self, error: &RunError) -> Self {
@@ -310,12 +342,20 @@ pub async fn run_with(
 ) -> Result<RunReport, RunError> {
     let secrets = Secrets::open(&plan.secrets).map_err(RunError::Secrets)?;
     let herald = notify::Herald::of(&plan, &secrets, aftermath);
+    let mut known = None;
     let veil = |masker: &Masker| {
         aftermath.masked_by(masker);
         reporters.iter_mut().for_each(|reporter| reporter.masked_by(masker));
+        known = Some(masker.clone());
     };
     match open::open(plan, options, secrets, veil).await {
         Ok(opened) => Ok(conductor::Conductor::conduct(opened, (reporters, commands), &herald).await),
-        Err(error) => Err(herald.refuse(error).await),
+        Err(error) => {
+            let error = herald.refuse(error).await;
+            Err(match &known {
+                Some(masker) => error.masked(masker),
+                None => error,
+            })
+        }
     }
 }

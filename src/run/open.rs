@@ -6,7 +6,7 @@
 
 mod session;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock;
@@ -167,6 +167,7 @@ fn before(plan: &Plan, session: &Session, folder: &StateFolder, masker: &Masker)
         run: session.run.clone(),
         journal: folder.journal().display().to_string(),
         texts: plan.texts.iter().map(text).collect(),
+        laid_over: recap::Text::of(Path::new(""), &masker.mask(&plan.laid_over)).text,
         plan: masker.mask(&plan.words).into_owned(),
         ..recap
     };
@@ -218,6 +219,7 @@ fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
 fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
     let lanes = plan.endpoints.iter().enumerate().map(|(position, endpoint)| live::Lane {
         endpoint: endpoint.name.clone(),
+        stream: endpoint.stream.is_some(),
         rows: facts.rows[position].unwrap_or_default().into(),
         resumed: state.done[position].len(),
         ..live::Lane::default()

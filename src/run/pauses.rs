@@ -1,9 +1,10 @@
 //! Pauses by hand: when they were, so that no time runs out while nothing may leave.
 //!
-//! One look at an atomic where there is none. Must never hold anything up by itself.
+//! One look at an atomic where there is none, and a lock that is shared where a token is taken: a pause begins before or
+//! after that, and never in between. Must never hold anything up by itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,6 +21,8 @@ pub struct Pauses {
     /// Whether there ever was one.
     known: AtomicBool,
     spans: Mutex<Vec<Span>>,
+    /// Held while one begins, and shared by those who must have what they take before one does.
+    beginning: RwLock<()>,
     /// Raised when one begins.
     began: Notify,
 }
@@ -31,6 +34,7 @@ impl Pauses {
 
     /// Begins a pause; whether there was none.
     pub fn begin(&self, now: Instant) -> bool {
+        let _alone = self.beginning.write().unwrap_or_else(PoisonError::into_inner);
         let mut spans = self.lock();
         if self.on.swap(true, Ordering::AcqRel) {
             return false;
@@ -48,6 +52,12 @@ impl Pauses {
         let (began, end) = spans.last_mut().filter(|(_, end)| end.is_none())?;
         *end = Some(now);
         Some(now.saturating_duration_since(*began))
+    }
+
+    /// As long as this is held no pause begins, which must not be for longer than a look; `None`: there is one.
+    pub fn hold_off(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        let held = self.beginning.read().unwrap_or_else(PoisonError::into_inner);
+        (!self.is_on()).then_some(held)
     }
 
     /// Whether there is one.

@@ -4,7 +4,7 @@
 //! anything, and never be asked on the way of a row.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
@@ -12,18 +12,22 @@ use crate::event::Event;
 use crate::journal::Counts;
 use crate::limit::{Buckets, LimitPlan};
 use crate::plan::Plan;
+use crate::recap::streams::most_first;
 use crate::recap::timeline::{Recorder, Totals};
 use crate::recap::{
-    Bytes, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Output, Recap, Session, Slow, StepLane,
+    Bytes, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Output, Recap, Session, Slow,
+    StepLane, StreamUse,
 };
 use crate::report::View;
+use crate::report::fault::Fault;
+use crate::secret::Masker;
 use crate::sink::{RowChoice, SinkPlan};
 use crate::transport::Transport;
 
 use super::bound::Looks;
 use super::lane::{Lane, Shared};
 use super::live::{self, Live, read};
-use super::meter::Measured;
+use super::meter::{Ends, Measured};
 use super::{RunEnding, RunReport};
 
 /// What is known of a run when a session begins.
@@ -42,6 +46,8 @@ pub struct Chronicle {
     began: Instant,
     started: String,
     inside: Mutex<Inside>,
+    /// What may go wrong with what reporters write.
+    faults: OnceLock<Vec<Fault>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +72,7 @@ impl Chronicle {
     pub fn begin(before: Before, transports: Vec<Arc<dyn Transport>>) -> Self {
         let (recorder, looks) = (Recorder::new(before.counts.len()), Looks::default());
         let inside = Mutex::new(Inside { recorder, looks, holds: BTreeMap::new(), records: Vec::new() });
-        Self { before, transports, began: clock::now(), started: clock::timestamp(), inside }
+        Self { before, transports, began: clock::now(), started: clock::timestamp(), inside, faults: OnceLock::new() }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -77,6 +83,19 @@ impl Chronicle {
         u64::try_from((clock::now() - self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// What may go wrong with what reporters write, which is a warning of the session then.
+    pub fn mind(&self, faults: Vec<Fault>) {
+        // A session has its reporters once.
+        let _ = self.faults.set(faults);
+    }
+
+    /// What went wrong with that so far, without secrets.
+    #[must_use]
+    pub fn faults(&self, masker: &Masker) -> Vec<String> {
+        let words = self.faults.get().into_iter().flatten().filter_map(Fault::words);
+        words.map(|words| masker.mask(words).into_owned()).collect()
+    }
+
     /// Looks at the counters.
     pub fn look(&self, shared: &Shared, lanes: &[Arc<Lane>]) {
         let (at_ms, totals) = (self.at_ms(), totals(&shared.live));
@@ -85,32 +104,51 @@ impl Chronicle {
         shared.meter.interval(|latency| inside.recorder.look(at_ms, totals, latency));
     }
 
-    /// Something happened.
+    /// Something happened. What is about rows, of which there may be millions, takes no lock.
     pub fn note(&self, event: &Event) {
-        if !is_marked(event) {
-            return;
-        }
-        let at_ms = self.at_ms();
-        let begins = |kind, what: &str, until_ms| Mark { kind, what: what.to_owned(), from_ms: at_ms, until_ms };
-        let mut inside = self.inside();
         match event {
-            Event::BatchStarted { endpoint, batch } => {
-                inside.recorder.marks().add(begins(MarkKind::Batch, &format!("{endpoint} {batch}"), None));
-            }
-            Event::BatchFinished { endpoint, batch, .. } => {
-                inside.recorder.marks().end(MarkKind::Batch, &format!("{endpoint} {batch}"), at_ms);
-            }
-            Event::Held { limit, wait_ms } => {
-                *inside.holds.entry(limit.clone()).or_default() += 1;
-                inside.recorder.marks().add(begins(MarkKind::Hold, limit, Some(at_ms.saturating_add(*wait_ms))));
-            }
-            Event::OutageBegan { host, .. } => inside.recorder.marks().add(begins(MarkKind::Outage, host, None)),
-            Event::OutageEnded { host, .. } => inside.recorder.marks().end(MarkKind::Outage, host, at_ms),
-            Event::Paused { .. } => inside.recorder.marks().add(begins(MarkKind::Pause, "by hand", None)),
-            Event::Resumed { .. } => inside.recorder.marks().end(MarkKind::Pause, "by hand", at_ms),
-            Event::Draining { reason } => inside.recorder.marks().add(begins(MarkKind::Drain, reason, None)),
-            _ => {}
+            Event::BatchStarted { endpoint, batch } => self.begins(MarkKind::Batch, &format!("{endpoint} {batch}")),
+            Event::BatchFinished { endpoint, batch, .. } => self.ends(MarkKind::Batch, &format!("{endpoint} {batch}")),
+            Event::Held { limit, wait_ms } => self.held(limit, *wait_ms),
+            Event::OutageBegan { host, .. } => self.begins(MarkKind::Outage, host),
+            Event::OutageEnded { host, .. } => self.ends(MarkKind::Outage, host),
+            Event::Paused { .. } => self.begins(MarkKind::Pause, "by hand"),
+            Event::Resumed { .. } => self.ends(MarkKind::Pause, "by hand"),
+            Event::Draining { reason } => self.begins(MarkKind::Drain, reason),
+            Event::RunStarted { .. }
+            | Event::EndpointStarted { .. }
+            | Event::Attempted { .. }
+            | Event::Retrying { .. }
+            | Event::Postponed { .. }
+            | Event::RowFailed { .. }
+            | Event::RowSkipped { .. }
+            | Event::RowEnded { .. }
+            | Event::Committed { .. }
+            | Event::Progress { .. }
+            | Event::LeftOut { .. }
+            | Event::Warning { .. }
+            | Event::ConcurrencyChanged { .. }
+            | Event::EndpointFinished { .. }
+            | Event::RunFinished { .. } => {}
         }
+    }
+
+    fn begins(&self, kind: MarkKind, what: &str) {
+        let mark = Mark { kind, what: what.to_owned(), from_ms: self.at_ms(), until_ms: None };
+        self.inside().recorder.marks().add(mark);
+    }
+
+    fn ends(&self, kind: MarkKind, what: &str) {
+        let at_ms = self.at_ms();
+        self.inside().recorder.marks().end(kind, what, at_ms);
+    }
+
+    fn held(&self, limit: &str, wait_ms: u64) {
+        let from_ms = self.at_ms();
+        let until_ms = Some(from_ms.saturating_add(wait_ms));
+        let mut inside = self.inside();
+        *inside.holds.entry(limit.to_owned()).or_default() += 1;
+        inside.recorder.marks().add(Mark { kind: MarkKind::Hold, what: limit.to_owned(), from_ms, until_ms });
     }
 
     /// What earlier sessions committed of an endpoint.
@@ -196,8 +234,10 @@ impl Chronicle {
             latency: measured.latency,
             stages: measured.stages,
             traffic: self.traffic(),
+            streams: streams(&shared.live, &measured.streams),
             limits,
             timeline,
+            warnings: self.faults(&shared.masker),
             ..Session::default()
         }
     }
@@ -214,35 +254,6 @@ impl Chronicle {
             session.warnings.clone_from(&report.warnings);
         }
         recap
-    }
-}
-
-/// Whether a mark or a count is made of it: most events are about rows, of which there may be millions.
-fn is_marked(event: &Event) -> bool {
-    match event {
-        Event::BatchStarted { .. }
-        | Event::BatchFinished { .. }
-        | Event::Held { .. }
-        | Event::OutageBegan { .. }
-        | Event::OutageEnded { .. }
-        | Event::Paused { .. }
-        | Event::Resumed { .. }
-        | Event::Draining { .. } => true,
-        Event::RunStarted { .. }
-        | Event::EndpointStarted { .. }
-        | Event::Attempted { .. }
-        | Event::Retrying { .. }
-        | Event::Postponed { .. }
-        | Event::RowFailed { .. }
-        | Event::RowSkipped { .. }
-        | Event::RowEnded { .. }
-        | Event::Committed { .. }
-        | Event::Progress { .. }
-        | Event::LeftOut { .. }
-        | Event::Warning { .. }
-        | Event::ConcurrencyChanged { .. }
-        | Event::EndpointFinished { .. }
-        | Event::RunFinished { .. } => false,
     }
 }
 
@@ -308,6 +319,20 @@ fn slowest(plan: &Plan, measured: &Measured) -> Vec<Slow> {
     measured.slowest.iter().map(slow).collect()
 }
 
+/// Of the endpoints whose rows are connections that stay open.
+fn streams(live: &Live, ends: &BTreeMap<usize, Ends>) -> Vec<StreamUse> {
+    let of = |(position, lane): (usize, &live::Lane)| {
+        let Ends { reconnects, closes } = ends.get(&position).cloned().unwrap_or_default();
+        Some(StreamUse {
+            endpoint: lane.endpoint.clone(),
+            messages: lane.taken()?,
+            reconnects: most_first(reconnects),
+            closes: closes.into_iter().collect(),
+        })
+    };
+    live.lanes.iter().enumerate().filter_map(of).collect()
+}
+
 fn limit(buckets: &Buckets, holds: &BTreeMap<String, u64>, elapsed_ms: u64) -> LimitUse {
     let plan = buckets.plan();
     LimitUse {
@@ -341,5 +366,32 @@ pub(super) fn ending(ending: &RunEnding) -> Ending {
             ..plain(EndingKind::Stopped)
         },
         RunEnding::Broken(reason) => Ending { reason: Some(reason.clone()), ..plain(EndingKind::Broken) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_endpoints_whose_connections_stay_open_tell_of_messages() {
+        let lane = |endpoint: &str, stream, messages: u64| live::Lane {
+            endpoint: endpoint.into(),
+            stream,
+            messages: messages.into(),
+            ..live::Lane::default()
+        };
+        let lanes = vec![lane("price", false, 0), lane("ticks", true, 7), lane("quiet", true, 0)];
+        let reconnects = BTreeMap::from([("closed".to_owned(), 1), ("reset".to_owned(), 2)]);
+        let ends = Ends { reconnects, closes: BTreeMap::from([(1006, 2), (1000, 1)]) };
+        let all = streams(&Live { lanes, ..Live::default() }, &BTreeMap::from([(1, ends)]));
+        let ticks = StreamUse {
+            endpoint: "ticks".into(),
+            messages: 7,
+            reconnects: vec![("reset".into(), 2), ("closed".into(), 1)],
+            closes: vec![(1000, 1), (1006, 2)],
+        };
+        let quiet = StreamUse { endpoint: "quiet".into(), ..StreamUse::default() };
+        assert_eq!(all, [ticks, quiet]);
     }
 }

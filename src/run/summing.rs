@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::ops::Add;
 use std::time::Duration;
 
-use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Summary};
+use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Stream, Summary};
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
-use crate::recap::{self, Distribution, Recap};
+use crate::recap::{self, Distribution, Recap, StreamUse, streams};
+use crate::report::fault;
 use crate::report::text::counted;
 
 use super::lane::Shared;
 use super::live;
-use super::meter::Failures;
+use super::meter::{Failures, Measured};
 use super::open::Facts;
 use super::scribe::Written;
 use super::told::rows;
@@ -32,6 +33,9 @@ pub fn report(
     let measured = shared.meter.read();
     let held =
         shared.plan.fail_if.iter().filter(|condition| condition.holds(&total, |share| shared.meter.quantile(share)));
+    let mut warnings = warnings(shared, facts, written, &measured);
+    warnings.iter_mut().for_each(|words| *words = shared.masker.mask(words).into_owned());
+    fault::put_among(&mut warnings, shared.chronicle.faults(&shared.masker));
     let report = RunReport {
         job: shared.plan.name.clone(),
         run: facts.run.clone(),
@@ -53,7 +57,7 @@ pub fn report(
         outputs: outputs(shared, written),
         journal: facts.journal.clone(),
         failed_conditions: held.map(|condition| condition.source.clone()).collect(),
-        warnings: warnings(shared, facts, written),
+        warnings,
         recap: Recap::default(),
     };
     let counts = written.map(|written| written.counts.as_slice()).unwrap_or_default();
@@ -81,6 +85,7 @@ pub fn summary(report: &RunReport) -> Summary {
         attempts: report.attempts,
         retries: report.retries,
         retries_by_reason: report.retry_reasons.iter().cloned().collect::<BTreeMap<_, _>>(),
+        streams: session.streams.into_iter().map(stream).collect(),
         statuses: report.statuses.iter().copied().collect(),
         failures: session.failures.into_iter().map(failure_group).collect(),
         latency_ms,
@@ -91,6 +96,12 @@ pub fn summary(report: &RunReport) -> Summary {
         failed_conditions: report.failed_conditions.clone(),
         warnings: report.warnings.clone(),
     }
+}
+
+fn stream(of: StreamUse) -> Stream {
+    let StreamUse { endpoint, messages, reconnects, closes } = of;
+    let closes = closes.into_iter().map(|(code, count)| (streams::code(code), count)).collect();
+    Stream { endpoint, messages, reconnects_by_reason: reconnects.into_iter().collect(), closes }
 }
 
 fn failure_group(group: recap::FailureGroup) -> FailureGroup {
@@ -158,12 +169,11 @@ fn doubt_words((words, rows, example): &(String, u64, u64)) -> String {
     }
 }
 
-fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<String> {
+fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>, measured: &Measured) -> Vec<String> {
     let unknown = left_alone(&shared.plan, written).map(|(endpoint, rows)| unknown_words(&endpoint.name, rows));
     // First, since it tells what to do. A session of `--failed` has said so at its beginning.
     let unknown = unknown.filter(|words| !facts.warnings.contains(words));
     let mut warnings: Vec<String> = unknown.chain(facts.warnings.iter().cloned()).collect();
-    let measured = shared.meter.read();
     warnings.extend(measured.orphans.iter().map(|(endpoint, rows, example)| {
         let EndpointPlan { name, source, .. } = &shared.plan.endpoints[*endpoint];
         let (rows, parent) = (counted(*rows, "row"), source.parent().unwrap_or_default());
@@ -173,7 +183,7 @@ fn warnings(shared: &Shared, facts: &Facts, written: Option<&Written>) -> Vec<St
     if malformed > 0 {
         warnings.push(format!("{malformed} values in replies about limits could not be read and were passed over"));
     }
-    warnings.extend(shared.meter.read().doubts.iter().map(doubt_words));
+    warnings.extend(measured.doubts.iter().map(doubt_words));
     let dropped = written.map(|written| written.dropped.as_slice()).unwrap_or_default();
     for (sink, names) in shared.plan.sinks.iter().zip(dropped) {
         if !names.is_empty() {

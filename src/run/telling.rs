@@ -2,9 +2,10 @@
 //! reporter either.
 //!
 //! Must never make the conductor wait: notes are queued, ticks are left out while the reporter is behind,
-//! and a reporter that never comes back is left behind at the end.
+//! and a reporter that never comes back is left behind at the end. What waits for one is bounded: events about rows are
+//! left out first, then all but the few that every run has once for itself and for each endpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -14,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::event::{Event, Hearers};
+use crate::event::{Event, Hearers, Part, Stretch};
 use crate::report::text::counted;
 use crate::report::{Reporter, View};
 
@@ -24,6 +25,8 @@ use super::lane::Shared;
 const MOST_BEHIND: usize = 1_000;
 /// The same for a record of the run.
 const MOST_BEHIND_OF_A_RECORD: usize = 200_000;
+/// So many times as far behind, other events are left out as well.
+const FAR: usize = 2;
 /// How long the end of a run waits for a reporter that takes nothing more.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it waits for one that goes on taking.
@@ -64,8 +67,12 @@ struct Voice {
     ended: oneshot::Receiver<()>,
     /// Whether events about single rows are left out for now.
     full: bool,
+    /// Whether others are, too.
+    is_stuck: bool,
     /// Those that were and have not been told of, by name.
     left_out: BTreeMap<String, u64>,
+    /// What began untold, and so ends untold.
+    untold: BTreeSet<Stretch>,
 }
 
 impl Telling {
@@ -75,6 +82,7 @@ impl Telling {
         let control = &shared.control;
         control.tell_attempts(reporters.iter().any(|reporter| reporter.wants_attempts()));
         control.tell_rows(reporters.iter().any(|reporter| reporter.wants_rows()));
+        shared.chronicle.mind(reporters.iter().filter_map(|reporter| reporter.fault()).collect());
         Self { voices: reporters.into_iter().filter_map(|reporter| Voice::start(reporter, shared)).collect() }
     }
 
@@ -84,13 +92,13 @@ impl Telling {
         !self.voices.is_empty()
     }
 
-    /// Tells an event. Those about a single row are left out while a reporter is far behind, and it is told how many;
-    /// beginnings and ends never are, so that they balance.
-    pub fn tell(&mut self, event: &Event) {
+    /// Tells an event. Those about a single row are left out while a reporter is far behind, and others while it is stuck,
+    /// and it is told how many; of what begins and ends both are, or neither, so that they balance.
+    pub fn tell(&mut self, event: Event) {
         if !self.is_heard() {
             return;
         }
-        let (event, at) = (Arc::new(event.clone()), clock::wall());
+        let (event, at) = (Arc::new(event), clock::wall());
         self.voices.iter_mut().filter(|voice| voice.wishes.want(&event)).for_each(|voice| voice.tell(&event, at));
     }
 
@@ -149,19 +157,40 @@ impl Voice {
             let _ = end.send(());
         };
         std::thread::Builder::new().name("reporter".to_owned()).spawn(work).ok()?;
-        Some(Self { wishes, notes, queue, ended, full: false, left_out: BTreeMap::new() })
+        let (left_out, untold) = (BTreeMap::new(), BTreeSet::new());
+        Some(Self { wishes, notes, queue, ended, full: false, is_stuck: false, left_out, untold })
     }
 
     fn tell(&mut self, event: &Arc<Event>, at: SystemTime) {
-        let behind = self.queue.behind.load(Ordering::Relaxed);
+        let (behind, most) = (self.queue.behind.load(Ordering::Relaxed), self.wishes.most_behind);
         // Room for one event after the other would be told as one gap after the other.
-        self.full = behind >= if self.full { self.wishes.most_behind / 2 } else { self.wishes.most_behind };
-        match event.about_a_row().filter(|_| self.full) {
-            Some((name, _)) => *self.left_out.entry(name.to_owned()).or_default() += 1,
+        self.full = behind >= if self.full { most / 2 } else { most };
+        self.is_stuck = behind >= if self.is_stuck { most } else { FAR * most };
+        match self.left_out_as(event) {
+            Some(name) => *self.left_out.entry(name.to_owned()).or_default() += 1,
             None => {
                 self.tell_of_gap(at);
                 self.send(event.clone(), at);
             }
+        }
+    }
+
+    /// The name of an event that is left out now; `None`: it is told.
+    fn left_out_as(&mut self, event: &Event) -> Option<&'static str> {
+        if let Some((name, _)) = event.about_a_row() {
+            return self.full.then_some(name);
+        }
+        match event.part() {
+            Part::Kept => None,
+            Part::Alone(name) => self.is_stuck.then_some(name),
+            Part::Begin(name, stretch) => {
+                let is_stuck = self.is_stuck;
+                is_stuck.then(|| {
+                    self.untold.insert(stretch);
+                    name
+                })
+            }
+            Part::End(name, stretch) => self.untold.remove(&stretch).then_some(name),
         }
     }
 
@@ -286,9 +315,9 @@ mod tests {
         let (other, heard, _) = slow(false);
         let stuck = leave.lock().unwrap();
         let mut telling = Telling::start(vec![reporter, other], &shared());
-        (0..3 * MOST_BEHIND).for_each(|_| telling.tell(&failed()));
+        (0..3 * MOST_BEHIND).for_each(|_| telling.tell(failed()));
         telling.tick();
-        telling.tell(&last());
+        telling.tell(last());
         while heard.lock().unwrap().last() != Some(&last()) {
             std::thread::yield_now();
         }
@@ -304,16 +333,47 @@ mod tests {
         let (reporter, told, leave) = slow(false);
         let stuck = leave.lock().unwrap();
         let mut telling = Telling::start(vec![reporter], &shared());
-        (0..=MOST_BEHIND).for_each(|_| telling.tell(&failed()));
+        (0..=MOST_BEHIND).for_each(|_| telling.tell(failed()));
         drop(stuck);
         while told.lock().unwrap().len() < MOST_BEHIND {
             tokio::task::yield_now().await;
         }
         // All were taken; that the last one is no longer counted may come a moment later, and makes no difference.
-        (0..2).for_each(|_| telling.tell(&failed()));
+        (0..2).for_each(|_| telling.tell(failed()));
         telling.end().0.await;
         let told = told.lock().unwrap();
         assert_eq!(told[MOST_BEHIND..], [gap(1), failed(), failed()]);
+    }
+
+    #[tokio::test]
+    async fn a_reporter_that_is_stuck_keeps_a_bounded_number_waiting_and_what_it_is_told_balances() {
+        let (reporter, told, leave) = slow(false);
+        let stuck = leave.lock().unwrap();
+        let mut telling = Telling::start(vec![reporter], &shared());
+        let begins = |batch| Event::BatchStarted { endpoint: "a".to_owned(), batch };
+        let ends = |batch| Event::BatchFinished { endpoint: "a".to_owned(), batch, rows: 1 };
+        let warning = || Event::Warning { message: "odd".to_owned() };
+        telling.tell(begins(0));
+        (0..10 * MOST_BEHIND).for_each(|_| telling.tell(warning()));
+        (1..=500).for_each(|batch| telling.tell(begins(batch)));
+        (0..=500).for_each(|batch| telling.tell(ends(batch)));
+        telling.tell(last());
+        drop(stuck);
+        telling.end().0.await;
+        let told = told.lock().unwrap();
+        assert!(told.len() <= FAR * MOST_BEHIND + 4, "{}", told.len());
+        assert_eq!(told.last(), Some(&last()));
+        let batches: Vec<&Event> =
+            told.iter().filter(|event| matches!(event.part(), Part::Begin(..) | Part::End(..))).collect();
+        assert_eq!(batches, [&begins(0), &ends(0)], "what was told to have begun ends, and nothing else does");
+        let gaps = told.iter().filter_map(|event| match event {
+            Event::LeftOut { events } => Some(events),
+            _ => None,
+        });
+        let left_out = |name: &str| gaps.clone().filter_map(|events| events.get(name)).sum::<u64>();
+        let warnings = told.iter().filter(|event| **event == warning()).count() as u64;
+        assert_eq!(left_out("warning"), 10 * MOST_BEHIND as u64 - warnings);
+        assert_eq!((left_out("batch-started"), left_out("batch-finished")), (500, 500));
     }
 
     #[tokio::test]
@@ -329,7 +389,7 @@ mod tests {
             attempts: 1,
             records: 1,
         };
-        telling.tell(&ended);
+        telling.tell(ended.clone());
         telling.end().0.await;
         assert_eq!((told.lock().unwrap().len(), heard.lock().unwrap().as_slice()), (0, [ended].as_slice()));
     }

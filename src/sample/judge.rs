@@ -1,6 +1,6 @@
 //! The judgement of a reply: rules, status, assertions, then what is taken of it, in the order of a run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::columns::{Item, records};
 use super::leave::{leave, there_is};
 use super::pair::{Items, paired};
-use super::{Again, Finding, Judged, Rows, Sample, Unjudged, Verdict, Why, kind, open};
+use super::{Again, Apart, Finding, Judged, Rows, Sample, Unjudged, Verdict, Why, kind, open};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::document::KeyPath;
 use crate::extract::{Page, Wanted};
@@ -34,6 +34,8 @@ pub(super) struct Trial<'t> {
     pub json: Option<&'t Value>,
     /// What could not be judged.
     pub unjudged: RefCell<Vec<Unjudged>>,
+    /// What has no partner in a chunk.
+    pub apart: Cell<Apart>,
 }
 
 impl Trial<'_> {
@@ -74,8 +76,8 @@ pub fn judge(
 ) -> Judged {
     let read = std::str::from_utf8(&sample.body).map_err(|error| error.to_string());
     let read = read.and_then(|text| Wanted::whole().read(text).map_err(|error| error.to_string()));
-    let (json, unjudged) = (read.as_ref().ok(), RefCell::default());
-    let trial = Trial { endpoint, sample, rows, secrets, masker, cells, json, unjudged };
+    let (json, unjudged, apart) = (read.as_ref().ok(), RefCell::default(), Cell::default());
+    let trial = Trial { endpoint, sample, rows, secrets, masker, cells, json, unjudged, apart };
     let (page, meta) = (Page::default(), meta(&trial));
     let view = ReplyView {
         status: trial.status(),
@@ -97,7 +99,7 @@ pub fn judge(
         }
     };
     let findings = findings.into_iter().map(|one| one.masked(masker)).collect();
-    Judged { verdict, findings, unjudged: trial.unjudged.take(), is_last }
+    Judged { verdict, findings, unjudged: trial.unjudged.take(), is_last, apart: trial.apart.take() }
 }
 
 /// What templates see of an attempt: the only one, which took no time.

@@ -1,51 +1,24 @@
-//! What a body is, by the name of its file and its first bytes: for the head that a body alone does not have, and for words
-//! about one that is not what the job looks for.
+//! What a body is, by its first bytes: for words about one that is not what the job looks for.
 //!
 //! Must never take a body for JSON that can't be: whether it is, a reader of JSON decides.
 
-use std::path::Path;
-
 use serde::de::IgnoredAny;
 
-use crate::plan::request::media;
-use crate::source::unpack;
-
-/// First bytes, the media type, and what people call it.
-const MAGIC: [(&[u8], &str, &str); 9] = [
-    (b"\x89PNG\r\n", "image/png", "a PNG image"),
-    (b"\xff\xd8\xff", "image/jpeg", "a JPEG image"),
-    (b"GIF8", "image/gif", "a GIF image"),
-    (b"%PDF-", "application/pdf", "a PDF document"),
-    (b"PK\x03\x04", "application/zip", "a ZIP archive"),
-    (b"PAR1", "application/vnd.apache.parquet", "a Parquet file"),
-    (b"\x1f\x8b", "application/gzip", "packed by gzip"),
-    (b"\x28\xb5\x2f\xfd", "application/zstd", "packed by zstd"),
-    (b"SQLite format 3\0", "application/vnd.sqlite3", "an SQLite database"),
+/// First bytes, and what people call what begins with them.
+const MAGIC: [(&[u8], &str); 9] = [
+    (b"\x89PNG\r\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF-", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x1f\x8b", "packed by gzip"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd"),
+    (b"SQLite format 3\0", "an SQLite database"),
 ];
 
-fn magic(body: &[u8]) -> Option<(&'static str, &'static str)> {
-    MAGIC.iter().find(|(first, ..)| body.starts_with(first)).map(|(_, media, words)| (*media, *words))
-}
-
-/// The media type that a body most likely came with. The ending of a name counts for more than the bytes, unless it says
-/// little.
-pub(super) fn media_type(file: &Path, body: &[u8]) -> &'static str {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let inner = unpack::inner(name);
-    let by_name = media::of_file(Path::new(inner.strip_suffix(".br").unwrap_or(inner)));
-    if !matches!(by_name, media::UNKNOWN | "text/plain") {
-        return by_name;
-    }
-    if let Some((media, _)) = magic(body) {
-        return media;
-    }
-    match std::str::from_utf8(body).map(str::trim_start) {
-        Ok(text) if text.starts_with(['{', '[']) => "application/json",
-        Ok(text) if text.starts_with("<?xml") => "application/xml",
-        Ok(text) if text.starts_with('<') => "text/html",
-        Ok(_) => "text/plain",
-        Err(_) => media::UNKNOWN,
-    }
+fn magic(body: &[u8]) -> Option<&'static str> {
+    MAGIC.iter().find(|(first, _)| body.starts_with(first)).map(|(_, words)| *words)
 }
 
 /// Why a body is no JSON document, as the end of a sentence, and the way out; `error` is what the reader says.
@@ -59,7 +32,7 @@ pub(super) fn no_json(body: &[u8], error: &str) -> (String, &'static str) {
             "take a reply with a body; one without is accepted where nothing looks into it",
         );
     }
-    if let Some((_, words)) = magic(body) {
+    if let Some(words) = magic(body) {
         return (format!("is binary: it is {words}"), OTHER);
     }
     match std::str::from_utf8(body) {
@@ -89,24 +62,6 @@ fn holds_several(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_ending_tells_the_type_and_the_bytes_where_it_does_not() {
-        for (file, body, media) in [
-            ("a/reply.json", &b"<p>"[..], "application/json"),
-            ("reply.HTML", b"{}", "text/html"),
-            ("reply.json.gz", b"{}", "application/json"),
-            ("reply.csv.br", b"{}", "text/csv"),
-            ("reply.txt", b" \n{\"a\": 1}", "application/json"),
-            ("reply", b"<!doctype html>", "text/html"),
-            ("reply", b"<?xml version='1.0'?>", "application/xml"),
-            ("reply", b"a;b", "text/plain"),
-            ("reply.bin", b"\x89PNG\r\n\x1a\n", "image/png"),
-            ("reply", b"\xff\x00", "application/octet-stream"),
-        ] {
-            assert_eq!(media_type(Path::new(file), body), media, "{file}");
-        }
-    }
 
     #[test]
     fn what_is_no_json_has_its_words() {

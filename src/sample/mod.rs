@@ -17,7 +17,6 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -26,6 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::Code;
 use crate::document::KeyPath;
+use crate::report::text::visible;
 use crate::retry::Then;
 use crate::secret::Masker;
 use crate::transport::Reply;
@@ -34,7 +34,7 @@ pub use again::Again;
 pub use judge::judge;
 pub use open::{Unjudged, Why};
 pub use read::Unusable;
-pub use rows::{Looked, Rows};
+pub use rows::{Given, Looked, Rows};
 pub use tell::tell;
 
 /// A reply.
@@ -44,9 +44,9 @@ pub struct Sample {
     pub called: &'static str,
     /// Its status; `None`: nobody knows it, and it is taken for one that the job expects.
     pub status: Option<u16>,
-    /// Its headers; of a body alone what is known of its head from the body, and no more.
+    /// Its headers; of a body alone none.
     pub headers: HeaderMap,
-    /// Whether its head is at hand; otherwise nothing is said of what looks at other headers.
+    /// Whether its head is at hand; otherwise nothing is said of what looks at headers.
     pub has_head: bool,
     /// Its body, decoded.
     pub body: Bytes,
@@ -95,6 +95,17 @@ pub struct Judged {
     pub unjudged: Vec<Unjudged>,
     /// Whether its walk ends with it for the reason that no next page is named anywhere, which is so on a last page.
     pub is_last: bool,
+    /// What has no partner where the rows are those of a chunk.
+    pub apart: Apart,
+}
+
+/// Items of a reply and rows at hand that do not belong together: no record is made of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// Items that belong to none of the rows.
+    pub items: usize,
+    /// Rows that none of the items is for; of rows that are not known nothing is said.
+    pub rows: usize,
 }
 
 /// Something of the job that does not fit the reply.
@@ -117,13 +128,13 @@ impl Finding {
         Self { code, key, range: None, message: message.into(), help: help.into() }
     }
 
-    /// The same without secrets. What is said of a reply holds names of its members, and a server may say a secret back
-    /// as one of them.
+    /// The same without secrets, and with nothing in it that can't be seen. What is said of a reply holds names of its
+    /// members: a server may say a secret back as one of them, or turn the direction of what is read.
     fn masked(mut self, masker: &Masker) -> Self {
         for words in [&mut self.message, &mut self.help] {
-            if let Cow::Owned(masked) = masker.mask(words) {
-                *words = masked;
-            }
+            let masked = masker.mask(words);
+            // Conditions stand in messages as they are written, which may be on several lines.
+            *words = masked.split('\n').map(visible).collect::<Vec<_>>().join("\n");
         }
         self
     }
@@ -136,12 +147,14 @@ impl Finding {
 /// Bytes that heads before a body may have at most, those of redirects with them.
 pub const LONGEST_HEAD: u64 = 1 << 20;
 
-/// Bytes of a value that a message shows.
+/// Characters of a value that a message shows.
 const SHOWN: usize = 60;
 
 /// A value as messages show it: on one line and not endless.
 fn shown(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
-    if text.chars().nth(SHOWN).is_some() { plain + "…" } else { plain }
+    let line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let line = visible(&line);
+    let plain: String = line.chars().take(SHOWN).collect();
+    if line.chars().nth(SHOWN).is_some() { plain + "…" } else { plain }
 }

@@ -50,8 +50,7 @@ impl Why {
 
 /// Why a condition can't be judged; `None`: it can.
 pub(super) fn of_condition(trial: &Trial<'_>, condition: &Condition) -> Option<Why> {
-    let sample = trial.sample;
-    if !sample.has_head && condition.uses_headers_beside(&sample.headers) {
+    if !trial.sample.has_head && condition.uses_headers() {
         return Some(Why::Head);
     }
     (!trial.rows.known && condition.uses_row()).then_some(Why::Row)
@@ -59,8 +58,7 @@ pub(super) fn of_condition(trial: &Trial<'_>, condition: &Condition) -> Option<W
 
 /// Why a column can't be judged; `None`: it can.
 pub(super) fn of_column(trial: &Trial<'_>, column: &ColumnPlan) -> Option<Why> {
-    let sample = trial.sample;
-    if !sample.has_head && column.extractor.reads_headers_beside(&sample.headers) {
+    if !trial.sample.has_head && column.extractor.reads_headers() {
         return Some(Why::Head);
     }
     (!trial.rows.known && column.extractor.reads_row()).then_some(Why::Row)

@@ -1,17 +1,17 @@
 //! Items of a reply and the rows of the chunk that they belong to, as a run pairs them.
 //!
-//! A sample need not be the reply to the very rows that are at hand: what has no partner is left out then. Must never
-//! take a reply for better than a run would where it is the reply to these rows.
+//! A sample need not be the reply to the very rows that are at hand: what has no partner is left out then, and counted. Must
+//! never take a reply for better than a run would where it is the reply to these rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Finding;
 use super::columns::Item;
 use super::judge::Trial;
 use super::leave::leave;
+use super::{Apart, Finding};
 use crate::diagnostic::codes;
 use crate::plan::{ChunkKeyPlan, ChunkPlan};
 use crate::row::Row;
@@ -40,6 +40,8 @@ pub(super) fn paired<'t>(
     match &chunk.by {
         None => {
             findings.extend(uneven(trial, chunk, members.len(), items.len()));
+            let (more, less) = (items.len().saturating_sub(members.len()), members.len().saturating_sub(items.len()));
+            leave_apart(trial, more, less);
             Items::of(members.iter().zip(items).map(|(row, value)| item(row, value)).collect())
         }
         Some(by) => by_key(trial, by, (members, items), findings),
@@ -48,6 +50,11 @@ pub(super) fn paired<'t>(
 
 fn item<'t>(row: &Arc<Row>, value: &'t Value) -> Item<'t> {
     Item { row: Arc::clone(row), value: Some(value) }
+}
+
+/// Notes what has no partner.
+fn leave_apart(trial: &Trial<'_>, items: usize, rows: usize) {
+    trial.apart.set(Apart { items, rows: if trial.rows.known { rows } else { 0 } });
 }
 
 fn uneven(trial: &Trial<'_>, chunk: &ChunkPlan, rows: usize, items: usize) -> Option<Finding> {
@@ -69,14 +76,17 @@ fn by_key<'t>(
             owners.entry(key).or_default().push(member);
         }
     }
-    let (mut pairs, mut found) = (Vec::new(), vec![false; members.len()]);
+    let (mut pairs, mut found, mut strays) = (Vec::new(), vec![false; members.len()], 0);
     for value in items {
-        for member in by.of_item(value).and_then(|key| owners.get(&key)).into_iter().flatten() {
+        let of_item = by.of_item(value).and_then(|key| owners.get(&key));
+        strays += usize::from(of_item.is_none());
+        for member in of_item.into_iter().flatten() {
             found[*member] = true;
             pairs.push(item(&members[*member], value));
         }
     }
     let lost = || members.iter().zip(&found).filter(|(_, found)| !**found).map(|(row, _)| row);
+    leave_apart(trial, strays, lost().count());
     let left = leave(by.item.source(), items, &trial.item()).filter(|_| !items.is_empty());
     let is_slip = left.is_some();
     findings.extend(left.map(|left| left.at(trial.key("chunk").key("by"))));

@@ -1,25 +1,24 @@
 //! A reply from a file: its body alone, or with the head before it that `curl -i` writes, packed or not.
 //!
-//! A body alone gets what is known of its head: the type of the body. Must never take a body for a head: without a line that
-//! says HTTP and a status there is none. Must never take a reply that is not whole, or more than one.
+//! A body alone has no headers, not even the type that it most likely came with: nobody has seen it sent. Must never take a
+//! body for a head: without a line that says HTTP and a status there is none. Must never take a reply that is not whole, or
+//! more than one.
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde::de::IgnoredAny;
 
-use super::{Sample, kind};
+use super::Sample;
 use crate::extract::charset;
 use crate::plan::EndpointPlan;
 use crate::source::unpack::{Packing, Unpacked};
 
 /// Where a reply comes from that nobody asked for. A name that can't exist (RFC 6761).
 const NOWHERE: &str = "https://sample.invalid/";
-
-/// Places of a body that are looked at for the head of another reply.
-const MOST_PLACES: usize = 1_000;
 
 /// Why a file can't be taken for a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +52,14 @@ impl Sample {
         let is_rewritten = rewritten.is_some();
         let (status, head, raw) = split(rewritten.unwrap_or(bytes));
         if let Some(head) = head.as_ref().filter(|_| !is_rewritten) {
-            whole_and_one(head, &raw, endpoint.method == Method::HEAD)?;
+            let has_body = endpoint.method != Method::HEAD && !matches!(status, Some(204 | 304));
+            whole_and_one(head, &raw, has_body)?;
         }
         let coding = head.as_ref().and_then(coding);
         let decoded = coding.map(|coding| unpacked(&raw, Some(coding), most)).transpose()?.flatten();
         let (body, packed) = decoded.map_or((raw, whole), |(plain, packed)| (plain, Some(packed)));
         let has_head = head.is_some();
-        let headers = head.unwrap_or_else(|| of_body(file, &body));
+        let headers = head.unwrap_or_default();
         let text = charset::converted(&headers, &body).filter(|_| !is_rewritten);
         let (body, url) = (text.unwrap_or(body), Uri::from_static(NOWHERE));
         if body.len() as u64 > most {
@@ -70,19 +70,28 @@ impl Sample {
     }
 }
 
-/// What is known of the head of a body alone.
-fn of_body(file: &Path, body: &[u8]) -> HeaderMap {
-    let media = kind::media_type(file, body);
-    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media))])
-}
-
 /// The status and the headers of the last head, and the body.
 fn split(bytes: Bytes) -> (Option<u16>, Option<HeaderMap>, Bytes) {
-    let (mut status, mut headers, mut body) = (None, None, bytes);
-    while let Some((code, lines, rest)) = head(&body) {
-        (status, headers, body) = (Some(code), Some(lines), body.slice(rest..));
+    let Some((mut status, mut headers, rest)) = head(&bytes) else { return (None, None, bytes) };
+    let mut body = bytes.slice(rest..);
+    while leads(status, &headers)
+        && is_head(&body)
+        && let Some((code, lines, rest)) = head(&body)
+    {
+        (status, headers, body) = (code, lines, body.slice(rest..));
     }
-    (status, headers, body)
+    (Some(status), Some(headers), body)
+}
+
+/// Whether curl may write the head of the next reply right behind this one, without a body of it: where it is a reply on
+/// the way, goes elsewhere, proves who asks, or has a proxy connect it.
+fn leads(status: u16, headers: &HeaderMap) -> bool {
+    match status {
+        304 => false,
+        100..=199 | 300..=399 | 401 | 407 => true,
+        200 => ![CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name)),
+        _ => false,
+    }
 }
 
 /// The coding that a head names, if it is one alone.
@@ -125,31 +134,57 @@ fn damaged(name: &str, error: &io::Error) -> Unusable {
 }
 
 /// That the body is all that the head announces, and that no other reply follows.
-fn whole_and_one(head: &HeaderMap, body: &[u8], is_head: bool) -> Result<(), Unusable> {
+fn whole_and_one(head: &HeaderMap, body: &[u8], has_body: bool) -> Result<(), Unusable> {
     let length = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
     // Of a body that is written down unpacked the head tells another length.
-    let length = length.filter(|_| !head.contains_key(CONTENT_ENCODING) && !is_head);
+    let length = if has_body { length.filter(|_| !head.contains_key(CONTENT_ENCODING)) } else { Some(0) };
     let found = body.len() as u64;
     if let Some(length) = length.filter(|length| *length > found) {
         let message = format!("is cut off: its head says content-length: {length}, and {found} bytes follow it");
         let help = "fetch the reply again, head and body (`curl -i`; `curl -I` asks for the head alone)";
         return Err(Unusable::new(message, help));
     }
-    if length == Some(found) || !holds_a_reply(body) {
+    if length == Some(found) || !is_followed(body, length) {
         return Ok(());
     }
     Err(Unusable::new("holds several replies, one behind the other", "give --sample a file with one of them"))
 }
 
-/// Whether the head of a reply stands somewhere in a body.
-fn holds_a_reply(body: &[u8]) -> bool {
-    let is_status = |at: usize| {
-        let mut words = body[at..].splitn(3, |byte| matches!(byte, b' ' | b'\r' | b'\n'));
-        let (version, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        version.len() <= b"HTTP/1.1".len() && status.len() == 3 && status.iter().all(u8::is_ascii_digit)
+/// Whether another reply stands where the first has ended: behind the length of it, or, of what is sent without one,
+/// behind the document that it is. A head anywhere else is quoted by a body that talks of replies.
+fn is_followed(body: &[u8], length: Option<u64>) -> bool {
+    let by_length = length.and_then(|length| usize::try_from(length).ok());
+    let mut ends = by_length.into_iter().chain(behind_json(body)).chain(behind_html(body));
+    ends.any(|end| body.get(end..).is_some_and(|rest| is_head(rest.trim_ascii_start())))
+}
+
+/// Where the JSON values that a body begins with have ended, if it begins with any.
+fn behind_json(body: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<IgnoredAny>();
+    let mut end = None;
+    while let Some(Ok(_)) = values.next() {
+        end = Some(values.byte_offset());
+    }
+    end
+}
+
+/// Where documents of HTML have ended.
+fn behind_html(body: &[u8]) -> impl Iterator<Item = usize> {
+    const END: &[u8] = b"</html>";
+    let ends = body.windows(END.len()).enumerate().filter(|(_, here)| here.eq_ignore_ascii_case(END));
+    ends.map(|(at, _)| at + END.len())
+}
+
+/// Whether a text begins with a whole head: nothing but headers stands between its status and a blank line.
+fn is_head(text: &[u8]) -> bool {
+    let Some((_, _, length)) = head(text) else { return false };
+    let mut lines = text[..length].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let status = lines.next().and_then(|line| line.split(|byte| *byte == b' ').nth(1));
+    let is_header = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b':').next().filter(|name| name.len() < line.len());
+        line.is_empty() || name.is_some_and(|name| HeaderName::from_bytes(name).is_ok())
     };
-    let places = body.windows(b"HTTP/".len()).enumerate().filter(|(_, here)| *here == b"HTTP/").map(|(at, _)| at);
-    places.take(MOST_PLACES).any(|at| is_status(at) && head(&body[at..]).is_some())
+    status.is_some_and(|status| status.len() == 3 && status.iter().all(u8::is_ascii_digit)) && lines.all(is_header)
 }
 
 /// The status, the headers and the length of the head that a reply begins with.

@@ -39,25 +39,52 @@ impl Rows {
         Self { call, known, asked: false }
     }
 
-    /// The row that a record of the endpoint before becomes, where an endpoint reads those of another.
+    /// The first rows that records of the endpoint before become, where an endpoint reads those of another; `None`: it
+    /// takes none of them.
     #[must_use]
-    pub fn of_record(endpoint: &EndpointPlan, record: &Map<String, Value>) -> Self {
-        let fields = match endpoint.source.columns() {
-            Columns::Known(header) => {
-                let member = |name: &String| (name.clone(), record.get(name).cloned().unwrap_or_default());
-                header.names().iter().map(member).collect()
-            }
-            Columns::Open => record.clone(),
-        };
-        let row = Arc::new(Row { ordinal: 0, line: 0, fields: Fields::Object(fields) });
-        let call = if endpoint.chunk.is_some() { Arc::new(Row::chunk(vec![row])) } else { row };
-        Self { call, known: true, asked: false }
+    pub fn of_records(endpoint: &EndpointPlan, records: &[Map<String, Value>]) -> Option<Self> {
+        let most = endpoint.chunk.as_ref().map_or(1, |chunk| chunk.size);
+        let mut source = endpoint.source.open_over(Box::new(Given::new(endpoint, records.to_vec()))).ok()?;
+        let call = Looked::at(&mut *source, most).ok()?.call(endpoint)?;
+        Some(Self { call, known: true, asked: false })
     }
 
     /// The row of a request that was sent.
     #[must_use]
     pub fn asked(call: Arc<Row>) -> Self {
         Self { call, known: true, asked: true }
+    }
+}
+
+/// Records that are at hand, as the rows of an endpoint.
+#[derive(Debug)]
+pub struct Given {
+    records: std::vec::IntoIter<Map<String, Value>>,
+    columns: Columns,
+    ordinal: u64,
+}
+
+impl Given {
+    /// Rows with the columns that the endpoint knows of its rows.
+    #[must_use]
+    pub fn new(endpoint: &EndpointPlan, records: Vec<Map<String, Value>>) -> Self {
+        Self { records: records.into_iter(), columns: endpoint.source.columns(), ordinal: 0 }
+    }
+}
+
+impl Source for Given {
+    fn next(&mut self) -> Result<Option<Read>, SourceError> {
+        let Some(mut record) = self.records.next() else { return Ok(None) };
+        let fields = match &self.columns {
+            Columns::Known(header) => {
+                let mut member = |name: &String| (name.clone(), record.remove(name).unwrap_or_default());
+                header.names().iter().map(&mut member).collect()
+            }
+            Columns::Open => record,
+        };
+        let ordinal = self.ordinal;
+        self.ordinal += 1;
+        Ok(Some(Read::Row(Row { ordinal, line: 0, fields: Fields::Object(fields) })))
     }
 }
 

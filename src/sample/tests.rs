@@ -225,8 +225,12 @@ const BY_POSITION: &str = "{ size = 2 }";
 fn rows_of_a_chunk_get_their_items() {
     let judged = of_chunk(BY_ID, r#"[{"id": 2, "name": "b"}, {"id": 9, "name": "z"}]"#, false);
     assert_eq!((found(&judged), records(&judged)), (vec![], json!([{ "id": 2, "name": "b" }])));
+    assert_eq!(judged.apart, Apart { items: 1, rows: 1 });
     let judged = of_chunk(BY_POSITION, r#"[{"name": "a"}]"#, false);
     assert_eq!((found(&judged), records(&judged)), (vec![], json!([{ "id": 1, "name": "a" }])));
+    assert_eq!(judged.apart, Apart { items: 0, rows: 1 });
+    let judged = of_chunk(BY_POSITION, r#"[{"name": "a"}, {"name": "b"}, {"name": "c"}]"#, false);
+    assert_eq!((found(&judged).len(), judged.apart), (0, Apart { items: 1, rows: 0 }));
 }
 
 #[test]

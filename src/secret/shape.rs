@@ -308,6 +308,13 @@ pub(crate) fn is_told_by_name(name: &str, value: &str) -> bool {
         }
 }
 
+/// Whether a value that somebody gave this name on a command line had better not be shown: it is a secret by its name or
+/// its form. Of what is only shown one too many may be hidden.
+pub(crate) fn is_given_secret(name: &str, value: &str) -> bool {
+    let is_told = told(name) >= Told::Token && !super::names::is_public(name) && is_literal(value);
+    is_told && is_written_out(value) || issued(value).is_some() || password_of(value).is_some_and(is_literal)
+}
+
 /// Whether a text that should be the name of a variable or a file is a secret that was pasted there.
 pub(crate) fn is_pasted(text: &str) -> bool {
     let begins = |(start, _, _): &(&str, usize, &str)| {

@@ -3,6 +3,7 @@
 //! A recap costs some milliseconds, so that one serves all who ask within a while. Must never be asked on the way of a
 //! row.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -75,7 +76,11 @@ impl Watched {
         if let Some((_, recap)) = seen.as_ref().filter(|(at, _)| clock::now() < *at + FRESH) {
             return Some(recap.clone());
         }
-        let recap = Arc::new(view.recap());
+        let mut recap = view.recap();
+        if let Some(last) = recap.sessions.last_mut() {
+            last.ending.reason = Some(standing(view.live()).to_owned());
+        }
+        let recap = Arc::new(recap);
         *seen = Some((clock::now(), recap.clone()));
         Some(recap)
     }
@@ -85,6 +90,15 @@ impl Watched {
     pub fn records_before(&self, sink: &str) -> u64 {
         let before = self.view.get().map(|opened| opened.before.as_slice()).unwrap_or_default();
         before.iter().find(|output| output.sink == sink).map_or(0, |output| output.records)
+    }
+}
+
+/// How a run that is at work goes on: whoever looks at it has no need to wonder whether it was killed.
+fn standing(live: &Live) -> &'static str {
+    match (live.draining.load(Ordering::Relaxed), live.paused.load(Ordering::Relaxed)) {
+        (true, _) => "and draining: what is on the wire ends",
+        (false, true) => "and paused by hand",
+        (false, false) => "just now",
     }
 }
 

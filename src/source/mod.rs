@@ -98,6 +98,24 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
+/// Something odd about an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// What is odd, with its place.
+    pub message: String,
+    /// The way out.
+    pub help: &'static str,
+}
+
+/// Rows of an input, as far as they can be counted offline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many; `None`: can't be known without consuming it (stdin).
+    pub rows: Option<u64>,
+    /// What turned out odd on the way: the number may not be the one that was meant.
+    pub doubts: Vec<Doubt>,
+}
+
 /// A source, decided and printable.
 pub trait SourcePlan: Debug + Send + Sync {
     /// Name of the kind, a row of [`KINDS`].
@@ -135,6 +153,14 @@ pub trait SourcePlan: Debug + Send + Sync {
     /// # Errors
     /// When the input can't be read.
     fn count(&self) -> Result<Option<u64>, SourceError>;
+
+    /// The same with what turned out odd on the way.
+    ///
+    /// # Errors
+    /// As [`SourcePlan::count`].
+    fn survey(&self) -> Result<Counted, SourceError> {
+        Ok(Counted { rows: self.count()?, doubts: Vec::new() })
+    }
 
     /// Number of rows where it is known without reading; for progress.
     fn quick_count(&self) -> Option<u64> {

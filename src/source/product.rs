@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::problem::{Problem, settle};
-use super::{Columns, Read, Source, SourceError, SourceKind, SourcePlan, glob};
+use super::{Columns, Counted, Read, Source, SourceError, SourceKind, SourcePlan, glob};
 use crate::compile::{Site, member};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, Node, NodeValue};
@@ -164,10 +164,15 @@ impl SourcePlan for ProductPlan {
     }
 
     fn count(&self) -> Result<Option<u64>, SourceError> {
-        let counts: Option<Vec<u64>> = self.members.iter().map(|member| member.count()).collect::<Result<_, _>>()?;
-        let Some(counts) = counts else { return Ok(None) };
+        Ok(self.survey()?.rows)
+    }
+
+    fn survey(&self) -> Result<Counted, SourceError> {
+        let members: Vec<Counted> = self.members.iter().map(|member| member.survey()).collect::<Result<_, _>>()?;
+        let counts: Option<Vec<u64>> = members.iter().map(|member| member.rows).collect();
         let none = || SourceError::new(format!("{} has more rows than can be counted", self.describe()));
-        times(counts).map(Some).ok_or_else(none)
+        let rows = counts.map(|counts| times(counts).ok_or_else(none)).transpose()?;
+        Ok(Counted { rows, doubts: members.into_iter().flat_map(|member| member.doubts).collect() })
     }
 
     fn quick_count(&self) -> Option<u64> {

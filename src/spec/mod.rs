@@ -79,7 +79,7 @@ pub fn read(document: &Document, diagnostics: &mut Diagnostics) -> Option<Readin
 
 /// What is said of a version that nothing covers was told with the shape of the job.
 fn tell_of_includes(document: &Document, diagnostics: &mut Diagnostics) {
-    for told in version::of_includes(document) {
+    for told in document.beneath.iter().filter_map(version::of_include) {
         let is_told = told.primary.as_ref().is_some_and(|label| diagnostics.has(told.code, label.place));
         if !is_told {
             diagnostics.push(told);

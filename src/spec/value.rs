@@ -22,7 +22,7 @@ pub fn to_value(node: &Node) -> Value {
     }
 }
 
-/// A node without its places and without what stands at `wrong`.
+/// A node without its places and without what stands at `wrong`; null where that is all of it.
 #[must_use]
 pub fn without(node: &Node, wrong: &[KeyPath]) -> Value {
     let mut holes = Holes::default();
@@ -30,7 +30,7 @@ pub fn without(node: &Node, wrong: &[KeyPath]) -> Value {
         let hole = path.0.iter().fold(&mut holes, |holes, step| holes.below.entry(step.clone()).or_default());
         hole.is_here = true;
     }
-    kept(node, Some(&holes))
+    if holes.is_here { Value::Null } else { kept(node, Some(&holes)) }
 }
 
 /// What is to be left out, as a tree: a job file of nothing but errors has a hundred thousand of them.

@@ -1,9 +1,9 @@
 //! Versions of the job language: one judgement of what a file says of its own, for whoever reads one.
 //!
-//! Must never show a text that is no number: it may be anything.
+//! Must never show a text that is no number, nor its line: it may be anything.
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::document::{Document, Node, NodeValue, Place};
+use crate::document::{Node, NodeValue, Place};
 
 /// The version that this program runs.
 pub const CURRENT: i64 = 1;
@@ -22,17 +22,20 @@ pub(super) const MARK: &str = "x-paceline-version";
 /// # Errors
 /// When it is no integer.
 pub fn number(node: &Node, name: &str) -> Result<i64, Box<Diagnostic>> {
-    let found = match &node.value {
+    let (found, is_hidden) = match &node.value {
         NodeValue::Integer(version) => return Ok(*version),
         NodeValue::String(text) if text.len() <= 20 && text.trim().parse::<f64>().is_ok() => {
-            format!("the string \"{}\"", text.escape_debug())
+            (format!("the string \"{}\"", text.escape_debug()), false)
         }
-        NodeValue::Float(float) => format!("the float {float:?}"),
-        other => other.kind().to_owned(),
+        NodeValue::Float(float) => (format!("the float {float:?}"), false),
+        other => {
+            let holds_texts = matches!(other, NodeValue::String(_) | NodeValue::Array(_) | NodeValue::Table(_));
+            (other.kind().to_owned(), holds_texts)
+        }
     };
     let message = format!("{name}: expected an integer, found {found}");
     let help = format!("write `version = {CURRENT}`: versions of the job language are whole numbers without quotes");
-    Err(Box::new(Diagnostic::error(codes::WRONG_TYPE, message).at(node.place, "").help(help)))
+    Err(Box::new(Diagnostic::error(codes::WRONG_TYPE, message).at_unless_hidden(node.place, is_hidden).help(help)))
 }
 
 /// What is said of a version that is not the present one.
@@ -68,9 +71,9 @@ pub(crate) fn judged(node: &Node, name: &str) -> Option<Diagnostic> {
     }
 }
 
-/// What is wrong with the versions of included files: they are those of the files, whatever stands above them.
-pub(super) fn of_includes(document: &Document) -> impl Iterator<Item = Diagnostic> {
-    document.beneath.iter().filter_map(|node| judged(node, "`version`"))
+/// What is wrong with the version of an included file, if anything is: it is that of the file, whatever stands above it.
+pub(crate) fn of_include(node: &Node) -> Option<Diagnostic> {
+    judged(node, "`version`")
 }
 
 #[cfg(test)]
@@ -78,7 +81,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::diagnostic::Diagnostics;
+    use crate::diagnostic::{Diagnostics, Format, render};
+    use crate::document::Document;
     use crate::document::KeyPath;
 
     fn told(text: &str) -> Option<String> {
@@ -92,5 +96,27 @@ mod tests {
         assert_eq!(told("'1.0'").as_deref(), Some("`version`: expected an integer, found the string \"1.0\""));
         assert_eq!(told("true").as_deref(), Some("`version`: expected an integer, found a boolean"));
         assert_eq!(told("1"), None);
+    }
+
+    #[test]
+    fn nor_is_its_line() {
+        for (version, is_hidden) in [
+            ("\"hunter2\"", true),
+            ("[\"hunter2\"]", true),
+            ("{ a = \"hunter2\" }", true),
+            ("'1.0'", false),
+            ("1.5", false),
+            ("true", false),
+            ("1979-05-27", false),
+            ("2", false),
+        ] {
+            let text = format!("version = {version}");
+            let document = Document::alone(Path::new("job.toml"), text, &mut Diagnostics::default());
+            let node = document.get(&KeyPath::of(["version"])).unwrap();
+            let mut diagnostics = Diagnostics::default();
+            diagnostics.extend(judged(node, "`version`"));
+            let shown = render(&diagnostics, Some(&document), Format::Human, false);
+            assert_eq!(!shown.contains(&format!("version = {version}\n")), is_hidden, "{shown}");
+        }
     }
 }

@@ -153,7 +153,8 @@ fn check_depth(tags: &[(bool, Vec<Token<'_>>)], names: &mut Names<'_>) -> Option
 
 /// Whether a `set` takes what stands up to its end.
 pub(super) fn captures(words: &[Token<'_>]) -> bool {
-    !words.iter().any(|word| word.is_sign("="))
+    // Filters behind `|` may have options: `{% set x | indent(width=2) %}`.
+    words.iter().find(|word| word.is_sign("=") || word.is_sign("|")).is_none_or(|sign| sign.is_sign("|"))
 }
 
 /// Reports a block that is opened and never closed; `None` then.

@@ -1,12 +1,14 @@
 //! What a template may carry from one round of a loop to the next: so much, and so deep.
 //!
 //! A value that is assigned to a member of a namespace, or handed to `loop(…)`, can hold itself or what was there before:
-//! after a few thousand rounds it nests deeper than the stack bears, without an expression that does. Both are sent
-//! through the filter [`FILTER`]. Must never change what a value is printed as.
+//! after a few thousand rounds it nests deeper than the stack bears, without an expression that does, and a text that is
+//! taken into one can double with each. All are sent through the filter [`FILTER`]. Must never change what a value is
+//! printed as.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 
+use super::blocks::captures;
 use super::concat::{self, Insertions};
 use super::token::{Kind, Token};
 use super::values::ordered;
@@ -30,17 +32,29 @@ pub(super) fn add(environment: &mut Environment<'_>) {
 
 /// What has to be put where in a tag: so that `~` joins texts, and what is carried on is kept.
 pub(super) fn insertions(is_block: bool, words: &[Token<'_>]) -> Insertions {
-    let carried = if is_block { assigned(words).into_iter().chain(looped(words)).collect() } else { looped(words) };
+    let assigned = if is_block { assigned(words) } else { None };
+    let carried: Vec<_> = assigned.into_iter().chain(looped(words)).collect();
     // Ours stand outside of those of `~` at the same position.
     let mut list: Insertions = carried.iter().map(|(start, _)| (*start, "(")).collect();
     list.extend(concat::insertions(words));
     list.extend(carried.iter().map(|(_, end)| (*end, ")|kept")));
+    list.extend(captured(is_block, words).map(|end| (end, "|kept")));
     list.sort_by_key(|(position, _)| *position);
     list
 }
 
+/// Where a tag ends whose text a member of a namespace is given.
+fn captured(is_block: bool, words: &[Token<'_>]) -> Option<usize> {
+    let is_set = is_block && words.first()?.is_name("set") && captures(words);
+    let mut head = words.iter().take_while(|word| !word.is_sign("|"));
+    (is_set && head.any(|word| word.is_sign("."))).then_some(words.last()?.range.end)
+}
+
 /// Where the value stands that a member of a namespace is given.
 fn assigned(words: &[Token<'_>]) -> Option<(usize, usize)> {
+    if captures(words) {
+        return None;
+    }
     let sign = words.iter().position(|word| word.is_sign("="))?;
     let is_member = words.first()?.is_name("set") && words[..sign].iter().any(|word| word.is_sign("."));
     let end = words.get(sign + 1..)?.last()?.range.end;
@@ -155,6 +169,8 @@ mod tests {
             (loops("{% set ns.x = [ns.x, ns.x] %}"), "too large"),
             (loops("{% set ns.x = ns.x ~ ns.x %}"), "too large"),
             (loops("{% set ns.x = namespace(x=ns.x) %}"), "nests too deeply"),
+            (loops("{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}"), "too large"),
+            (loops("{% set ns.x | trim %}{{ ns }}{% endset %}"), "too large"),
             (
                 format!(
                     "{{% for x in [1] recursive %}}{{{{ loop({}x{}) }}}}{{% endfor %}}",
@@ -176,6 +192,9 @@ mod tests {
             concat::apply(source, 0..source.len(), &insertions(is_block, &words))
         };
         assert_eq!(rewritten(true, "set a = b"), "set a = b");
+        assert_eq!(rewritten(true, "set a"), "set a");
+        assert_eq!(rewritten(true, "set a.b"), "set a.b|kept");
+        assert_eq!(rewritten(true, "set a.b | replace(c.d, new=2)"), "set a.b | replace(c.d, new=2)|kept");
         assert_eq!(rewritten(true, "set a.b = c ~ d"), "set a.b =( (c)|string ~ (d)|string)|kept");
         assert_eq!(rewritten(true, "set a.b=c~d"), "set a.b=((c)|string~(d)|string)|kept");
         assert_eq!(

@@ -258,10 +258,10 @@ impl Template {
         self.compiled.uses_last
     }
 
-    /// Whether the template may use headers beside these.
+    /// Whether the template uses `headers`.
     #[must_use]
-    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
-        self.compiled.headers.are_beside(known)
+    pub fn uses_headers(&self) -> bool {
+        self.compiled.headers.any()
     }
 
     /// Appends the rendered text to `out`, which is left as it was after an error.
@@ -338,10 +338,10 @@ impl Condition {
         self.compiled.uses_row()
     }
 
-    /// Whether it may use headers beside these.
+    /// Whether it uses `headers`.
     #[must_use]
-    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
-        self.compiled.uses_headers_beside(known)
+    pub fn uses_headers(&self) -> bool {
+        self.compiled.uses_headers()
     }
 
     /// Whether it looks at nothing, and so always comes out the same.

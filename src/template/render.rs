@@ -14,6 +14,10 @@ use super::values::Uses;
 use super::{Context, RenderError, Spot, blocks, engine, file};
 use crate::secret::{Computation, MASK, Secret, Secrets};
 
+/// What secrets may look like, to find out what an expression makes of them: numbers of each kind, words, tokens, nothing.
+const SECRETS: [&str; 9] =
+    ["1", "0", "-7", "0.5", "1234567890123456789012345", "true", "abc", "dXNlcjpwYXNz.MTIz-NDU2_Nzg5==", ""];
+
 /// Appends a rendered template to `out`; `out` is as it was after an error.
 pub(super) fn render(template: &Compiled, context: &Context<'_>, out: &mut String) -> Result<(), RenderError> {
     let start = out.len();
@@ -162,13 +166,18 @@ impl Formula {
         context.secrets.stand_in(Computation { expression: source, is_text, varies })
     }
 
-    /// Whether a text comes out of it, by what it makes of secrets that could be numbers.
+    /// Whether a text may come out of it: unless something else does of every secret that it takes at all.
     fn makes_text(&self, context: &Context<'_>) -> bool {
-        let digits = |name: &String| (name.clone(), Secret::new("1".to_owned()));
-        let secrets = Secrets::new(self.uses.secrets.iter().map(digits).collect());
-        let values = self.uses.context(self.vars.as_ref(), &Context { secrets: &secrets, ..*context });
-        let made = values.ok().and_then(|values| self.checked(values).ok());
-        made.is_none_or(|made| made.is_undefined() || made.kind() == minijinja::value::ValueKind::String)
+        let made = |secret: &&str| {
+            let secrets = self.uses.secrets.iter().map(|name| (name.clone(), Secret::new((*secret).to_owned())));
+            let secrets = Secrets::new(secrets.collect());
+            let values = self.uses.context(self.vars.as_ref(), &Context { secrets: &secrets, ..*context });
+            values.ok().and_then(|values| self.checked(values).ok())
+        };
+        let is_text =
+            |made: minijinja::Value| made.is_undefined() || made.kind() == minijinja::value::ValueKind::String;
+        let mut texts = SECRETS.iter().filter_map(made).map(is_text).peekable();
+        texts.peek().is_none() || texts.any(|is_text| is_text)
     }
 
     fn text(&self, source: &str, context: &Context<'_>) -> Result<String, RenderError> {

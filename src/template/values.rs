@@ -45,15 +45,6 @@ impl Members {
         }
     }
 
-    /// Whether there may be headers among them beside these.
-    pub fn are_beside(&self, known: &http::HeaderMap) -> bool {
-        match self {
-            Self::None => false,
-            Self::Named(names) => names.iter().any(|name| !known.contains_key(name)),
-            Self::All => true,
-        }
-    }
-
     /// Whether anything is used.
     pub fn any(&self) -> bool {
         *self != Self::None

@@ -5,7 +5,7 @@
 
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST,
-    LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, response};
 
@@ -80,7 +80,11 @@ fn follows(status: StatusCode) -> bool {
 }
 
 fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Outgoing, String> {
-    let target = reference::resolve(&sent.url.to_string(), &reference::encoded(location));
+    let mut headers = sent.given();
+    let mut target = reference::resolve(&sent.url.to_string(), &reference::encoded(location));
+    if headers.contains_key(UPGRADE) {
+        target = over_http(target);
+    }
     let url: Uri = target.parse().map_err(|error| format!("names no valid URL: {error}"))?;
     let to = Origin::of(&url).map_err(|why| format!("can't be followed: {why}"))?;
     let from = Origin::of(&sent.url).map_err(|why| format!("can't be followed: {why}"))?;
@@ -94,7 +98,6 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     if sent.bodied && method != sent.method {
         return Err(format!("would turn the {} into a {method} without its body, and is not followed", sent.method));
     }
-    let mut headers = sent.given();
     if from != to {
         headers = same_origin_only(&headers);
         // A body may hold a secret, and nobody can see it in there.
@@ -112,6 +115,15 @@ fn redirected(sent: &Outgoing, status: StatusCode, location: &[u8]) -> Result<Ou
     let abroad = sent.abroad || from != to;
     drop((from, to));
     Ok(Outgoing { method, url, headers, kept: Vec::new(), body, abroad, bodied: sent.bodied })
+}
+
+/// Servers of WebSockets name other places by their own schemes.
+fn over_http(url: String) -> String {
+    match url.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http:{rest}"),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => format!("https:{rest}"),
+        Some(_) | None => url,
+    }
 }
 
 /// Lets a request for `from` go to `to`, where a reply's link leads: true where that is another origin, and then

@@ -4,16 +4,14 @@
 //! passes the gate before it answers, honours timeouts (on tokio's clock, paused or not), hands bodies
 //! to writers, talks over pipes where it switches protocols, counts connections, and follows redirects where it is told to. It must never touch a network.
 
+mod peer;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, response};
-use tokio::io::DuplexStream;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::exchange::{Intake, Terms};
@@ -21,12 +19,12 @@ use super::fault::{self, Overdue};
 use super::redirect::{self, Trail};
 use super::target::{Origin, Outgoing};
 use super::{
-    Bodied, BodyWriter, BoxFuture, Call, Endless, Reply, RequestBody, Talk, TimeoutPlan, Timings, Transport, lend,
-    lend_talk,
+    Bodied, BodyWriter, BoxFuture, Call, Endless, Reply, RequestBody, TimeoutPlan, Timings, Transport, lend, lend_talk,
 };
 use crate::clock;
 use crate::retry::{Failure, FailureKind};
-use crate::websocket;
+
+pub use peer::Peer;
 
 /// Bytes of a piece of a scripted body.
 const PIECE: usize = 16 * 1024;
@@ -42,44 +40,6 @@ pub struct Scene {
     pub silent: Option<Silence>,
     /// Who talks on behind a 101; `None`: nobody, and the connection ends there.
     pub peer: Option<Peer>,
-}
-
-/// A server that talks over its end of a pipe, for as long as the call's talk goes on. Between the ends there are
-/// [`Peer::PIPE`] bytes at most.
-#[derive(Clone)]
-pub struct Peer(Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>);
-
-impl Peer {
-    /// Bytes on their way in one direction at most.
-    pub const PIPE: usize = 64 * 1024;
-
-    /// A server that does so with every connection it is given.
-    #[must_use]
-    pub fn new<F: Future<Output = ()> + Send + 'static>(
-        serve: impl Fn(DuplexStream) -> F + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(move |stream| Box::pin(serve(stream))))
-    }
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Peer")
-    }
-}
-
-impl Scene {
-    /// A WebSocket that is opened as `request` asks, without a subprotocol, and served by `peer`.
-    #[must_use]
-    pub fn websocket(request: &Request<RequestBody>, peer: Peer) -> Self {
-        let key = request.headers().get(SEC_WEBSOCKET_KEY).map_or(&[][..], HeaderValue::as_bytes);
-        let mut reply = reply(101, "");
-        reply.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        reply.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        let accept = HeaderValue::try_from(websocket::accept(key));
-        reply.headers.extend(accept.ok().map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
-        Self { reply, silent: None, peer: Some(peer) }
-    }
 }
 
 /// Where a scripted server falls silent.
@@ -240,7 +200,7 @@ impl ScriptedTransport {
             };
             let scene = (self.script)(&self.record(&outgoing))?;
             let reply = if scene.reply.status == StatusCode::SWITCHING_PROTOCOLS {
-                switch(scene, &terms, lend_talk(&mut call.talk)).await?
+                peer::switch(scene, &terms, lend_talk(&mut call.talk)).await?
             } else {
                 let (reply, whole) = play(scene, &terms, lend(&mut call.writer)).await?;
                 if whole {
@@ -350,30 +310,6 @@ async fn play(scene: Scene, terms: &Terms<'_>, writer: Option<&mut dyn BodyWrite
     let whole = !intake.is_done();
     let body = intake.end().await?;
     Ok((Reply { body, ..reply }, whole))
-}
-
-/// Lets the call's talk and the peer's go on together, until the call's is over.
-async fn switch(scene: Scene, terms: &Terms<'_>, talk: Option<&mut dyn Talk>) -> Result<Reply, Failure> {
-    let Some(talk) = talk else { return Err(fault::switched(terms.host)) };
-    let status = scene.reply.status;
-    talk.begin(&head(&scene.reply)).map_err(|failure| failure.behind(status))?;
-    let (ours, theirs) = tokio::io::duplex(Peer::PIPE);
-    let mut serving = scene.peer.map(|peer| (peer.0)(theirs));
-    let mut talking = talk.talk(Box::new(ours));
-    let talked = poll_fn(|cx| {
-        let talked = talking.as_mut().poll(cx);
-        if talked.is_pending() && serving.as_mut().is_some_and(|serving| serving.as_mut().poll(cx).is_ready()) {
-            serving = None;
-        }
-        talked
-    });
-    let talked = talked.await;
-    drop(talking);
-    // What was written last is there to be read.
-    if let Some(mut serving) = serving {
-        let _ = poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await;
-    }
-    talked.map(|()| scene.reply).map_err(|failure| failure.behind(status))
 }
 
 fn head(reply: &Reply) -> response::Parts {

@@ -1,6 +1,6 @@
 //! The engine `surf`: a surf client, and whatever middleware it brings, over the connections of the default engine.
 //!
-//! The only file that names surf and async-std. None of surf's own backends is compiled: its `HttpClient` is
+//! The only room that names surf and async-std. None of surf's own backends is compiled: its `HttpClient` is
 //! [`HyperTransport`](super::HyperTransport), so TLS, pools, timeouts, proxies and redirects are those of the
 //! default engine. surf's types can't hold everything that HTTP has (its statuses and methods are closed sets,
 //! its header values ASCII, its URLs rewritten as browsers do). What they can't hold travels beside them, and
@@ -10,37 +10,30 @@
 //!
 #![doc = include_str!("../../docs/middleware.md")]
 
+mod bodies;
+
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, ready};
 
 use ::surf::http::headers::{self, CONTENT_TYPE, Headers};
 use ::surf::http::{self as types, Mime, StatusCode};
 use ::surf::{Body, Client, HttpClient, Url};
-use async_std::io::{BufRead, Read};
-use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Request, Uri, Version, response};
-use hyper::body::Body as _;
 
 /// surf itself, for middleware.
 pub use ::surf;
 
-use super::body::SendBody;
 use super::exchange::Collected;
 use super::lossy;
-use super::relay::{self, Errand, Rest};
+use super::relay::{self, Errand};
 use super::target::Origin;
 use super::{BodyWriter, BoxFuture, Call, Keep, Reply, RequestBody, Transport};
 use crate::retry::{Failure, FailureKind};
+use bodies::{Inbound, Outbound, piece, whole};
 
 pub use super::relay::Head;
-
-/// Bytes that are read of a middleware's body at once.
-const AT_ONCE: usize = 16 * 1024;
 
 /// Marks a body as ours, since surf's bodies can't be asked what is in them.
 static OURS: LazyLock<Mime> = LazyLock::new(|| Mime::from("application/x-paceline-body"));
@@ -148,7 +141,7 @@ impl Trip {
         let mut sent = types::Request::new(known, url.clone());
         let read = Arc::new(AtomicBool::new(false));
         if !body.is_empty() {
-            let reader = Outbound { body: SendBody::new(&body), piece: Bytes::new(), read: Arc::clone(&read) };
+            let reader = Outbound::new(&body, Arc::clone(&read));
             let mut ours = Body::from_reader(reader, usize::try_from(body.length()).ok());
             ours.set_mime(OURS.clone());
             sent.set_body(ours);
@@ -208,7 +201,7 @@ impl HttpClient for Backend {
         let (head, rest) = begun.map_err(carried)?;
         let mut response = types::Response::new(nearest(head.status));
         if !rest.is_over() {
-            response.set_body(Body::from_reader(Inbound { rest, piece: Bytes::new() }, None));
+            response.set_body(Body::from_reader(Inbound::new(rest), None));
             response.remove_header(CONTENT_TYPE);
         }
         response.set_version(version(head.version));
@@ -295,94 +288,6 @@ fn put(given: &HeaderMap, into: &mut Headers) {
 /// surf's headers, flat.
 fn flat(headers: &Headers) -> Vec<(&str, &str)> {
     headers.iter().flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_str()))).collect()
-}
-
-/// A request's body, for middleware to read.
-struct Outbound {
-    body: SendBody,
-    piece: Bytes,
-    read: Arc<AtomicBool>,
-}
-
-impl BufRead for Outbound {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let this = self.get_mut();
-        this.read.store(true, Ordering::Release);
-        while this.piece.is_empty() {
-            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                Some(frame) => this.piece = frame.map_err(io::Error::other)?.into_data().unwrap_or_default(),
-                None => break,
-            }
-        }
-        Poll::Ready(Ok(&this.piece))
-    }
-
-    fn consume(self: Pin<&mut Self>, amount: usize) {
-        self.get_mut().piece.advance(amount);
-    }
-}
-
-/// A reply's body, as it comes.
-struct Inbound {
-    rest: Rest,
-    piece: Bytes,
-}
-
-impl BufRead for Inbound {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let this = self.get_mut();
-        if this.piece.is_empty()
-            && let Some(piece) = ready!(this.rest.poll_piece(cx))
-        {
-            this.piece = piece.map_err(io::Error::other)?;
-        }
-        Poll::Ready(Ok(&this.piece))
-    }
-
-    fn consume(self: Pin<&mut Self>, amount: usize) {
-        self.get_mut().piece.advance(amount);
-    }
-}
-
-macro_rules! read_as_buffered {
-    ($($reader:ty),*) => {$(
-        impl Read for $reader {
-            fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-                let bytes = ready!(self.as_mut().poll_fill_buf(cx))?;
-                let count = bytes.len().min(into.len());
-                into[..count].copy_from_slice(&bytes[..count]);
-                self.consume(count);
-                Poll::Ready(Ok(count))
-            }
-        }
-    )*};
-}
-
-read_as_buffered!(Outbound, Inbound);
-
-/// The next piece of a body; `None`: there is no more.
-async fn piece(body: &mut Body, errand: &Errand) -> io::Result<Option<Bytes>> {
-    // A body with a length may be longer than it says; only `poll_read` keeps to it.
-    let piece = if body.len().is_some() {
-        let mut buffer = BytesMut::zeroed(AT_ONCE);
-        let count = poll_fn(|cx| Pin::new(&mut *body).poll_read(cx, &mut buffer)).await?;
-        buffer.truncate(count);
-        buffer.freeze()
-    } else {
-        let piece = poll_fn(|cx| Pin::new(&mut *body).poll_fill_buf(cx).map_ok(|bytes| errand.piece(bytes))).await?;
-        Pin::new(body).consume(piece.len());
-        piece
-    };
-    Ok(Some(piece).filter(|piece| !piece.is_empty()))
-}
-
-/// All of a request's body that a middleware gave.
-async fn whole(mut body: Body, errand: &Errand) -> io::Result<Bytes> {
-    let mut all = BytesMut::new();
-    while let Some(piece) = piece(&mut body, errand).await? {
-        all.extend_from_slice(&piece);
-    }
-    Ok(all.freeze())
 }
 
 fn carried(failure: Failure) -> types::Error {

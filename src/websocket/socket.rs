@@ -32,6 +32,8 @@ const MOST_HELD: u64 = 64 * 1024;
 const OVERHEAD: u64 = 128;
 /// How long a peer that broke the rules may take to hear of it and hang up.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// What it may send until then, in bytes.
+const MOST_HEARD: usize = 1024 * 1024;
 
 /// An open socket. Dropped, its connection is closed at once.
 pub struct Socket {
@@ -58,6 +60,7 @@ struct Failing {
     failure: Failure,
     end: Pin<Box<Sleep>>,
     shut: bool,
+    heard: usize,
 }
 
 impl std::fmt::Debug for Socket {
@@ -260,7 +263,7 @@ impl Socket {
         self.queue(Message::close(Some(code), ""));
         self.unwritten = true;
         let end = Box::pin(tokio::time::sleep(LAST_WORDS));
-        self.state = State::Failing(Failing { failure, end, shut: false });
+        self.state = State::Failing(Failing { failure, end, shut: false, heard: 0 });
     }
 }
 
@@ -275,13 +278,14 @@ impl Failing {
             return Poll::Ready(());
         }
         let mut scratch = [0; 4096];
-        loop {
+        while self.heard < MOST_HEARD {
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {}
-                Ok(()) | Err(_) => return Poll::Ready(()),
+                Ok(()) if !buffer.filled().is_empty() => self.heard += buffer.filled().len(),
+                Ok(()) | Err(_) => break,
             }
         }
+        Poll::Ready(())
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use crate::live_page::{gate, watched};
+use crate::live_page::{gate, watched, watched_job};
 use crate::metrics::LONG;
 use crate::support::browser::Browser;
 use crate::support::{Job, wait};
@@ -169,6 +169,39 @@ fn the_live_page_grows_in_a_browser_and_shows_how_the_run_ended() {
         .filter(|asked| !asked.starts_with(&url) && !asked.starts_with("data:"))
         .collect();
     assert_eq!(outside, Vec::<String>::new(), "a request left the page");
+}
+
+/// A list that is open closes when it is replaced: it must be the same one, however often its section changes.
+#[test]
+fn a_list_of_the_live_page_stays_while_what_is_around_it_changes() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (oracle, allowed) = gate(5);
+    let other = "[endpoints.other]\nurl = \"ORACLE/items/{{ row.value }}\"\ninput.range = { from = 0, to = 19 }\n\
+                 rules = [{ when = \"status == 202\", then = \"retry\" }]\n";
+    let added = other.replace("ORACLE", &oracle.url());
+    let (_job, run, address, path) = watched_job(&oracle, &added, &[]);
+    browser.width(1180, false);
+    browser.visit(&format!("http://{address}{path}"));
+    let until = |browser: &mut Browser, what: &str, holds: &str| {
+        wait::until(what, LONG, || (browser.value(holds) == json!(true)).then_some(()));
+    };
+    let ok = |rows: u64| format!("document.getElementById('summary')?.textContent.includes('{rows} ok') ?? false");
+    until(&mut browser, "rows", &ok(10));
+    until(&mut browser, "a list", "document.getElementById('chosen') !== null");
+    browser.value("document.getElementById('chosen').mark = 'this one'; document.getElementById('chosen').focus()");
+    let chart = "document.querySelector('#timeline figure').outerHTML";
+    browser.value(&format!("window.before = {chart}; 0"));
+    allowed.store(12, Ordering::SeqCst);
+    until(&mut browser, "more rows", &ok(24));
+    until(&mut browser, "another chart", &format!("window.before !== {chart}"));
+    let kept =
+        "document.activeElement === document.getElementById('chosen') && document.activeElement.mark === 'this one'";
+    assert_eq!(browser.value(kept), json!(true), "the list is another one");
+    allowed.store(20, Ordering::SeqCst);
+    until(&mut browser, "the end", "document.getElementById('link').textContent.startsWith('The run has ended')");
+    assert_eq!(browser.value(kept), json!(true), "the list is another one");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    run.wait().expect_code(0);
 }
 
 fn plots_have_marks(browser: &mut Browser) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
 mod jobs;
+mod samples;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

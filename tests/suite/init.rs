@@ -44,7 +44,10 @@ fn a_csv_file_that_makes_no_job_is_told_with_what_to_do() {
         .with("folder/rows.csv", "id\n1\n")
         .with("empty.csv", "")
         .with("twice.csv", "id,id\n1,2\n")
-        .with("unnamed.csv", "id,,name\n1,2,3\n");
+        .with("unnamed.csv", "id,,name\n1,2,3\n")
+        .with("words.csv", "can't be read,can't be read\n1,2\n")
+        .with("utf16.csv", b"\xff\xfei\0d\0\n\0")
+        .with("unclosed.csv", "id,\"name\n1,2\n");
     let first_line = "its first line has to name every column, each once";
     for (file, words) in [
         ("none.csv", ["there is no such file", "write it first"]),
@@ -52,10 +55,19 @@ fn a_csv_file_that_makes_no_job_is_told_with_what_to_do() {
         ("empty.csv", ["empty.csv is empty", first_line]),
         ("twice.csv", ["names the column `id` twice", first_line]),
         ("unnamed.csv", ["column 2 of unnamed.csv has no name", first_line]),
+        ("words.csv", ["names the column `can't be read` twice", first_line]),
+        ("utf16.csv", ["utf16.csv can't be read", "UTF-16"]),
+        ("unclosed.csv", ["unclosed.csv", "is never closed"]),
     ] {
         let done = init(&job, &["--from-csv", file]).expect_code(2);
         let has_all = words.iter().all(|words| done.stderr.contains(words));
-        assert!(has_all && done.stdout.is_empty(), "{file}: {}{}", done.stderr, done.stdout);
+        let is_of_names = words.contains(&first_line);
+        assert!(
+            has_all && done.stderr.contains(first_line) == is_of_names && done.stdout.is_empty(),
+            "{file}: {}{}",
+            done.stderr,
+            done.stdout
+        );
         assert!(FILES.iter().all(|file| !job.path(file).exists()), "{file}");
     }
 }

@@ -47,7 +47,12 @@ pub fn gate(rows: u64) -> (Oracle, Arc<AtomicU64>) {
 
 /// A run with its live page: where it listens, and the path of the page.
 pub fn watched(oracle: &Oracle, more: &[&str]) -> (Job, Running, SocketAddr, String) {
-    let job = Job::at(&oracle.url(), JOB);
+    watched_job(oracle, "", more)
+}
+
+/// The same of a job to which this is added.
+pub fn watched_job(oracle: &Oracle, added: &str, more: &[&str]) -> (Job, Running, SocketAddr, String) {
+    let job = Job::at(&oracle.url(), &format!("{JOB}{added}"));
     let run = job.spawn(&[&["--serve", "127.0.0.1:0"], more].concat());
     let (address, path) = place(&run, "the run can be watched at");
     (job, run, address, path)
@@ -126,6 +131,7 @@ fn numbers_grow_while_a_job_runs_and_the_page_says_how_it_ended() {
     }
     let page = ask(address, &[&format!("GET {path} HTTP/1.1"), "host: localhost"]);
     let html = String::from_utf8(page.body.clone()).unwrap();
+    assert!(html.contains("at work</span> <bdi>just now</bdi>") && !html.contains("or killed"), "{html}");
     assert!(html.contains(">12 ok<") && html.contains("of 20"), "{html}");
     assert!(html.contains("<!DOCTYPE html>") && html.contains("out.csv"), "{html}");
     allowed.store(20, Ordering::SeqCst);

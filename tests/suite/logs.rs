@@ -162,10 +162,13 @@ fn a_full_disk_is_told_and_the_run_goes_on() {
     let words = "the log file /dev/full can't be written: No space left on device (os error 28)";
     let done = Job::at(&oracle.url(), JOB).run(&["--log-file", "/dev/full", "-vv"]).expect_code(0);
     assert!(done.stderr.contains(&format!("warning   {words}")), "{}", done.stderr);
+    let job = Job::at(&oracle.url(), JOB);
+    job.run(&["--log-file", "/dev/full", "-vv", "--report-html", "page.html"]).expect_code(0);
+    assert!(job.read("page.html").contains(&words.replace('\'', "&#39;")), "{}", job.read("page.html"));
     let json = Job::at(&oracle.url(), JOB).run(&["--log-file", "/dev/full", "--output", "json"]).expect_code(0);
     let summary: Value = serde_json::from_str(&json.stderr).expect("one object");
     assert!(summary["warnings"][0].as_str().is_some_and(|warning| warning.starts_with(words)), "{summary}");
-    assert_eq!(oracle.count(), 8);
+    assert_eq!(oracle.count(), 12);
 }
 
 #[test]

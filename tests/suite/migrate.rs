@@ -90,6 +90,32 @@ fn check_and_migrate_say_the_same_of_every_version() {
 }
 
 #[test]
+fn check_and_migrate_say_the_same_of_included_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let endpoint = "[endpoints.a]\nurl = \"https://a.example/\"\ninput.values = [{ n = 1 }]\n";
+    let job = format!("include = \"a.toml\"\n{endpoint}");
+    write("a.toml", "include = \"b.toml\"\nversion = 1\n");
+    for version in ["2", "0", "1.0", "\"one\""] {
+        write("b.toml", &format!("version = {version}\n"));
+        for text in [job.clone(), format!("version = 1\n{job}"), format!("version = 3\n{job}")] {
+            write("job.toml", &text);
+            let [check, migrate] =
+                ["check", "migrate"].map(|command| said(paceline(&[command, "job.toml"]).current_dir(folder.path())));
+            assert_eq!((check.code, migrate.code, &check.err), (Some(2), Some(2), &migrate.err), "{text}{version}");
+            assert!(check.err.contains("b.toml:1:11"), "{}", check.err);
+        }
+    }
+    write("job.toml", &job);
+    write("b.toml", "version = 1\n");
+    let fine = "nothing to do: job.toml is version 1 already\n";
+    assert_eq!(said(paceline(&["migrate", "job.toml"]).current_dir(folder.path())).out, fine);
+    // What else is wrong with it is for `check` to say.
+    fs::remove_file(folder.path().join("b.toml")).unwrap();
+    assert_eq!(said(paceline(&["migrate", "job.toml"]).current_dir(folder.path())).out, fine);
+}
+
+#[test]
 fn programs_get_what_is_wrong_with_each_file_where_they_get_all_else() {
     let done = migrate(&["newer.toml", "none.toml", "present.toml", "--output", "json"]);
     assert_eq!((done.code, done.err.as_str()), (Some(2), ""));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::oracle::SeenRequest;
 use crate::support::oracle::script::item;
-use crate::support::{Answer, Done, Job, Oracle};
+use crate::support::{Answer, Done, Job, Oracle, wait};
 
 /// Where hooks are: the path is a secret.
 const PATH: &str = "/hook/kanarie-77/8a9b";
@@ -354,4 +354,18 @@ fn each_session_tells_once_and_a_notification_may_change_in_between() {
         "another telling is another request"
     );
     assert_eq!(oks[1].header("x-more"), Some("1"));
+}
+
+#[test]
+fn a_hook_that_does_not_answer_is_said_to_be_waited_for() {
+    let oracle = server(|_| Answer::Stall);
+    let job = job(&oracle, EVERY);
+    let run = job.spawn(&[]);
+    wait::until("a word", Duration::from_secs(60), || {
+        run.stderr().lines().any(|line| line == "telling 1 webhook that the run has ended").then_some(())
+    });
+    run.signal("INT");
+    let done = run.wait().expect_code(0);
+    assert_eq!(done.stderr.matches("telling 1 webhook").count(), 1, "{}", done.stderr);
+    shows_nothing(&job, &done);
 }

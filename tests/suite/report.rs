@@ -154,3 +154,42 @@ fn a_report_takes_the_place_of_nothing_else_and_appears_whole() {
     let rights = fs::metadata(folder.join("x.html")).unwrap().permissions().mode();
     assert_eq!(rights & 0o777, 0o600, "it says what servers said, to its owner");
 }
+
+#[test]
+fn what_the_command_line_laid_over_a_job_stands_in_its_report_and_is_compared() {
+    let (oracle, _) = job();
+    let text = format!("vars.name = \"\"\nvars.api_key = \"\"\n{JOB}[profiles.slow]\nretry.initial = \"2s\"\n");
+    let job = Job::at(&oracle.url(), &text).variable("ITEM_TOKEN", TOKEN).variable("PACELINE_VAR_NAME", "outside");
+    let first = ["--profile", "slow", "--set", "run.fail-if='failed > 90%'", "--var", "api_key=th1rd-w0rd"];
+    job.run(&first).expect_code(0);
+    let one = latest(&job);
+    let page = written(&job, &job.command(&["report", "job.toml"]).expect_code(0));
+    let token = format!("endpoints.item.headers.x='{TOKEN}'");
+    job.run(&["--fresh", "--set", &token]).expect_code(1);
+    let two = latest(&job);
+    let other = written(&job, &job.command(&["report", "job.toml"]).expect_code(0));
+    for (page, lines) in [
+        (
+            &page,
+            &[
+                "--profile slow",
+                "--set run.fail-if=&#39;failed &gt; 90%&#39;",
+                "--var api_key=***",
+                "PACELINE_VAR_NAME=outside",
+            ][..],
+        ),
+        (&other, &["--set endpoints.item.headers.x=&#39;***&#39;"]),
+    ] {
+        assert!(page.contains("Laid over it by the command line and the environment"), "{page}");
+        let missing: Vec<_> =
+            lines.iter().filter(|line| !page.contains(&format!("<span class=\"ln\">{line}</span>"))).collect();
+        assert!(missing.is_empty() && !page.contains(TOKEN) && !page.contains("th1rd-w0rd"), "{missing:?}\n{page}");
+    }
+    let compared = written(&job, &job.command(&["report", "--compare", &one, &two]).expect_code(0));
+    assert!(compared.contains("<span class=\"removed\">- --profile slow</span>"), "{compared}");
+    assert!(
+        compared.contains("<span class=\"added\">+ --set endpoints.item.headers.x=&#39;***&#39;</span>"),
+        "{compared}"
+    );
+    assert!(!compared.contains(TOKEN) && !compared.contains("th1rd-w0rd"));
+}

@@ -111,3 +111,24 @@ fn a_damaged_journal_is_named_and_past_ones_are_private() {
     job.run(&["--fresh"]).expect_code(0);
     assert_eq!(listed(&job).len(), 5);
 }
+
+#[test]
+fn the_command_that_goes_on_says_no_secret_that_was_typed() {
+    const KEY: &str = "s3cr3t-w0rd";
+    let oracle = Oracle::start(|_| Answer::status(404));
+    let text = format!(
+        "vars.key = \"\"\nvars.api_key = \"\"\nsecrets.key.env = \"KEY\"\nsecrets.file.file = \"key.txt\"\n{JOB}"
+    );
+    let job = Job::at(&oracle.url(), &text).variable("KEY", KEY).with("key.txt", "0ther-s3cr3t\n");
+    let typed =
+        ["--var", "key=s3cr3t-w0rd", "--var", "api_key=th1rd-w0rd", "--set", "endpoints.item.headers.x='0ther-s3cr3t'"];
+    job.run(&typed).expect_code(1);
+    for format in ["human", "json"] {
+        let done = job.command(&[&["runs", "job.toml", "--output", format], &typed[..]].concat()).expect_code(0);
+        let hidden = "--var 'key=***' --var 'api_key=***' --set 'endpoints.item.headers.x=";
+        assert!(done.stdout.contains(hidden) && done.stdout.contains("--failed"), "{}", done.stdout);
+        for secret in [KEY, "0ther-s3cr3t", "th1rd-w0rd"] {
+            assert!(!done.stdout.contains(secret) && !done.stderr.contains(secret), "{} {}", done.stdout, done.stderr);
+        }
+    }
+}

@@ -192,3 +192,33 @@ fn secrets_that_are_not_set_are_all_named_before_any_request() {
     assert_eq!(oracle.count(), 0);
     assert!(!job.path("out").exists() && !job.state().exists(), "nothing is left behind");
 }
+
+/// The name of a file that is the secret, in all that is said of it.
+#[test]
+fn an_input_or_output_that_says_a_secret_says_it_nowhere() {
+    const NAME: &str = "s3cr3t-n4me";
+    let oracle = Oracle::start(item);
+    let broken =
+        "headers.x = \"{{ secrets.name }}\"\ninput.json.path = \"s3cr3t-n4me.json\"\n[sinks.out]\npath = \"out.csv\"\n";
+    let unopened = "headers.x = \"{{ secrets.name }}\"\ninput.range = { from = 1, to = 2 }\n[sinks.out]\npath = \"s3cr3t-n4me/out.csv\"\n";
+    for rest in [broken, unopened] {
+        let text =
+            format!("secrets.name.env = \"NAME\"\n[endpoints.e]\nurl = \"ORACLE/items/{{{{ row.VALUE }}}}\"\n{rest}");
+        let is_unopened = rest == unopened;
+        let text = text.replace("VALUE", if is_unopened { "value" } else { "id" });
+        for flags in [&[][..], &["-v"], &["--output", "json"], &["--output", "github"]] {
+            let job = Job::at(&oracle.url(), &text).variable("NAME", NAME).variable("GITHUB_ACTIONS", "true");
+            let job =
+                if is_unopened { job.with(NAME, "") } else { job.with("s3cr3t-n4me.json", "[{\"id\":1},{\"id\":") };
+            let files = ["--events", "events", "--report-html", "page.html", "--report-markdown", "run.md"];
+            let done = job.run(&[&files, flags].concat()).expect_code(3);
+            let said = if is_unopened { "***/out.csv" } else { "***.json" };
+            assert!(done.stderr.contains(said), "{flags:?}: {}", done.stderr);
+            let events = std::fs::read_to_string(job.path("events")).unwrap_or_default();
+            for text in [&done.stderr, &done.stdout, &events, &job.read("page.html"), &job.read("run.md")] {
+                let shown = text.lines().find(|line| line.contains(NAME));
+                assert_eq!(shown, None, "{flags:?}");
+            }
+        }
+    }
+}

@@ -4,8 +4,12 @@
 //! Must never say anything of a reply that a run would not take: refusals, waits and cut connections are what some of its
 //! routes are for.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
+use super::judgement::Judgement;
 use crate::cli::plan::first::{self, Unit};
 use crate::demo;
 use crate::diagnostic::{Diagnostics, codes};
@@ -18,48 +22,72 @@ use crate::secret::{Masker, Secrets};
 /// What stands for `demo:`; nothing is sent there (RFC 6761).
 const BASE: &str = "http://demo.invalid";
 
-/// Tells what endpoints look for in vain, of which each has so many rows; of those that are `judged` by a sample nothing
-/// is told here.
+/// What an endpoint gives those that read its records.
+type Records = Vec<Map<String, Value>>;
+
+/// Tells what endpoints look for in vain, of which each has so many rows. Of those that a sample is at hand for nothing is
+/// told here; its records are the rows of those that read them.
 pub(super) fn tell_lacking(
     (document, plan): (&Document, &Plan),
     counts: &[Option<u64>],
-    is_judged: impl Fn(&str) -> bool,
+    sampled: &[Judgement],
     diagnostics: &mut Diagnostics,
 ) {
-    let asks = |endpoint: &EndpointPlan| endpoint.url.literal_prefix().starts_with(DEMO) && !is_judged(&endpoint.name);
-    for (endpoint, count) in plan.endpoints.iter().zip(counts).filter(|(endpoint, _)| asks(endpoint)) {
-        tell(document, &lacking(plan, endpoint, *count).unwrap_or_default(), diagnostics);
+    let mut lacking: Vec<Vec<Finding>> = plan.endpoints.iter().map(|_| Vec::new()).collect();
+    // Each before those that read it, with the records that are its rows: nobody is asked twice, however long a chain is.
+    let parents = plan.parents();
+    let first = (0..parents.len()).filter(|position| parents[*position].is_none());
+    let mut ahead: VecDeque<(usize, Option<Rc<Records>>)> = first.map(|position| (position, None)).collect();
+    while let Some((position, given)) = ahead.pop_front() {
+        let endpoint = &plan.endpoints[position];
+        let records = match sampled.iter().find(|judgement| judgement.is_of(&endpoint.name)) {
+            Some(judgement) => Some(judgement.records().to_vec()),
+            None => asked(plan, endpoint, counts[position], given.as_deref()).and_then(|judged| {
+                let Judged { verdict: Verdict::Accepted(records), findings, .. } = judged else { return None };
+                lacking[position] = findings;
+                Some(records)
+            }),
+        };
+        let records = records.map(Rc::new);
+        let children = (0..parents.len()).filter(|child| parents[*child] == Some(position));
+        ahead.extend(children.filter(|_| records.is_some()).map(|child| (child, records.clone())));
+    }
+    for findings in &mut lacking {
+        findings.retain(|finding| finding.code == codes::SAMPLE_LACKS);
+        tell(document, findings, diagnostics);
     }
 }
 
-/// What the reply to the first row lacks; `None`: there is no such reply.
-fn lacking(plan: &Plan, endpoint: &EndpointPlan, count: Option<u64>) -> Option<Vec<Finding>> {
-    if first::unknown(endpoint, count).is_some() {
-        return None;
+/// The records that an endpoint gives for its first request where the demo is who it asks; `None`: they are not known.
+pub(super) fn records(plan: &Plan, counts: &[Option<u64>], name: &str) -> Option<Records> {
+    let parents = plan.parents();
+    let position = plan.endpoints.iter().position(|endpoint| endpoint.name == name)?;
+    let line: Vec<usize> = std::iter::successors(Some(position), |position| parents[*position]).collect();
+    let mut given = None;
+    for position in line.into_iter().rev() {
+        let judged = asked(plan, &plan.endpoints[position], counts[position], given.as_ref())?;
+        let Verdict::Accepted(records) = judged.verdict else { return None };
+        given = Some(records);
     }
-    let Judged { verdict, findings, .. } = judged(plan, endpoint, first::units(plan, endpoint, 1).ok()?.first()?)?;
-    matches!(verdict, Verdict::Accepted(_))
-        .then(|| findings.into_iter().filter(|finding| finding.code == codes::SAMPLE_LACKS).collect())
+    given
 }
 
-/// The first record that an endpoint gives where the demo is who it asks; `None`: it gives none, or is not known.
-pub(super) fn record(plan: &Plan, name: &str) -> Option<Map<String, Value>> {
-    let endpoint = plan.endpoints.iter().find(|endpoint| endpoint.name == name)?;
+/// What a run would make of the demo's reply to the first request of an endpoint; `None`: there is none, or it is not known.
+/// `count`: how many rows it has; `given`: the records that are its rows.
+fn asked(plan: &Plan, endpoint: &EndpointPlan, count: Option<u64>, given: Option<&Records>) -> Option<Judged> {
     if !endpoint.url.literal_prefix().starts_with(DEMO) {
         return None;
     }
-    let unit = match endpoint.source.parent() {
-        Some(parent) => {
-            let rows = Rows::of_record(endpoint, &record(plan, parent)?);
-            Unit { row: 1, rows: endpoint.chunk.as_ref().map(|_| 1), content: Ok(rows.call) }
+    let unit = match given {
+        Some(records) => {
+            let rows = Rows::of_records(endpoint, records)?;
+            let members = endpoint.chunk.as_ref().map(|_| rows.call.members().len() as u64);
+            Unit { row: 1, rows: members, content: Ok(rows.call) }
         }
-        None if first::unknown(endpoint, first::count(plan, endpoint).ok()?).is_some() => return None,
+        None if first::unknown(endpoint, count).is_some() => return None,
         None => first::units(plan, endpoint, 1).ok()?.into_iter().next()?,
     };
-    match judged(plan, endpoint, &unit)?.verdict {
-        Verdict::Accepted(records) => records.into_iter().next(),
-        Verdict::Ruled(..) | Verdict::Again(_) | Verdict::Refused => None,
-    }
+    judged(plan, endpoint, &unit)
 }
 
 /// What a run would make of the demo's reply to a request; `None`: there is no such reply.

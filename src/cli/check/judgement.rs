@@ -5,9 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::plan::EndpointPlan;
-use crate::report::text::counted;
+use crate::report::text::{counted, visible};
 use crate::retry::Then;
-use crate::sample::{Judged, Rows, Unjudged, Verdict, Why};
+use crate::sample::{Apart, Judged, Rows, Unjudged, Verdict, Why};
 
 /// A sample and what was made of it.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Judgement {
     packed: Option<&'static str>,
     verdict: Verdict,
     is_last: bool,
+    apart: Apart,
     unjudged: Vec<Unjudged>,
     stand: Option<Stand>,
 }
@@ -54,7 +55,8 @@ impl Stand {
             }
             (_, None) => "its row is known only while the run reads it; names of columns stand in for it".to_owned(),
         };
-        let values: Vec<String> = self.values.iter().map(|(name, value)| format!("{name} = {}", cut(value))).collect();
+        let value = |(name, value): (&String, &Value)| format!("{} = {}", visible(name), cut(value));
+        let values: Vec<String> = self.values.iter().map(value).collect();
         if values.is_empty() { format!("\n  {from}") } else { format!("\n  {from}: {}", values.join(", ")) }
     }
 }
@@ -71,8 +73,9 @@ impl Judgement {
         judged: Judged,
         stand: Option<Stand>,
     ) -> Self {
-        let Judged { verdict, unjudged, is_last, .. } = judged;
-        Self { endpoint: endpoint.name.clone(), file: file.to_owned(), packed, verdict, is_last, unjudged, stand }
+        let Judged { verdict, findings: _, unjudged, is_last, apart } = judged;
+        let (endpoint, file) = (endpoint.name.clone(), file.to_owned());
+        Self { endpoint, file, packed, verdict, is_last, apart, unjudged, stand }
     }
 
     /// Whether it is of this endpoint.
@@ -80,11 +83,11 @@ impl Judgement {
         self.endpoint == endpoint
     }
 
-    /// The first record.
-    pub fn record(&self) -> Option<&Map<String, Value>> {
+    /// The records.
+    pub fn records(&self) -> &[Map<String, Value>] {
         match &self.verdict {
-            Verdict::Accepted(records) => records.first(),
-            Verdict::Ruled(..) | Verdict::Again(_) | Verdict::Refused => None,
+            Verdict::Accepted(records) => records,
+            Verdict::Ruled(..) | Verdict::Again(_) | Verdict::Refused => &[],
         }
     }
 
@@ -113,7 +116,17 @@ impl Judgement {
                 format!("{name}: the reply of {file} is not taken, and fails no row by itself: {}", again.words())
             }
         };
-        said + &self.stand.as_ref().map(Stand::words).unwrap_or_default() + &self.unjudged_words()
+        let stand = self.stand.as_ref().map(Stand::words).unwrap_or_default();
+        said + &self.apart_words() + &stand + &self.unjudged_words()
+    }
+
+    /// A line for items that make no record, and one for rows that get none.
+    fn apart_words(&self) -> String {
+        let Apart { items, rows } = self.apart;
+        let count = |count: usize, noun| counted(count as u64, noun);
+        let items = (items > 0).then(|| format!("\n  left out: {} of no row at hand", count(items, "item")));
+        let rows = (rows > 0).then(|| format!("\n  without an item: {} at hand", count(rows, "row")));
+        items.into_iter().chain(rows).collect()
     }
 
     /// A line for each reason that something was not judged for.
@@ -136,19 +149,24 @@ impl Judgement {
 
     /// The same for programs.
     pub fn json(&self) -> Value {
-        let (ending, records) = match &self.verdict {
-            Verdict::Accepted(records) => ("accept", records.as_slice()),
-            Verdict::Ruled(_, then) => (then.name(), &[][..]),
-            Verdict::Again(again) => (again.then().name(), &[][..]),
-            Verdict::Refused => ("fail", &[][..]),
+        let ending = match &self.verdict {
+            Verdict::Accepted(_) => "accept",
+            Verdict::Ruled(_, then) => then.name(),
+            Verdict::Again(again) => again.then().name(),
+            Verdict::Refused => "fail",
         };
+        let records = self.records();
         let unjudged = |one: &Unjudged| json!({ "key": one.key.to_string(), "why": one.why.name() });
         let mut object = json!({
             "endpoint": self.endpoint,
             "file": self.file,
+            "packed": self.packed,
             "verdict": ending,
             "records": records.len(),
             "record": records.first(),
+            "is_last": self.is_last,
+            "items_left_out": self.apart.items,
+            "rows_without_item": self.apart.rows,
             "not_judged": self.unjudged.iter().map(unjudged).collect::<Vec<_>>(),
         });
         if let Some(stand) = &self.stand {
@@ -158,20 +176,22 @@ impl Judgement {
     }
 }
 
-/// A value as it is shown, not endless.
+/// A value as it is shown, with nothing in it that can't be seen, and not endless.
 fn cut(value: &Value) -> String {
     const LONGEST: usize = 100;
     let text = value.to_string();
+    let text = visible(&text);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        None => text.into_owned(),
     }
 }
 
 /// Columns and values, a line for each.
 fn lines(record: &Map<String, Value>) -> String {
-    let width = record.keys().map(|name| name.chars().count()).max().unwrap_or_default();
-    record.iter().map(|(name, value)| format!("\n  {name:width$}  {}", cut(value))).collect()
+    let names = || record.keys().map(|name| visible(name));
+    let width = names().map(|name| name.chars().count()).max().unwrap_or_default();
+    names().zip(record.values()).map(|(name, value)| format!("\n  {name:width$}  {}", cut(value))).collect()
 }
 
 #[cfg(test)]
@@ -188,7 +208,8 @@ mod tests {
 
     fn judgement(verdict: Verdict) -> Judgement {
         let (endpoint, file) = ("price".to_owned(), "reply.json".to_owned());
-        Judgement { endpoint, file, packed: None, verdict, is_last: false, unjudged: Vec::new(), stand: None }
+        let apart = Apart::default();
+        Judgement { endpoint, file, packed: None, verdict, is_last: false, apart, unjudged: Vec::new(), stand: None }
     }
 
     #[test]
@@ -212,8 +233,33 @@ mod tests {
         assert_eq!((again.words().as_str(), &again.json()["verdict"]), (words, &json!("throttle")));
         let ruled = judgement(Verdict::Ruled(1, Then::Skip));
         assert_eq!(ruled.words(), "price: rules[1] says skip of the reply of reply.json");
-        let expected = json!({ "endpoint": "price", "file": "reply.json", "verdict": "skip", "records": 0, "record": null, "not_judged": [] });
+        let expected = json!({
+            "endpoint": "price", "file": "reply.json", "packed": null, "verdict": "skip", "records": 0, "record": null,
+            "is_last": false, "items_left_out": 0, "rows_without_item": 0, "not_judged": [],
+        });
         assert_eq!(ruled.json(), expected);
+    }
+
+    #[test]
+    fn what_a_reply_says_is_shown_as_it_is() {
+        let one = record(json!({ "a\u{202e}b": "x\u{202e}y\u{9b}", "c": 1 }));
+        let said = judgement(Verdict::Accepted(vec![one.clone()])).words();
+        assert!(said.ends_with("\n  a\\u202eb  \"x\\u202ey\\u009b\"\n  c         1"), "{said}");
+        let stand = Stand { values: one, parent: None, from: "sample" };
+        assert!(stand.words().ends_with(": a\\u202eb = \"x\\u202ey\\u009b\", c = 1"), "{}", stand.words());
+    }
+
+    #[test]
+    fn what_has_no_partner_in_a_chunk_is_said() {
+        let apart = Apart { items: 2, rows: 1 };
+        let said = Judgement { apart, is_last: true, ..judgement(Verdict::Accepted(Vec::new())) };
+        let lines = "\n  left out: 2 items of no row at hand\n  without an item: 1 row at hand";
+        assert!(said.words().ends_with(lines), "{}", said.words());
+        let json = said.json();
+        assert_eq!(
+            (&json["items_left_out"], &json["rows_without_item"], &json["is_last"]),
+            (&json!(2), &json!(1), &json!(true))
+        );
     }
 
     #[test]
@@ -235,7 +281,7 @@ mod tests {
         assert_eq!(said.words(), words);
         let json = said.json();
         let first = json!({ "key": "endpoints.price.columns.etag.header", "why": "head" });
-        assert_eq!(json["not_judged"][0], first);
+        assert_eq!((&json["not_judged"][0], &json["packed"]), (&first, &json!("gzip")));
         assert_eq!(json["row"], json!({ "from": "demo", "of": "shops", "values": { "id": 7 } }));
     }
 }

@@ -22,6 +22,7 @@ use crate::secret::{Masker, Secrets};
 pub(super) fn judged(
     written: &[String],
     (document, plan): (&Document, &Plan),
+    counts: &[Option<u64>],
     diagnostics: &mut Diagnostics,
 ) -> Vec<Judgement> {
     let mut wanted: Vec<(&EndpointPlan, &str)> = Vec::new();
@@ -38,7 +39,7 @@ pub(super) fn judged(
     wanted.sort_by_key(|(endpoint, _)| depth(plan, endpoint));
     let mut judgements: Vec<Judgement> = Vec::new();
     for (endpoint, file) in wanted {
-        match one((endpoint, file), (document, plan), &judgements, diagnostics) {
+        match one((endpoint, file), (document, plan), (counts, &judgements), diagnostics) {
             Ok(judgement) => judgements.push(judgement),
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
@@ -59,7 +60,7 @@ fn depth(plan: &Plan, endpoint: &EndpointPlan) -> usize {
 fn one(
     (endpoint, file): (&EndpointPlan, &str),
     (document, plan): (&Document, &Plan),
-    before: &[Judgement],
+    before: (&[Option<u64>], &[Judgement]),
     diagnostics: &mut Diagnostics,
 ) -> Result<Judgement, Box<Diagnostic>> {
     let sample = read(file, endpoint)?;
@@ -73,27 +74,31 @@ fn one(
 }
 
 /// The row that a sample is judged with. Of an endpoint that reads records of another it is a record of that one's sample, or
-/// of the demo; or nothing but its columns is known.
-fn rows(plan: &Plan, endpoint: &EndpointPlan, before: &[Judgement]) -> (Rows, Option<Stand>) {
+/// of the demo; or nothing but its columns is known. `counts`: rows of each endpoint.
+fn rows(
+    plan: &Plan,
+    endpoint: &EndpointPlan,
+    (counts, before): (&[Option<u64>], &[Judgement]),
+) -> (Rows, Option<Stand>) {
     let Some(parent) = endpoint.source.parent() else {
         let rows = Rows::first(endpoint);
         let stand = (!rows.known).then(|| Stand::names(&rows, None));
         return (rows, stand);
     };
-    let of_record = |record, from| {
-        let rows = Rows::of_record(endpoint, &record);
-        let stand = Stand::record(&rows, parent, from);
-        (rows, Some(stand))
-    };
-    if let Some(record) = before.iter().find(|known| known.is_of(parent)).and_then(Judgement::record) {
-        return of_record(record.clone(), "sample");
+    let sampled = before.iter().find(|known| known.is_of(parent)).map(Judgement::records).unwrap_or_default();
+    let known = Rows::of_records(endpoint, sampled).map(|rows| (rows, "sample"));
+    let asked = || Some((Rows::of_records(endpoint, &demo::records(plan, counts, parent)?)?, "demo"));
+    match known.or_else(asked) {
+        Some((rows, from)) => {
+            let stand = Stand::record(&rows, parent, from);
+            (rows, Some(stand))
+        }
+        None => {
+            let rows = Rows::first(endpoint);
+            let stand = Stand::names(&rows, Some(parent));
+            (rows, Some(stand))
+        }
     }
-    if let Some(record) = demo::record(plan, parent) {
-        return of_record(record, "demo");
-    }
-    let rows = Rows::first(endpoint);
-    let stand = Stand::names(&rows, Some(parent));
-    (rows, Some(stand))
 }
 
 /// The reply in a file; no more is read than a run would take, and the head before it.

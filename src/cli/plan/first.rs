@@ -14,7 +14,7 @@ use crate::retry::Failure;
 use crate::row::Row;
 use crate::run::Cut;
 use crate::secret::Secrets;
-use crate::source::{Read, SourceError};
+use crate::source::{Counted, Read, SourceError};
 use crate::template::Context;
 use crate::transport::RequestBody;
 
@@ -45,7 +45,18 @@ pub struct Ready {
 /// # Errors
 /// When the input can't be read.
 pub fn count(plan: &Plan, endpoint: &EndpointPlan) -> Result<Option<u64>, SourceError> {
-    Ok(endpoint.source.count()?.map(|rows| plan.row_limit.map_or(rows, |limit| rows.min(limit))))
+    Ok(survey(plan, endpoint)?.rows)
+}
+
+/// The same with what is odd about the rows.
+///
+/// # Errors
+/// When the input can't be read.
+pub fn survey(plan: &Plan, endpoint: &EndpointPlan) -> Result<Counted, SourceError> {
+    let counted = endpoint.source.survey()?;
+    let limit = plan.row_limit.filter(|limit| counted.rows.is_some_and(|rows| *limit < rows));
+    // A run does not come to what stands behind the limit.
+    Ok(limit.map_or(counted, |limit| Counted { rows: Some(limit), doubts: Vec::new() }))
 }
 
 /// Why no request of an endpoint can be known before it runs; `None`: they can.

@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,8 +16,12 @@ use super::*;
 use crate::report::Reporter;
 use crate::report::bar::Bar;
 use crate::report::layout::Look;
+use crate::report::screen::tests::cells;
+use crate::report::summary;
 use crate::run::live::Live;
-use crate::run::{self, RunOptions};
+use crate::run::tests::panic::{hundred_rows, panics_at_25, run_before};
+use crate::run::tests::stage::Act;
+use crate::run::{self, RunEnding, RunOptions};
 
 /// Set for the program that is to panic.
 const PANICS: &str = "PACELINE_TEST_PANICS";
@@ -82,6 +88,76 @@ fn a_panic_leaves_the_terminal_as_it_was_and_its_words_readable() {
     let screen = reader.join().unwrap();
     assert!(screen.contains("in the middle of it") && screen.contains("and again"), "{screen}");
     assert!(!screen.contains("in flight"), "{screen}");
+}
+
+/// Set for the program one of whose workers is to panic.
+const WORKER_PANICS: &str = "PACELINE_TEST_WORKER_PANICS";
+
+/// What the program does in a terminal of its own, with the job in this folder: a worker panics while the bars stand and
+/// keys are listened to.
+fn lose_a_worker(folder: &Path) {
+    mind_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (commander, commands) = run::commands();
+    let (keys, commands) = Keys::of(commander, commands);
+    let look = Look { unicode: false, color: false, keys: true };
+    let bar: Vec<Box<dyn Reporter>> = vec![Box::new(Bar::new(Box::new(StandardError), look))];
+    let answer = |id: &str| {
+        let is_shown = || lock(&MODE).is_some() && !lock(&BLOCK).is_empty();
+        while id == "25" && !is_shown() {
+            std::thread::yield_now();
+        }
+        panics_at_25(id)
+    };
+    let report = runtime.block_on(run_before(answer, hundred_rows(folder), (bar, commands)));
+    drop(keys);
+    rest();
+    write(&summary::text(&report, None, None));
+    let mut late = StandardError;
+    late.paint(&["a late bar".to_owned()]);
+    late.say("a late word");
+    late.clear();
+}
+
+#[test]
+fn a_worker_that_panics_leaves_a_clean_terminal_and_a_run_that_goes_on() {
+    if let Some(folder) = crate::environment::variable(WORKER_PANICS) {
+        return lose_a_worker(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (mut pty, pts) = open().unwrap();
+    pty.resize(pty_process::Size::new(40, 120)).unwrap();
+    let before = tcgetattr(&pts).unwrap();
+    let name = "cli::terminal::tests::a_worker_that_panics_leaves_a_clean_terminal_and_a_run_that_goes_on";
+    let command = Command::new(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+    let mut command = command.env(WORKER_PANICS, folder.path()).env("RUST_BACKTRACE", "0").stdout(Stdio::null());
+    let mut child = command.spawn_borrowed(&pts).unwrap();
+    let reader = std::thread::spawn(move || {
+        let (mut shown, mut bytes) = (vt100::Parser::new(cells(40), cells(120), 0), [0; 4096]);
+        // Ends when nobody has the other end any more.
+        while let Ok(read) = pty.read(&mut bytes) {
+            shown.process(&bytes[..read]);
+        }
+        shown.screen().contents()
+    });
+    let status = child.wait().unwrap();
+    let after = tcgetattr(&pts).unwrap();
+    drop((pts, command));
+    let screen = reader.join().unwrap();
+    assert!(status.success() && is_same(&before, &after), "{screen}");
+    assert!(screen.contains("a bug") && screen.contains("broken off after"), "{screen}");
+    let last = screen.split_once("broken off after").unwrap().1;
+    assert!(!last.contains("a late "), "nothing is drawn or said behind the last words:\n{screen}");
+    assert!(!last.contains("in flight") && !last.contains("keys"), "no bar stands below the last words:\n{screen}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let rest = run_before(|_| Act::status(200), hundred_rows(folder.path()), (Vec::new(), run::commands().1));
+    let report = runtime.block_on(rest);
+    assert_eq!((report.ending, report.total.ok), (RunEnding::Complete, 100));
+    assert!(report.resumed_rows > 0, "what had ended before was noted");
+    let rows = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    let rows: Vec<&str> = rows.lines().skip(1).collect();
+    let once: BTreeSet<&str> = rows.iter().copied().collect();
+    assert_eq!((rows.len(), once.len()), (100, 100), "every row stands once");
 }
 
 #[test]

@@ -62,6 +62,24 @@ fn a_file_lies_over_its_includes_and_a_later_one_over_an_earlier() {
     assert_eq!((document.profile_of(q), document.profile_of(document.place(&KeyPath::of(["x"])))), (Some("ci"), None));
 }
 
+#[cfg(unix)]
+#[test]
+fn the_texts_of_a_job_are_told_whatever_its_folder_is_called() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path().join(std::ffi::OsStr::from_bytes(b"a\xffb"));
+    if std::fs::create_dir(&folder).is_err() {
+        return; // A file system that knows texts alone.
+    }
+    std::fs::write(folder.join("job.toml"), "include = 'in.toml'").unwrap();
+    std::fs::write(folder.join("in.toml"), "x = 1").unwrap();
+    let job = folder.join("job.toml");
+    let document = Document::read(&job, &Overlays::default(), &mut Diagnostics::default()).unwrap();
+    let texts = [(job, "include = 'in.toml'".to_owned()), (folder.join("in.toml"), "x = 1".to_owned())];
+    assert_eq!(document.job_texts(), texts);
+}
+
 #[test]
 fn paths_are_relative_to_the_file_that_includes_and_a_file_may_come_by_two_ways() {
     let files = Files::of(&[

@@ -8,7 +8,7 @@ use std::path::Path;
 use http::{HeaderName, HeaderValue};
 
 /// What a file is when its ending does not tell.
-pub(crate) const UNKNOWN: &str = "application/octet-stream";
+const UNKNOWN: &str = "application/octet-stream";
 
 const TYPES: &[(&str, &[&str])] = &[
     ("application/gzip", &["gz", "tgz"]),

@@ -7,7 +7,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::document;
 use super::head::{ending, warnings};
-use super::job::rest;
+use super::job::{LAID_OVER, rest};
 use super::measures::{self, Judged};
 use super::table::{Cell, Column, Table};
 use super::tables::meaning;
@@ -198,17 +198,23 @@ fn jobs(a: &Recap, b: &Recap) -> String {
     // A job that was moved is still compared with what it was.
     let moved = a.texts.first().zip(b.texts.first()).filter(|(one, other)| one.path != other.path);
     if let Some((one, other)) = moved.filter(|_| a.texts.len() == 1 && b.texts.len() == 1) {
-        return format!(
-            "<h2>Job</h2>\n{}",
-            difference(&format!("{} and {}", one.path, other.path), &one.text, &other.text)
-        );
+        let files = difference(&format!("{} and {}", one.path, other.path), &one.text, &other.text);
+        return format!("<h2>Job</h2>\n{files}{}", laid_over(a, b));
     }
     let mut out = String::from("<h2>Job</h2>\n");
     for path in paths {
         out +=
             &difference(path, one.get(path).copied().unwrap_or_default(), other.get(path).copied().unwrap_or_default());
     }
-    out
+    out + &laid_over(a, b)
+}
+
+/// How they differ in what was laid over the files; nothing where nothing was.
+fn laid_over(a: &Recap, b: &Recap) -> String {
+    if a.laid_over.is_empty() && b.laid_over.is_empty() {
+        return String::new();
+    }
+    difference(LAID_OVER, &a.laid_over, &b.laid_over)
 }
 
 /// A file that is not known is not one that was empty: there is nothing to compare.

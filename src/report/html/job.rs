@@ -6,6 +6,9 @@ use crate::recap::{Recap, Text};
 /// Bytes of HTML that all files together may take.
 const MOST: usize = 200 * 1024;
 
+/// What stands above what lies over the files of a job.
+pub(super) const LAID_OVER: &str = "Laid over it by the command line and the environment";
+
 /// What `paceline plan` says of the job.
 pub(super) fn plan(recap: &Recap) -> String {
     if recap.plan.is_empty() {
@@ -31,6 +34,14 @@ pub(super) fn texts(recap: &Recap) -> String {
         out += &format!(
             "<details{open}><summary><code>{path}</code></summary>\n<pre tabindex=\"0\" aria-label=\"{path}\">{}</pre>\n{note}</details>\n",
             numbered(&text)
+        );
+    }
+    if !recap.laid_over.is_empty() {
+        let (text, is_cut) = cut(&recap.laid_over, MOST / 3);
+        out += &format!(
+            "<details open><summary>{LAID_OVER}</summary>\n<pre tabindex=\"0\" aria-label=\"{LAID_OVER}\">{}</pre>\n{}</details>\n",
+            numbered(&text),
+            rest(is_cut)
         );
     }
     out

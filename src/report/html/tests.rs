@@ -7,7 +7,7 @@ use super::*;
 use crate::journal::Counts;
 use crate::recap::{
     Bytes, Distribution, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Marks, Output, Session,
-    Slow, Stages, Step, StepLane, Text, Timeline,
+    Slow, Stages, Step, StepLane, StreamUse, Text, Timeline,
 };
 
 /// Bytes of a report, however long its run.
@@ -36,6 +36,7 @@ pub fn full(lanes: usize, sessions: usize, steps: usize) -> Recap {
         started: "2026-11-20T15:04:05.123Z".into(),
         journal: ".paceline/prices/journal".into(),
         texts: vec![Text { path: "prices.toml".into(), text: "[endpoints.price]\nurl = \"demo:/\"\n".into() }],
+        laid_over: "--set retry.attempts=2\n".into(),
         plan: "prices\n  input rows.csv: 20,000 rows\n".into(),
         endpoints: (0..lanes).map(endpoint).collect(),
         outputs: vec![Output { sink: "out".into(), target: "out/prices.csv".into(), records: 9_040 }],
@@ -78,6 +79,12 @@ fn session(number: u64, lanes: usize, steps: usize) -> Session {
             ..Stages::default()
         },
         traffic: Bytes { sent: 1_200_000, received: 45_000_000 },
+        streams: vec![StreamUse {
+            endpoint: "endpoint-0".into(),
+            messages: 12_000,
+            reconnects: vec![("<closed>".into(), 3), ("heartbeat".into(), 1)],
+            closes: vec![(0, 2), (1000, 40), (1006, 3), (4410, 1)],
+        }],
         limits: vec![LimitUse {
             name: "prices-api".into(),
             rate: "200/s".into(),
@@ -161,6 +168,7 @@ fn everything_that_is_known_is_shown() {
         "summary",
         "timeline",
         "latency",
+        "messages",
         "statuses",
         "errors",
         "slowest",
@@ -237,6 +245,7 @@ fn two_runs_are_set_side_by_side() {
     let (a, mut b) = (full(1, 1, 60), full(1, 1, 60));
     b.run = "81c0".into();
     b.texts[0].text = "[endpoints.price]\nurl = \"https://h/\"\n".into();
+    b.laid_over = "--set retry.attempts=3\n".into();
     b.endpoints[0].counts.failed = 400;
     b.sessions[0].latency.counts.iter_mut().for_each(|(micros, _)| *micros /= 2);
     b.sessions[0].failures[0].reason = "HTTP 410".into();
@@ -254,7 +263,10 @@ fn two_runs_are_set_side_by_side() {
     assert!(of("rows that failed").ends_with("40400+900 %"), "a count is not judged: {measures:#?}");
     assert!(of("share of failed rows").ends_with("▼ worse"), "{measures:#?}");
     assert!(of("retries of attempts").ends_with("= the same"), "{measures:#?}");
-    assert_eq!(text("pre .removed, pre .added"), ["- url = \"demo:/\"", "+ url = \"https://h/\""]);
+    assert_eq!(
+        text("pre .removed, pre .added"),
+        ["- url = \"demo:/\"", "+ url = \"https://h/\"", "- --set retry.attempts=2", "+ --set retry.attempts=3"]
+    );
     let errors = text("table[data-table=failures] tbody tr");
     assert!(errors.iter().any(|line| line.contains("HTTP 410only in B")), "{errors:?}");
 }
@@ -385,4 +397,16 @@ proptest! {
         prop_assert_eq!(shown.trim_end_matches('…'), first.trim_end_matches('…'));
         parsed(&compare(&recap, &full(1, 1, 9)));
     }
+}
+
+#[test]
+fn messages_stand_with_what_ended_their_connections() {
+    let html = sound(&full(1, 2, 100));
+    let row = Selector::parse("#messages tbody tr td").unwrap();
+    let cells: Vec<String> = html.select(&row).map(|cell| cell.text().collect()).collect();
+    let closes = "other codes: 4 · 1000 (normal closure): 80 · 1006 (no close frame): 6 · 4410 (as HTTP's 410 Gone): 2";
+    assert_eq!(cells, ["endpoint-0", "24,000", "400", "8", "<closed>: 6 · heartbeat: 2", "92", closes]);
+    let mut without = full(1, 1, 100);
+    without.sessions[0].streams.clear();
+    assert_eq!(count(&sound(&without), "#messages"), 0);
 }

@@ -132,7 +132,7 @@ WARN  price: api:443 is back after 1m 1s
 WARN  price: row 1: failed: 404 Not Found
 WARN  price: row 2: skipped: row 1 of list failed
 WARN  warning: odd
-WARN  3 events about single rows left out, for they were not taken fast enough
+WARN  3 events left out, for they were not taken fast enough
 INFO  paused by hand; no request leaves, 1 request on the wire ends
 INFO  resumed after a pause of 1m 1s
 INFO  concurrency by hand: price 9 of 10, stock 10, the most that it may
@@ -156,7 +156,7 @@ DEBUG price: row 18: asks again in 1.5s: its host is out
 ";
     let retrying = "INFO  price: row 18: again in 250ms after 1 attempt: 503 Service Unavailable\n";
     let committed = "DEBUG committed: 1,000 ok, 2 failed, 0 skipped\n";
-    let left_out = "WARN  3 events about single rows left out";
+    let left_out = "WARN  3 events left out";
     assert_eq!(
         told("debug", TEXT),
         AT_INFO.replace(retrying, attempts).replace(left_out, &format!("{committed}{left_out}"))

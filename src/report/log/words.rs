@@ -53,12 +53,13 @@ pub fn describe(event: &Event) -> String {
             let words = counts.map(|(count, what)| format!("{} {what}", thousands(count)));
             format!("committed: {}", words.join(", "))
         }
-        Event::Progress { endpoint, ok, failed, skipped, .. } => {
-            format!("{}: {} done", clean(endpoint), counted(ok + failed + skipped, "row"))
+        Event::Progress { endpoint, ok, failed, skipped, messages, .. } => {
+            let messages = messages.map(|messages| format!(", {}", counted(messages, "message"))).unwrap_or_default();
+            format!("{}: {} done{messages}", clean(endpoint), counted(ok + failed + skipped, "row"))
         }
         Event::LeftOut { events } => {
             let left_out = counted(events.values().sum(), "event");
-            format!("{left_out} about single rows left out, for they were not taken fast enough")
+            format!("{left_out} left out, for they were not taken fast enough")
         }
         Event::Paused { on_wire } => paused(*on_wire),
         Event::Resumed { paused_ms } => resumed(*paused_ms),
@@ -69,6 +70,11 @@ pub fn describe(event: &Event) -> String {
         Event::RunFinished { complete: true, .. } => "the run is complete".to_owned(),
         Event::RunFinished { complete: false, .. } => "the run ends before its last row".to_owned(),
     }
+}
+
+/// Whom the end of a run waits for.
+pub fn telling(others: u64) -> String {
+    format!("telling {} that the run has ended", counted(others, "webhook"))
 }
 
 /// What a pause by hand means for so many requests that are on the wire.

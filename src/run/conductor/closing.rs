@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::pin;
 
-use super::Conductor;
+use super::{Conductor, TICK};
 use crate::clock;
 use crate::event::Event;
 use crate::recap::Recap;
@@ -26,16 +26,31 @@ impl Conductor {
         };
         let report = summing::report(&self.shared, facts, ending, self.written.as_ref(), began.elapsed());
         self.keep_last(&report.recap).await;
-        let (mut report, untold) = herald.tell(report, &mut self.signals).await;
+        let (mut report, untold) = self.told(herald, report).await;
         if !untold.is_empty() {
             self.keep_last(&report.recap).await;
-            untold.into_iter().for_each(|message| self.tell(&Event::Warning { message }));
+            untold.into_iter().for_each(|message| self.tell(Event::Warning { message }));
         }
-        self.tell(&Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
+        self.tell(Event::RunFinished { complete, summary: Box::new(summing::summary(&report)) });
         let (left, leave) = self.telling.end();
         let lost = self.minding(left, || leave.give_up()).await;
-        report.warnings.extend(lost);
+        // The last words may have gone wrong, too.
+        if report.warn(self.shared.chronicle.faults(&self.shared.masker), lost) {
+            self.keep_last(&report.recap).await;
+        }
         RunReport { blamed: self.blamed, ..report }
+    }
+
+    /// Has the herald tell of it, which may take a while: reporters go on showing the run.
+    async fn told(&mut self, herald: &Herald<'_>, report: RunReport) -> (RunReport, Vec<String>) {
+        let (live, reporters) = (&self.shared.live, &self.telling);
+        let mut told = pin!(herald.tell(report, &mut self.signals, &live.telling));
+        loop {
+            tokio::select! {
+                done = &mut told => return done,
+                () = tokio::time::sleep(TICK) => reporters.tick(),
+            }
+        }
     }
 
     async fn keep_last(&mut self, recap: &Recap) {

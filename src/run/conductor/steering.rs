@@ -37,7 +37,7 @@ impl Conductor {
         }
         self.shared.live.paused.store(true, Ordering::Relaxed);
         let on_wire = self.lanes.iter().map(|lane| read(&lane.live().on_wire)).sum();
-        self.tell(&Event::Paused { on_wire });
+        self.tell(Event::Paused { on_wire });
     }
 
     /// Ends a pause, if there is one.
@@ -45,7 +45,7 @@ impl Conductor {
         let Some(paused) = self.shared.control.pauses().end(clock::now()) else { return };
         self.shared.live.paused.store(false, Ordering::Relaxed);
         self.lanes.iter().for_each(|lane| lane.queue.pause(false));
-        self.tell(&Event::Resumed { paused_ms: millis(paused) });
+        self.tell(Event::Resumed { paused_ms: millis(paused) });
     }
 
     fn change_concurrency(&mut self, more: bool) {
@@ -53,7 +53,7 @@ impl Conductor {
         let (endpoints, news): (Vec<Allowance>, Vec<bool>) = steps.unzip();
         // A key that is held at the end of its way is told once.
         if news.contains(&true) {
-            self.tell(&Event::ConcurrencyChanged { endpoints });
+            self.tell(Event::ConcurrencyChanged { endpoints });
         }
     }
 }

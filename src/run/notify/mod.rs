@@ -7,6 +7,7 @@ mod errand;
 mod told;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -77,13 +78,16 @@ impl<'a> Herald<'a> {
 
     /// Tells of a run that has ended, until a signal comes. Its report, and whom that did not reach, in words which are
     /// among the warnings of the report now.
-    pub async fn tell(&self, mut report: RunReport, signals: &mut Signals) -> (RunReport, Vec<String>) {
+    /// `telling`: how many are being told.
+    pub async fn tell(
+        &self,
+        mut report: RunReport,
+        signals: &mut Signals,
+        telling: &AtomicU64,
+    ) -> (RunReport, Vec<String>) {
         let (exit, next) = (self.aftermath.exit(Ok(&report)), self.aftermath.next(&report));
-        let untold = self.send(Told::of_report(&report, &self.started, exit, next), signals).await;
-        report.warnings.extend_from_slice(&untold);
-        if let Some(session) = report.recap.sessions.last_mut() {
-            session.warnings.extend_from_slice(&untold);
-        }
+        let untold = self.send(Told::of_report(&report, &self.started, exit, next), signals, telling).await;
+        report.warn(Vec::new(), untold.clone());
         (report, untold)
     }
 
@@ -94,11 +98,11 @@ impl<'a> Herald<'a> {
         }
         let exit = self.aftermath.exit(Err(&error));
         let told = Told::of_error(&error, &self.job, &self.started, self.began.elapsed(), exit);
-        let untold = self.send(told, &mut Signals::listen()).await;
+        let untold = self.send(told, &mut Signals::listen(), &AtomicU64::default()).await;
         error.saying(|words| std::iter::once(words.to_owned()).chain(untold).collect::<Vec<_>>().join("; "))
     }
 
-    async fn send(&self, told: Told, signals: &mut Signals) -> Vec<String> {
+    async fn send(&self, told: Told, signals: &mut Signals, telling: &AtomicU64) -> Vec<String> {
         let plans = self.around.plans.iter().enumerate();
         let wanted: Vec<usize> =
             plans.filter(|(_, plan)| plan.on.contains(&told.occasion)).map(|(position, _)| position).collect();
@@ -116,7 +120,7 @@ impl<'a> Herald<'a> {
         for position in wanted {
             errands.spawn(run(errand(position), stopped.clone()));
         }
-        gather(errands, &stop, signals, occasion).await
+        gather((errands, telling), &stop, signals, occasion).await
     }
 
     /// The API built into the program, where one of these asks it. One that does not start is missed by their requests.
@@ -135,13 +139,14 @@ async fn run(errand: Errand, stopped: watch::Receiver<bool>) -> Ended {
 
 /// Waits for all of them; the first signal ends them.
 async fn gather(
-    mut errands: JoinSet<Ended>,
+    (mut errands, telling): (JoinSet<Ended>, &AtomicU64),
     stop: &watch::Sender<bool>,
     signals: &mut Signals,
     occasion: Occasion,
 ) -> Vec<String> {
     let mut untold = Vec::new();
     loop {
+        telling.store(errands.len() as u64, Ordering::Relaxed);
         tokio::select! {
             biased;
             ended = errands.join_next() => match ended {

@@ -3,6 +3,7 @@
 //! The ways of a request are those of a run: its connections, auth, limits and timeouts. Must never send a request that
 //! may change something unless asked to, nor the same one a second time, but for what a refused token is renewed for.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, StatusCode, Uri};
@@ -13,6 +14,7 @@ use super::changing::changing;
 use super::first::{First, first};
 use super::hosts::{Hosts, Near, Ways};
 use super::opening::{self, Greeting};
+use super::said;
 use super::turns::Turns;
 use super::{Outcome, ProbeOptions, Records, Told, Tried, What, longest};
 use crate::auth::Auth;
@@ -38,6 +40,8 @@ pub(super) struct World<'p> {
     pub turns: Turns<'p>,
     hosts: Hosts,
     auths: Mutex<Auths>,
+    /// Servers that were logged.
+    logged: Mutex<HashSet<usize>>,
 }
 
 /// One that asks, beside others.
@@ -71,7 +75,13 @@ impl<'p> World<'p> {
     /// When secrets are missing.
     pub async fn open(plan: &'p Plan, options: ProbeOptions) -> Result<Self, RunError> {
         let around = Around::open(plan, options).await?;
-        Ok(Self { around, turns: Turns::of(plan), hosts: Hosts::default(), auths: Mutex::default() })
+        Ok(Self {
+            around,
+            turns: Turns::of(plan),
+            hosts: Hosts::default(),
+            auths: Mutex::default(),
+            logged: Mutex::default(),
+        })
     }
 }
 
@@ -83,7 +93,16 @@ impl<'w, 'p> Asker<'w, 'p> {
 
     /// Notes what came of something.
     pub(super) fn tell(&mut self, key: KeyPath, what: What, outcome: Outcome) {
-        self.told.push(Told { tried: Tried { key, what, outcome }, host: None });
+        self.note(Told { tried: Tried { key, what, outcome }, host: None });
+    }
+
+    /// Logs what came of something at once, of a server once, and keeps it to be told in the order of the job.
+    fn note(&mut self, told: Told) {
+        let mut logged = self.world.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.host.is_none_or(|host| logged.insert(host)) {
+            said::log(&told);
+        }
+        self.told.push(told);
     }
 
     /// Tries an endpoint, with the first of the records `given` where it reads those of another. Its own records.
@@ -194,7 +213,7 @@ impl<'w, 'p> Asker<'w, 'p> {
                 demo: self.world.around.base.as_deref(),
             };
             let (told, is_there) = self.world.hosts.reach(&url, &party.plan.client, &party.ways, &near).await;
-            self.told.push(told);
+            self.note(told);
             are_there &= is_there;
         }
         are_there

@@ -25,8 +25,9 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// The method by which a request may change something; the one that stands in the place of its own before that.
 pub(super) fn changing(request: &Request<RequestBody>) -> Option<String> {
-    let headers = HEADERS.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
-    let headers = headers.filter_map(method);
+    let headers = HEADERS.iter().flat_map(|name| request.headers().get_all(*name));
+    // Several of one name may be seen as one, with commas between them.
+    let headers = headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).filter_map(method);
     let fields = in_fields(request.uri().query().unwrap_or_default()).or_else(|| in_fields(form(request)));
     let mut methods = headers.chain(fields).chain([request.method().clone()]);
     methods.find(|method| !method.is_safe()).map(|method| method.to_string())
@@ -64,6 +65,21 @@ mod tests {
     fn request(method: &str, url: &str, header: (&str, &str), body: &'static str) -> Option<String> {
         let body = RequestBody::Whole(body.into());
         changing(&Request::builder().method(method).uri(url).header(header.0, header.1).body(body).unwrap())
+    }
+
+    #[test]
+    fn each_of_several_headers_counts() {
+        let with = |values: &[&str]| {
+            let request = Request::builder().method("GET").uri("http://a.example/");
+            let request =
+                values.iter().fold(request, |request, value| request.header("x-http-method-override", *value));
+            changing(&request.body(RequestBody::Whole("".into())).unwrap())
+        };
+        assert_eq!(with(&["GET", "DELETE"]).as_deref(), Some("DELETE"));
+        assert_eq!(with(&["a b", "put"]).as_deref(), Some("PUT"));
+        // A server may see them as one.
+        assert_eq!(with(&["GET, DELETE"]).as_deref(), Some("DELETE"));
+        assert_eq!(with(&["GET", "head"]), None);
     }
 
     const PLAIN: (&str, &str) = ("accept", "*/*");

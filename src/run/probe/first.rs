@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use crate::plan::EndpointPlan;
 use crate::report::text::counted;
-use crate::row::{Fields, Row};
-use crate::sample::Looked;
-use crate::source::{Read, Source, SourceError};
+use crate::row::Row;
+use crate::sample::{Given, Looked};
 
 use super::{LONGEST, Records};
 
@@ -33,9 +32,10 @@ pub(super) async fn first(endpoint: &EndpointPlan, given: Option<Records>) -> Fi
         return First::None(format!("no record of {parent} is there to ask with"));
     }
     let most = endpoint.chunk.as_ref().map_or(1, |chunk| chunk.size);
+    let given = given.map(|records| Given::new(endpoint, records));
     let read = move || {
         let opened = match given {
-            Some(records) => source.open_over(Box::new(Given(records.into_iter(), 0))),
+            Some(given) => source.open_over(Box::new(given)),
             None => source.open(),
         };
         opened.and_then(|mut source| Looked::at(&mut *source, most))
@@ -54,18 +54,6 @@ fn chosen(endpoint: &EndpointPlan, looked: Looked) -> First {
         unusable => format!("{} of its input can't be used", counted(unusable, "first row")),
     };
     looked.call(endpoint).map_or(First::None(why), First::Row)
-}
-
-/// Records that are at hand, as a source.
-struct Given(std::vec::IntoIter<serde_json::Map<String, serde_json::Value>>, u64);
-
-impl Source for Given {
-    fn next(&mut self) -> Result<Option<Read>, SourceError> {
-        let Some(record) = self.0.next() else { return Ok(None) };
-        let ordinal = self.1;
-        self.1 += 1;
-        Ok(Some(Read::Row(Row { ordinal, line: 0, fields: Fields::Object(record) })))
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod first;
 mod hosts;
 mod notify;
 mod opening;
+mod said;
 mod sinks;
 mod turns;
 

@@ -94,10 +94,7 @@ fn course<'l>(lane: &Lane, over: Over<'l>) -> Course<'l> {
             Course::Judge(Failure::sent(FailureKind::Closed, message), Some(Then::Retry))
         }
         Over::Closed { code, reason } => closed(code, &reason),
-        Over::Broken(failure) => {
-            if failure.kind == FailureKind::Reset {}
-            Course::Judge(failure, None)
-        }
+        Over::Broken(failure) => Course::Judge(failure, None),
         Over::Unfit(failure) => Course::Judge(failure, Some(Then::Fail)),
         Over::Ruled(position, rule, what) => {
             let message = format!("rules[{position}], {}: {what}", rule.when.source());

@@ -1,7 +1,7 @@
 //! Tests of the run's parts that need a plan but no server.
 
 mod pacing;
-mod panic;
+pub mod panic;
 mod pauses;
 mod random;
 pub mod stage;

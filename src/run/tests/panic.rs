@@ -1,16 +1,17 @@
 //! A worker that panics: the run says that it broke off, and what was told to have begun is told to have ended.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::super::conductor::Conductor;
 use super::super::live::Live;
 use super::super::notify::Herald;
 use super::super::open::open;
-use super::super::{GoesOn, commands};
-use super::super::{RunEnding, RunOptions};
+use super::super::{Commands, GoesOn, RunEnding, RunOptions, RunReport, commands};
 use super::stage::{Act, Server, job};
 use crate::event::Event;
+use crate::plan::Plan;
 use crate::report::Reporter;
 use crate::secret::Secrets;
 
@@ -39,27 +40,45 @@ fn change(event: &Event) -> Option<(bool, String)> {
     }
 }
 
-#[tokio::test]
-async fn a_worker_that_panics_leaves_nothing_open() {
-    let folder = tempfile::tempdir().unwrap();
+/// A job of a hundred rows that keeps everything in a folder.
+pub fn hundred_rows(folder: &Path) -> Plan {
     let text = format!(
         "batch = {{ size = 10, in-flight = 2 }}\n[endpoints.a]\nurl = \"http://a.example/{{{{ row.value }}}}\"\n\
          concurrency = 4\ninput.range = {{ from = 1, to = 100 }}\n[sinks.out]\npath = \"{}\"\n",
-        folder.path().join("out.csv").display()
+        folder.join("out.csv").display()
     );
     let mut plan = job(&text);
-    plan.state = folder.path().join("state");
+    plan.state = folder.join("state");
+    plan
+}
+
+/// Runs a job before a server that is a function of the row.
+pub async fn run_before(
+    answer: impl Fn(&str) -> Act + Send + Sync + 'static,
+    plan: Plan,
+    (reporters, commands): (Vec<Box<dyn Reporter>>, Commands),
+) -> RunReport {
     let herald = Herald::of(&plan, &Secrets::default(), &GoesOn);
     let mut opened = open(plan, RunOptions::default(), Secrets::default(), |_| ()).await.unwrap();
-    let server = Server::new(|seen| {
-        assert_ne!(seen.id, "25", "a bug");
-        Act::status(200)
-    });
+    let server = Server::new(move |seen| answer(seen.id));
     for lane in &mut opened.lanes {
         Arc::get_mut(lane).unwrap().transport = server.clone();
     }
+    Conductor::conduct(opened, (reporters, commands), &herald).await
+}
+
+/// Answers every row but the 25th, of which it knows nothing.
+pub fn panics_at_25(id: &str) -> Act {
+    assert_ne!(id, "25", "a bug");
+    Act::status(200)
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_leaves_nothing_open() {
+    let folder = tempfile::tempdir().unwrap();
     let told = Arc::default();
-    let report = Conductor::conduct(opened, (vec![Box::new(Ear(Arc::clone(&told)))], commands().1), &herald).await;
+    let reporters: Vec<Box<dyn Reporter>> = vec![Box::new(Ear(Arc::clone(&told)))];
+    let report = run_before(panics_at_25, hundred_rows(folder.path()), (reporters, commands().1)).await;
     let RunEnding::Broken(why) = report.ending else { panic!("{:?}", report.ending) };
     assert!(why.contains("a worker panicked"), "{why}");
     let told = told.lock().unwrap();

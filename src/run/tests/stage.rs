@@ -157,8 +157,11 @@ pub fn job(text: &str) -> Plan {
 
 fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
     let (control, desk) = control::line();
-    let lane =
-        |endpoint: &crate::plan::EndpointPlan| live::Lane { endpoint: endpoint.name.clone(), ..Default::default() };
+    let lane = |endpoint: &crate::plan::EndpointPlan| live::Lane {
+        endpoint: endpoint.name.clone(),
+        stream: endpoint.stream.is_some(),
+        ..Default::default()
+    };
     let live = Live { lanes: plan.endpoints.iter().map(lane).collect(), ..Live::default() };
     let shared = Shared {
         buckets: AllLimits::open(&plan),
@@ -238,7 +241,7 @@ where
     }
     shared.outbox.close();
     outcomes.extend(shared.outbox.drain(10_000).await.into_iter().flatten());
-    let events = std::iter::from_fn(|| desk.events.try_recv().ok()).collect();
+    let events = std::iter::from_fn(|| desk.events.came()).collect();
     causes.extend(std::iter::from_fn(|| desk.causes.try_recv().ok()));
     Played { outcomes, events, causes }
 }

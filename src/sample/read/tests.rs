@@ -36,16 +36,11 @@ fn reply(head: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_body_alone_has_no_head_but_its_type() {
-    for (body, media) in [
-        ("{\"a\": 1}", "application/json"),
-        ("<html>\n\n</html>", "text/html"),
-        ("HTTP is a protocol\n\nit says", "text/plain"),
-        ("HTTP/1.1 200 OK", "text/plain"),
-    ] {
-        let sample = read(body.as_bytes());
+fn a_body_alone_has_no_head() {
+    for body in ["{\"a\": 1}", "<html>\n\n</html>", "HTTP is a protocol\n\nit says", "HTTP/1.1 200 OK"] {
+        let sample = file("reply.json", body.as_bytes(), "").unwrap();
         assert_eq!((sample.status, sample.has_head, sample.body.as_ref()), (None, false, body.as_bytes()));
-        assert_eq!((sample.headers.len(), sample.headers["content-type"].to_str().unwrap()), (1, media));
+        assert!(sample.headers.is_empty(), "{:?}", sample.headers);
     }
     assert!(read(b"").body.is_empty());
 }
@@ -116,12 +111,65 @@ fn a_part_of_a_reply_and_several_of_them_are_none() {
             assert_eq!(refused(&[&reply(first, b"{}")[..], second].concat()), several);
         }
     }
-    // A body that talks of replies is one body.
-    let body = b"first HTTP/1.1 200 OK\r\n\r\n";
-    assert_eq!(read(&reply(&format!("content-length: {}\r\n", body.len()), body)).body.as_ref(), body);
-    assert_eq!(read(&reply("", b"HTTP/1.1 is old, HTTP/2 404 too")).body.len(), 31);
     // A line end that an editor has put there.
     assert_eq!(read(&reply("content-length: 2\r\n", b"{}\n")).body.as_ref(), b"{}\n");
     let head = file("reply", &reply("content-length: 10\r\n", b""), "method = \"HEAD\"\n");
     assert_eq!(head.unwrap().status, Some(200), "the reply to HEAD has no body");
+}
+
+#[test]
+fn a_body_that_quotes_a_reply_is_one_body() {
+    let page = b"<html><pre>\nHTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n{}</pre>\nHTTP/2 404\n\n</html>";
+    let text = b"first HTTP/1.1 200 OK\r\n\r\n";
+    let opening = b"HTTP/1.1 404 Not Found\r\nx: 1\r\n\r\nis what it says";
+    for body in [&page[..], text, b"HTTP/1.1 is old, HTTP/2 404 too", b"{\"a\": 1}\nHTTP/2 200 and\nso on\n\n"] {
+        let length = format!("content-length: {}\r\n", body.len());
+        // As it was sent; with a line end that an editor has put there; unpacked by curl; without a word of its length.
+        for head in [&*length, &format!("content-length: {}\r\n", body.len() - 1), "content-encoding: gzip\r\n", ""] {
+            let sample = read(&reply(head, body));
+            assert_eq!((sample.status, sample.body.as_ref()), (Some(200), body), "{head}");
+        }
+    }
+    for head in [&format!("content-length: {}\r\n", opening.len()), "content-type: text/plain\r\n"] {
+        let sample = read(&reply(head, opening));
+        assert_eq!((sample.status, sample.body.as_ref()), (Some(200), &opening[..]), "{head}");
+    }
+}
+
+#[test]
+fn heads_that_curl_writes_before_the_last_are_passed_over() {
+    for before in [
+        "100 Continue\r\n",
+        "103 Early Hints\r\nlink: </a>\r\n",
+        "200 Connection established\r\nproxy-agent: x\r\n",
+        "301 Moved\r\nlocation: /b\r\ncontent-length: 178\r\ncontent-type: text/html\r\n",
+        "401 Unauthorized\r\nwww-authenticate: Digest\r\ncontent-length: 9\r\n",
+        "407 Proxy Authentication Required\r\n",
+    ] {
+        let sample = read(&[format!("HTTP/1.1 {before}\r\n").as_bytes(), &reply("x: 1\r\n", b"{}")[..]].concat());
+        assert_eq!((sample.status, sample.headers.len(), sample.body.as_ref()), (Some(200), 1, &b"{}"[..]), "{before}");
+    }
+}
+
+#[test]
+fn several_replies_are_told_from_one_by_where_the_first_ends() {
+    let several = "holds several replies, one behind the other";
+    let page = b"<!doctype html><html><body>no end</body></HTML>\r\n";
+    for first in [
+        reply("content-length: 2\r\n", b"{}"),
+        reply("content-length: 0\r\n", b""),
+        reply("content-length: 5\r\n", b"a text"[..5].as_ref()),
+        reply("transfer-encoding: chunked\r\n", b"{\"a\": [1]}\n"),
+        reply("content-encoding: gzip\r\ncontent-length: 9\r\n", b"{\"a\": 1} [2]\n"),
+        reply("", page),
+        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+        b"HTTP/1.1 302 Found\r\ncontent-length: 8\r\n\r\nto there".to_vec(),
+    ] {
+        for second in [&b"HTTP/1.1 200 OK\r\nx: 1\r\n\r\n{}"[..], b"\nHTTP/2 404 \r\n\r\n"] {
+            let both = [&first[..], second].concat();
+            assert_eq!(refused(&both), several, "{}", String::from_utf8_lossy(&both));
+        }
+    }
+    let heads = reply("content-length: 10\r\n", &reply("content-length: 10\r\n", b""));
+    assert_eq!(file("reply", &heads, "method = \"HEAD\"\n").unwrap_err().message, several);
 }

@@ -4,17 +4,24 @@ use super::*;
 
 #[test]
 fn a_body_alone_is_judged_but_for_its_head() {
-    let keys = "expect.assert = [\"headers.etag == 'a'\", \"status == 200\", \"headers['content-type'] == 'application/json'\", \"json.ok\"]\n\
+    let keys = "expect.assert = [\"headers.etag == 'a'\", \"status == 200\", \"headers['content-type'] == 'text/plain'\", \"json.ok\"]\n\
                 rules = [{ when = \"headers['x-gone'] is defined\", then = \"skip\" }]\n\
                 paginate.header-link = {}\n\
                 columns.etag = { header = \"etag\", required = true }\ncolumns.label = \"{{ headers.etag }}-{{ json.id }}\"\n\
-                columns.nr = { json = \"$.id\", as = \"int\" }\n";
+                columns.type = { header = \"content-type\" }\ncolumns.nr = { json = \"$.id\", as = \"int\" }\n";
     let fine = judged(keys, r#"{"ok": true, "id": 7}"#);
-    let open =
-        ["rules[0].when", "expect.assert[0]", "columns.etag.header", "columns.label.template", "paginate.header-link"];
+    let open = [
+        "rules[0].when",
+        "expect.assert[0]",
+        "expect.assert[2]",
+        "columns.etag.header",
+        "columns.label.template",
+        "columns.type.header",
+        "paginate.header-link",
+    ];
     let open: Vec<_> = open.iter().map(|key| (format!("endpoints.e.{key}"), Why::Head)).collect();
     assert_eq!((found(&fine), unjudged(&fine), fine.is_last), (vec![], open, false));
-    assert_eq!(records(&fine), json!([{ "id": 1, "etag": null, "label": null, "nr": 7 }]));
+    assert_eq!(records(&fine), json!([{ "id": 1, "etag": null, "label": null, "type": null, "nr": 7 }]));
     let broken = judged(keys, r#"{"ok": false, "id": 7}"#);
     assert_eq!((found(&broken)[0].1.as_str(), &broken.verdict), ("endpoints.e.expect.assert[3]", &Verdict::Refused));
     assert_eq!(judged(keys, r#"{"ok": true, "id": "x"}"#).verdict, Verdict::Refused);
@@ -33,8 +40,8 @@ fn of_chained(keys: &str, reply: &'static str, record: Option<Value>) -> Judged 
     let plan = compile(&document, &Options::default(), &mut diagnostics);
     let plan = plan.unwrap_or_else(|| panic!("{:?}", diagnostics.list()));
     let endpoint = &plan.endpoints[1];
-    let rows =
-        record.map_or_else(|| Rows::first(endpoint), |record| Rows::of_record(endpoint, record.as_object().unwrap()));
+    let given = |record: Value| Rows::of_records(endpoint, &[record.as_object().unwrap().clone()]).unwrap();
+    let rows = record.map_or_else(|| Rows::first(endpoint), given);
     let reply = sample(endpoint, Bytes::from_static(reply.as_bytes()));
     judge(endpoint, &reply, &rows, &Secrets::default(), (&Masker::default(), &Masker::default()))
 }

@@ -25,7 +25,7 @@ use super::charset::{self, Decoded};
 use super::file::{self, Opening};
 use super::problem::{Problem, settle, spec};
 use super::unpack::{Packing, inner};
-use super::{Columns, Source, SourceError, SourceKind, SourcePlan};
+use super::{Columns, Counted, Source, SourceError, SourceKind, SourcePlan};
 use crate::row::Header;
 
 pub(super) use reader::{Fault, Reader, Rows};
@@ -40,7 +40,7 @@ pub const KIND: SourceKind = SourceKind {
     reads_packed: true,
     schema: <CsvSpec as JsonSchema>::json_schema,
     compile: |site, path, value| {
-        let decision = decide(value, |written| site.file(written));
+        let decision = decide(value, |written| site.file(written)).map_err(Problem::from);
         settle(site, path, decision)
     },
 };
@@ -83,10 +83,53 @@ struct CsvPlan {
     header: Arc<Header>,
 }
 
-fn decide(value: &Value, file: impl Fn(&str) -> PathBuf) -> Result<CsvPlan, Problem> {
+/// Why a file gives no names of columns, in words.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoColumns {
+    /// What is there can't be read as rows.
+    Unreadable(String),
+    /// Its first row does not name every column, each once.
+    Unnamed(String),
+}
+
+/// The names of the columns of a CSV or TSV file, as a job reads it that says nothing but its path.
+///
+/// # Errors
+/// See [`NoColumns`].
+pub fn columns(path: &Path) -> Result<Vec<String>, NoColumns> {
+    let plan = decide(&serde_json::json!({ "path": path.display().to_string() }), |_| path.to_path_buf());
+    plan.map(|plan| plan.header.names().to_vec()).map_err(|refused| match refused {
+        Refused::Unnamed(problem) => NoColumns::Unnamed(problem.message),
+        Refused::Other(problem) => NoColumns::Unreadable(problem.message),
+    })
+}
+
+/// What is wrong with a file or what is said of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// The first row does not name every column, each once.
+    Unnamed(Problem),
+    Other(Problem),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Other(problem)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unnamed(problem) | Refused::Other(problem) => problem,
+        }
+    }
+}
+
+fn decide(value: &Value, file: impl Fn(&str) -> PathBuf) -> Result<CsvPlan, Refused> {
     let spec: CsvSpec = spec(value)?;
     if spec.path.is_empty() {
-        return Err(Problem::value(Some("path"), "the path is empty", "name the file to read"));
+        return Err(Problem::value(Some("path"), "the path is empty", "name the file to read").into());
     }
     let written = spec.delimiter.as_deref().map(delimiter).transpose()?;
     let encoding = spec.encoding.as_deref().map(charset::named).transpose()?.flatten();
@@ -153,12 +196,13 @@ pub(crate) fn is_tsv(path: &Path) -> bool {
     Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"))
 }
 
-fn read_header(mut rows: Rows<Text>, path: &Path, spec: &CsvSpec) -> Result<Arc<Header>, Problem> {
+fn read_header(mut rows: Rows<Text>, path: &Path, spec: &CsvSpec) -> Result<Arc<Header>, Refused> {
     let name = path.display();
     let written = |encoding: &str| format!("`input.csv = {{ path = {:?}, encoding = \"{encoding}\" }}`", spec.path);
     let header = if spec.header { rows.header() } else { rows.numbered() };
+    let unnamed = |message: String, help: &str| Refused::Unnamed(Problem::input(message, help));
     header.map(Arc::new).map_err(|fault| match fault {
-        Fault::Empty => Problem::input(
+        Fault::Empty => unnamed(
             format!("{name} is empty"),
             if spec.header {
                 "write the names of the columns into its first row"
@@ -166,24 +210,24 @@ fn read_header(mut rows: Rows<Text>, path: &Path, spec: &CsvSpec) -> Result<Arc<
                 "write a row into it: the columns are counted from the first"
             },
         ),
-        Fault::Unnamed(position) => Problem::input(
+        Fault::Unnamed(position) => unnamed(
             format!("column {position} of {name} has no name"),
             "name it in the first row, or set `header = false` where the first row is data",
         ),
-        Fault::Twice(column) => Problem::input(
+        Fault::Twice(column) => unnamed(
             format!("{name} names the column `{column}` twice"),
             "rename one of them in the first row, or set `header = false` where the first row is data",
         ),
         Fault::Utf16(encoding) => {
             let help = format!("name its encoding: {}", written(encoding));
-            Problem::input(format!("{name} can't be read: {}", file::UTF16), help)
+            Problem::input(format!("{name} can't be read: {}", file::UTF16), help).into()
         }
         Fault::Undecoded => {
             let help = format!("name its encoding, such as {}", written("windows-1252"));
-            Problem::input(format!("the first row of {name} is not {}", rows.encoding()), help)
+            Problem::input(format!("the first row of {name} is not {}", rows.encoding()), help).into()
         }
-        Fault::Unclosed(line) => Problem::input(rows.unclosed_at(line), reader::CLOSE),
-        Fault::Failed(error) => Problem::input(error.message, "see whether the file is what it should be"),
+        Fault::Unclosed(line) => Problem::input(rows.unclosed_at(line), reader::CLOSE).into(),
+        Fault::Failed(error) => Problem::input(error.message, "see whether the file is what it should be").into(),
     })
 }
 
@@ -235,7 +279,11 @@ impl SourcePlan for CsvPlan {
     }
 
     fn count(&self) -> Result<Option<u64>, SourceError> {
-        self.reader()?.count().map(Some)
+        Ok(self.survey()?.rows)
+    }
+
+    fn survey(&self) -> Result<Counted, SourceError> {
+        self.reader()?.survey()
     }
 
     fn identity(&self) -> Result<Option<String>, SourceError> {

@@ -11,7 +11,7 @@ use super::sniff::{self, Sniffed};
 use crate::row::{Fields, Header, Row};
 use crate::source::file::{self, Opening};
 use crate::source::lines::{CAP, Lines};
-use crate::source::{self, Source, SourceError};
+use crate::source::{self, Counted, Doubt, Source, SourceError};
 
 /// Why a header could not be had.
 #[derive(Debug)]
@@ -224,13 +224,15 @@ impl<R: Read> Reader<R> {
         Self { rows, header: None, ordinal: 0 }
     }
 
-    /// Number of rows left.
-    pub fn count(mut self) -> Result<u64, SourceError> {
-        let mut rows = 0;
+    /// Number of rows left, and whether the last of them has no end.
+    pub fn survey(mut self) -> Result<Counted, SourceError> {
+        let (mut rows, mut unclosed) = (0, None);
         while self.advance()?.is_some() {
             rows += 1;
+            unclosed = self.rows.unclosed;
         }
-        Ok(rows)
+        let doubt = |line| Doubt { message: self.rows.unclosed_at(line), help: CLOSE };
+        Ok(Counted { rows: Some(rows), doubts: unclosed.map(doubt).into_iter().collect() })
     }
 
     fn header(&mut self) -> Result<Arc<Header>, SourceError> {

@@ -37,7 +37,7 @@ fn read(text: &[u8]) -> Vec<String> {
 fn problem(content: &[u8], value: serde_json::Value) -> Problem {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.csv"), content).unwrap();
-    let mut problem = decide(&value, |name| folder.path().join(name)).unwrap_err();
+    let mut problem = Problem::from(decide(&value, |name| folder.path().join(name)).unwrap_err());
     problem.message = problem.message.replace(&format!("{}/", folder.path().display()), "");
     problem
 }
@@ -176,6 +176,15 @@ fn a_file_is_counted_described_identified_and_skipped_in() {
 }
 
 #[test]
+fn a_last_row_without_an_end_is_counted_and_told() {
+    let survey = |text: &[u8]| reader(text).survey().unwrap();
+    let Counted { rows, doubts } = survey(b"a,b\n1,\"2\n3,4\n5,6\n");
+    let words = "the quote that opens at line 2 of x.csv is never closed, so what follows it can't be read";
+    assert_eq!((rows, doubts.len(), doubts[0].message.as_str()), (Some(2), 1, words), "the header is one of them");
+    assert_eq!(survey(b"a,b\n1,\"2\"\n3,4\n"), Counted { rows: Some(3), doubts: Vec::new() });
+}
+
+#[test]
 fn columns_are_numbered_where_there_is_no_header() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.csv"), "1;x\n2;y\n").unwrap();
@@ -244,7 +253,7 @@ proptest! {
         let mut text = text;
         text.splice(0..0, *b"a,b\n");
         let rows = read(&text);
-        prop_assert_eq!(reader(&text[..]).count().unwrap(), rows.len() as u64 + 1);
+        prop_assert_eq!(reader(&text[..]).survey().unwrap().rows, Some(rows.len() as u64 + 1));
         let skip = rows.len() as u64 / 2;
         let mut source = reader(&text);
         source.skip(skip).unwrap();

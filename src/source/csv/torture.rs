@@ -23,7 +23,7 @@ fn planned(name: &str, content: &[u8], value: &serde_json::Value) -> (tempfile::
     std::fs::write(folder.path().join(name), content).unwrap();
     let mut value = value.clone();
     value["path"] = name.into();
-    let plan = decide(&value, |name| folder.path().join(name));
+    let plan = decide(&value, |name| folder.path().join(name)).map_err(Problem::from);
     (folder, plan)
 }
 

@@ -87,6 +87,17 @@ fn members_may_take_some_of_their_rows_and_be_products_themselves() {
 }
 
 #[test]
+fn what_is_odd_about_a_member_is_odd_about_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    std::fs::write(&path, "a\n1\n\"2\n").unwrap();
+    let plan =
+        source(&format!("input.product = [ {{ range = {{ from = 1, to = 3 }} }}, {{ csv = {{ path = {path:?} }} }} ]"));
+    let counted = plan.unwrap().survey().unwrap();
+    assert_eq!((counted.rows, counted.doubts.len()), (Some(6), 1));
+}
+
+#[test]
 fn a_column_that_is_only_seen_while_running_fails_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.jsonl");

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use self::rows::{Picked, Window};
 use super::dedupe::Limits;
-use super::{Columns, Source, SourceError, SourcePlan};
+use super::{Columns, Counted, Source, SourceError, SourcePlan};
 use crate::report::text::thousands;
 use crate::template::Condition;
 
@@ -176,15 +176,23 @@ impl SourcePlan for SelectingPlan {
     }
 
     fn count(&self) -> Result<Option<u64>, SourceError> {
+        Ok(self.survey()?.rows)
+    }
+
+    fn survey(&self) -> Result<Counted, SourceError> {
         if let Some(known) = self.quick_count() {
-            return Ok(Some(known));
+            return Ok(Counted { rows: Some(known), doubts: Vec::new() });
         }
         // Asked also where the rows have to be read all the same: what can't be counted must not be read.
-        match self.inner.count()? {
-            Some(rows) if !self.selecting.picks() => Ok(Some(self.selecting.window(rows))),
-            Some(_) => self.read_through().map(Some),
-            None => Ok(None),
+        let Counted { rows: Some(all), mut doubts } = self.inner.survey()? else { return Ok(Counted::default()) };
+        let picks = self.selecting.picks();
+        let rows = if picks { self.read_through()? } else { self.selecting.window(all) };
+        // A run does not come to what stands behind the last row that is taken.
+        let is_left = |take| if picks { rows >= take } else { self.selecting.skip.saturating_add(take) < all };
+        if self.selecting.take.is_some_and(is_left) {
+            doubts.clear();
         }
+        Ok(Counted { rows: Some(rows), doubts })
     }
 
     fn quick_count(&self) -> Option<u64> {

@@ -123,6 +123,21 @@ fn a_row_that_can_not_be_judged_fails_with_the_reason() {
 }
 
 #[test]
+fn what_is_odd_about_an_input_is_told_where_a_run_would_come_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    std::fs::write(&path, "a\n1\n2\n\"3\n4\n").unwrap();
+    let odd = |condition: Option<&str>, skip, take| {
+        let selecting = Selecting { condition: condition.and_then(holds), skip, take, ..Selecting::default() };
+        let counted = plan(kind("csv", &json!({"path": path})), selecting).survey().unwrap();
+        (counted.rows.unwrap(), counted.doubts.len())
+    };
+    assert_eq!([odd(None, 1, None), odd(None, 0, Some(3)), odd(None, 1, Some(2))], [(2, 1), (3, 1), (2, 1)]);
+    assert_eq!([odd(None, 0, Some(2)), odd(Some("row.a == '2'"), 0, Some(1))], [(2, 0), (1, 0)]);
+    assert_eq!([odd(Some("row.a == '2'"), 0, None), odd(Some("row.a == '2'"), 0, Some(9))], [(2, 1), (2, 1)]);
+}
+
+#[test]
 fn unreadable_rows_are_let_through_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.jsonl");

@@ -41,7 +41,10 @@ pub fn check_profiles(document: &Document, profiles: &[(Key, Node)], diagnostics
     let Some(partial) = schema().pointer(&format!("/definitions/{PROFILE}")) else { return };
     let view = View::new(schema(), partial);
     run(document, diagnostics, true, |walker| {
-        for (key, node) in profiles {
+        for (key, node) in profiles.iter() {
+            if walker.is_flooded() {
+                return;
+            }
             let path = KeyPath::of(["profiles", key.name.as_str()]);
             walker.value(&view, node, &Spot { path, key: key.place });
         }
@@ -107,6 +110,11 @@ impl Walker<'_> {
     /// Whether a help may be looked for: not for what is only tried, nor where so much is wrong that nobody reads of it.
     fn may_advise(&self) -> bool {
         !self.trying && self.found.len() <= ADVISED
+    }
+
+    /// Whether so much is wrong that nobody reads of what else there is.
+    fn is_flooded(&self) -> bool {
+        !self.trying && self.found.len() > FLOOD
     }
 
     fn report(
@@ -210,7 +218,7 @@ impl Walker<'_> {
         let any = Value::Bool(true);
         let item_view = view.of(view.get("items").unwrap_or(&any));
         for (index, item) in items.iter().enumerate() {
-            if !self.trying && self.found.len() > FLOOD {
+            if self.is_flooded() {
                 // Nobody reads of the others; none of them is taken for right.
                 return self.wrong.push(spot.path.clone());
             }

@@ -17,6 +17,10 @@ impl Walker<'_> {
         let before = self.wrong.len();
         let mut meant = Vec::new();
         for (key, node) in entries {
+            if self.is_flooded() {
+                // As in a list.
+                return self.wrong.push(spot.path.clone());
+            }
             let below = Spot { path: spot.path.key(key.name.as_str()), key: key.place };
             let known = view.properties().find(|(name, _)| *name == key.name).map(|(_, schema)| schema);
             match known.or_else(|| view.get("additionalProperties")) {

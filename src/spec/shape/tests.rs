@@ -264,6 +264,28 @@ fn what_can_not_be_read_is_left_out_with_its_table_and_the_rest_is_read() {
 }
 
 #[test]
+fn a_flood_over_many_tables_ends() {
+    let flood = |entry: &dyn Fn(usize) -> String| -> String { (0..3 * FLOOD).map(entry).collect() };
+    for text in [
+        flood(&|number| format!("k{number} = 1\n")),
+        flood(&|number| format!("[sinks.s{number}]\nx = 1\n")),
+        flood(&|number| format!("[endpoints.e{number}]\nx = 1\n")),
+        flood(&|number| format!("[profiles.p{number}]\nx = 1\n")),
+        flood(&|number| format!("[[profiles.p{number}.notify]]\nx = 1\n")),
+        flood(&|_| "[[notify]]\nx = 1\n".to_owned()),
+    ] {
+        let mut diagnostics = Diagnostics::default();
+        let text = format!("{text}{GOOD}");
+        let document = Document::parse(Path::new("job.toml"), text, &Overlays::default(), &mut diagnostics).unwrap();
+        let reading = crate::spec::read(&document, &mut diagnostics);
+        let found = diagnostics.list().len();
+        assert!((FLOOD..FLOOD + 50).contains(&found), "{found} errors of {}", &document.sources[0].text[..30]);
+        let is_of_profiles = document.sources[0].text.trim_start_matches('[').starts_with("profiles");
+        assert!(is_of_profiles || reading.is_none_or(|reading| !reading.whole));
+    }
+}
+
+#[test]
 fn no_help_is_looked_for_where_nobody_reads_of_it() {
     let limits: String = (0..ADVISED + 10).map(|number| format!("n{number} = 1\n")).collect();
     let all = errors(&format!("{GOOD}[limits]\n{limits}"));

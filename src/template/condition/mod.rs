@@ -112,9 +112,9 @@ impl Compiled {
         self.uses.row.any() || self.uses.rows
     }
 
-    /// Whether it may use headers beside these.
-    pub fn uses_headers_beside(&self, known: &http::HeaderMap) -> bool {
-        self.uses.headers.are_beside(known)
+    /// Whether it uses `headers`.
+    pub fn uses_headers(&self) -> bool {
+        self.uses.headers.any()
     }
 
     /// Whether it uses no value at all.

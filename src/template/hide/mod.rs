@@ -154,9 +154,14 @@ impl Writer<'_> {
             self.replace(part.tag.outer.start..self.parts[end].tag.outer.start, &format!("{{%{before} else %}}{mask}"));
             return end;
         }
-        if let ("set", Some(Token { kind: Kind::Name(name), .. })) = (part.block(), part.words.get(1)) {
+        if let ("set", [first, .., last] | [first @ last]) = (part.block(), reach::head(part)) {
             let (_, behind) = self.signs(end);
-            let text = format!("{{%{before} set {name} = '{MASK}' {behind}%}}");
+            let text = if self.reach.loses(self.source, part) {
+                nothing(before, behind)
+            } else {
+                let target = &self.source[first.range.start..last.range.end];
+                format!("{{%{before} set {target} = '{MASK}' {behind}%}}")
+            };
             self.replace(part.tag.outer.start..self.parts[end].tag.outer.end, &text);
         } else {
             self.hide(at, end);

@@ -1,13 +1,14 @@
 //! How far secrets reach in a template with blocks: into which names, and into which blocks.
 //!
 //! A name has been reached if a value that follows from a secret may have been given to it, wherever that stands: the order
-//! of assignments is not looked at. Must never take a name for free of secrets that is not.
+//! of assignments is not looked at. A namespace may have several names, so a member that was reached through one of them is
+//! reached in whatever has a member of that name. Must never take a name for free of secrets that is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Part;
 use crate::secret::is_joined;
-use crate::template::names::is_option;
+use crate::template::names::{LOANED, ROOTS, is_option};
 use crate::template::token::{Kind, Token};
 
 /// What an expression has to do with secrets.
@@ -24,12 +25,12 @@ pub(super) enum Touch {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
-    /// Names, and members of namespaces as `name.member`, that may hold something of a secret.
-    names: BTreeSet<String>,
-    /// Those of them that have no value where parts are hidden.
-    lost: BTreeSet<String>,
-    /// Names of which a member is among them.
-    holders: BTreeSet<String>,
+    /// Names that may hold something of a secret; whether they have no value where parts are hidden.
+    names: BTreeMap<String, bool>,
+    /// Members, of whichever holder, likewise.
+    members: BTreeMap<String, bool>,
+    /// Names that stand for namespaces; whether there may be others within.
+    spaces: BTreeMap<String, bool>,
     /// Tags from which on a block is hidden, by the tag that opens it.
     hidden: BTreeMap<usize, usize>,
     /// The same tags.
@@ -69,10 +70,10 @@ impl Reach {
         for (at, part) in parts.iter().enumerate() {
             let block = part.block();
             if block == "set" {
-                targets(part).into_iter().for_each(|name| self.reached(name, true, true));
+                targets(part).iter().for_each(|target| self.reached(target, true));
             }
             if block == "with" {
-                given(part.rest()).into_iter().for_each(|(name, _)| self.reached(name.to_owned(), true, true));
+                given(part.rest()).into_iter().for_each(|(name, _)| self.reached(&[name], true));
             }
             if part.opens() {
                 self.hide(at, at);
@@ -90,9 +91,11 @@ impl Reach {
     }
 
     /// Grows with everything that is found; what is hidden earlier than known is counted as well.
-    fn size(&self) -> (usize, usize, usize, usize) {
+    fn size(&self) -> [usize; 5] {
         let early = self.hidden.values().fold(0, |sum: usize, at| sum.wrapping_add(*at));
-        (self.names.len(), self.lost.len(), self.hidden.len(), early)
+        let [names, members, spaces] = [&self.names, &self.members, &self.spaces]
+            .map(|known| known.len() + known.values().filter(|further| **further).count());
+        [names, members, spaces, self.hidden.len(), early]
     }
 
     /// Whether a block is hidden from this tag on.
@@ -109,44 +112,63 @@ impl Reach {
 
     fn touch_at(&self, words: &[Token<'_>], at: usize) -> Touch {
         let Kind::Name(name) = words[at].kind else { return Touch::No };
-        let is_step = at > 0 && (words[at - 1].is_sign(".") || words[at - 1].is_sign("|"));
-        if is_step || is_option(words, at) {
+        let is_behind = |sign: &str| at > 0 && words[at - 1].is_sign(sign);
+        if is_behind("|") || is_option(words, at) {
             return Touch::No;
+        }
+        if is_behind(".") {
+            // Behind a name it was looked at with that.
+            let is_within = at > 1 && matches!(words[at - 2].kind, Kind::Name(_));
+            return if !is_within && self.members.contains_key(name) { Touch::Computes } else { Touch::No };
         }
         if name == "secrets" {
             return Touch::Joins;
         }
-        let member = match (words.get(at + 1), words.get(at + 2)) {
-            (Some(dot), Some(Token { kind: Kind::Name(member), .. })) if dot.is_sign(".") => Some(*member),
-            _ => None,
-        };
-        self.touch_name(name, member)
+        let members = members(&words[at + 1..]);
+        let is_open = words.get(at + 1 + 2 * members.len()).is_some_and(|word| word.is_sign("[") || word.is_sign("("));
+        self.touch_path(name, &members, is_open)
     }
 
-    fn touch_name(&self, name: &str, member: Option<&str>) -> Touch {
-        let whole = member.map_or_else(|| name.to_owned(), |member| format!("{name}.{member}"));
-        if self.names.contains(&whole) {
-            return if self.lost.contains(&whole) { Touch::Computes } else { Touch::Joins };
+    /// `name.member.member`; `is_open`: there is more behind it.
+    fn touch_path(&self, name: &str, members: &[&str], is_open: bool) -> Touch {
+        let touch = |is_lost: bool, is_end: bool| if is_lost || !is_end { Touch::Computes } else { Touch::Joins };
+        // A namespace is more than any one of its members.
+        let is_whole = |has_others: &bool| members.is_empty() || is_open || *has_others;
+        if !self.members.is_empty() && self.spaces.get(name).is_some_and(is_whole) {
+            return Touch::Computes;
         }
-        // A mask has no members, and a namespace is more than any one of its.
-        let is_within = member.is_none() && self.holders.contains(name);
-        if is_within || self.names.contains(name) { Touch::Computes } else { Touch::No }
+        if let Some(is_lost) = self.names.get(name) {
+            // A mask has no members.
+            return touch(*is_lost, members.is_empty());
+        }
+        if ROOTS.contains(&name) && !LOANED.contains(&name) {
+            return Touch::No;
+        }
+        let reached = members.iter().filter_map(|member| self.members.get(*member)).max();
+        reached.map_or(Touch::No, |is_lost| touch(*is_lost, members.len() == 1))
     }
 
     /// Whether an assignment is left out: what it is given to is not there, or can't take a mask.
     pub fn loses(&self, source: &str, part: &Part<'_>) -> bool {
         let targets = targets(part);
-        let is_lost = |target: &String| match target.split_once('.') {
-            Some((holder, _)) => self.names.contains(holder),
-            None => false,
-        };
         let is_touched = assigned(part).is_some_and(|value| self.touch(source, value) != Touch::No);
-        targets.iter().any(is_lost) || (targets.len() > 1 && is_touched)
+        self.has_lost(&targets) || (targets.len() > 1 && is_touched)
+    }
+
+    /// Whether what one of these stands in holds a mask instead.
+    fn has_lost(&self, targets: &[Vec<&str>]) -> bool {
+        targets.iter().any(|target| match target.as_slice() {
+            [holder, within @ .., _] => {
+                self.names.contains_key(*holder) || within.iter().any(|member| self.members.contains_key(*member))
+            }
+            _ => false,
+        })
     }
 
     fn walk(&mut self, source: &str, parts: &[Part<'_>]) {
         let mut open: Vec<Open> = Vec::new();
         for (at, part) in parts.iter().enumerate() {
+            self.note_changed(source, part, open.last().is_some_and(|open| open.is_hidden));
             match part.block() {
                 "" => {
                     if self.touch(source, &part.words) != Touch::No {
@@ -166,23 +188,37 @@ impl Reach {
         }
     }
 
+    /// `loop.changed(…)` remembers what it was called with: where a secret decides that, no other call tells it any more.
+    fn note_changed(&mut self, source: &str, part: &Part<'_>, around: bool) {
+        let calls = part.words.windows(2).any(|words| words[0].is_sign(".") && words[1].is_name(CHANGED));
+        if calls && (around || self.touch(source, &part.words) != Touch::No) {
+            self.members.insert(CHANGED.to_owned(), true);
+        }
+    }
+
     fn open(&mut self, source: &str, (at, part): (usize, &Part<'_>), open: &mut Vec<Open>) {
         let around = open.last().is_some_and(|open| open.is_hidden);
         let rest = part.rest();
+        let from =
+            |is_sign: fn(&Token<'_>) -> bool| rest.iter().position(is_sign).map_or(&[][..], |sign| &rest[sign..]);
         let asked = match part.block() {
             "if" | "filter" => rest,
-            "for" => rest.iter().position(|word| word.is_name("in")).map_or(rest, |sign| &rest[sign..]),
+            "for" => from(|word| word.is_name("in")),
+            "set" => from(|word| word.is_sign("|")),
             _ => &[],
         };
-        let is_hidden = self.touch(source, asked) != Touch::No;
+        let is_hidden =
+            self.touch(source, asked) != Touch::No || (part.block() == "for" && self.loops_over_spaces(asked));
         if is_hidden {
             self.hide(at, at);
             open.iter_mut().for_each(|open| open.is_touched = true);
         }
         if part.block() == "with" {
             for (name, value) in given(rest) {
-                let touch = self.touch(source, value);
-                self.reached(name.to_owned(), touch != Touch::No || around, around);
+                self.note_space(name, value);
+                if around || self.touch(source, value) != Touch::No {
+                    self.reached(&[name], around);
+                }
             }
         }
         let is_hidden = around || self.hides_from(at);
@@ -200,39 +236,86 @@ impl Reach {
         }
     }
 
+    /// Whether a loop may go over namespaces of which a member has been reached, beside those that have a name.
+    fn loops_over_spaces(&self, asked: &[Token<'_>]) -> bool {
+        // What `loop(…)` is given goes round as well.
+        let is_recursive = asked.last().is_some_and(|word| word.is_name("recursive"));
+        !self.members.is_empty() && (is_recursive || asked.iter().any(|word| word.is_name(NAMESPACE)))
+    }
+
     /// Behind a block: whether it is hidden as a whole, and what it was taken into.
     fn close(&mut self, opened: &Part<'_>, closed: &Open, around: bool) {
-        if closed.is_touched && opened.reads_its_text() {
+        let targets = if opened.block() == "set" { targets(opened) } else { Vec::new() };
+        let is_lost = self.has_lost(&targets);
+        if is_lost || (closed.is_touched && opened.reads_its_text()) {
             self.hide(closed.at, closed.at);
         }
-        if opened.block() == "set" {
-            for name in targets(opened) {
-                self.reached(name, closed.is_touched || around, around);
-            }
+        if closed.is_touched || around || is_lost {
+            targets.iter().for_each(|target| self.reached(target, around || is_lost));
         }
     }
 
     /// `{% set name = value %}`
     fn assign(&mut self, source: &str, part: &Part<'_>, around: bool) {
-        let touch = assigned(part).map_or(Touch::No, |value| self.touch(source, value));
+        let value = assigned(part).unwrap_or_default();
         let targets = targets(part);
-        let is_lost = around || targets.len() > 1;
-        for name in targets {
-            self.reached(name, touch != Touch::No || around, is_lost);
+        targets.iter().for_each(|target| self.note_space(target[0], value));
+        let is_lost = around || self.has_lost(&targets);
+        if is_lost || self.touch(source, value) != Touch::No {
+            targets.iter().for_each(|target| self.reached(target, is_lost || targets.len() > 1));
         }
     }
 
-    fn reached(&mut self, name: String, is_reached: bool, is_lost: bool) {
-        if is_reached {
-            if is_lost {
-                self.lost.insert(name.clone());
+    /// Something of a secret, or decided by one, may be given to a name, or to a member of what it stands for.
+    fn reached(&mut self, target: &[&str], is_lost: bool) {
+        let (known, name) = match target {
+            [] => return,
+            [name] => (&mut self.names, name),
+            [holder, within @ .., member] => {
+                *self.spaces.entry((*holder).to_owned()).or_default() |= !within.is_empty();
+                (&mut self.members, member)
             }
-            if let Some((holder, _)) = name.split_once('.') {
-                self.holders.insert(holder.to_owned());
-            }
-            self.names.insert(name);
+        };
+        *known.entry((*name).to_owned()).or_default() |= is_lost;
+    }
+
+    /// A name that a new namespace is given to. Where it is given to another one later on, that follows from its name.
+    fn note_space(&mut self, name: &str, value: &[Token<'_>]) {
+        let made = value.iter().filter(|word| word.is_name(NAMESPACE)).count();
+        if made > 0 {
+            let is_alone = made == 1 && value[0].is_name(NAMESPACE) && closes_at_end(&value[1..]);
+            *self.spaces.entry(name.to_owned()).or_default() |= !is_alone;
         }
     }
+}
+
+/// What makes a namespace.
+const NAMESPACE: &str = "namespace";
+
+/// The member of `loop` that remembers.
+const CHANGED: &str = "changed";
+
+/// Whether these words are in one pair of brackets.
+fn closes_at_end(words: &[Token<'_>]) -> bool {
+    let mut depth = 0_usize;
+    let closed = words.iter().position(|word| {
+        match word.kind {
+            Kind::Sign("(" | "[" | "{") => depth += 1,
+            Kind::Sign(")" | "]" | "}") => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0
+    });
+    closed.is_some_and(|at| at + 1 == words.len())
+}
+
+/// The members in `.member.member`, which words begin with.
+fn members<'s>(words: &[Token<'s>]) -> Vec<&'s str> {
+    let step = |pair: &[Token<'s>]| match pair {
+        [dot, Token { kind: Kind::Name(member), .. }] if dot.is_sign(".") => Some(*member),
+        _ => None,
+    };
+    words.chunks(2).map_while(step).collect()
 }
 
 /// The value of `{% set name = value %}`.
@@ -241,17 +324,22 @@ pub(super) fn assigned<'p, 's>(part: &'p Part<'s>) -> Option<&'p [Token<'s>]> {
     part.words.get(sign + 1..)
 }
 
-/// The names that a `set` gives a value to; a member of a namespace as `name.member`.
-fn targets(part: &Part<'_>) -> Vec<String> {
+/// The words of a `set` that say what is given a value.
+pub(super) fn head<'p, 's>(part: &'p Part<'s>) -> &'p [Token<'s>] {
     let ends = |word: &Token<'_>| word.is_sign("=") || word.is_sign("|");
     let rest = part.rest();
-    let head = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
-    let mut targets: Vec<String> = Vec::new();
+    &rest[..rest.iter().position(ends).unwrap_or(rest.len())]
+}
+
+/// What a `set` gives a value to: a name, and for a member of what it stands for the steps there.
+fn targets<'s>(part: &Part<'s>) -> Vec<Vec<&'s str>> {
+    let head = head(part);
+    let mut targets: Vec<Vec<&str>> = Vec::new();
     for (at, word) in head.iter().enumerate() {
         let Kind::Name(name) = word.kind else { continue };
         match targets.last_mut() {
-            Some(holder) if head[at - 1].is_sign(".") => *holder += &format!(".{name}"),
-            _ => targets.push(name.to_owned()),
+            Some(target) if head[at - 1].is_sign(".") => target.push(name),
+            _ => targets.push(vec![name]),
         }
     }
     targets

@@ -18,4 +18,5 @@ mod standing;
 pub(super) mod support;
 #[cfg(feature = "surf")]
 mod surf;
+mod talks;
 mod tls;

@@ -18,21 +18,21 @@ use crate::transport::{ClientPlan, HyperTransport, ProxyPlan, TimeoutPlan};
 const BASIC: &str = "proxy-authorization: Basic bWU6aHVzaC1odXNo\r\n";
 
 /// A client in an environment with these variables.
-fn client(variables: &[(&str, String)], change: impl FnOnce(&mut ClientPlan)) -> HyperTransport {
+pub(super) fn client(variables: &[(&str, String)], change: impl FnOnce(&mut ClientPlan)) -> HyperTransport {
     let mut plan = ClientPlan { proxy: ProxyPlan::Environment, ..plan() };
     change(&mut plan);
     let look_up = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
     HyperTransport::open_in(&plan, &opening(), &look_up).unwrap()
 }
 
-fn all(scheme: &str, proxy: &Server) -> [(&'static str, String); 1] {
+pub(super) fn all(scheme: &str, proxy: &Server) -> [(&'static str, String); 1] {
     [("all_proxy", format!("{scheme}://me:hush-hush@{}", proxy.address))]
 }
 
 /// What a proxy was asked, first bytes first.
-type Asked = Arc<Mutex<Vec<String>>>;
+pub(super) type Asked = Arc<Mutex<Vec<String>>>;
 
-fn asked(asked: &Asked) -> Vec<String> {
+pub(super) fn asked(asked: &Asked) -> Vec<String> {
     asked.lock().unwrap().clone()
 }
 
@@ -54,7 +54,7 @@ async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, target: Socket
 }
 
 /// A proxy that makes tunnels, all of them to `target`.
-async fn tunnels(target: SocketAddr) -> (Server, Asked) {
+pub(super) async fn tunnels(target: SocketAddr) -> (Server, Asked) {
     let log = Asked::default();
     let shared = Arc::clone(&log);
     let server = Server::start(move |stream, _| tunnel(stream, target, Arc::clone(&shared))).await;
@@ -157,7 +157,7 @@ async fn an_https_proxy_is_spoken_to_over_tls() {
 
 /// A SOCKS 5 proxy that wants a user and a password where `wants` says so; all tunnels lead to `target`.
 /// What it was asked is the kind of the address and its bytes.
-async fn socks(target: SocketAddr, wants: bool) -> (Server, Asked) {
+pub(super) async fn socks(target: SocketAddr, wants: bool) -> (Server, Asked) {
     let log = Asked::default();
     let shared = Arc::clone(&log);
     let server = Server::start(move |mut stream, _| {

@@ -11,35 +11,35 @@ use tempfile::TempDir;
 use super::{Said, paceline, said, signal};
 
 /// A job file in a folder of its own.
-struct Job {
+pub(super) struct Job {
     folder: TempDir,
 }
 
 impl Job {
-    fn new(toml: &str) -> Self {
+    pub(super) fn new(toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("job.toml"), toml).unwrap();
         Self { folder }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// `paceline COMMAND job.toml ARGUMENTS...` in the job's folder.
-    fn command(&self, name: &str, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = paceline(&[&[name, "job.toml"], arguments].concat());
         command.current_dir(self.folder.path());
         command
     }
 
-    fn said(&self, name: &str, arguments: &[&str]) -> Said {
+    pub(super) fn said(&self, name: &str, arguments: &[&str]) -> Said {
         said(&mut self.command(name, arguments))
     }
 }
 
 /// Three rows that all end ok.
-const FINE: &str = r#"
+pub(super) const FINE: &str = r#"
 [endpoints.item]
 url = "demo:/items/{{ row.value }}"
 input.range = { from = 1, to = 3 }
@@ -204,112 +204,6 @@ fn what_can_not_be_opened_is_told_at_its_key() {
         assert!(said.err.starts_with(&format!("error[{code}]: endpoints.item")), "{}", said.err);
         assert!(said.err.contains("job.toml:2:") && said.err.contains(key), "{}", said.err);
         assert!(!job.file("out.csv").exists());
-    }
-}
-
-#[test]
-fn a_sample_is_judged_and_its_record_shown() {
-    let job = Job::new(FINE);
-    fs::write(job.file("reply.json"), "{\"id\": 7}").unwrap();
-    let said = job.said("check", &["--sample", "reply.json"]);
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    let shown = "item: the reply of reply.json gives 1 record\n  value  1\n  id     7\n";
-    assert!(said.out.starts_with("ok: job.toml (") && said.out.ends_with(shown), "{}", said.out);
-    let json = job.said("check", &["--sample", "item=reply.json", "--output", "json"]);
-    let json: Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(json["samples"][0]["record"], serde_json::json!({ "value": 1, "id": 7 }), "{json}");
-    fs::write(job.file("reply.json"), "{\"idd\": 7}").unwrap();
-    let slip = job.said("check", &["--sample", "reply.json"]);
-    assert!(slip.code == Some(0) && slip.err.starts_with("warning[P0307]: the sample has no `id`"), "{}", slip.err);
-    assert!(slip.err.contains("did you mean `idd`?"), "{}", slip.err);
-    let page = "<p>log in first</p>";
-    fs::write(job.file("reply.html"), page).unwrap();
-    for head in ["", "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n"] {
-        fs::write(job.file("reply.html"), format!("{head}{page}")).unwrap();
-        for quiet in [&[][..], &["--quiet"]] {
-            let refused = job.said("check", &[&["--sample", "reply.html"], quiet].concat());
-            let words = "item: a row with the reply of reply.html fails\n";
-            assert!(refused.code == Some(1) && refused.out.ends_with(words), "{} {}", refused.out, refused.err);
-        }
-    }
-    fs::write(job.file("job.toml"), format!("client.max-body = \"1KiB\"\n{FINE}")).unwrap();
-    fs::write(job.file("reply.json"), format!("{{\"id\": \"{}\"}}", "x".repeat(2_000))).unwrap();
-    let large = job.said("check", &["--sample", "reply.json"]);
-    assert!(large.code == Some(2) && large.err.contains("reply.json is larger than client.max-body"), "{}", large.err);
-    let two = job.said("check", &["job.toml", "--sample", "reply.json"]);
-    assert_eq!((two.code, two.out.as_str()), (Some(2), ""), "a sample is for one job");
-}
-
-#[test]
-fn a_body_alone_is_judged_by_assertions_and_not_by_headers() {
-    let job = Job::new(&format!(
-        "{}[endpoints.item.columns]\nid = \"$.id\"\netag = {{ header = \"etag\", required = true }}\n",
-        FINE.replace("columns.id = \"$.id\"\n", "")
-    ));
-    let text = fs::read_to_string(job.file("job.toml")).unwrap();
-    let text = text.replacen(
-        "[endpoints.item]\n",
-        "[endpoints.item]\nexpect.assert = [\"json.id > 3\", \"headers.etag\"]\n",
-        1,
-    );
-    fs::write(job.file("job.toml"), text).unwrap();
-    fs::write(job.file("reply.json"), "{\"id\": 7}").unwrap();
-    let fine = job.said("check", &["--sample", "reply.json"]);
-    let open =
-        "  not judged: the sample has no head (`curl -i` writes it down): expect.assert[1], columns.etag.header\n";
-    assert!(fine.code == Some(0) && fine.out.ends_with(open), "{}{}", fine.out, fine.err);
-    fs::write(job.file("reply.json"), "{\"id\": 2}").unwrap();
-    let broken = job.said("check", &["--sample", "reply.json"]);
-    assert!(broken.code == Some(1), "{}{}", broken.out, broken.err);
-    assert!(broken.err.contains("this does not hold for the sample: json.id > 3"), "{}", broken.err);
-}
-
-#[test]
-fn samples_of_chained_endpoints_have_rows_that_stand_in() {
-    let job = |users: &str| {
-        Job::new(&format!(
-            "[endpoints.users]\nurl = \"{users}\"\ninput.values = [{{ n = 1 }}]\n[endpoints.users.columns]\nid = \"$.id\"\n\
-             [endpoints.orders]\nurl = \"demo:/items/{{{{ row.id }}}}\"\ninput.endpoint = \"users\"\n\
-             expect.assert = \"json.user == row.id\"\n[endpoints.orders.columns]\nuser = \"$.user\"\n[sinks.out]\npath = \"out.csv\"\n"
-        ))
-    };
-    let away = job("https://users.invalid/{{ row.n }}");
-    fs::write(away.file("orders.json"), "{\"user\": 4}").unwrap();
-    let said = away.said("check", &["--sample", "orders=orders.json"]);
-    for words in [
-        "its row is known when users has been answered; names of columns stand in for it: n = \"<n>\", id = \"<id>\"\n",
-        "not judged: the values of the row are not known here: expect.assert[0]\n",
-    ] {
-        assert!(said.code == Some(0) && said.out.contains(words), "{}{}", said.out, said.err);
-    }
-    fs::write(away.file("users.json"), "{\"id\": 4}").unwrap();
-    let both = away.said("check", &["--sample", "orders=orders.json", "--sample", "users=users.json"]);
-    let words = "its row is the first record of the sample of users: n = 1, id = 4\n";
-    assert!(both.code == Some(0) && both.out.ends_with(words), "{}{}", both.out, both.err);
-    let demo = job("demo:/items/{{ row.n }}");
-    fs::write(demo.file("orders.json"), "{\"user\": 1}").unwrap();
-    let said = demo.said("check", &["--sample", "orders=orders.json"]);
-    let words = "its row is the first record that the demo gives for users: n = 1, id = 1\n";
-    assert!(said.code == Some(0) && said.out.ends_with(words), "{}{}", said.out, said.err);
-    fs::write(demo.file("orders.json"), "{\"user\": 2}").unwrap();
-    assert_eq!(demo.said("check", &["--sample", "orders=orders.json"]).code, Some(1));
-}
-
-#[test]
-fn files_that_are_no_whole_reply_are_told() {
-    let job = Job::new(FINE);
-    for (bytes, words) in [
-        (
-            &b"HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"id\": 7}"[..],
-            "reply.txt is cut off: its head says content-length: 40",
-        ),
-        (b"HTTP/1.1 200 OK\r\n\r\n{\"id\": 7}HTTP/1.1 200 OK\r\n\r\n{\"id\": 8}", "reply.txt holds several replies"),
-        (b"\x1f\x8b\x08\0\0\0\0\0", "reply.txt is packed by gzip and can't be unpacked"),
-    ] {
-        fs::write(job.file("reply.txt"), bytes).unwrap();
-        let said = job.said("check", &["--sample", "reply.txt"]);
-        assert!(said.code == Some(2) && said.err.starts_with("error[P0008]: --sample: "), "{}", said.err);
-        assert!(said.err.contains(words) && said.err.contains("help: "), "{}", said.err);
     }
 }
 

@@ -105,6 +105,9 @@ fn a_full_disk_and_a_reader_that_leaves_are_warnings_and_fail_nothing() {
     let words = "no more events are written to /dev/full: No space left on device";
     let done = job.run(&["--events", "/dev/full"]).expect_code(0);
     assert_eq!(done.stderr.matches(&format!("warning   {words}")).count(), 1, "{}", done.stderr);
+    let session = |recap: &serde_json::Value| recap["sessions"][0]["warnings"][0].as_str().unwrap().to_owned();
+    let kept = job.command(&["report", "job.toml", "--json"]).expect_code(0).stdout;
+    assert!(session(&serde_json::from_str(&kept).unwrap()).starts_with(words), "{kept}");
     let done = job.run(&["--events", "/dev/full", "--output", "json"]).expect_code(0);
     let summary: Value = serde_json::from_str(&done.stderr).expect("one object");
     assert!(summary["warnings"][0].as_str().is_some_and(|warning| warning.starts_with(words)), "{summary}");

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use super::pty::{PATIENCE, Setting, Terminal};
 use super::{answers_up_to, job};
+use crate::support::oracle::script;
 use crate::support::{Answer, Oracle, wait};
 
 const CTRL_C: &str = "\u{3}";
@@ -90,4 +91,51 @@ fn a_terminal_that_is_closed_ends_the_run_which_can_go_on() {
     let done = job.run(&[]).expect_code(1);
     assert!(done.stderr.contains("299 ok"), "{}", done.stderr);
     assert_eq!(server.count() - sent, 300 - sent, "what was on the wire had ended and was noted");
+}
+
+/// Ctrl-S holds back all that is written, the bars too, until the run is over and its reporter no longer waited for.
+#[test]
+fn bars_that_were_held_back_stand_nowhere_over_the_summary() {
+    let server = answers_up_to(u64::MAX);
+    let job = job(&server, 300, "rate = \"100/s\"\n");
+    let mut terminal = Setting::of(&job).run(&["--report-json", "report.json"]);
+    terminal.shows("held back by limit");
+    terminal.press("\u{13}");
+    // Written right before the last words.
+    wait::until("the report", PATIENCE, || job.path("report.json").exists().then_some(()));
+    terminal.press("\u{11}");
+    let screen = terminal.ended_well(1);
+    no_bar(&screen);
+    assert!(screen.contains("complete in") && screen.contains("299 ok") && screen.contains("journal"), "{screen}");
+    let raw = terminal.raw();
+    let behind = raw.split_once("complete in").unwrap().1;
+    assert!(!behind.contains('\u{1b}'), "nothing is drawn or erased behind the summary: {behind:?}");
+}
+
+#[test]
+fn a_hook_that_is_told_of_the_end_is_said_to_be_waited_for() {
+    let server = Oracle::start(|request| if request.path == "/hook" { Answer::Stall } else { script::item(request) });
+    let hook = format!(
+        "[sinks.out]\npath = \"out.csv\"\n[[notify]]\non = [\"success\"]\nwebhook = \"{}/hook\"\n",
+        server.url()
+    );
+    let job = job(&server, 20, &hook);
+    let mut terminal = Setting::of(&job).run(&[]);
+    terminal.shows("telling 1 webhook that the run has ended; Ctrl-C waits no longer");
+    terminal.press(CTRL_C);
+    let screen = terminal.ended_well(0);
+    assert!(screen.contains("20 ok") && screen.contains("warning"), "{screen}");
+    no_bar(&screen);
+}
+
+/// In CI, where nobody looks at bars: the first line comes after ten seconds.
+#[test]
+fn without_a_terminal_a_line_says_now_and_then_how_far_a_run_is() {
+    let server = answers_up_to(20);
+    let job = job(&server, 1000, "retry.attempts = 1\n").variable("CI", "true");
+    let run = job.spawn(&[]);
+    let line = wait::until("a line", PATIENCE, || run.stderr().lines().next().map(str::to_owned));
+    assert!(line.starts_with("price: 20/1,000 (2%), 0/s, ") && line.contains("1 failed"), "{line}");
+    assert!(line.contains("4 in flight; held back by concurrency"), "{line}");
+    run.kill();
 }
