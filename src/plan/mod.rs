@@ -177,23 +177,6 @@ pub struct EndpointPlan {
 }
 
 impl EndpointPlan {
-    /// Every file that is sent: in bodies of requests and in frames.
-    #[must_use]
-    pub fn files_sent(&self) -> Vec<&FilePlan> {
-        let frames = self.stream.iter().flat_map(StreamPlan::files);
-        self.body.files().into_iter().chain(frames).collect()
-    }
-
-    /// The keys of the endpoint below which its URL stands.
-    #[must_use]
-    pub fn address_keys(&self) -> &'static [&'static str] {
-        match self.stream.as_ref().map(|stream| &stream.kind) {
-            None => &["url"],
-            Some(StreamKind::WebSocket(_)) => &["websocket", "url"],
-            Some(StreamKind::Events(_)) => &["sse", "url"],
-        }
-    }
-
     /// Whether a request may be sent again although it may have reached the server: by its method (RFC 9110,
     /// section 9.2.2), or since it carries a key.
     #[must_use]

@@ -21,7 +21,7 @@ use percent_encoding::utf8_percent_encode;
 use self::body::Body;
 pub use self::body::{Contents, Data, Part};
 pub use self::frame::{FrameContents, frame};
-use super::{BodyPlan, EndpointPlan, StreamPlan};
+use super::{BodyPlan, EndpointPlan, StreamPlan, stream};
 use crate::paginate::PageRequest;
 use crate::random;
 use crate::retry::{Failure, FailureKind};
@@ -207,7 +207,7 @@ impl RequestPlan {
             };
             url.replace_range(..DEMO.len(), base);
         } else if self.upgrades {
-            to_http(&mut url)?;
+            stream::to_http(&mut url).map_err(failure)?;
         }
         if let Some((written, carried)) = &self.socket
             && url.starts_with(written)
@@ -245,18 +245,6 @@ impl RequestPlan {
         }
         render_pairs(&self.query, escape, context, "the query", url)
     }
-}
-
-/// Gives the URL of a WebSocket the scheme of the request that opens it (RFC 6455, section 4.1).
-fn to_http(url: &mut String) -> Result<(), Failure> {
-    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let (length, http) = match scheme.as_deref() {
-        Some("ws") => ("ws".len(), "http"),
-        Some("wss") => ("wss".len(), "https"),
-        _ => return Err(failure("the URL of this row is neither ws nor wss")),
-    };
-    url.replace_range(..length, http);
-    Ok(())
 }
 
 /// Leaves out the last parameter of a query where it stands there before, to the letter.

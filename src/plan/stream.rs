@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{BodyPlan, FilePlan};
+use super::{BodyPlan, EndpointPlan, FilePlan};
 use crate::template::Condition;
 
 /// A connection that stays open, instead of a request and its reply.
@@ -19,6 +19,25 @@ pub struct StreamPlan {
     pub max_message: u64,
     /// Whether a template looks at the record before (`last`).
     pub uses_last: bool,
+}
+
+impl EndpointPlan {
+    /// Every file that is sent: in bodies of requests and in frames.
+    #[must_use]
+    pub fn files_sent(&self) -> Vec<&FilePlan> {
+        let frames = self.stream.iter().flat_map(StreamPlan::files);
+        self.body.files().into_iter().chain(frames).collect()
+    }
+
+    /// The keys of the endpoint below which its URL stands.
+    #[must_use]
+    pub fn address_keys(&self) -> &'static [&'static str] {
+        match self.stream.as_ref().map(|stream| &stream.kind) {
+            None => &["url"],
+            Some(StreamKind::WebSocket(_)) => &["websocket", "url"],
+            Some(StreamKind::Events(_)) => &["sse", "url"],
+        }
+    }
 }
 
 impl StreamPlan {
@@ -103,4 +122,19 @@ pub struct UntilPlan {
     pub time: Option<Duration>,
     /// What the last message meets.
     pub when: Option<Condition>,
+}
+
+/// Gives the URL of a WebSocket the scheme of the request that opens it (RFC 6455, section 4.1).
+///
+/// # Errors
+/// When it is the URL of something else, in words.
+pub fn to_http(url: &mut String) -> Result<(), &'static str> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let (length, http) = match scheme.as_deref() {
+        Some("ws") => ("ws".len(), "http"),
+        Some("wss") => ("wss".len(), "https"),
+        _ => return Err("the URL of this row is neither ws nor wss"),
+    };
+    url.replace_range(..length, http);
+    Ok(())
 }

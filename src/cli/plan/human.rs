@@ -1,10 +1,10 @@
 //! The facts of a plan as text.
 
 use super::facts::{ChunkFacts, EndpointFacts, Facts, PaginateFacts, human_seconds};
-use super::preview::{Shown, ShownFrame, ShownPart, ShownRequest};
+use super::preview::{Shown, ShownRequest};
 use super::resume::{Action, Resume};
 use super::sinks::{SendsFacts, SinkFacts};
-use super::stream::StreamFacts;
+use super::stream::{self, StreamFacts, frame_line};
 use super::touches::Touches;
 use crate::report::text::{clean, counted, thousands};
 use crate::run::resume::Change;
@@ -178,9 +178,7 @@ fn input(endpoint: &EndpointFacts, row_limit: Option<u64>) -> String {
 fn requests(endpoint: &EndpointFacts) -> String {
     let calls = thousands(endpoint.concurrency as u64);
     if endpoint.stream.is_some() {
-        let connections = endpoint.requests.map(|requests| counted(requests, "connection"));
-        let connections = connections.unwrap_or_else(|| "a connection for each row".to_owned());
-        return format!("{connections}, more with reconnects; {calls} open at once");
+        return stream::connections(endpoint.requests, &calls);
     }
     let flight = if endpoint.concurrency_auto {
         format!("as many in flight as the server takes well, {calls} at most")
@@ -328,30 +326,8 @@ fn request_lines(request: &ShownRequest, page: &mut Page) {
     }
     if !request.parts.is_empty() {
         page.line(0, "");
-        request.parts.iter().for_each(|part| page.line(4, &part_line(part)));
+        request.parts.iter().for_each(|part| page.line(4, &part.line()));
     }
-}
-
-fn frame_line(frame: &ShownFrame) -> String {
-    match (&frame.file, &frame.text) {
-        (Some(file), _) => format!("sends the file {}, {}", clean(&file.path), counted(file.size, "byte")),
-        (None, text) => format!("sends {}", clean(text.as_deref().unwrap_or_default())),
-    }
-}
-
-fn part_line(part: &ShownPart) -> String {
-    let mut line = format!("part {}: ", clean(&part.name));
-    line += &match (&part.path, &part.text) {
-        (Some(path), _) => format!("the file {}", clean(path)),
-        (None, text) => format!("{:?}", text.as_deref().unwrap_or_default()),
-    };
-    if let Some(filename) = &part.filename {
-        line += &format!(" as {}", clean(filename));
-    }
-    if let Some(kind) = &part.content_type {
-        line += &format!(", {}", clean(kind));
-    }
-    line + &format!(", {}", counted(part.size, "byte"))
 }
 
 fn sink_line(sink: &SinkFacts) -> String {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::first::{self, Ready, Unit};
 use crate::plan::request::{Contents, Data, FrameContents, Part, RequestPlan};
 use crate::plan::{EndpointPlan, IdempotencyPlan, Plan};
+use crate::report::text::{clean, counted};
 use crate::retry::Failure;
 use crate::secret::{MASK, Secrets};
 use crate::source::SourceError;
@@ -183,6 +184,22 @@ impl ShownFrame {
 }
 
 impl ShownPart {
+    /// On a line.
+    pub(super) fn line(&self) -> String {
+        let mut line = format!("part {}: ", clean(&self.name));
+        line += &match (&self.path, &self.text) {
+            (Some(path), _) => format!("the file {}", clean(path)),
+            (None, text) => format!("{:?}", text.as_deref().unwrap_or_default()),
+        };
+        if let Some(filename) = &self.filename {
+            line += &format!(" as {}", clean(filename));
+        }
+        if let Some(kind) = &self.content_type {
+            line += &format!(", {}", clean(kind));
+        }
+        line + &format!(", {}", counted(self.size, "byte"))
+    }
+
     fn of(part: Part) -> Self {
         let Part { name, filename, content_type, data } = part;
         let (size, text, path) = match data {

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::facts::LimitFacts;
+use super::preview::ShownFrame;
 use crate::clock;
 use crate::plan::{EndpointPlan, Plan, StreamKind, StreamPlan, UntilPlan};
-use crate::report::text::{counted, thousands};
+use crate::report::text::{clean, counted, thousands};
 
 /// An endpoint whose messages are collected. Times are in seconds.
 #[derive(Debug, Serialize)]
@@ -173,5 +174,20 @@ fn reconnect(endpoint: &EndpointPlan) -> String {
             clock::human(retry.initial),
             clock::human(retry.max)
         ),
+    }
+}
+
+/// How many connections there are, and how many of them at once.
+pub(super) fn connections(rows: Option<u64>, open: &str) -> String {
+    let connections = rows.map(|rows| counted(rows, "connection"));
+    let connections = connections.unwrap_or_else(|| "a connection for each row".to_owned());
+    format!("{connections}, more with reconnects; {open} open at once")
+}
+
+/// A frame that is sent, on a line.
+pub(super) fn frame_line(frame: &ShownFrame) -> String {
+    match (&frame.file, &frame.text) {
+        (Some(file), _) => format!("sends the file {}, {}", clean(&file.path), counted(file.size, "byte")),
+        (None, text) => format!("sends {}", clean(text.as_deref().unwrap_or_default())),
     }
 }
