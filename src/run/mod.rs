@@ -62,6 +62,7 @@ mod unsent;
 mod walk;
 mod walking;
 mod weather;
+mod witness;
 mod worker;
 
 use std::fmt;

@@ -36,6 +36,7 @@ use super::taking::Takings;
 use super::walk::Page;
 use super::walking::{self, Next};
 use super::weather;
+use super::witness::Witness;
 
 /// What becomes of a call for now.
 pub(super) enum Step {
@@ -68,6 +69,8 @@ pub(super) struct Tried<'l> {
     pub made: bool,
     /// Why it was made again, in a word; `None` for the first one.
     pub again_after: Option<String>,
+    /// What is told of it, where somebody wants to know.
+    pub witness: Option<Witness>,
 }
 
 /// What an attempt needs.
@@ -81,7 +84,8 @@ impl Tried<'_> {
     /// An attempt that could not be made.
     pub fn not(failure: Failure) -> Self {
         let (hints, taken) = (Hints::default(), Cow::default());
-        Self { reply: Err(failure), hints, wire: None, left: None, taken, saving: None, made: false, again_after: None }
+        let (wire, left, saving, again_after, witness) = (None, None, None, None, None);
+        Self { reply: Err(failure), hints, wire, left, taken, saving, made: false, again_after, witness }
     }
 
     /// Milliseconds on the wire with two decimals.
@@ -314,6 +318,7 @@ async fn attempt<'l>(
     let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
     let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
     let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages).pausing();
+    let witness = Witness::of(lane, request.uri());
     let reply = tokio::select! {
         biased;
         reply = sending::exchange(lane.way(), request, || lane.build(context, page), &gate, saving.as_mut()) => match reply {
@@ -343,6 +348,7 @@ async fn attempt<'l>(
         saving,
         made: true,
         again_after: None,
+        witness,
     }))
 }
 
