@@ -94,6 +94,9 @@ mod objects;
 mod online;
 /// Jobs made of OpenAPI documents.
 mod openapi;
+/// A run as a trace and as metrics, and collectors of every temper.
+#[cfg(feature = "otel")]
+mod otlp;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Lists walked from page to page.
