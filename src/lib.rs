@@ -48,6 +48,7 @@ pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod spec;
+pub mod sse;
 pub mod template;
 pub mod transport;
 pub mod websocket;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::journal::WalkNote;
 use crate::retry::FailureKind;
@@ -58,6 +58,21 @@ pub struct Record {
     pub row: Arc<Row>,
     /// Extracted and meta values, one per name in [`Layout::cells`].
     pub cells: Vec<Value>,
+}
+
+impl Layout {
+    /// A record by its columns.
+    #[must_use]
+    pub fn object(&self, record: &Record) -> Map<String, Value> {
+        let kept = match &self.input {
+            InputColumns::Named(names) => {
+                names.iter().map(|name| (name.clone(), record.row.get(name).unwrap_or_default())).collect()
+            }
+            InputColumns::AsTheyCome => record.row.to_object(),
+        };
+        let cells = self.cells.iter().cloned().zip(record.cells.iter().cloned());
+        kept.into_iter().chain(cells).collect()
+    }
 }
 
 /// The end of one call.

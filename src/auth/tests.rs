@@ -24,6 +24,7 @@ fn compile(kind: &str, value: &Value) -> Result<Arc<dyn AuthPlan>, Vec<Code>> {
         secrets: ["token", "password", "key", "client", "access", "secret"].map(str::to_owned).into(),
         reply: false,
         last: None,
+        messages: None,
     };
     let (document, mut diagnostics) = (document(), Diagnostics::default());
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };

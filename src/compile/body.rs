@@ -9,7 +9,7 @@ use http::HeaderName;
 use http::header::CONTENT_TYPE;
 
 use super::request::{is_template, json_template, pairs};
-use super::{Site, exposure, names};
+use super::{Site, exposure, names, stream};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::plan::request::media;
@@ -39,7 +39,7 @@ pub fn body(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, scope: &Sc
         bodies.push(("body", site.template(&path.key("body"), text, Spot::Text, scope).map(BodyPlan::Text)));
     }
     if let Some(file) = &spec.body_file {
-        bodies.push(("body-file", written.file(site, &path.key("body-file"), file).map(BodyPlan::File)));
+        bodies.push(("body-file", self::file(site, &path.key("body-file"), file, scope).map(BodyPlan::File)));
     }
     bodies.sort_by_key(|(key, _)| site.document.key_place(&path.key(*key)).start);
     let keys: Vec<&str> = bodies.iter().map(|(key, _)| *key).collect();
@@ -80,6 +80,7 @@ pub fn files(site: &Site<'_>, name: &str, spec: &EndpointSpec) -> Vec<(PathBuf, 
     let path = KeyPath::of(["endpoints", name]);
     let mut written: Vec<(&String, KeyPath)> = Vec::new();
     written.extend(spec.body_file.iter().map(|file| (file, path.key("body-file"))));
+    written.extend(stream::files(spec, &path));
     for (part, values) in spec.multipart.iter().flat_map(|parts| &parts.0) {
         let here = path.key("multipart").key(part.as_str());
         for (index, value) in values.0.iter().enumerate() {
@@ -165,7 +166,7 @@ impl Written<'_> {
 
     fn content(&self, site: &mut Site<'_>, path: &KeyPath, table: &PartTable) -> Option<PartContent> {
         if let Some(file) = &table.path {
-            return self.file(site, &path.key("path"), file).map(PartContent::File);
+            return self::file(site, &path.key("path"), file, self.scope).map(PartContent::File);
         }
         if let Some(json) = &table.json {
             return json_template(site, &path.key("json"), json, self.scope).map(PartContent::Json);
@@ -173,19 +174,20 @@ impl Written<'_> {
         let text = table.text.as_ref()?;
         site.template(&path.key("text"), &text.0, Spot::Text, self.scope).map(PartContent::Text)
     }
+}
 
-    fn file(&self, site: &mut Site<'_>, path: &KeyPath, written: &str) -> Option<FilePlan> {
-        let template = site.template(path, written, Spot::Text, self.scope)?;
-        let file = FilePlan::new(template, &site.document.folder());
-        let problem = match file.constant() {
-            Some(constant) => file::objection(&constant),
-            None => file::no_folder(&file.root()),
-        };
-        if let Some((message, help)) = problem {
-            site.error(codes::INPUT, path, message, help);
-        }
-        Some(file)
+/// A file that is sent, whose path `written` stands at `path`.
+pub(super) fn file(site: &mut Site<'_>, path: &KeyPath, written: &str, scope: &Scope) -> Option<FilePlan> {
+    let template = site.template(path, written, Spot::Text, scope)?;
+    let file = FilePlan::new(template, &site.document.folder());
+    let problem = match file.constant() {
+        Some(constant) => file::objection(&constant),
+        None => file::no_folder(&file.root()),
+    };
+    if let Some((message, help)) = problem {
+        site.error(codes::INPUT, path, message, help);
     }
+    Some(file)
 }
 
 fn constant_name(site: &mut Site<'_>, path: &KeyPath, name: &str, what: &str) {

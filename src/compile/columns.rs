@@ -133,13 +133,18 @@ fn kind_of(column: &ColumnSpec) -> (&str, Value) {
 
 /// The meta columns.
 pub fn meta(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) -> Vec<Meta> {
-    let Some(written) = &spec.meta else {
-        let takes_nothing = spec.columns.as_ref().is_none_or(|columns| columns.0.is_empty());
-        return if takes_nothing && spec.save.is_none() { META_AND_BODY.into() } else { META.into() };
-    };
-    let names: Vec<&str> = written.iter().map(|meta| meta.name()).collect();
+    let names: Vec<&str> = spec.meta.iter().flatten().map(|meta| meta.name()).collect();
     names::twice(site, &path.key("meta"), &names);
-    written.clone()
+    meta_of(spec)
+}
+
+/// The meta columns, as written.
+pub fn meta_of(spec: &EndpointSpec) -> Vec<Meta> {
+    if let Some(written) = &spec.meta {
+        return written.clone();
+    }
+    let takes_nothing = spec.columns.as_ref().is_none_or(|columns| columns.0.is_empty());
+    if takes_nothing && spec.save.is_none() { META_AND_BODY.into() } else { META.into() }
 }
 
 /// Which input columns stand in the record.

@@ -7,7 +7,7 @@ use http::{HeaderName, Method};
 use super::sinks::Target;
 use super::{
     Site, batch, body, chunk, client, columns, connections, engine, exposure, idempotency, input, limits, paginate,
-    request, retry, rules, save, url,
+    request, retry, rules, save, stream, url,
 };
 use crate::auth::{self, AuthPlan};
 use crate::document::KeyPath;
@@ -15,7 +15,7 @@ use crate::extract::RowsPlan;
 use crate::limit::LimitPlan;
 use crate::paginate::PaginatePlan;
 use crate::plan::{
-    BatchPlan, BodyPlan, ChunkPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet,
+    BatchPlan, BodyPlan, ChunkPlan, ColumnPlan, EndpointPlan, IdempotencyPlan, Meta, RulePlan, StatusSet, StreamPlan,
 };
 use crate::record::{InputColumns, Layout};
 use crate::retry::RetryPlan;
@@ -52,6 +52,7 @@ impl Surroundings<'_> {
             secrets: self.secrets.to_vec(),
             reply: false,
             last: None,
+            messages: None,
         }
     }
 }
@@ -65,21 +66,27 @@ pub fn endpoint(
     records: Option<Columns>,
     buckets: &mut Vec<LimitPlan>,
 ) -> (Target, Option<EndpointPlan>) {
-    let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), url: "url", around };
+    let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), url: spec.address_keys(), around };
     let source = input::input(site, around, name, spec, records);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
     let scope = chunk::request_scope(site, &written.path, spec, &around.scope(&known));
-    let request = written.request(site, &scope);
+    let sending = stream::sending_scope(spec, &scope, &known);
+    let request = written.request(site, &scope, &sending);
     let settings = written.settings(site, &scope, buckets);
     let mut output = written.output(site, &known);
     output.save = written.save(site, source.as_deref(), &scope, &output);
+    let stream = written.stream(site, &known, &sending, buckets);
+    stream::idle(site, &written.path, spec, around.job);
     if let Some(plan) = &output.chunk {
         chunk::idle(site, &written.path, plan, &settings.batch);
     }
 
     let target =
         Target { name: name.to_owned(), layout: source.is_some().then(|| output.layout.clone()), is_read: false };
-    let plan = request.zip(source).map(|(request, source)| written.plan(request, source, settings, output));
+    let plan = request.zip(source).map(|(request, source)| EndpointPlan {
+        stream: stream.map(|stream| StreamPlan { uses_last: stream::uses_last(&request, &stream), ..stream }),
+        ..written.plan(request, source, settings, output)
+    });
     if let Some(plan) = &plan {
         exposure::check(site, plan);
         engine::check(site, &written.path, plan);
@@ -92,8 +99,8 @@ pub(super) struct Written<'e> {
     pub(super) name: &'e str,
     pub(super) spec: &'e EndpointSpec,
     pub(super) path: KeyPath,
-    /// The key that its URL stands under.
-    pub(super) url: &'e str,
+    /// The keys that its URL stands under.
+    pub(super) url: &'e [&'e str],
     pub(super) around: &'e Surroundings<'e>,
 }
 
@@ -146,20 +153,32 @@ impl Output {
     }
 }
 
+impl Request {
+    /// Templates of what is sent, but for the body's and those of what proves who asks.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let query = self.query.iter().flat_map(|(_, values)| values);
+        let headers = self.headers.iter().map(|(_, value)| value);
+        std::iter::once(&self.url).chain(query).chain(headers)
+    }
+}
+
 impl Written<'_> {
     /// Every part is looked at, also behind one that is wrong.
-    pub(super) fn request(&self, site: &mut Site<'_>, scope: &Scope) -> Option<Request> {
+    /// `scope` has the names that are known before anything is sent, `sending` those of what is sent.
+    pub(super) fn request(&self, site: &mut Site<'_>, scope: &Scope, sending: &Scope) -> Option<Request> {
         let (path, spec) = (&self.path, self.spec);
         let method = match &spec.method {
             Some(written) => request::method(site, &path.key("method"), written),
             None => Some(Method::GET),
         };
-        let url = site.template(&path.key(self.url), spec.address(), Spot::Url, scope);
+        let here = self.url.iter().fold(path.clone(), |path, key| path.key(*key));
+        let url = site.template(&here, spec.address(), Spot::Url, sending);
         if let Some(url) = &url {
-            url::check(site, &path.key(self.url), url);
+            url::check(site, &here, url, url::Schemes::of(spec));
         }
-        let query = request::query(site, path, spec, scope);
-        let headers = request::headers(site, path, spec, scope);
+        let query = request::query(site, path, spec, sending);
+        let mut headers = request::headers(site, path, spec, sending);
+        stream::accepts(spec, scope, &mut headers);
         let auth = auth(site, path, spec, scope);
         let body = body::body(site, path, spec, scope, &headers);
         let idempotency = idempotency::idempotency(site, path, spec, self.around.vars);
@@ -169,18 +188,21 @@ impl Written<'_> {
 
     pub(super) fn settings(&self, site: &mut Site<'_>, scope: &Scope, buckets: &mut Vec<LimitPlan>) -> Settings {
         let (path, name, spec, job) = (&self.path, self.name, self.spec, self.around.job);
+        let limits = limits::of_endpoint(site, (path, name), spec, job, scope, buckets);
+        let batch = batch::batch(site, path, spec, job);
+        let retry = retry::retry(site, path, spec, job);
         Settings {
-            limits: limits::of_endpoint(site, (path, name), spec, job, scope, buckets),
-            batch: batch::batch(site, path, spec, job),
-            retry: retry::retry(site, path, spec, job),
+            limits,
+            batch,
+            retry: stream::reconnects(site, path, spec, retry),
             timeout: client::timeout(site, path, spec, job),
-            client: client::client(site, path, spec, self.around),
+            client: stream::client(spec, client::client(site, path, spec, self.around)),
         }
     }
 
     fn output(&self, site: &mut Site<'_>, known: &Columns) -> Output {
         let (path, spec) = (&self.path, self.spec);
-        let scope = Scope { reply: true, ..self.around.scope(known) };
+        let scope = self.reply_scope(known);
         let judging = chunk::request_scope(site, path, spec, &scope);
         let rules = rules::rules(site, path, spec, &judging);
         let asserts = rules::asserts(site, path, spec, &judging);
@@ -192,6 +214,23 @@ impl Written<'_> {
         let chunk = chunk::chunk(site, path, spec, known);
         let rows = chunk::rows(site, path, spec);
         Output { rules, asserts, chunk, rows, columns, meta, save: None, layout }
+    }
+
+    /// The names of replies.
+    fn reply_scope(&self, known: &Columns) -> Scope {
+        let messages = stream::Written::of(self.spec).map(stream::Written::messages);
+        Scope { reply: true, messages, ..self.around.scope(known) }
+    }
+
+    fn stream(
+        &self,
+        site: &mut Site<'_>,
+        known: &Columns,
+        sending: &Scope,
+        buckets: &mut Vec<LimitPlan>,
+    ) -> Option<StreamPlan> {
+        let judging = self.reply_scope(known);
+        stream::stream(site, &self.path, (self.spec, self.around), (sending, &judging), buckets)
     }
 
     fn save(
@@ -261,6 +300,9 @@ impl Written<'_> {
 }
 
 fn expect(spec: &EndpointSpec) -> StatusSet {
+    if let Some(written) = stream::Written::of(spec) {
+        return written.status();
+    }
     match spec.expect.as_ref().and_then(|expect| expect.status.as_ref()) {
         Some(statuses) => retry::status_set(&statuses.0),
         None => StatusSet::new(vec![(200, 299)]),

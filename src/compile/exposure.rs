@@ -3,7 +3,7 @@
 use super::{Site, mention, url};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
-use crate::plan::{BodyPlan, EndpointPlan, PartContent, PartPlan};
+use crate::plan::{BodyPlan, EndpointPlan, PartContent, PartPlan, StreamKind};
 use crate::template::{JsonTemplate, Template};
 
 /// Reports a secret that would go wherever the data says.
@@ -13,11 +13,12 @@ pub fn check(site: &mut Site<'_>, plan: &EndpointPlan) {
     }
     let path = KeyPath::of(["endpoints", plan.name.as_str()]);
     let Some(bearer) = bearer(site, &path, plan) else { return };
-    let place = site.document.place(&path.key("url"));
+    let url = url::path_of(&path, plan);
+    let place = site.document.place(&url);
     let other = site.document.key_place(&bearer);
     let (message, label, help) = words(plan.url.source());
     let diagnostic = Diagnostic::error(codes::SECRET_EXPOSED, message).at(place, label).help(help);
-    site.diagnostics.push(if bearer == path.key("url") { diagnostic } else { diagnostic.also(other, "the secret") });
+    site.diagnostics.push(if bearer == url { diagnostic } else { diagnostic.also(other, "the secret") });
 }
 
 /// Why nobody knows where a secret would go: what is wrong, a label, and the way out.
@@ -72,9 +73,17 @@ fn bearer(site: &Site<'_>, path: &KeyPath, plan: &EndpointPlan) -> Option<KeyPat
         return Some(path.key("query").key(name.as_str()));
     }
     if secret(&plan.url) {
-        return Some(path.key("url"));
+        return Some(url::path_of(path, plan));
     }
-    in_body(&plan.body, path)
+    in_body(&plan.body, path).or_else(|| in_frames(plan, path))
+}
+
+fn in_frames(plan: &EndpointPlan, path: &KeyPath) -> Option<KeyPath> {
+    let StreamKind::WebSocket(socket) = &plan.stream.as_ref()?.kind else { return None };
+    let carries = |frame: &BodyPlan| in_body(frame, path).is_some();
+    // Of one that could not be compiled there is no plan at all.
+    let index = socket.send.iter().position(carries)?;
+    Some(path.key("websocket").key("send").index(index))
 }
 
 fn in_body(body: &BodyPlan, path: &KeyPath) -> Option<KeyPath> {

@@ -24,13 +24,14 @@ pub fn hook(
     spec: &EndpointSpec,
     buckets: &mut Vec<LimitPlan>,
 ) -> Option<EndpointPlan> {
-    let written = Written { name: &format!("sinks.{name}"), spec, path: path.clone(), url: "url", around };
+    let written = Written { name: &format!("sinks.{name}"), spec, path: path.clone(), url: &["url"], around };
     let scope = Scope {
         row: RowScope::None,
         vars: around.vars.clone(),
         secrets: around.secrets.to_vec(),
         reply: false,
         last: None,
+        messages: None,
     };
     decide(site, &written, &scope, buckets)
 }
@@ -42,7 +43,7 @@ pub(super) fn decide(
     scope: &Scope,
     buckets: &mut Vec<LimitPlan>,
 ) -> Option<EndpointPlan> {
-    let request = written.request(site, scope);
+    let request = written.request(site, scope, scope);
     let settings = written.settings(site, scope, buckets);
     // Nothing asks it for rows.
     let source = (values::KIND.compile)(site, &written.path, &json!([{}]))?;

@@ -49,7 +49,7 @@ pub fn member(site: &mut Site<'_>, path: &KeyPath, spec: &InputSpec) -> Option<A
         site.error(codes::TEMPLATE_NAME, &path.key("where"), message, help);
         return None;
     }
-    let scope = Scope { row, vars: Vars::default(), secrets: Vec::new(), reply: false, last: None };
+    let scope = Scope { row, vars: Vars::default(), secrets: Vec::new(), reply: false, last: None, messages: None };
     let selecting = selecting::selecting(site, path, &spec.selecting, &scope);
     source.zip(selecting).map(|(source, selecting)| selecting.over(source))
 }

@@ -40,6 +40,7 @@ mod save;
 pub(crate) mod secrets;
 mod selecting;
 mod sinks;
+mod stream;
 mod unsendable;
 mod url;
 pub(crate) mod vars;
@@ -247,7 +248,7 @@ impl Site<'_> {
     /// Compiles the template of a whole URL and reports everything that is wrong with it.
     pub fn url(&mut self, path: &KeyPath, text: &str, scope: &Scope) -> Option<Template> {
         let template = self.template(path, text, Spot::Url, scope)?;
-        url::check(self, path, &template);
+        url::check(self, path, &template, url::Schemes::Requests);
         Some(template)
     }
 

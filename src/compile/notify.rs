@@ -70,9 +70,16 @@ fn one(site: &mut Site<'_>, around: &Surroundings<'_>, position: usize, spec: &N
     let named: Vec<&str> = on.iter().map(|occasion| occasion.name()).collect();
     names::twice(site, &path.key("on"), &named);
     let sends = sends(site, &path, spec)?;
-    let written = Written { name: &path.to_string(), spec: &sends, path: path.clone(), url: "webhook", around };
+    let written = Written { name: &path.to_string(), spec: &sends, path: path.clone(), url: &["webhook"], around };
     let row = RowScope::Run(Arc::new(Header::new(NAMES.map(str::to_owned).to_vec())));
-    let scope = Scope { row, vars: around.vars.clone(), secrets: around.secrets.to_vec(), reply: false, last: None };
+    let scope = Scope {
+        row,
+        vars: around.vars.clone(),
+        secrets: around.secrets.to_vec(),
+        reply: false,
+        last: None,
+        messages: None,
+    };
     idle(site, &path, spec);
     let plan = hook::decide(site, &written, &scope, &mut Vec::new())?;
     in_plain(site, &path.key("webhook"), &plan.url);

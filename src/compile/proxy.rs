@@ -32,6 +32,7 @@ pub fn proxy(site: &mut Site<'_>, sender: &KeyPath, written: &str, around: &Surr
         secrets: around.secrets.to_vec(),
         reply: false,
         last: None,
+        messages: None,
     };
     match decide(written, &scope) {
         Ok(Some(url)) => ProxyPlan::Url(Box::new(url)),

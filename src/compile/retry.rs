@@ -22,12 +22,13 @@ const ERRORS: [ErrorClass; 6] = [
     ErrorClass::Body,
     ErrorClass::Decode,
 ];
-const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE];
+/// Methods that may be repeated (RFC 9110, section 9.2.2), where the job does not say.
+pub(super) const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE];
 
 /// First wait of our own making.
 const INITIAL: Duration = Duration::from_millis(250);
 /// First wait where the server throttles.
-const THROTTLE_INITIAL: Duration = Duration::from_secs(1);
+pub(super) const THROTTLE_INITIAL: Duration = Duration::from_secs(1);
 /// Longest wait of our own making.
 const MAX: Duration = Duration::from_secs(60);
 /// Longest wait a server may ask for.
@@ -72,7 +73,8 @@ pub fn status_set(statuses: &[StatusSpec]) -> StatusSet {
     StatusSet::new(statuses.iter().map(|StatusSpec(first, last)| (*first, *last)).collect())
 }
 
-fn jitter(spec: JitterSpec) -> Jitter {
+/// The spread of waits.
+pub(super) fn jitter(spec: JitterSpec) -> Jitter {
     match spec {
         JitterSpec::Full => Jitter::Full,
         JitterSpec::Equal => Jitter::Equal,

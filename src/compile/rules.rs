@@ -68,7 +68,7 @@ fn places(site: &Site<'_>, path: &KeyPath, key: Option<&str>, texts: &[&str]) ->
 }
 
 /// Compiles a condition and reports everything that is wrong with it, inside its string.
-fn condition(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Option<Condition> {
+pub(super) fn condition(site: &mut Site<'_>, path: &KeyPath, text: &str, scope: &Scope) -> Option<Condition> {
     match Condition::compile(text, scope) {
         Ok(condition) => {
             if condition.uses_item() {

@@ -3,9 +3,11 @@
 use http::Uri;
 use http::uri::Authority;
 
-use super::{Site, mention, unsendable, vars};
+use super::{Site, mention, stream, unsendable, vars};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{KeyPath, NodeValue, Place};
+use crate::plan::EndpointPlan;
+use crate::spec::EndpointSpec;
 use crate::template::{Template, written};
 use crate::transport::socket;
 
@@ -20,6 +22,8 @@ enum Head<'t> {
     Demo(&'t str),
     /// `http` or `https`; what follows the colon.
     Web(&'t str),
+    /// `ws` or `wss`; what follows the colon.
+    Socket(&'t str),
     /// A Unix-domain socket; what follows `unix:`.
     Unix(&'t str),
     /// Another scheme.
@@ -39,6 +43,7 @@ fn head(known: &str, constant: bool) -> Head<'_> {
     match scheme.to_ascii_lowercase().as_str() {
         "demo" => Head::Demo(rest),
         "http" | "https" => Head::Web(rest),
+        "ws" | "wss" => Head::Socket(rest),
         "unix" => Head::Unix(rest),
         _ if rest.starts_with(|c: char| c.is_ascii_digit()) => Head::Missing,
         _ => Head::Other(scheme),
@@ -67,44 +72,145 @@ pub fn origin_is_fixed(template: &Template) -> bool {
     match head(text, constant) {
         // A socket that is not written out is an error of its own.
         Head::Demo(_) | Head::Unix(_) => true,
-        Head::Web(rest) => authority(rest, constant).is_some(),
-        Head::Open => !mention::uses_table(template.source(), "row"),
+        Head::Web(rest) | Head::Socket(rest) => authority(rest, constant).is_some(),
+        Head::Open => !depends_on_row(template),
         Head::Other(_) | Head::Missing => true,
     }
 }
 
 /// Whether every request goes to one origin, whoever names it.
 pub fn is_one_for_all(template: &Template) -> bool {
-    origin_is_fixed(template) || !mention::uses_table(template.source(), "row")
+    origin_is_fixed(template) || !depends_on_row(template)
+}
+
+/// Whether it looks at a row, or at a record that came of one.
+fn depends_on_row(template: &Template) -> bool {
+    ["row", "last"].iter().any(|table| mention::uses_table(template.source(), table))
 }
 
 /// Scheme, host and port of a URL, where the job itself names them: `https://api.example.com:8443`.
 pub fn fixed_origin(template: &Template) -> Option<String> {
     let (text, constant) = known(template);
-    let Head::Web(rest) = head(text, constant) else { return None };
+    let (Head::Web(rest) | Head::Socket(rest)) = head(text, constant) else { return None };
     let scheme = &text[..text.len() - rest.len() - 1];
     authority(rest, constant).map(|authority| format!("{}://{authority}", scheme.to_ascii_lowercase()))
 }
 
+/// Where the URL of the endpoint at `path` stands.
+pub fn path_of(path: &KeyPath, plan: &EndpointPlan) -> KeyPath {
+    plan.address_keys().iter().fold(path.clone(), |path, key| path.key(*key))
+}
+
+/// Which URLs can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schemes {
+    /// Those of requests, of which a stream of events is one.
+    Requests,
+    /// Those of a WebSocket.
+    Sockets,
+}
+
+impl Schemes {
+    /// Those of an endpoint.
+    pub fn of(spec: &EndpointSpec) -> Self {
+        match stream::Written::of(spec) {
+            Some(stream::Written::WebSocket(_)) => Self::Sockets,
+            Some(stream::Written::Events(_)) | None => Self::Requests,
+        }
+    }
+
+    /// Their names, the first of which is what most URLs begin with.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Requests => &["https", "http", "unix", "demo"],
+            Self::Sockets => &["wss", "ws", "demo"],
+        }
+    }
+
+    /// How most URLs begin.
+    fn usual(self) -> String {
+        format!("{}://", self.names()[0])
+    }
+
+    fn example(self) -> &'static str {
+        match self {
+            Self::Requests => "\"https://api.example.com/products\"",
+            Self::Sockets => "\"wss://stream.example.com/prices\"",
+        }
+    }
+
+    fn problem<'t>(self, text: &'t str, constant: bool, template: &Template) -> Option<Problem<'t>> {
+        match (head(text, constant), self) {
+            (Head::Demo(rest), _) => demo(rest, constant),
+            (Head::Web(rest), Self::Requests) | (Head::Socket(rest), Self::Sockets) => web(text, rest, constant, self),
+            (Head::Unix(rest), Self::Requests) => unix(rest, constant),
+            (Head::Web(rest) | Head::Socket(rest) | Head::Unix(rest), _) => {
+                Some(self.foreign(&text[..text.len() - rest.len()]))
+            }
+            (Head::Other(scheme), _) => Some(self.foreign(&text[..=scheme.len()])),
+            (Head::Open, _) => None,
+            (Head::Missing, _) => {
+                let message = format!("`{}` does not begin with `{}`", cut(text), self.usual());
+                Some(Problem::of(text, message, self.whole(template, text)))
+            }
+        }
+    }
+
+    /// What is written where a scheme is missing.
+    fn whole(self, template: &Template, text: &str) -> String {
+        let usual = self.usual();
+        let (meant, constant) = (format!("{usual}{}", text.trim_start_matches('/')), template.constant().is_some());
+        let is_url = !meant.contains(unsendable::is_refused)
+            && matches!(head(&meant, constant), Head::Web(rest) | Head::Socket(rest) if web(&meant, rest, constant, self).is_none());
+        match (is_url, template.source() == text) {
+            (true, true) => format!("write the whole URL: \"{}\"", cut(&meant)),
+            (true, false) if !text.starts_with('/') => format!("write `{usual}` before it"),
+            (_, _) => format!("write the whole URL, such as {}", self.example()),
+        }
+    }
+
+    /// A scheme that is not among these; `scheme` has its colon, as what is offered has.
+    fn foreign(self, scheme: &str) -> Problem<'_> {
+        let name = scheme.trim_end_matches(':').to_ascii_lowercase();
+        let (message, help) = match (self, name.as_str()) {
+            (Self::Requests, "ws" | "wss") => (
+                format!("`{scheme}` URLs are opened as WebSockets, not requested"),
+                "write it as `websocket.url` in place of `url`: `[endpoints.NAME.websocket]`".to_owned(),
+            ),
+            (Self::Sockets, "http" | "https") => {
+                let meant = name.replace("http", "ws");
+                (format!("`{scheme}` URLs are no WebSockets"), format!("did you mean `{meant}:`?"))
+            }
+            (Self::Sockets, "unix") => (
+                "a WebSocket can't be opened over a socket of this machine".to_owned(),
+                "let the server listen on a port of the loopback: \"ws://127.0.0.1:8080/prices\"".to_owned(),
+            ),
+            (_, _) => {
+                let near = did_you_mean(&name, self.names().iter().copied());
+                let colons: Vec<String> = self.names().iter().map(|name| format!("`{name}:`")).collect();
+                let what = if self == Self::Sockets { "opened" } else { "requested" };
+                let either = match colons.split_last() {
+                    Some((last, others)) => format!("write {} or {last}", others.join(", ")),
+                    None => String::new(),
+                };
+                let help = near.map_or(either, |near| format!("did you mean `{near}:`?"));
+                (format!("`{scheme}` URLs can't be {what}"), help)
+            }
+        };
+        Problem::of(scheme, message, help)
+    }
+}
+
 /// Checks what is known of a URL before any row.
-pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
+pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template, schemes: Schemes) {
     let (text, constant) = known(template);
-    if let Head::Web(rest) = head(text, constant)
+    if let Head::Web(rest) | Head::Socket(rest) = head(text, constant)
         && carries_password(rest, constant)
     {
         carries_secret(site, path, template);
         return;
     }
-    let problem = match head(text, constant) {
-        Head::Demo(rest) => demo(rest, constant),
-        Head::Web(rest) => web(text, rest, constant),
-        Head::Unix(rest) => unix(rest, constant),
-        Head::Other(scheme) => Some(other(&text[..=scheme.len()])),
-        Head::Open => None,
-        Head::Missing => {
-            Some(Problem::of(text, format!("`{}` does not begin with `https://`", cut(text)), whole(template, text)))
-        }
-    };
+    let problem = schemes.problem(text, constant, template);
     if let Some(Problem { part, message, help }) = problem {
         let used = site.document.place(path);
         let diagnostic = match of_variable(site, template, text, part) {
@@ -112,7 +218,7 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
                 let message = "a variable of an env file makes no URL that can be requested";
                 let diagnostic = Diagnostic::error(codes::URL, message).at_hidden(place).also(used, "used here");
                 site.diagnostics
-                    .push(diagnostic.help("give it a scheme and a host, such as `https://api.example.com`"));
+                    .push(diagnostic.help(format!("give it a scheme and a host, such as {}", schemes.example())));
                 return;
             }
             // What is wrong is the variable's, and the URL only uses it.
@@ -128,7 +234,8 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
 /// A URL with what proves who asks in it: told where it is written, without its line.
 fn carries_secret(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     let used = site.document.place(path);
-    let carries = |text: &str| matches!(head(text, true), Head::Web(rest) if carries_password(rest, true));
+    let carries =
+        |text: &str| matches!(head(text, true), Head::Web(rest) | Head::Socket(rest) if carries_password(rest, true));
     let place = variable(site, template).filter(|(_, value, _)| carries(value)).map_or(used, |(_, _, place)| place);
     if site.diagnostics.has(codes::SECRET_IN_FILE, place) {
         return;
@@ -136,18 +243,6 @@ fn carries_secret(site: &mut Site<'_>, path: &KeyPath, template: &Template) {
     let told = Diagnostic::error(codes::SECRET_IN_FILE, "the URL carries a user or a password").at_hidden(place);
     let told = if place == used { told } else { told.also(used, "used here") };
     site.diagnostics.push(told.help(KEEP_OUT));
-}
-
-/// What is written where a scheme is missing.
-fn whole(template: &Template, text: &str) -> String {
-    let (meant, constant) = (format!("https://{}", text.trim_start_matches('/')), template.constant().is_some());
-    let is_url = !meant.contains(unsendable::is_refused)
-        && matches!(head(&meant, constant), Head::Web(rest) if web(&meant, rest, constant).is_none());
-    match (is_url, template.source() == text) {
-        (true, true) => format!("write the whole URL: \"{}\"", cut(&meant)),
-        (true, false) if !text.starts_with('/') => "write `https://` before it".to_owned(),
-        (_, _) => "write the whole URL, such as \"https://api.example.com/products\"".to_owned(),
-    }
 }
 
 /// Where `part` of the known `text` stands. Of a template, what is known may stand elsewhere than where it was written.
@@ -249,17 +344,27 @@ fn unix(rest: &str, constant: bool) -> Option<Problem<'_>> {
         .then(|| Problem::of("", "behind the colon of a socket stands a path that begins with `/`", SOCKET))
 }
 
-fn web<'t>(text: &'t str, rest: &'t str, constant: bool) -> Option<Problem<'t>> {
-    const WHOLE: &str = "for example \"https://api.example.com/products\"";
+fn web<'t>(text: &'t str, rest: &'t str, constant: bool, schemes: Schemes) -> Option<Problem<'t>> {
+    let whole = format!("for example {}", schemes.example());
     if !rest.starts_with("//") && (constant || rest.len() >= 2) {
-        return Some(Problem::of(text, "behind `http:` or `https:` stands `//`", WHOLE));
+        return Some(Problem::of(
+            text,
+            format!(
+                "behind {} stands `//`",
+                match schemes {
+                    Schemes::Requests => "`http:` or `https:`",
+                    Schemes::Sockets => "`ws:` or `wss:`",
+                }
+            ),
+            whole,
+        ));
     }
     let authority = authority(rest, constant)?;
     let host = authority.rsplit('@').next().unwrap_or(authority);
     if host.is_empty() || host.starts_with(':') {
-        return Some(Problem::of(text, "the URL has no host", WHOLE));
+        return Some(Problem::of(text, "the URL has no host", whole));
     }
-    let whole = text.split('#').next().unwrap_or(text);
+    let sent = text.split('#').next().unwrap_or(text);
     let parsed = host.parse::<Authority>();
     if let Ok(parsed) = &parsed
         && parsed.port_u16().is_none()
@@ -269,25 +374,17 @@ fn web<'t>(text: &'t str, rest: &'t str, constant: bool) -> Option<Problem<'t>> 
         return Some(Problem::of(port, format!("`{port}` is not a port"), "ports are numbers from 1 to 65535"));
     }
     if parsed.is_err() {
-        let help = if host.is_ascii() { WHOLE } else { unsendable::HOST };
+        let help = if host.is_ascii() { whole } else { unsendable::HOST.to_owned() };
         return Some(Problem::of(host, format!("`{}` is not a host", cut(host)), help));
     }
     // A character that can't be sent is told at its place.
-    let fine = whole.contains(unsendable::is_refused) || whole.parse::<Uri>().is_ok();
-    (!fine).then(|| Problem::of(text, format!("`{}` is not a URL that can be requested", cut(text)), WHOLE))
+    let fine = sent.contains(unsendable::is_refused) || sent.parse::<Uri>().is_ok();
+    (!fine).then(|| Problem::of(text, format!("`{}` is not a URL that can be requested", cut(text)), whole))
 }
 
 /// A user or a password before the host: told without its line, which would show the password.
 fn carries_password(rest: &str, constant: bool) -> bool {
     authority(rest, constant).is_some_and(|authority| authority.contains('@'))
-}
-
-/// `scheme` has its colon, as what is offered has.
-fn other(scheme: &str) -> Problem<'_> {
-    let near = did_you_mean(scheme.trim_end_matches(':'), ["https", "http", "demo", "unix"]);
-    let help = near
-        .map_or("write `https:`, `http:`, `unix:` or `demo:`".to_owned(), |near| format!("did you mean `{near}:`?"));
-    Problem::of(scheme, format!("`{scheme}` URLs can't be requested"), help)
 }
 
 fn cut(text: &str) -> String {
@@ -305,6 +402,7 @@ mod tests {
             ("HTTPS://a/", false, Head::Web("//a/")),
             ("ftp://a", true, Head::Other("ftp")),
             ("unix:/x:/y", true, Head::Unix("/x:/y")),
+            ("WSS://a/", false, Head::Socket("//a/")),
             ("", false, Head::Open),
             ("htt", false, Head::Open),
             ("api.example.com", false, Head::Missing),
@@ -333,12 +431,12 @@ mod tests {
             ("http://a:99999/", "//a:99999/"),
             ("http://a:/", "//a:/"),
         ] {
-            assert!(web(text, rest, true).is_some(), "{text}");
+            assert!(web(text, rest, true, Schemes::Requests).is_some(), "{text}");
         }
         for (text, rest) in
             [("https://a/b?c=d", "//a/b?c=d"), ("http://[::1]:80/", "//[::1]:80/"), ("http://a/b#c d", "//a/b#c d")]
         {
-            assert_eq!(web(text, rest, true), None, "{text}");
+            assert_eq!(web(text, rest, true, Schemes::Requests), None, "{text}");
         }
         for rest in ["", "//x:/", "x.sock:/", "./x.sock:/", "/run/:/", "/x:y", "/x?y=z", "/a%00b:/", "/{}"] {
             assert!(unix(rest, rest != "/{}").is_some(), "{rest}");

@@ -27,6 +27,7 @@ fn compile_with(kind: &str, value: &Value, attr: Option<&str>) -> Result<Arc<dyn
         secrets: vec!["token".to_owned()],
         reply: true,
         last: None,
+        messages: None,
     };
     let (document, mut diagnostics) = (document(), Diagnostics::default());
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };

@@ -36,7 +36,7 @@ pub use folder::{StateFolder, is_at_work, peek};
 pub use intents::{IntentFile, Intents};
 pub use past::{JournalFile, files};
 pub use rowset::RowSet;
-pub use walk::{WalkNote, Walks};
+pub use walk::{StreamNote, WalkNote, Walks};
 pub use writer::Writer;
 
 /// Version of the format; a journal of another version is refused with words.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::RowSet;
 use crate::paginate::{End, Position, Walked};
@@ -36,6 +37,41 @@ pub struct WalkNote {
     pub seen: Vec<u64>,
     /// What it came to so far.
     pub walked: Walked,
+    /// How far it has come where it is no walk through pages, but messages that are collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Box<StreamNote>>,
+}
+
+/// How far a row has come whose messages are collected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamNote {
+    /// Messages that were taken; their records stand in the output.
+    pub messages: u64,
+    /// The last record by column, where the job looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Map<String, Value>>,
+    /// The last id of an event that the server has given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl WalkNote {
+    /// Of a row whose messages are collected.
+    #[must_use]
+    pub fn of_stream(endpoint: usize, row: u64, note: StreamNote) -> Self {
+        Self {
+            endpoint,
+            row,
+            next: Position::First,
+            page: 0,
+            pages: None,
+            done: RowSet::default(),
+            emptied: None,
+            seen: Vec::new(),
+            walked: Walked::default(),
+            stream: Some(Box::new(note)),
+        }
+    }
 }
 
 /// The notes of all walks, at most one for each row. In JSON a list, by endpoint and row.
@@ -107,7 +143,7 @@ mod tests {
     fn note(endpoint: usize, row: u64, page: u64) -> WalkNote {
         let (next, walked) = (Position::Number(page + 1), Walked::default());
         let (done, seen) = (RowSet::default(), Vec::new());
-        WalkNote { endpoint, row, next, page, pages: None, done, emptied: None, seen, walked }
+        WalkNote { endpoint, row, next, page, pages: None, done, emptied: None, seen, walked, stream: None }
     }
 
     #[test]
@@ -152,6 +188,16 @@ mod tests {
             together,
             WalkNote { seen: vec![7, u64::MAX], ..note(0, 0, 4) },
             WalkNote { next: Position::Url("http://a/?b".to_owned()), ..note(1, 1, 1) },
+            WalkNote::of_stream(0, 7, StreamNote { messages: 3, ..StreamNote::default() }),
+            WalkNote::of_stream(
+                0,
+                8,
+                StreamNote {
+                    messages: 9,
+                    last: Some(Map::from_iter([("seq".to_owned(), Value::from(9))])),
+                    id: Some("a".to_owned()),
+                },
+            ),
         ] {
             let text = serde_json::to_string(&note).unwrap();
             assert_eq!(serde_json::from_str::<WalkNote>(&text).unwrap(), note, "{text}");

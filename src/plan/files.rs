@@ -132,7 +132,7 @@ fn source<'p>(owner: &KeyPath, plan: &'p dyn SourcePlan, all: &mut Vec<Touched<'
 
 /// Of whatever sends requests: the files of bodies, and those of TLS.
 fn sender<'p>(owner: &KeyPath, plan: &'p EndpointPlan, all: &mut Vec<Touched<'p>>) {
-    let bodies = plan.body.files().into_iter().map(|file| match file.constant() {
+    let bodies = plan.files_sent().into_iter().map(|file| match file.constant() {
         Some(path) => Files::Read(path),
         None => Files::Named(file.root()),
     });

@@ -177,6 +177,23 @@ pub struct EndpointPlan {
 }
 
 impl EndpointPlan {
+    /// Every file that is sent: in bodies of requests and in frames.
+    #[must_use]
+    pub fn files_sent(&self) -> Vec<&FilePlan> {
+        let frames = self.stream.iter().flat_map(StreamPlan::files);
+        self.body.files().into_iter().chain(frames).collect()
+    }
+
+    /// The keys of the endpoint below which its URL stands.
+    #[must_use]
+    pub fn address_keys(&self) -> &'static [&'static str] {
+        match self.stream.as_ref().map(|stream| &stream.kind) {
+            None => &["url"],
+            Some(StreamKind::WebSocket(_)) => &["websocket", "url"],
+            Some(StreamKind::Events(_)) => &["sse", "url"],
+        }
+    }
+
     /// Whether a request may be sent again although it may have reached the server: by its method (RFC 9110,
     /// section 9.2.2), or since it carries a key.
     #[must_use]
@@ -184,10 +201,10 @@ impl EndpointPlan {
         self.retry.keyed || self.retry.methods.contains(&self.method)
     }
 
-    /// Whether its requests may go over TLS: its URL says https, or does not say yet.
+    /// Whether its requests may go over TLS: its URL says https or wss, or does not say yet.
     #[must_use]
     pub fn needs_tls(&self) -> bool {
-        const PLAIN: [&str; 3] = ["http://", "demo:", "unix:"];
+        const PLAIN: [&str; 4] = ["http://", "ws://", "demo:", "unix:"];
         let prefix = self.url.literal_prefix();
         !PLAIN.iter().any(|plain| prefix.starts_with(plain))
     }

@@ -6,6 +6,7 @@
 mod body;
 mod demo;
 mod first;
+mod frame;
 pub mod media;
 mod multipart;
 
@@ -19,7 +20,8 @@ use percent_encoding::utf8_percent_encode;
 
 use self::body::Body;
 pub use self::body::{Contents, Data, Part};
-use super::{BodyPlan, EndpointPlan};
+pub use self::frame::{FrameContents, frame};
+use super::{BodyPlan, EndpointPlan, StreamPlan};
 use crate::paginate::PageRequest;
 use crate::random;
 use crate::retry::{Failure, FailureKind};
@@ -66,6 +68,8 @@ pub struct RequestPlan {
     demo: Option<String>,
     /// How the URL begins where it names a socket, and what stands for that inside.
     socket: Option<(String, String)>,
+    /// Whether it opens a WebSocket, whose URLs are ws and wss.
+    upgrades: bool,
 }
 
 impl RequestPlan {
@@ -87,6 +91,7 @@ impl RequestPlan {
             body: Body::new(endpoint),
             draw: random::bits,
             demo: demo.map(|base| base.trim_end_matches('/').to_owned()),
+            upgrades: endpoint.stream.as_ref().is_some_and(StreamPlan::is_socket),
             socket: socket::start(endpoint.url.constant().unwrap_or_else(|| endpoint.url.literal_prefix())),
         };
         if let Some(url) = plan.url.constant()
@@ -201,6 +206,8 @@ impl RequestPlan {
                 return Err(failure("`demo:` URLs can only be written in the job, not come from a row"));
             };
             url.replace_range(..DEMO.len(), base);
+        } else if self.upgrades {
+            to_http(&mut url)?;
         }
         if let Some((written, carried)) = &self.socket
             && url.starts_with(written)
@@ -238,6 +245,18 @@ impl RequestPlan {
         }
         render_pairs(&self.query, escape, context, "the query", url)
     }
+}
+
+/// Gives the URL of a WebSocket the scheme of the request that opens it (RFC 6455, section 4.1).
+fn to_http(url: &mut String) -> Result<(), Failure> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let (length, http) = match scheme.as_deref() {
+        Some("ws") => ("ws".len(), "http"),
+        Some("wss") => ("wss".len(), "https"),
+        _ => return Err(failure("the URL of this row is neither ws nor wss")),
+    };
+    url.replace_range(..length, http);
+    Ok(())
 }
 
 /// Leaves out the last parameter of a query where it stands there before, to the letter.

@@ -2,9 +2,10 @@
 //!
 //! Must never hold a live resource.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::BodyPlan;
+use super::{BodyPlan, FilePlan};
 use crate::template::Condition;
 
 /// A connection that stays open, instead of a request and its reply.
@@ -20,6 +21,32 @@ pub struct StreamPlan {
     pub uses_last: bool,
 }
 
+impl StreamPlan {
+    /// Whether it is a WebSocket.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        matches!(self.kind, StreamKind::WebSocket(_))
+    }
+
+    /// The URL of a request that opens it, as people know it: that of a WebSocket is ws or wss.
+    #[must_use]
+    pub fn shown<'u>(&self, url: &'u str) -> Cow<'u, str> {
+        match url.strip_prefix("http").filter(|_| self.is_socket()) {
+            Some(rest) => Cow::Owned(format!("ws{rest}")),
+            None => Cow::Borrowed(url),
+        }
+    }
+
+    /// Every file that is named in what is sent.
+    #[must_use]
+    pub fn files(&self) -> Vec<&FilePlan> {
+        match &self.kind {
+            StreamKind::WebSocket(socket) => socket.send.iter().flat_map(BodyPlan::files).collect(),
+            StreamKind::Events(_) => Vec::new(),
+        }
+    }
+}
+
 /// What is spoken over a connection that stays open.
 #[derive(Debug, Clone)]
 pub enum StreamKind {
@@ -29,7 +56,7 @@ pub enum StreamKind {
     Events(EventsPlan),
 }
 
-/// A WebSocket, decided. The URL of its endpoint is http or https.
+/// A WebSocket, decided. The URL of its endpoint is `ws://`, `wss://` or `demo:`; its requests have http or https.
 #[derive(Debug, Clone)]
 pub struct WebSocketPlan {
     /// Subprotocols that are offered, in order.

@@ -87,8 +87,14 @@ mod tests {
     use crate::template::{RowScope, Scope, Spot, Template};
 
     fn template(source: &str) -> Template {
-        let scope =
-            Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false, last: None };
+        let scope = Scope {
+            row: RowScope::Open,
+            vars: Default::default(),
+            secrets: Vec::new(),
+            reply: false,
+            last: None,
+            messages: None,
+        };
         Template::compile(source, Spot::Text, &scope).unwrap()
     }
 

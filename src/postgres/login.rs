@@ -30,7 +30,14 @@ impl Login {
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, url: &str, password: Option<&str>) -> Option<Self> {
         let secrets = secrets::declared(site);
         let names = secrets::names(site);
-        let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false, last: None };
+        let scope = Scope {
+            row: RowScope::None,
+            vars: Default::default(),
+            secrets: names,
+            reply: false,
+            last: None,
+            messages: None,
+        };
         let url = secret_or(site, &path.key("url"), url, &scope, may_stand);
         let password = password.map(|text| secret_or(site, &path.key("password"), text, &scope, |_| false));
         let password = match password {

@@ -78,6 +78,9 @@ impl Budget {
     /// When there is none: the time at which the floor will have the next one. There may be one earlier if
     /// first attempts go out until then, and none if somebody else takes it.
     pub fn retry(&mut self, now: Instant) -> Result<(), Instant> {
+        if self.share.is_infinite() {
+            return Ok(());
+        }
         let at = self.slide(now);
         if self.total.retries.saturating_add(1) as f64 <= self.share * self.total.requests as f64 + ROUNDING {
             self.running().retries += 1;

@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use http::Uri;
+use serde_json::{Map, Value};
 
 use crate::clock::Instant;
 use crate::row::Row;
 
 use super::batch::BatchTicket;
 use super::chunk::Cut;
+use super::stream::Heard;
 use super::taking::Taking;
 use super::walk::{Page, Walk};
 
@@ -27,6 +29,8 @@ pub struct Call {
     pub page: Option<Box<Page>>,
     /// The walk that its pages belong to.
     pub walk: Option<Arc<Walk>>,
+    /// What it has heard so far, where its messages are collected.
+    pub heard: Option<Box<Heard>>,
     /// Attempts made so far.
     pub attempts: u32,
     /// Attempts that count towards `retry.attempts`: none that was throttled, or failed in an outage.
@@ -64,6 +68,7 @@ impl Call {
             sequences: None,
             page: None,
             walk: None,
+            heard: None,
             attempts: 0,
             spent: 0,
             throttled: 0,
@@ -92,6 +97,12 @@ impl Call {
         let row = Row::chunk(rows);
         let sequence = sequences.first().copied().unwrap_or_default();
         Self { sequences: Some(sequences.into()), ..Self::new(Arc::new(row), sequence, ticket) }
+    }
+
+    /// The last record of the row, by column, where its templates look at it.
+    #[must_use]
+    pub fn last(&self) -> Option<Map<String, Value>> {
+        self.heard.as_ref().and_then(|heard| heard.note.last.clone())
     }
 
     /// The rows it is for, each with its position.

@@ -16,6 +16,7 @@ use super::batch::BatchTicket;
 use super::call::Call;
 use super::feeder::Intake;
 use super::lane::Lane;
+use super::stream::Heard;
 use super::walk::Walk;
 
 /// Where an endpoint's input is cut.
@@ -139,7 +140,8 @@ impl Chunk {
             return self.rows.push((sequence, row));
         }
         let ordinal = row.ordinal;
-        let call = Call::new(row, sequence, self.ticket.clone());
+        let mut call = Call::new(row, sequence, self.ticket.clone());
+        call.heard = lane.plan().stream.as_ref().map(|_| Box::new(Heard::after(walk.as_ref())));
         let paginate = lane.plan().paginate.as_ref();
         let walk = paginate.map(|plan| Walk::begin(lane.index, ordinal, Arc::clone(plan), walk));
         let call = match walk {

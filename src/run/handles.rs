@@ -76,7 +76,7 @@ fn calls(endpoint: &EndpointPlan, slots: usize) -> u64 {
     let each = endpoint.client.calls_per_connection(endpoint.needs_tls()).max(1);
     let (slots, connections) = (slots as u64, slots.div_ceil(each) as u64);
     let saved = if endpoint.save.is_some() { slots } else { 0 };
-    let sent = if endpoint.body.files().is_empty() { 0 } else { slots };
+    let sent = if endpoint.files_sent().is_empty() { 0 } else { slots };
     connections + saved + sent
 }
 

@@ -31,7 +31,7 @@ use super::judging::millis;
 use super::lane::Shared;
 use super::live;
 use super::scribe::OpenSink;
-use super::sending::{self, Way};
+use super::sending::{self, Takers, Way};
 use super::taking::Limits;
 use super::worker::status_words;
 use super::{RunError, idempotency, keyed};
@@ -144,7 +144,7 @@ impl Hook {
         let way = Way { plan: &self.plan, auth: self.auth.as_deref(), transport: &*self.transport, control };
         let reply = tokio::select! {
             biased;
-            reply = sending::exchange(way, request, build, &gate, None) => reply.ok_or_else(ended)?,
+            reply = sending::exchange(way, request, build, &gate, Takers::default()) => reply.ok_or_else(ended)?,
             () = gate.drained_before() => return Err(ended()),
             () = control.stopped() => return Err(ended()),
         };

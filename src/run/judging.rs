@@ -79,7 +79,8 @@ fn carry_out(
     let (control, endpoint) = (&lane.shared.control, &lane.plan().name);
     match decided {
         Verdict::Retry(wait) => {
-            (call.spent, call.on_budget) = (spent, true);
+            // The budget is for what a host is asked beside what it answers; sockets that fell together are not that.
+            (call.spent, call.on_budget) = (spent, lane.plan().stream.is_none());
             (call.throttled, call.throttled_since) = (0, None);
             sleep(lane, call, tried, judged, ("retry", wait))
         }
@@ -317,7 +318,11 @@ fn end_failed(lane: &Lane, call: &Call, tried: &Tried<'_>, failure: &Failure, un
     let reason = lane.shared.masker.mask(&failure.message).into_owned();
     let error = match &call.page {
         Some(page) => format!("page {} of the walk: {reason}", page.number + 1),
-        None => reason.clone(),
+        None => match call.heard.as_ref().map_or(0, |heard| heard.note.messages) {
+            0 => reason.clone(),
+            1 => format!("after 1 message: {reason}"),
+            messages => format!("after {messages} messages: {reason}"),
+        },
     };
     call.row.members().iter().for_each(|row| tell_failed(lane, row.ordinal, (&reason, &error)));
     let last = LastAttempt {

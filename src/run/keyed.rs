@@ -45,8 +45,9 @@ impl Keyed {
 
     /// A file that is sent and can't be read.
     pub(super) fn body(endpoint: &EndpointPlan, why: &str) -> Self {
-        let body = KeyPath::of(["endpoints", endpoint.name.as_str(), "body"]);
-        Self::new(codes::INPUT, vec![body.key("file"), body], why.to_owned())
+        let here = KeyPath::of(["endpoints", endpoint.name.as_str()]);
+        let (body, send) = (here.key("body"), here.key("websocket").key("send"));
+        Self::new(codes::INPUT, vec![body.key("file"), body, send], why.to_owned())
     }
 
     /// A sink that can't be opened.
@@ -78,7 +79,9 @@ impl Keyed {
 
     /// A request that can't be made of any row.
     pub(super) fn request(place: &KeyPath, why: &str) -> Self {
-        Self::new(codes::URL, vec![place.key("url"), place.clone()], format!("{place}: {why}"))
+        let mut keys = addresses(place);
+        keys.push(place.clone());
+        Self::new(codes::URL, keys, format!("{place}: {why}"))
     }
 
     /// The same, its words changed.
@@ -98,13 +101,18 @@ impl Keyed {
             FailureKind::Proxy => (codes::UNUSABLE, below(&["client", "proxy"]).to_vec()),
             FailureKind::Certificate | FailureKind::TlsMismatch => {
                 let [own, top] = below(&["client", "tls"]);
-                (codes::UNUSABLE, vec![own, top, here.key("url")])
+                (codes::UNUSABLE, [own, top].into_iter().chain(addresses(&here)).collect())
             }
-            FailureKind::UnknownHost => (codes::URL, vec![here.key("url")]),
+            FailureKind::UnknownHost => (codes::URL, addresses(&here)),
             _ => return None,
         };
         Some(Self::new(code, keys, "what ended the run comes from here".to_owned()))
     }
+}
+
+/// Where the URL of whoever sends may stand.
+fn addresses(sender: &KeyPath) -> Vec<KeyPath> {
+    vec![sender.key("url"), sender.key("websocket").key("url"), sender.key("sse").key("url")]
 }
 
 impl fmt::Display for Keyed {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::Request;
 use serde_json::{Map, Value};
 
@@ -90,6 +91,8 @@ pub struct Lane {
     pub transport: Arc<dyn Transport>,
     /// What requests take tokens from.
     pub limits: Limits,
+    /// What frames that are sent over its sockets take tokens from; `None`: nothing.
+    pub frames: Option<Limits>,
     /// What else its calls wait for.
     pub pacing: Pacing,
     /// Where requests that must not be repeated are noted; `None`: all may be.
@@ -160,8 +163,10 @@ pub struct LastAttempt<'a> {
     pub message: Option<u64>,
     /// Type of the event, and the last id that there was; `None`: it is no event.
     pub event: Option<(&'a str, Option<&'a str>)>,
-    /// Code and reason with which the server closed; `None`: it did not.
-    pub close: Option<(u16, &'a str)>,
+    /// Code, if there was one, and reason with which the server closed; `None`: it did not.
+    pub close: Option<(Option<u16>, &'a str)>,
+    /// Whether the body is that of a binary message.
+    pub is_binary: bool,
     /// Where the body is saved.
     pub saved: Option<&'a str>,
     /// Whether nobody knows what the server did with the request.
@@ -223,7 +228,10 @@ impl Lane {
         let seen = SEEN.iter().chain(&saved).chain(own);
         let mut object: Map<_, _> = seen.map(|meta| (meta.name().to_owned(), self.meta(*meta, row, last))).collect();
         if self.plan().stream.is_some() {
-            object.insert("close_code".to_owned(), last.close.map_or(Value::Null, |(code, _)| Value::from(code)));
+            object.insert(
+                "close_code".to_owned(),
+                last.close.map_or(Value::Null, |(code, _)| Value::from(code.unwrap_or(1005))),
+            );
             object.insert("close_reason".to_owned(), last.close.map_or(Value::Null, |(_, reason)| Value::from(reason)));
         }
         object
@@ -373,5 +381,8 @@ fn body(last: &LastAttempt<'_>) -> Value {
         return json.clone();
     }
     let Some(reply) = last.reply else { return Value::Null };
+    if last.is_binary {
+        return Value::from(BASE64_STANDARD.encode(&reply.body));
+    }
     serde_json::from_slice(&reply.body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&reply.body)))
 }

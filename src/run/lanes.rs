@@ -9,7 +9,7 @@ use crate::extract::{Need, Wanted};
 use crate::journal::Intents;
 use crate::limit::Buckets;
 use crate::plan::request::RequestPlan;
-use crate::plan::{EndpointPlan, Meta};
+use crate::plan::{EndpointPlan, Meta, StreamKind};
 use crate::transport::Transport;
 
 use super::auths::Auths;
@@ -61,6 +61,7 @@ pub(super) fn lanes(
             request,
             transport: transports[index].clone(),
             limits,
+            frames: frames(shared, endpoint),
             pacing: Pacing::new(endpoint, slots),
             notes,
             queue: Queue::new(slots * READY_PER_SLOT, slots * SLEEPERS_PER_SLOT),
@@ -80,6 +81,13 @@ fn buckets(shared: &Shared, index: usize, endpoint: &EndpointPlan) -> Vec<Arc<Bu
         return vec![shared.buckets.own(index)];
     }
     endpoint.limits.iter().map(|position| shared.buckets.named(*position)).collect()
+}
+
+/// What frames that are sent over sockets take from.
+fn frames(shared: &Shared, endpoint: &EndpointPlan) -> Option<Limits> {
+    let stream = endpoint.stream.as_ref()?;
+    let StreamKind::WebSocket(plan) = &stream.kind else { return None };
+    Some(Limits::new(vec![shared.buckets.named(plan.send_limit?)]))
 }
 
 /// Calls of an endpoint that can be on the wire at once: more than the connections carry would only wait.

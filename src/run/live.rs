@@ -24,6 +24,8 @@ pub struct Lane {
     pub attempts: AtomicU64,
     /// Attempts of this session that were not the first of their row.
     pub retries: AtomicU64,
+    /// Messages that were taken in this session.
+    pub messages: AtomicU64,
     /// Attempts under way.
     pub in_flight: AtomicU64,
     /// Attempts whose request has left and whose reply is not complete.

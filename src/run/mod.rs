@@ -52,6 +52,7 @@ mod scribe;
 mod sending;
 mod signals;
 mod stops;
+mod stream;
 mod summing;
 mod taking;
 mod telling;

@@ -2,6 +2,8 @@
 //!
 //! A retry covers the whole attempt, so everything here is part of it and fails with a `Failure`.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -55,35 +57,21 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     let reply = tried.reply.as_ref().map_err(Clone::clone)?;
     let expected = lane.plan().expect.contains(reply.status.as_u16());
     if !expected && lane.plan().rules.is_empty() {
-        return Err(refused(reply));
+        return Err(refused(lane, reply));
     }
     let json = body(lane, reply);
-    let last = LastAttempt {
-        reply: Some(reply),
-        status: Some(reply.status.as_u16()),
-        duration_ms: tried.milliseconds(),
-        json: json.as_ref().and_then(|json| json.as_ref().ok()),
-        attempts: call.attempts,
-        page: call.page.as_ref().map(|page| page.number),
-        saved: tried.saving.as_ref().and_then(Saving::saved),
-        ..LastAttempt::default()
-    };
+    let parsed = json.as_ref().and_then(|json| json.as_ref().ok());
+    let last = last(call, tried, reply, parsed);
     let meta = if lane.needs_meta { lane.meta_object(&call.row, &last) } else { Map::new() };
     let page = Page::default();
-    let view = ReplyView {
-        status: reply.status.as_u16(),
-        headers: &reply.headers,
-        body: &reply.body,
-        json: last.json,
-        meta: &meta,
-        item: last.json,
-        page: &page,
-    };
-    let context = Context { row: Some(&call.row), secrets: &lane.shared.secrets, reply: Some(&view), last: None };
+    let view = view(reply, parsed, &meta, &page);
+    let (row, secrets) = (Some(&*call.row), &lane.shared.secrets);
+    let context = Context { row, secrets, reply: Some(&view), last: None };
+    is_last(lane, tried, &context)?;
     match ruling::first(lane, &context)? {
         Some((_, rule)) if rule.then == Then::Accept => {}
         Some((position, rule)) => return Ok(Taken::Ruled(position, rule)),
-        None if !expected => return Err(refused(reply)),
+        None if !expected => return Err(refused(lane, reply)),
         None => ruling::assert_all(lane, &context)?,
     }
     odd(lane, reply)?;
@@ -97,6 +85,57 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     Ok(Taken::Records(taken))
 }
 
+fn last<'r>(call: &Call, tried: &'r Tried<'_>, reply: &'r Reply, json: Option<&'r Value>) -> LastAttempt<'r> {
+    let spoken = tried.spoken.as_ref();
+    LastAttempt {
+        reply: Some(reply),
+        status: Some(reply.status.as_u16()),
+        duration_ms: tried.milliseconds(),
+        json,
+        // A message comes before its attempt is counted.
+        attempts: call.attempts + u32::from(spoken.is_some()),
+        page: call.page.as_ref().map(|page| page.number),
+        message: spoken.and_then(|spoken| spoken.number),
+        is_binary: spoken.is_some_and(|spoken| spoken.binary),
+        event: spoken.and_then(|spoken| spoken.event.as_ref()).map(|(kind, id)| (kind.as_str(), id.as_deref())),
+        close: spoken.and_then(|spoken| spoken.close.as_ref()).map(|(code, reason)| (*code, reason.as_str())),
+        saved: tried.saving.as_ref().and_then(Saving::saved),
+        ..LastAttempt::default()
+    }
+}
+
+fn view<'v>(reply: &'v Reply, json: Option<&'v Value>, meta: &'v Map<String, Value>, page: &'v Page) -> ReplyView<'v> {
+    let (status, headers, body) = (reply.status.as_u16(), &reply.headers, &*reply.body);
+    ReplyView { status, headers, body, json, meta, item: json, page }
+}
+
+/// Notes whether a message is the one that `until.when` waits for.
+fn is_last(lane: &Lane, tried: &Tried<'_>, context: &Context<'_>) -> Result<(), Failure> {
+    let when = lane.plan().stream.as_ref().and_then(|stream| stream.until.when.as_ref());
+    let Some((when, spoken)) = when.zip(tried.spoken.as_ref()) else { return Ok(()) };
+    if ruling::holds(when, context, "until.when")? {
+        spoken.is_last.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// The rule that the end of a connection meets, with its position.
+///
+/// # Errors
+/// When a condition can't be computed.
+pub(super) fn of_end<'l>(
+    lane: &'l Lane,
+    call: &Call,
+    tried: &Tried<'_>,
+) -> Result<Option<(usize, &'l RulePlan)>, Failure> {
+    let reply = tried.reply.as_ref().map_err(Clone::clone)?;
+    let meta = lane.meta_object(&call.row, &last(call, tried, reply, None));
+    let page = Page::default();
+    let view = view(reply, None, &meta, &page);
+    let (row, secrets) = (Some(&*call.row), &lane.shared.secrets);
+    ruling::first(lane, &Context { row, secrets, reply: Some(&view), last: None })
+}
+
 /// Warns of a body that a cell can't hold as it is.
 fn unlike(lane: &Lane, call: &Call, reply: &Reply, json: Option<&Value>) {
     let is_cell = lane.plan().rows.is_none() && json.is_none() && lane.plan().meta.contains(&Meta::Body);
@@ -105,8 +144,11 @@ fn unlike(lane: &Lane, call: &Call, reply: &Reply, json: Option<&Value>) {
     }
 }
 
-fn refused(reply: &Reply) -> Failure {
-    Failure::sent(FailureKind::Status, status_words(reply.status))
+fn refused(lane: &Lane, reply: &Reply) -> Failure {
+    let status = status_words(reply.status);
+    let switches = lane.plan().client.upgrades && reply.status.is_success();
+    let unlike = if switches { ": the server does not switch to WebSocket here" } else { "" };
+    Failure::sent(FailureKind::Status, format!("{status}{unlike}"))
 }
 
 /// What is wanted of a JSON body; `None` where nothing is.

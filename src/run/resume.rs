@@ -34,7 +34,7 @@ pub fn identity(plan: &Plan) -> Result<Identity, Keyed> {
     for endpoint in &plan.endpoints {
         let content = endpoint.source.identity().map_err(|error| Keyed::input(endpoint, &error.message))?;
         identity.insert(content_key(endpoint), content.unwrap_or_else(|| ONCE.to_owned()));
-        for sent in endpoint.body.files() {
+        for sent in endpoint.files_sent() {
             // Named as in the job: where the program was started makes no other file of it.
             if let (Some(name), Some(path)) = (sent.template().constant(), sent.constant()) {
                 let content = file::identity(&path).map_err(|error| Keyed::body(endpoint, &error.message))?;

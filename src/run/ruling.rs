@@ -36,7 +36,11 @@ pub(super) fn assert_all(lane: &Lane, context: &Context<'_>) -> Result<(), Failu
     Ok(())
 }
 
-fn holds(condition: &Condition, context: &Context<'_>, place: &str) -> Result<bool, Failure> {
+/// Whether a condition holds; `place` says where it stands.
+///
+/// # Errors
+/// When it can't be computed.
+pub(super) fn holds(condition: &Condition, context: &Context<'_>, place: &str) -> Result<bool, Failure> {
     condition.holds(context).map_err(|error| {
         let message = format!("{place} = {:?} can't be computed: {}", condition.source(), error.message);
         Failure::sent(FailureKind::Rule, message)

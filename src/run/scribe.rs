@@ -311,7 +311,10 @@ impl Scribe {
             return None;
         }
         self.state.done[outcome.endpoint].insert(outcome.ordinal);
-        self.shared.plan.endpoints[outcome.endpoint].paginate.as_ref()?;
+        let endpoint = &self.shared.plan.endpoints[outcome.endpoint];
+        if endpoint.paginate.is_none() && endpoint.stream.is_none() {
+            return None;
+        }
         self.state.walks.take(outcome.endpoint, outcome.ordinal).map(Box::new)
     }
 

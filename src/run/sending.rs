@@ -10,7 +10,7 @@ use crate::plan::EndpointPlan;
 use crate::retry::{Failure, FailureKind, Reach};
 use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer, Transport};
+use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer, Talk, Transport};
 
 use super::control::{Cause, Control};
 use super::gate::LaneGate;
@@ -38,6 +38,38 @@ pub(super) struct Way<'w> {
     pub control: &'w Control,
 }
 
+/// What an exchange comes to; `None`: the run ends first.
+pub(super) type Answer = Option<Result<Reply, Failure>>;
+
+/// What takes a reply elsewhere than into memory.
+#[derive(Default)]
+pub(super) struct Takers<'t> {
+    /// Takes its body.
+    pub writer: Option<&'t mut dyn BodyWriter>,
+    /// Goes on over its connection.
+    pub talk: Option<&'t mut dyn Talk>,
+}
+
+impl<'t> Takers<'t> {
+    /// What takes the body to a file.
+    pub fn saving(saving: Option<&'t mut Saving>) -> Self {
+        Self { writer: saving.map(|saving| saving as &mut dyn BodyWriter), talk: None }
+    }
+
+    /// For one of several requests; a trait object behind a mutable reference lends itself only by hand.
+    fn lend(&mut self) -> Takers<'_> {
+        let writer = match &mut self.writer {
+            Some(writer) => Some(&mut **writer as &mut dyn BodyWriter),
+            None => None,
+        };
+        let talk = match &mut self.talk {
+            Some(talk) => Some(&mut **talk as &mut dyn Talk),
+            None => None,
+        };
+        Takers { writer, talk }
+    }
+}
+
 /// Makes the exchange, and once more with what `build` gives where the server refused what proved the request and it
 /// could be renewed. `None`: the run ends first.
 pub(super) async fn exchange(
@@ -45,14 +77,14 @@ pub(super) async fn exchange(
     request: Request<RequestBody>,
     build: impl Fn() -> Result<Request<RequestBody>, Failure>,
     gate: &LaneGate<'_>,
-    mut saving: Option<&mut Saving>,
-) -> Option<Result<Reply, Failure>> {
+    mut takers: Takers<'_>,
+) -> Answer {
     // What leads to another origin goes there as a stranger.
     let own = request.extensions().get::<Abroad>().is_none();
     let Some(auth) = way.auth.filter(|_| own) else {
-        return Some(way.transport.exchange(call(way, request, gate, None, saving)).await);
+        return Some(way.transport.exchange(call(way, request, gate, None, takers.lend())).await);
     };
-    let (proof, reply) = match proved(way, auth, request, gate, saving.as_deref_mut()).await? {
+    let (proof, reply) = match proved(way, auth, request, gate, takers.lend()).await? {
         Ok(answered) => answered,
         Err(failure) => return Some(Err(failure)),
     };
@@ -61,7 +93,7 @@ pub(super) async fn exchange(
     }
     gate.refused();
     let again = match build() {
-        Ok(request) => proved(way, auth, request, gate, saving).await?,
+        Ok(request) => proved(way, auth, request, gate, takers).await?,
         Err(failure) => Err(failure),
     };
     if let Ok((proof, reply)) = &again
@@ -78,7 +110,7 @@ async fn proved(
     auth: &dyn Auth,
     mut request: Request<RequestBody>,
     gate: &LaneGate<'_>,
-    saving: Option<&mut Saving>,
+    mut takers: Takers<'_>,
 ) -> Option<Result<(Proof, Reply), Failure>> {
     let (control, plan) = (way.control, way.plan);
     let asked = gate.beside();
@@ -92,7 +124,7 @@ async fn proved(
     drop(asked);
     match proof {
         Ok(proof) => {
-            let call = call(way, request, gate, auth.signer(), saving);
+            let call = call(way, request, gate, auth.signer(), takers.lend());
             Some(way.transport.exchange(call).await.map(|reply| (proof, reply)))
         }
         Err(Unproved::Failed(failure)) => Some(Err(of_auth(failure))),
@@ -108,10 +140,9 @@ fn call<'c>(
     request: Request<RequestBody>,
     gate: &'c LaneGate<'_>,
     signer: Option<std::sync::Arc<dyn Signer>>,
-    saving: Option<&'c mut Saving>,
+    Takers { writer, talk }: Takers<'c>,
 ) -> Call<'c> {
-    let writer = saving.map(|saving| saving as &mut dyn BodyWriter);
-    Call { request, gate, timeouts: &way.plan.timeout, signer, writer, talk: None }
+    Call { request, gate, timeouts: &way.plan.timeout, signer, writer, talk }
 }
 
 /// The server that gives tokens is the same for every row, whatever host the rows name.

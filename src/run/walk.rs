@@ -230,6 +230,7 @@ impl Walk {
             emptied: state.emptied,
             seen: state.noted.clone(),
             walked: state.walked,
+            stream: None,
         }
     }
 }

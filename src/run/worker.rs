@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
@@ -31,7 +32,8 @@ use super::live::{self, Raised};
 use super::meter::Attempt;
 use super::outages::Leave;
 use super::reading::{self, Taken};
-use super::sending;
+use super::sending::{self, Takers};
+use super::stream::{self, Listening};
 use super::taking::Takings;
 use super::walk::Page;
 use super::walking::{self, Next};
@@ -68,6 +70,23 @@ pub(super) struct Tried<'l> {
     pub made: bool,
     /// Why it was made again, in a word; `None` for the first one.
     pub again_after: Option<String>,
+    /// What the reply stands for, where it is a part of what came over a connection that stays open.
+    pub spoken: Option<Spoken>,
+}
+
+/// A message that came over a connection that stays open, or the end of it.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    /// Number of the message in its row, from one; `None`: it is the end.
+    pub number: Option<u64>,
+    /// Whether it is binary.
+    pub binary: bool,
+    /// Type of the event, and the last id that there was.
+    pub event: Option<(String, Option<String>)>,
+    /// How the server closed.
+    pub close: Option<(Option<u16>, String)>,
+    /// Whether it is what `until.when` waits for; found when it is read.
+    pub is_last: AtomicBool,
 }
 
 /// What an attempt needs.
@@ -81,7 +100,13 @@ impl Tried<'_> {
     /// An attempt that could not be made.
     pub fn not(failure: Failure) -> Self {
         let (hints, taken) = (Hints::default(), Cow::default());
-        Self { reply: Err(failure), hints, wire: None, left: None, taken, saving: None, made: false, again_after: None }
+        let reply = Err(failure);
+        Self { reply, hints, wire: None, left: None, taken, saving: None, made: false, again_after: None, spoken: None }
+    }
+
+    /// What messages are read as: the head that they come behind.
+    pub fn behind(head: Reply) -> Self {
+        Self { reply: Ok(head), ..Self::not(Failure::unsent(FailureKind::Closed, "")) }
     }
 
     /// Milliseconds on the wire with two decimals.
@@ -138,15 +163,21 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     if let (Some(walk), None) = (&call.walk, &call.page) {
         return walking::resumed(lane, call, walk);
     }
-    let (row, page) = (Arc::clone(&call.row), call.page.clone());
-    let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None, last: None };
+    if let Some(step) = stream::ended(lane, call) {
+        return step;
+    }
+    let (row, page, last) = (Arc::clone(&call.row), call.page.clone(), call.last());
+    let context = Context { row: Some(&row), secrets: &lane.shared.secrets, reply: None, last: last.as_ref() };
     let (Prepared { request, takings, saving }, leave) = match admitted(lane, call, &context) {
         Ok(admitted) => admitted,
         Err(step) => return step,
     };
     call.postponed = None;
     let at_work = Raised::new(&lane.live().in_flight);
-    let made = attempt(lane, (&row, page.as_deref()), &context, (request, &takings, saving), &leave, deadline).await;
+    let mut listening = stream::listening(lane, call);
+    let asked = Asked { row: &row, page: page.as_deref(), context: &context, deadline, leave: &leave };
+    let made = attempt(lane, asked, (request, &takings, saving), listening.as_mut()).await;
+    let left = listening.map(Listening::into_left);
     drop(at_work);
     let mut tried = match made {
         Made::Tried(tried) => *tried,
@@ -158,6 +189,13 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         }
     };
     count(lane, call, &mut tried);
+    let mut leave = Some(leave);
+    if let Some(left) = left
+        && let Some(step) = stream::settle(lane, call, &mut tried, &mut leave, left).await
+    {
+        return step;
+    }
+    let Some(leave) = leave else { return Step::Abandoned };
     let step = settle(lane, call, &mut tried, leave).await;
     if let (Step::Sleep(_) | Step::Split(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
         forget_note(lane, &row, page.as_deref());
@@ -257,7 +295,7 @@ async fn accept<'l>(lane: &'l Lane, call: &Call, tried: &mut Tried<'_>) -> Resul
 }
 
 /// Does what may take long where nobody waits for it: timers, signals and the other rows get another thread.
-fn aside<T>(lane: &Lane, work: impl FnOnce() -> T) -> T {
+pub(super) fn aside<T>(lane: &Lane, work: impl FnOnce() -> T) -> T {
     let is_slow = lane.plan().columns.iter().any(|column| column.extractor.is_slow());
     // The one thread of a runtime that has no other can't be left.
     if is_slow && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
@@ -302,21 +340,38 @@ enum Made<'l> {
     TurnedBack,
 }
 
+/// What an attempt is about.
+#[derive(Clone, Copy)]
+struct Asked<'l, 'a> {
+    row: &'l Arc<Row>,
+    page: Option<&'a Page>,
+    context: &'a Context<'a>,
+    /// When its row is out of time.
+    deadline: Option<Instant>,
+    leave: &'a Leave<'a>,
+}
+
 /// Makes one attempt.
 async fn attempt<'l>(
     lane: &'l Lane,
-    (row, page): (&'l Arc<Row>, Option<&Page>),
-    context: &Context<'_>,
+    asked: Asked<'l, '_>,
     (request, takings, mut saving): (Request<RequestBody>, &'l Takings<'l>, Option<Saving>),
-    leave: &Leave<'_>,
-    deadline: Option<Instant>,
+    listening: Option<&mut Listening<'l, '_>>,
 ) -> Made<'l> {
+    let Asked { row, page, context, deadline, leave } = asked;
     let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
     let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
     let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages).pausing();
+    let (build, listens) = (|| lane.build(context, page), listening.is_some());
+    let exchange = async {
+        match listening {
+            Some(listening) => listening.exchange(request, build, &gate).await,
+            None => sending::exchange(lane.way(), request, build, &gate, Takers::saving(saving.as_mut())).await,
+        }
+    };
     let reply = tokio::select! {
         biased;
-        reply = sending::exchange(lane.way(), request, || lane.build(context, page), &gate, saving.as_mut()) => match reply {
+        reply = exchange => match reply {
             Some(reply) => reply.map(|reply| reading::as_text(lane, reply)),
             None => return abandoned(lane, (row, page), &gate),
         },
@@ -329,6 +384,8 @@ async fn attempt<'l>(
     };
     let passed = gate.passed();
     let wire = match &reply {
+        // How long is listened says nothing of the server.
+        Ok(reply) if listens => Some(reply.timings.first_byte),
         Ok(reply) => Some(reply.timings.exchange()),
         Err(_) => passed.map(|passed| clock::now() - passed),
     };
@@ -343,6 +400,7 @@ async fn attempt<'l>(
         saving,
         made: true,
         again_after: None,
+        spoken: None,
     }))
 }
 

@@ -210,6 +210,22 @@ pub struct EndpointSpec {
 }
 
 impl EndpointSpec {
+    /// The keys below which the URL stands.
+    #[must_use]
+    pub fn address_keys(&self) -> &'static [&'static str] {
+        match (&self.url, &self.websocket, &self.sse) {
+            (None, Some(_), _) => &["websocket", "url"],
+            (None, None, Some(_)) => &["sse", "url"],
+            (Some(_), _, _) | (None, None, None) => &["url"],
+        }
+    }
+
+    /// Whether its connections stay open and give messages.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.websocket.is_some() || self.sse.is_some()
+    }
+
     /// The URL, whichever key it stands under.
     #[must_use]
     pub fn address(&self) -> &str {

@@ -209,7 +209,7 @@ fn around(name: &str, around: Around, path: &KeyPath) -> Around {
         "auth" if around == Around::Other && plain::sends(path) => Around::Auth,
         "headers" if around != Around::Words => Around::Headers,
         "query" if around != Around::Words => Around::Query,
-        "body" | "form" | "json" | "multipart" if around == Around::Other => Around::Body,
+        "body" | "form" | "json" | "multipart" | "send" if around == Around::Other => Around::Body,
         _ => around,
     }
 }
@@ -223,13 +223,19 @@ fn pair_name(node: &Node) -> Option<&str> {
     }
 }
 
+fn below<'n>(endpoint: &'n Node, key: &str) -> Option<&'n Node> {
+    endpoint.entry(key).map(|(_, node)| node)
+}
+
 /// The demo takes tokens that everyone may know.
 fn is_demo(endpoint: &Node, vars: Option<&Node>) -> bool {
     let text = |node: &Node| match &node.value {
         NodeValue::String(text) => Some(text.clone()),
         _ => None,
     };
-    let Some(url) = endpoint.entry("url").and_then(|(_, node)| text(node)) else { return false };
+    let owners = [Some(endpoint), below(endpoint, "websocket"), below(endpoint, "sse")];
+    let url = owners.into_iter().flatten().find_map(|owner| text(&owner.entry("url")?.1));
+    let Some(url) = url else { return false };
     let variable = url.strip_prefix("{{").and_then(|rest| rest.split_once("}}")).map(|(inner, _)| inner.trim());
     let name = variable.and_then(|variable| variable.strip_prefix("vars."));
     let base = name.and_then(|name| text(&vars?.entry(name)?.1));

@@ -42,6 +42,8 @@ pub(super) struct Compiled {
     pub uses_text: bool,
     /// Whether it uses `row` or `rows`.
     pub uses_row: bool,
+    /// Whether it uses `last`.
+    pub uses_last: bool,
     /// Headers it uses.
     pub headers: Members,
     /// The value of a template that is one constant `{{ }}`.
@@ -174,6 +176,7 @@ impl Compiled {
             uses_item: false,
             uses_text: false,
             uses_row: false,
+            uses_last: false,
             headers: Members::None,
             constant: None,
             is_single: false,
@@ -360,6 +363,7 @@ impl Builder<'_> {
         self.compiled.uses_item |= uses.item != Members::None;
         self.compiled.uses_text |= uses.text;
         self.compiled.uses_row |= uses.row.any() || uses.rows;
+        self.compiled.uses_last |= uses.last.any();
         self.compiled.headers.join(&uses.headers);
         for name in &uses.secrets {
             if !self.compiled.secrets.contains(name) {

@@ -55,7 +55,7 @@ mod tests {
 
     fn template(source: &str) -> Template {
         let vars = [("dir".to_owned(), json!("2026/11"))].into();
-        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None };
+        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None, messages: None };
         Template::compile(source, Spot::File, &scope).unwrap()
     }
 

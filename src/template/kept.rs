@@ -104,7 +104,14 @@ mod tests {
     use super::*;
 
     fn render(source: &str) -> Result<String, String> {
-        let scope = Scope { row: RowScope::None, vars: Vars::default(), secrets: Vec::new(), reply: false, last: None };
+        let scope = Scope {
+            row: RowScope::None,
+            vars: Vars::default(),
+            secrets: Vec::new(),
+            reply: false,
+            last: None,
+            messages: None,
+        };
         let source = source.to_owned();
         // On a thread with the stack of a worker, so that an overflow would show.
         let thread = std::thread::Builder::new().stack_size(2 << 20);

@@ -81,8 +81,28 @@ pub struct Scope {
     pub secrets: Vec<String>,
     /// Whether `json`, `text`, `headers`, `status`, `meta` may be used.
     pub reply: bool,
-    /// Columns of the record before, seen as `last`; `None`: there is none.
-    pub last: Option<Arc<Header>>,
+    /// The record before, seen as `last`; `None`: there is none.
+    pub last: Option<LastScope>,
+    /// What replies are where they are messages of a connection that stays open: then `meta` says which one.
+    pub messages: Option<Messages>,
+}
+
+/// What messages come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messages {
+    /// A WebSocket.
+    WebSocket,
+    /// Server-sent events.
+    Events,
+}
+
+/// What is known about the record before.
+#[derive(Debug, Clone)]
+pub struct LastScope {
+    /// Its columns, as far as they are known.
+    pub columns: Arc<Header>,
+    /// Whether it may have others: columns of an input that are known only while running.
+    pub open: bool,
 }
 
 /// Something wrong with a template, with the bytes of its text it is about.
@@ -137,7 +157,7 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// The reply, where there is one.
     pub reply: Option<&'a ReplyView<'a>>,
-    /// The record before, by column; before the first record its columns are null.
+    /// The record before, by column; what it does not have is null, as all is before the first record.
     pub last: Option<&'a serde_json::Map<String, Value>>,
 }
 
@@ -230,6 +250,12 @@ impl Template {
     #[must_use]
     pub fn uses_row(&self) -> bool {
         self.compiled.uses_row
+    }
+
+    /// Whether the template uses `last`.
+    #[must_use]
+    pub fn uses_last(&self) -> bool {
+        self.compiled.uses_last
     }
 
     /// Whether the template may use headers beside these.

@@ -1,6 +1,6 @@
 //! Checks the names in a template and notes which values it uses.
 //!
-//! Every path that begins with `row`, `vars`, `secrets` or a part of the reply is followed as far as
+//! Every path that begins with `row`, `last`, `vars`, `secrets` or a part of the reply is followed as far as
 //! its steps are fixed. Must never evaluate anything.
 
 mod hyphen;
@@ -22,11 +22,11 @@ use crate::diagnostic::did_you_mean;
 const REPLY: [&str; 6] = ["json", "item", "text", "headers", "status", "meta"];
 
 /// Names that templates can give another meaning all the same, as in `{% for item in json.items %}`.
-pub(super) const LOANED: [&str; 3] = ["rows", "item", "run"];
+pub(super) const LOANED: [&str; 4] = ["rows", "item", "run", "last"];
 
 /// Names that have a meaning of their own.
-pub(super) const ROOTS: [&str; 11] =
-    ["row", "rows", "run", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
+pub(super) const ROOTS: [&str; 12] =
+    ["row", "rows", "run", "last", "vars", "secrets", "json", "item", "text", "headers", "status", "meta"];
 
 /// Most errors of one template; of a text with more the rest is not looked at.
 const MOST_ERRORS: usize = 100;
@@ -177,6 +177,7 @@ impl Names<'_> {
             "row" => has_row,
             "rows" => has_rows,
             "run" => has_run,
+            "last" => self.scope.last.is_some(),
             "vars" | "secrets" => true,
             _ => self.scope.reply,
         };
@@ -193,6 +194,7 @@ impl Names<'_> {
             "row" => self.column(word, first, steps, uses),
             "rows" => self.rows(word, uses),
             "run" => self.run(word, first, steps, uses),
+            "last" => self.last(word, first, steps, uses),
             "vars" => self.var(first, steps, uses),
             "secrets" => self.secret(word, first, steps, uses),
             _ if !REPLY.contains(&name) => {

@@ -48,6 +48,8 @@ pub(super) enum Root {
     },
     /// `run.NAME`.
     Run(String),
+    /// `last.NAME`.
+    Last(String),
     /// `json`.
     Json,
     /// `item`.
@@ -112,6 +114,7 @@ impl Plain {
         let found = match &self.root {
             Root::Column { name, position } => column(row(context)?, name, *position)?,
             Root::Run(name) => column(row(context)?, name, None)?,
+            Root::Last(name) => Found::Json(last(context, name)),
             Root::Json => Found::Json(json(context)?),
             Root::Item => Found::Json(item(context)?),
             Root::Text => Found::Text(String::from_utf8_lossy(reply(context)?.body)),
@@ -132,6 +135,7 @@ impl Plain {
             Root::Json => context.reply?.json?,
             Root::Item => context.reply?.item?,
             Root::Meta(name) => context.reply?.meta.get(name)?,
+            Root::Last(name) => last(context, name),
             Root::Header(name) if !context.reply?.headers.contains_key(name) => return None,
             Root::Column { .. } | Root::Run(_) | Root::Text | Root::Status | Root::Header(_) | Root::Secret(_) => {
                 return self.find(context).ok();
@@ -152,7 +156,7 @@ impl Plain {
     pub fn lacking(&self, context: &Context<'_>) -> Option<Lacking> {
         let mut value = match &self.root {
             Root::Json => context.reply?.json?,
-            Root::Column { .. } | Root::Run(_) | Root::Item | Root::Text | Root::Status => return None,
+            Root::Column { .. } | Root::Run(_) | Root::Last(_) | Root::Item | Root::Text | Root::Status => return None,
             Root::Header(_) | Root::Meta(_) | Root::Secret(_) => return None,
         };
         for (depth, key) in self.keys.iter().enumerate() {
@@ -228,6 +232,7 @@ impl Plain {
         let (root, name) = match &self.root {
             Root::Column { name, .. } => ("row", Some(name)),
             Root::Run(name) => ("run", Some(name)),
+            Root::Last(name) => ("last", Some(name)),
             Root::Json => ("json", None),
             Root::Item => ("item", None),
             Root::Text => ("text", None),
@@ -274,6 +279,11 @@ fn lacks<'n>(holder: &str, name: &str, names: impl IntoIterator<Item = &'n Strin
 /// The row of a context.
 pub(super) fn row<'a>(context: &Context<'a>) -> Result<&'a Row, RenderError> {
     context.row.ok_or_else(|| error("there is no row here".to_owned()))
+}
+
+/// A column of the record before.
+pub(super) fn last<'a>(context: &Context<'a>, name: &str) -> &'a Value {
+    context.last.and_then(|last| last.get(name)).unwrap_or(&Value::Null)
 }
 
 /// The reply of a context.

@@ -90,7 +90,7 @@ pub(super) fn scope(row: &Row) -> Scope {
         Fields::Object(_) | Fields::Integer(_) => RowScope::Open,
         Fields::Rows(_) => RowScope::Rows,
     };
-    Scope { row, vars: vars().into(), secrets: vec!["token".to_owned()], reply: true, last: None }
+    Scope { row, vars: vars().into(), secrets: vec!["token".to_owned()], reply: true, last: None, messages: None }
 }
 
 #[test]

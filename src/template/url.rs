@@ -219,7 +219,7 @@ mod tests {
 
     fn template(source: &str) -> Template {
         let vars = [("base".to_owned(), serde_json::json!("http://a.b/ä"))].into();
-        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None };
+        let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None, messages: None };
         Template::compile(source, Spot::Url, &scope).unwrap()
     }
 

@@ -67,6 +67,8 @@ pub(super) struct Uses {
     pub row: Members,
     /// What is said of a run that has ended.
     pub run: Members,
+    /// Columns of the record before.
+    pub last: Members,
     /// Members of the body.
     pub json: Members,
     /// Members of the item.
@@ -100,7 +102,7 @@ impl Uses {
     /// Whether the value can differ between two rows or replies.
     pub fn differ(&self) -> bool {
         let members = self.row.any() || self.run.any() || self.json.any() || self.headers.any() || self.meta.any();
-        members || self.item.any() || self.rows || self.text || self.status
+        members || self.last.any() || self.item.any() || self.rows || self.text || self.status
     }
 
     /// The context that an expression with these uses is evaluated in.
@@ -114,6 +116,9 @@ impl Uses {
         }
         if self.run.any() {
             root.push("run", row_value(&self.run, context)?);
+        }
+        if self.last.any() {
+            root.push("last", last_value(&self.last, context));
         }
         if self.rows {
             let rows = path::rows(context)?.iter().map(|row| row_table(row).into_value()).collect::<Vec<_>>();
@@ -188,6 +193,20 @@ fn row_value(members: &Members, context: &Context<'_>) -> Result<Value, RenderEr
         Members::All | Members::None => table = row_table(row),
     }
     Ok(table.into_value())
+}
+
+/// The record before; of one that is not there the columns that are asked for are null.
+fn last_value(members: &Members, context: &Context<'_>) -> Value {
+    let mut table = Table::default();
+    match members {
+        Members::Named(names) => {
+            names.iter().for_each(|name| table.push(name, from_json(path::last(context, name))));
+        }
+        Members::All | Members::None => {
+            context.last.into_iter().flatten().for_each(|(name, value)| table.push(name, from_json(value)));
+        }
+    }
+    table.into_value()
 }
 
 /// All columns of a row.

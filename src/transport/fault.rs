@@ -18,8 +18,8 @@ use crate::retry::{Failure, FailureKind};
 /// A timeout that runs while a request is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Overdue {
-    /// Nothing moved for `timeout.read`.
-    Read,
+    /// Nothing moved for so long, which is `timeout.read`.
+    Read(Duration),
     /// The attempt took longer than `timeout.total`.
     Total,
 }
@@ -28,9 +28,9 @@ impl Overdue {
     /// The failure.
     pub fn failure(self, host: &str, timeouts: &TimeoutPlan) -> Failure {
         match self {
-            Self::Read => Failure::sent(
+            Self::Read(silence) => Failure::sent(
                 FailureKind::ReadTimeout,
-                format!("`{host}` was silent for {} (timeout.read)", human(timeouts.read)),
+                format!("`{host}` was silent for {} (timeout.read)", human(silence)),
             ),
             Self::Total => Failure::sent(
                 FailureKind::TotalTimeout,

@@ -245,8 +245,28 @@ pub trait BodyWriter: Send {
     /// Takes a piece; nothing more is read from the server until it is done.
     fn write(&mut self, piece: Bytes) -> BoxFuture<'_, Result<(), Failure>>;
 
-    /// The body is complete.
+    /// The body is complete. Not called where the writer had enough before.
     fn end(&mut self) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// Whether the body behind the head that `begin` was shown goes on for as long as the server likes. Asked once, of a writer
+    /// that takes the body; nothing of it is kept in memory then.
+    fn endless(&self) -> Option<Endless> {
+        None
+    }
+
+    /// Whether nothing more is wanted of the body: asked after each `write`. The exchange ends well then, and the connection (over
+    /// HTTP/2 the stream alone) is closed.
+    fn is_done(&self) -> bool {
+        false
+    }
+}
+
+/// A body that goes on for as long as the server likes. Behind its head neither `timeout.total` nor `timeout.read` nor
+/// `client.max-body` holds, and its time counts in no [`Timings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endless {
+    /// Silence that ends it with [`FailureKind::ReadTimeout`](crate::retry::FailureKind::ReadTimeout); `None`: it may be silent for ever.
+    pub silence: Option<Duration>,
 }
 
 /// A byte stream in both directions.
@@ -338,7 +358,7 @@ pub struct Timings {
     pub tls: Duration,
     /// From the request's first byte to the reply's head.
     pub first_byte: Duration,
-    /// From the reply's head to the end of its body.
+    /// From the reply's head to the end of its body; zero where that is endless.
     pub body: Duration,
 }
 

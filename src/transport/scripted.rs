@@ -19,7 +19,7 @@ use super::fault::{self, Overdue};
 use super::redirect::{self, Trail};
 use super::target::{Origin, Outgoing};
 use super::{
-    Bodied, BodyWriter, BoxFuture, Call, Reply, RequestBody, TimeoutPlan, Timings, Transport, lend, lend_talk,
+    Bodied, BodyWriter, BoxFuture, Call, Endless, Reply, RequestBody, TimeoutPlan, Timings, Transport, lend, lend_talk,
 };
 use crate::clock;
 use crate::retry::{Failure, FailureKind};
@@ -202,8 +202,10 @@ impl ScriptedTransport {
             let reply = if scene.reply.status == StatusCode::SWITCHING_PROTOCOLS {
                 peer::switch(scene, &terms, lend_talk(&mut call.talk)).await?
             } else {
-                let reply = play(scene, &terms, lend(&mut call.writer)).await?;
-                connection.keep();
+                let (reply, whole) = play(scene, &terms, lend(&mut call.writer)).await?;
+                if whole {
+                    connection.keep();
+                }
                 reply
             };
             match trail.next(&outgoing, reply.status, &reply.headers)? {
@@ -282,11 +284,11 @@ impl Drop for Scripted {
     }
 }
 
-/// Lets the reply come, as the scene says.
-async fn play(scene: Scene, terms: &Terms<'_>, writer: Option<&mut dyn BodyWriter>) -> Result<Reply, Failure> {
+/// Lets the reply come, as the scene says; tells whether all of it came, or its writer had enough before.
+async fn play(scene: Scene, terms: &Terms<'_>, writer: Option<&mut dyn BodyWriter>) -> Result<(Reply, bool), Failure> {
     let Scene { reply, silent, peer: _ } = scene;
     if silent == Some(Silence::BeforeHead) {
-        return Err(silence(terms).await);
+        return Err(silence(terms, None).await);
     }
     let head = head(&reply);
     let writer = writer.filter(|_| !(terms.follows && redirect::is_one(&head)));
@@ -298,12 +300,16 @@ async fn play(scene: Scene, terms: &Terms<'_>, writer: Option<&mut dyn BodyWrite
     for start in (0..end).step_by(PIECE) {
         intake.take(reply.body.slice(start..end.min(start + PIECE)), terms)?;
         intake.flush().await?;
+        if intake.is_done() {
+            break;
+        }
     }
-    if silent.is_some() {
-        return Err(silence(terms).await);
+    if silent.is_some() && !intake.is_done() {
+        return Err(silence(terms, intake.endless()).await);
     }
+    let whole = !intake.is_done();
     let body = intake.end().await?;
-    Ok(Reply { body, ..reply })
+    Ok((Reply { body, ..reply }, whole))
 }
 
 fn head(reply: &Reply) -> response::Parts {
@@ -314,10 +320,14 @@ fn head(reply: &Reply) -> response::Parts {
 }
 
 /// Waits until somebody is out of patience.
-async fn silence(terms: &Terms<'_>) -> Failure {
+async fn silence(terms: &Terms<'_>, endless: Option<Endless>) -> Failure {
     let left = terms.total.saturating_sub(clock::now() - terms.start);
-    let (patience, overdue) =
-        if left <= terms.timeouts.read { (left, Overdue::Total) } else { (terms.timeouts.read, Overdue::Read) };
+    let (patience, overdue) = match endless {
+        Some(Endless { silence: None }) => return std::future::pending().await,
+        Some(Endless { silence: Some(silence) }) => (silence, Overdue::Read(silence)),
+        None if left <= terms.timeouts.read => (left, Overdue::Total),
+        None => (terms.timeouts.read, Overdue::Read(terms.timeouts.read)),
+    };
     tokio::time::sleep(patience).await;
     overdue.failure(terms.host, terms.timeouts)
 }

@@ -42,6 +42,11 @@ pub fn unused(site: &mut Site<'_>, spec: &JobSpec) {
     }
 }
 
+/// A bucket that nobody else takes from and no reply tells of.
+pub(super) fn own_bucket(name: String, rate: &ListSpec<RateSpec>) -> LimitPlan {
+    LimitPlan { learn: false, ..bucket(name, rate, None) }
+}
+
 fn bucket(name: String, rate: &ListSpec<RateSpec>, burst: Option<NonZeroU32>) -> LimitPlan {
     LimitPlan::new(name, rate.0.iter().map(RateSpec::get).collect(), burst.unwrap_or(NonZeroU32::MIN))
 }

@@ -4,8 +4,8 @@
 //! requests carry the key of their row.
 
 use super::Facts;
-use crate::compile::Site;
 use crate::compile::mention::{text_of, uses_table};
+use crate::compile::{Site, url};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::plan::EndpointPlan;
@@ -24,7 +24,7 @@ pub(super) fn check(site: &mut Site<'_>, facts: Facts<'_>) {
         }
         let path = KeyPath::of(["endpoints", endpoint.name.as_str()]);
         let told = Diagnostic::warning(codes::SAME_REQUEST, "every row sends the same request: no column stands in it")
-            .at(site.document.place(&path.key("url")), "")
+            .at(site.document.place(&url::path_of(&path, endpoint)), "")
             .also(site.document.mark(&path.key("input")), "the rows")
             .help(format!("write a column where it belongs, such as `{{{{ {} }}}}` in the URL", column(endpoint)))
             .help("if one request is enough, write `take = 1` into the input")

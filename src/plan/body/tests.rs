@@ -12,7 +12,14 @@ use crate::secret::Secrets;
 use crate::template::{RowScope, Scope, Spot};
 
 fn plan(path: &str, folder: &Path) -> FilePlan {
-    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false, last: None };
+    let scope = Scope {
+        row: RowScope::Open,
+        vars: Default::default(),
+        secrets: Vec::new(),
+        reply: false,
+        last: None,
+        messages: None,
+    };
     FilePlan::new(Template::compile(path, Spot::Text, &scope).unwrap(), folder)
 }
 

@@ -27,7 +27,7 @@ use crate::run::control::{self, Control};
 use crate::run::gate::LaneGate;
 use crate::run::idempotency::{self, Keys};
 use crate::run::live;
-use crate::run::sending::{self, Way};
+use crate::run::sending::{self, Takers, Way};
 use crate::run::taking::Limits;
 use crate::run::worker::status_words;
 use crate::template::Context;
@@ -147,7 +147,7 @@ impl Errand {
         let gate = LaneGate::new(&takings, &means.control, &counters);
         let (plan, auth, control) = (self.plan(), means.auth.as_deref(), &means.control);
         let way = Way { plan, auth, transport: &*means.transport, control };
-        let reply = sending::exchange(way, request, build, &gate, None).await;
+        let reply = sending::exchange(way, request, build, &gate, Takers::default()).await;
         reply.ok_or_else(|| "the server that gives tokens asks to wait for too long".to_owned())
     }
 

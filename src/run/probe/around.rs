@@ -26,7 +26,7 @@ use crate::run::idempotency::Keys;
 use crate::run::limits::AllLimits;
 use crate::run::live;
 use crate::run::open;
-use crate::run::sending::{self, Way};
+use crate::run::sending::{self, Takers, Way};
 use crate::sample::{self, Judged, Rows, Sample};
 use crate::secret::{Masker, Secrets};
 use crate::template::{Context, Template};
@@ -147,7 +147,7 @@ impl<'p> Around<'p> {
             }
         };
         let replied = tokio::select! {
-            replied = sending::exchange(way, request, build, &gate, None) => replied,
+            replied = sending::exchange(way, request, build, &gate, Takers::default()) => replied,
             () = over => {
                 let late = Failure::sent(FailureKind::TotalTimeout, late(longest(&plan.timeout)));
                 return if gate.passed().is_some() { Err(late) } else { Ok(None) };

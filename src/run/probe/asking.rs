@@ -228,7 +228,7 @@ impl<'w, 'p> Asker<'w, 'p> {
                 self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
                 (party.key.clone(), Outcome::Left("nothing proves who asks".to_owned()))
             }
-            Err(failure) => (party.key.key("url"), Outcome::Failed(self.world.around.masked(&failure.message))),
+            Err(failure) => (party.url_key(), Outcome::Failed(self.world.around.masked(&failure.message))),
         };
         let records = match &outcome {
             Outcome::Replied { judged: Judged { verdict: Verdict::Accepted(records), .. }, .. } => {
@@ -246,7 +246,8 @@ impl Party {
     /// The key of its URL.
     fn url_key(&self) -> KeyPath {
         let is_told = matches!(self.key.0.first(), Some(Step::Key(table)) if table == "notify");
-        self.key.key(if is_told { "webhook" } else { "url" })
+        let keys = if is_told { &["webhook"] } else { self.plan.address_keys() };
+        keys.iter().fold(self.key.clone(), |path, key| path.key(*key))
     }
 
     /// The key of what proves who asks.
@@ -265,7 +266,7 @@ impl Party {
                 (self.key.key("save").key("path"), format!("the file to save to can't be named: {why}"))
             })?;
         }
-        self.build(around, Some(row)).map_err(|failure| (self.key.key("url"), failure.message))
+        self.build(around, Some(row)).map_err(|failure| (self.url_key(), failure.message))
     }
 
     /// The request of a row, or the first page of its walk; without a row where none is needed.

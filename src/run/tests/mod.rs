@@ -6,6 +6,7 @@ mod pauses;
 mod random;
 pub mod stage;
 mod steps;
+mod streams;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

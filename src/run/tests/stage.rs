@@ -182,7 +182,11 @@ fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
 }
 
 /// The lanes of a job before this server; its requests are noted where there is something to note them in.
-pub fn lanes(text: &str, server: &Arc<Server>, intents: Option<Arc<Intents>>) -> (Vec<Arc<Lane>>, Desk) {
+pub fn lanes<S: Transport + 'static>(
+    text: &str,
+    server: &Arc<S>,
+    intents: Option<Arc<Intents>>,
+) -> (Vec<Arc<Lane>>, Desk) {
     let (shared, desk) = shared(job(text), intents);
     let transports: Vec<Arc<dyn Transport>> =
         shared.plan.endpoints.iter().map(|_| Arc::clone(server) as Arc<dyn Transport>).collect();
@@ -191,13 +195,14 @@ pub fn lanes(text: &str, server: &Arc<Server>, intents: Option<Arc<Intents>>) ->
 }
 
 /// Plays a job to its end, or until something would end the run. Its inputs have 256 rows at most.
-pub async fn play(text: &str, server: &Arc<Server>) -> Played {
+pub async fn play<S: Transport + 'static>(text: &str, server: &Arc<S>) -> Played {
     play_beside(text, server, |_| std::future::ready(())).await
 }
 
 /// As [`play`], while something else is done with its lanes.
-pub async fn play_beside<F>(text: &str, server: &Arc<Server>, other: impl FnOnce(Vec<Arc<Lane>>) -> F) -> Played
+pub async fn play_beside<S, F>(text: &str, server: &Arc<S>, other: impl FnOnce(Vec<Arc<Lane>>) -> F) -> Played
 where
+    S: Transport + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let (lanes, mut desk) = lanes(text, server, None);

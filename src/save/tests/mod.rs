@@ -19,7 +19,7 @@ use crate::template::{RowScope, Scope, Spot};
 
 fn plan(folder: &Path, path: &str) -> SavePlan {
     let vars = [("day".to_owned(), json!("2026/11"))].into();
-    let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None };
+    let scope = Scope { row: RowScope::Open, vars, secrets: Vec::new(), reply: false, last: None, messages: None };
     let template = Template::compile(path, Spot::File, &scope).unwrap();
     SavePlan::new(template, folder.join(folder_of(path)), StatusSet::new(vec![(200, 299)]), false)
 }

@@ -44,7 +44,14 @@ impl Keys {
     pub fn compile(site: &mut Site<'_>, path: &KeyPath, spec: &S3Spec) -> Option<Self> {
         let secrets = secrets::declared(site);
         let names = secrets::names(site);
-        let scope = Scope { row: RowScope::None, vars: Default::default(), secrets: names, reply: false, last: None };
+        let scope = Scope {
+            row: RowScope::None,
+            vars: Default::default(),
+            secrets: names,
+            reply: false,
+            last: None,
+            messages: None,
+        };
         let access =
             spec.access_key.as_ref().map(|text| site.template(&path.key("access-key"), text, Spot::Text, &scope));
         let mut secret = |text: &Option<String>, key: &str, name: &str| {

@@ -23,7 +23,14 @@ fn kind(name: &str, value: &Value) -> Arc<dyn SourcePlan> {
 }
 
 fn holds(text: &str) -> Option<Condition> {
-    let scope = Scope { row: RowScope::Open, vars: Default::default(), secrets: Vec::new(), reply: false, last: None };
+    let scope = Scope {
+        row: RowScope::Open,
+        vars: Default::default(),
+        secrets: Vec::new(),
+        reply: false,
+        last: None,
+        messages: None,
+    };
     Some(Condition::compile(text, &scope).unwrap())
 }
 

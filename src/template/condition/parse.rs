@@ -12,7 +12,7 @@ use super::super::compile::{Formula, too_large};
 use super::super::names::{Names, PlainPath};
 use super::super::token::{Kind, Token, tokens};
 use super::super::values::{Members, Uses};
-use super::super::{Scope, Spot, TemplateError, TemplateErrorKind, concat, engine};
+use super::super::{Messages, Scope, Spot, TemplateError, TemplateErrorKind, concat, engine};
 use super::{Comparison, Computed, Node, Operator, signs};
 use crate::diagnostic::did_you_mean;
 
@@ -96,15 +96,25 @@ fn secrets(words: &[Token<'_>], names: &mut Names<'_>) {
 
 fn meta(words: &[Token<'_>], uses: &Uses, names: &mut Names<'_>) {
     let Members::Named(used) = &uses.meta else { return };
-    for name in used.iter().filter(|name| !META.contains(&name.as_str())) {
+    let known: Vec<&str> = META.iter().chain(of_messages(names.scope.messages)).copied().collect();
+    for name in used.iter().filter(|name| !known.contains(&name.as_str())) {
         let Some(word) = words.iter().find(|word| word.is_name(name) || word.kind == Kind::Text(Some(name))) else {
             continue;
         };
-        let help = match did_you_mean(name, META) {
+        let help = match did_you_mean(name, known.iter().copied()) {
             Some(near) => format!("did you mean `meta.{near}`?"),
-            None => format!("`meta` has {}", META.join(", ")),
+            None => format!("`meta` has {}", known.join(", ")),
         };
         names.error(&word.range, TemplateErrorKind::Name, format!("there is no `meta.{name}` here"), Some(help));
+    }
+}
+
+/// What conditions know of a message, and of the end of a connection that stayed open.
+fn of_messages(messages: Option<Messages>) -> &'static [&'static str] {
+    match messages {
+        None => &[],
+        Some(Messages::WebSocket) => &["message", "close_code", "close_reason"],
+        Some(Messages::Events) => &["message", "event", "event_id"],
     }
 }
 

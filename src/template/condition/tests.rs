@@ -15,6 +15,7 @@ fn scope() -> Scope {
         secrets: vec!["token".to_owned()],
         reply: true,
         last: None,
+        messages: None,
     }
 }
 

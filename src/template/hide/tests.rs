@@ -8,7 +8,7 @@ use crate::template::{Context, RowScope, Scope, Spot, Template, Vars};
 
 fn compiled(source: &str, spot: Spot) -> Template {
     let secrets = vec!["key".to_owned(), "user".to_owned()];
-    let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets, reply: false, last: None };
+    let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets, reply: false, last: None, messages: None };
     Template::compile(source, spot, &scope).unwrap_or_else(|errors| panic!("{source}: {errors:?}"))
 }
 
@@ -187,7 +187,7 @@ proptest! {
     fn what_is_shown_stands_in_what_every_secret_makes(picks in prop::collection::vec(prop::sample::select(PARTS), 1..14)) {
         let body: String = picks.concat().replace('K', "secrets.key");
         let source = format!("{{% set ns = namespace(x='n') %}}{{% set x = 'x' %}}{{% set y = 'y' %}}{body}");
-        let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets: vec!["key".to_owned()], reply: false, last: None };
+        let scope = Scope { row: RowScope::Open, vars: Vars::default(), secrets: vec!["key".to_owned()], reply: false, last: None, messages: None };
         let Ok(template) = Template::compile(&source, Spot::Text, &scope) else { return Ok(()) };
         let fields = serde_json::json!({ "a": true, "list": [1, 2] });
         let row = Row { ordinal: 0, line: 1, fields: Fields::Object(fields.as_object().cloned().unwrap()) };

@@ -90,6 +90,35 @@ impl Names<'_> {
         Some(Resolved::Path(Plain { root: Root::Run(name.to_owned()), keys: steps.rest() }))
     }
 
+    /// The record before, of a row whose messages are records.
+    pub(super) fn last(
+        &mut self,
+        word: &Token<'_>,
+        first: Option<(&str, &Range<usize>)>,
+        steps: &Steps,
+        uses: &mut Uses,
+    ) -> Option<Resolved> {
+        let Some(known) = self.scope.last.clone() else {
+            let help =
+                "it is the record before, for the URL, the query, the headers and `send` of a `websocket` or `sse`";
+            let message = "there is no `last` here";
+            self.error(&word.range, TemplateErrorKind::Name, message, Some(help.to_owned()));
+            return None;
+        };
+        uses.last.add(first.map(|(first, _)| first));
+        let Some((name, range)) = first else { return Some(Resolved::Whole) };
+        if !known.open && known.columns.position(name).is_none() {
+            let names = known.columns.names();
+            let help = match did_you_mean(name, names.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("its columns: {}", listed(names)),
+            };
+            self.error(range, TemplateErrorKind::Name, format!("a record has no column `{name}`"), Some(help));
+            return None;
+        }
+        Some(Resolved::Path(Plain { root: Root::Last(name.to_owned()), keys: steps.rest() }))
+    }
+
     fn unknown_column(&mut self, name: &str, range: &Range<usize>, header: &Header) {
         let help = match did_you_mean(name, header.names().iter().map(String::as_str)) {
             Some(near) => {

@@ -66,8 +66,8 @@ struct Stage {
 }
 
 impl Decoding {
-    /// What a body needs to be decoded; `None`: nothing, it comes as it is.
-    pub fn of(head: &response::Parts, terms: &Terms<'_>) -> Option<Box<Self>> {
+    /// What a body of at most `limit` bytes needs to be decoded; `None`: nothing, it comes as it is.
+    pub fn of(head: &response::Parts, terms: &Terms<'_>, limit: u64) -> Option<Box<Self>> {
         if !head.headers.contains_key(CONTENT_ENCODING) {
             return None;
         }
@@ -80,7 +80,7 @@ impl Decoding {
             Ok(codings) => stages(&codings),
             Err(why) => Err(why),
         };
-        Some(Box::new(Self { host: terms.host.into(), limit: terms.max_body, stages, taken: 0 }))
+        Some(Box::new(Self { host: terms.host.into(), limit, stages, taken: 0 }))
     }
 
     /// The next decoded bytes, at most [`STEP`]; `None` when all of `piece` is used up.

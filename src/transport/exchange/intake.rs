@@ -3,7 +3,7 @@
 //! Knows nothing of connections, so that every protocol brings its pieces here. An encoded body that is
 //! kept is decoded as it comes, and one that is written as it is handed on, so that what waits for the
 //! writer is never larger than it was on the wire. Must never hold more than `client.max-body`, nor let
-//! a piece through that was not counted.
+//! a piece through that was not counted; only a body that its writer calls endless has no limit, and nothing of it is kept.
 
 use bytes::Bytes;
 use http::response;
@@ -11,7 +11,7 @@ use http::response;
 use super::Terms;
 use super::decode::Decoding;
 use crate::retry::Failure;
-use crate::transport::{BodyWriter, Keep};
+use crate::transport::{BodyWriter, Endless, Keep};
 use crate::transport::{fault, redirect};
 
 /// Most memory that a `Content-Length` alone is trusted with.
@@ -27,6 +27,7 @@ pub(in crate::transport) struct Intake<'w> {
     queued: Vec<Bytes>,
     /// Undoes the body's encodings, where it has any.
     decoding: Option<Box<Decoding>>,
+    endless: Option<Endless>,
 }
 
 impl<'w> Intake<'w> {
@@ -41,9 +42,6 @@ impl<'w> Intake<'w> {
         terms: &Terms<'_>,
         writer: Option<&'w mut dyn BodyWriter>,
     ) -> Result<Self, Failure> {
-        if announced > terms.max_body {
-            return Err(fault::too_large(terms.host, terms.max_body));
-        }
         let passed_over = terms.follows && redirect::is_one(head);
         let (writer, keep) = match writer.filter(|_| !passed_over) {
             Some(writer) => match writer.begin(head) {
@@ -53,9 +51,24 @@ impl<'w> Intake<'w> {
             },
             None => (None, !passed_over),
         };
-        let kept = keep.then(|| Collected::new(announced, terms.max_body));
-        let decoding = if passed_over { None } else { Decoding::of(head, terms) };
-        Ok(Self { limit: terms.max_body, length: 0, kept, writer, queued: Vec::new(), decoding })
+        let endless = writer.as_ref().and_then(|writer| writer.endless());
+        let limit = if endless.is_some() { u64::MAX } else { terms.max_body };
+        if announced > limit {
+            return Err(fault::too_large(terms.host, limit));
+        }
+        let kept = (keep && endless.is_none()).then(|| Collected::new(announced, limit));
+        let decoding = if passed_over { None } else { Decoding::of(head, terms, limit) };
+        Ok(Self { limit, length: 0, kept, writer, queued: Vec::new(), decoding, endless })
+    }
+
+    /// Whether the body goes on for as long as the server likes.
+    pub fn endless(&self) -> Option<Endless> {
+        self.endless
+    }
+
+    /// Whether the writer wants nothing more of it.
+    pub fn is_done(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.is_done())
     }
 
     /// Takes a piece.
@@ -92,7 +105,7 @@ impl<'w> Intake<'w> {
         !self.queued.is_empty()
     }
 
-    /// Hands what came to the writer.
+    /// Hands what came to the writer, until it has enough.
     ///
     /// # Errors
     /// The writer's, and those of [`Intake::take`].
@@ -101,6 +114,9 @@ impl<'w> Intake<'w> {
         for mut piece in self.queued.drain(..) {
             let Some(decoding) = &mut self.decoding else {
                 writer.write(piece).await?;
+                if writer.is_done() {
+                    break;
+                }
                 continue;
             };
             while let Some(decoded) = decoding.next(&mut piece)? {
@@ -109,18 +125,24 @@ impl<'w> Intake<'w> {
                     kept.extend(&decoded);
                 }
                 writer.write(decoded).await?;
+                if writer.is_done() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
 
-    /// The end of the body: what was kept of it.
+    /// The end of the body, or of what the writer wants of it: what was kept.
     ///
     /// # Errors
     /// The writer's, and [`FailureKind::Truncated`](crate::retry::FailureKind::Truncated) when it is encoded
     /// and breaks off.
     pub async fn end(mut self) -> Result<Bytes, Failure> {
         self.flush().await?;
+        if self.is_done() {
+            return Ok(self.kept.map(Collected::finish).unwrap_or_default());
+        }
         if let Some(decoding) = &self.decoding {
             decoding.finish()?;
         }

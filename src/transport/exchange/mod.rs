@@ -70,7 +70,7 @@ pub(in crate::transport) struct Received {
     pub body: Bytes,
     /// When the head was there.
     pub head_at: Instant,
-    /// When the body was complete.
+    /// When the body was complete; of one that is endless, when the head was there.
     pub end: Instant,
 }
 
@@ -149,10 +149,18 @@ pub(in crate::transport) async fn run(
     }
     connection.switches = false;
     let intake = Intake::open(&head, incoming.size_hint().lower(), terms, writer).map_err(cut)?;
-    let body = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(cut)?;
-    connection.settle(watch.last());
-    Ok(Received { head, body, head_at, end: watch.last() })
+    let endless = intake.endless();
+    if let Some(endless) = endless {
+        watch.go_on(endless, connection);
+    }
+    let (body, whole) = receive(connection, incoming, intake, (&mut watch, read), terms).await.map_err(cut)?;
+    if whole {
+        connection.settle(watch.last());
+    }
+    Ok(Received { head, body, head_at, end: if endless.is_some() { head_at } else { watch.last() } })
 }
+
+/// What is kept of the body, and whether all of it was received: its writer may have had enough before.
 
 async fn receive(
     connection: &mut Http1Connection,
@@ -160,9 +168,9 @@ async fn receive(
     mut intake: Intake<'_>,
     (watch, read): (&mut Watch, u64),
     terms: &Terms<'_>,
-) -> Result<Bytes, Failure> {
+) -> Result<(Bytes, bool), Failure> {
     if incoming.is_end_stream() {
-        return intake.end().await;
+        return Ok((intake.end().await?, true));
     }
     // Often the body came with the head.
     let mut ended = drain(&mut incoming, &mut intake, terms)?;
@@ -170,6 +178,9 @@ async fn receive(
         if intake.is_full() {
             intake.flush().await?;
             watch.resume();
+        }
+        if intake.is_done() {
+            return Ok((intake.end().await?, false));
         }
         ended = poll_fn(|cx| {
             let before = intake.length();
@@ -197,7 +208,7 @@ async fn receive(
         })
         .await?;
     }
-    intake.end().await
+    Ok((intake.end().await?, true))
 }
 
 /// Bytes that may come over the wire for a reply with so much body: chunks of one byte are six, and what

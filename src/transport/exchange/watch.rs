@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use super::Terms;
 use crate::clock::{self, Instant};
+use crate::transport::Endless;
 use crate::transport::fault::Overdue;
 use crate::transport::pool::http1::Http1Connection;
 
@@ -28,6 +29,13 @@ impl Deadline {
         Self { read: terms.timeouts.read, end: later(terms.start, terms.total), last: terms.start }
     }
 
+    /// The body of the reply is endless: from now on only its silence counts.
+    pub fn go_on(&mut self, endless: Endless, sleep: Pin<&mut Sleep>) {
+        self.read = endless.silence.unwrap_or(AGES);
+        self.end = later(self.last, AGES);
+        sleep.reset(self.due());
+    }
+
     /// When to look next.
     pub fn due(&self) -> Instant {
         later(self.last, self.read).min(self.end)
@@ -41,7 +49,7 @@ impl Deadline {
                 return Some(Overdue::Total);
             }
             if now >= later(self.last, self.read) {
-                return Some(Overdue::Read);
+                return Some(Overdue::Read(self.read));
             }
             sleep.as_mut().reset(self.due());
             if sleep.as_mut().poll(cx).is_pending() {
@@ -94,14 +102,21 @@ impl Watch {
         if rang { self.deadline.judge(connection.sleep.as_mut(), cx) } else { None }
     }
 
+    /// The body of the reply is endless: from now on only its silence counts.
+    pub fn go_on(&mut self, endless: Endless, connection: &mut Http1Connection) {
+        self.deadline.go_on(endless, connection.sleep.as_mut());
+    }
+
     /// The receiver was busy elsewhere and listens again: what it did not hear was no silence.
     pub fn resume(&mut self) {
         self.deadline.last = clock::now();
     }
 }
 
+/// So long that nobody waits for it.
+const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// `start + duration`, or so far away that nobody waits for it.
 fn later(start: Instant, duration: Duration) -> Instant {
-    const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     start + duration.min(AGES)
 }

@@ -4,6 +4,7 @@ mod bodies;
 mod contract;
 mod cookies;
 mod encodings;
+mod endless;
 mod faults;
 mod flood;
 mod http2;

@@ -20,7 +20,7 @@ pub fn free_slots(transport: &HyperTransport, url: &str) -> (usize, usize) {
 }
 
 // One request to a server of its own: the reactor has then seen whatever the others did before.
-async fn turn() {
+pub async fn turn() {
     let server = Server::answering(ok).await;
     fetch(&client(|_| {}), &server.url("/")).await.unwrap();
 }

@@ -144,8 +144,14 @@ fn plan(table: &Value) -> Arc<dyn AuthPlan> {
     let text = "[endpoints.a]\n".to_owned();
     let document = Document::parse("job.toml".as_ref(), text, &Overlays::default(), &mut diagnostics).unwrap();
     let vars = BTreeMap::from([("base".to_owned(), json!("https://login.example.com"))]);
-    let scope =
-        Scope { row: RowScope::Open, vars: vars.into(), secrets: vec!["client".to_owned()], reply: false, last: None };
+    let scope = Scope {
+        row: RowScope::Open,
+        vars: vars.into(),
+        secrets: vec!["client".to_owned()],
+        reply: false,
+        last: None,
+        messages: None,
+    };
     let mut site = Site { document: &document, diagnostics: &mut diagnostics };
     compile(&mut site, &KeyPath::of(["auth", "oauth2"]), &whole, &scope).unwrap_or_else(|| panic!("{diagnostics:?}"))
 }

@@ -1,7 +1,8 @@
 //! One request and its reply over a stream of a shared HTTP/2 connection.
 //!
 //! The connection's own task moves the bytes; here the task that asked waits for what belongs to its
-//! stream, with a clock of its own. Dropped half-way, the stream is reset (CANCEL) and the others go on.
+//! stream, with a clock of its own. Dropped half-way, or with a writer that has had enough, the stream is reset (CANCEL) and the others
+//! go on.
 //! Must never call a body whole that the server did not end itself.
 
 mod fault;
@@ -73,12 +74,17 @@ pub(in crate::transport) async fn run(
     let announced = if is_head || stream.is_end_stream() { 0 } else { announced(&head.headers) };
     let intake =
         Intake::open(&head, announced, terms, writer).map_err(|failure| Ended::Failed(failure.behind(head.status)))?;
+    let endless = intake.endless();
+    if let Some(endless) = endless {
+        deadline.go_on(endless, sleep.as_mut());
+    }
     let mut download = Download { stream, upload, deadline, sleep };
     let body = download.receive(intake, terms).await.map_err(|failure| {
         doubt(connection, &failure, download.deadline.last);
         Ended::Failed(failure.behind(head.status))
     })?;
-    Ok(Received { head, body, head_at, end: download.deadline.last })
+    let end = if endless.is_some() { head_at } else { download.deadline.last };
+    Ok(Received { head, body, head_at, end })
 }
 
 /// What runs out of time may have met a slow server, or a connection that is dead and does not say so.
@@ -149,6 +155,9 @@ impl Download<'_> {
             if intake.is_full() {
                 intake.flush().await?;
                 self.deadline.last = clock::now();
+            }
+            if intake.is_done() {
+                break;
             }
             // Only now may the server send as much again. A stream that has ended needs no room.
             let _ = self.stream.flow_control().release_capacity(length);

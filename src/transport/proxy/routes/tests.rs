@@ -169,6 +169,7 @@ fn the_proxy_of_a_job_is_for_all_and_its_secret_is_taken_letter_by_letter() {
         secrets: vec!["word".to_owned()],
         reply: false,
         last: None,
+        messages: None,
     };
     let template = |text: &str| Some(Template::compile(text, Spot::Text, &scope).unwrap());
     let address = crate::transport::proxy::parse("http://p:1").unwrap().address;

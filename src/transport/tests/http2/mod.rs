@@ -20,7 +20,7 @@ use super::support::{Server, client};
 use crate::transport::{ClientPlan, HttpVersion, HyperTransport};
 
 /// A client that speaks HTTP/2 alone.
-fn client2(change: impl FnOnce(&mut ClientPlan)) -> HyperTransport {
+pub fn client2(change: impl FnOnce(&mut ClientPlan)) -> HyperTransport {
     client(|plan| {
         plan.http = HttpVersion::Two;
         change(plan);
@@ -28,17 +28,17 @@ fn client2(change: impl FnOnce(&mut ClientPlan)) -> HyperTransport {
 }
 
 /// A request as a server gets it, and where its reply goes.
-struct Asked {
+pub struct Asked {
     request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    pub respond: SendResponse<Bytes>,
 }
 
 impl Asked {
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         self.request.uri().path().to_owned()
     }
 
-    fn reply(self, body: impl Into<Bytes>) {
+    pub fn reply(self, body: impl Into<Bytes>) {
         self.try_reply(body).unwrap();
     }
 
@@ -63,7 +63,7 @@ where
 }
 
 /// A server of HTTP/2 that lets so many streams in at once.
-async fn server<F, Fut>(streams: u32, answer: F) -> Server
+pub async fn server<F, Fut>(streams: u32, answer: F) -> Server
 where
     F: Fn(Asked) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
