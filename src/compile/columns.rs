@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Site, names, request};
+use super::{Site, names, request, stream};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::KeyPath;
 use crate::extract::{As, KINDS, Settle, Written};
@@ -135,6 +135,12 @@ fn kind_of(column: &ColumnSpec) -> (&str, Value) {
 pub fn meta(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) -> Vec<Meta> {
     let names: Vec<&str> = spec.meta.iter().flatten().map(|meta| meta.name()).collect();
     names::twice(site, &path.key("meta"), &names);
+    for (index, meta) in spec.meta.iter().flatten().enumerate() {
+        if let Some((why, help)) = stream::lacks(spec, *meta) {
+            let message = format!("`{}` is null in every record: {why}", meta.name());
+            site.error(codes::NO_EFFECT, &path.key("meta").index(index), message, help);
+        }
+    }
     meta_of(spec)
 }
 

@@ -66,6 +66,8 @@ pub fn endpoint(
     records: Option<Columns>,
     buckets: &mut Vec<LimitPlan>,
 ) -> (Target, Option<EndpointPlan>) {
+    let used = stream::without(spec);
+    let (spec, whole) = (&*used, spec);
     let written = Written { name, spec, path: KeyPath::of(["endpoints", name]), url: spec.address_keys(), around };
     let source = input::input(site, around, name, spec, records);
     let known = source.as_ref().map_or(Columns::Open, |source| source.columns());
@@ -76,7 +78,7 @@ pub fn endpoint(
     let mut output = written.output(site, &known);
     output.save = written.save(site, source.as_deref(), &scope, &output);
     let stream = written.stream(site, &known, &sending, buckets);
-    stream::idle(site, &written.path, spec, around.job);
+    stream::idle(site, &written.path, whole, around.job);
     if let Some(plan) = &output.chunk {
         chunk::idle(site, &written.path, plan, &settings.batch);
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::input;
 use super::mention::{self, Mentions};
+use super::{input, stream};
 use crate::plan::EndpointPlan;
 use crate::sink::SinkPlan;
 use crate::spec::{EndpointSpec, JobSpec};
@@ -87,6 +87,9 @@ fn endpoint(keys: &mut BTreeMap<String, String>, plan: &EndpointPlan, written: &
     }
     if let Some(key) = &plan.idempotency {
         put("idempotency-key", format!("{} {}", key.header, if key.quoted { "quoted" } else { "bare" }));
+    }
+    if let Some(written) = stream::Written::of(written) {
+        written.identity().into_iter().for_each(|(key, value)| drop(put(&key, value)));
     }
     if let Some(save) = &plan.save {
         put("save", save.written().to_owned());

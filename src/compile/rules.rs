@@ -2,7 +2,7 @@
 //!
 //! Must never look at a reply: what is known of one before it has come is its names.
 
-use super::{Site, names};
+use super::{Site, names, stream};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{KeyPath, Node, NodeValue};
 use crate::plan::{RulePlan, StatusSet};
@@ -44,7 +44,10 @@ pub fn accepted(spec: &EndpointSpec, expect: StatusSet) -> StatusSet {
 pub fn idle(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec) {
     for (index, rule) in spec.rules.iter().flatten().enumerate().filter(|(_, rule)| rule.then == Then::Retry) {
         let place = site.document.place(&path.key("rules").index(index).key("then"));
-        let message = "there is no second attempt: `retry.attempts` is 1, and the row fails";
+        let message = match stream::Written::of(spec) {
+            None => "there is no second attempt: `retry.attempts` is 1, and the row fails",
+            Some(_) => "there is no second attempt: `reconnect.attempts` is 0, and the row fails",
+        };
         let help = format!("write `when = {:?}, then = \"fail\"`, or allow more attempts", rule.when);
         site.diagnostics.push(Diagnostic::warning(codes::NO_EFFECT, message).at(place, "").help(help));
     }

@@ -175,7 +175,7 @@ impl Schemes {
         let (message, help) = match (self, name.as_str()) {
             (Self::Requests, "ws" | "wss") => (
                 format!("`{scheme}` URLs are opened as WebSockets, not requested"),
-                "write it as `websocket.url` in place of `url`: `[endpoints.NAME.websocket]`".to_owned(),
+                "they have a table of their own: `[endpoints.NAME.websocket]` with `url = \"wss://…\"`".to_owned(),
             ),
             (Self::Sockets, "http" | "https") => {
                 let meant = name.replace("http", "ws");

@@ -64,6 +64,7 @@ codes! {
     NO_REPEAT = "P0406", "requests that can't be repeated when an answer is lost";
     PAUSE_UNFELT = "P0407", "a pause that the rate swallows";
     SAME_REQUEST = "P0408", "a request that is the same for every row";
+    ENDLESS_STREAM = "P0409", "a connection that nothing may ever close";
     INPUT = "P0501", "an input that can't be read";
     OUTPUT = "P0502", "an output that can't be written";
     UNUSABLE = "P0503", "a certificate, a proxy or an auth that can't be used";

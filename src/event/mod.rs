@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 pub use schema::{Line, schema_text};
-pub use summary::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Rows, Summary, Written};
+pub use summary::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Rows, Stream, Summary, Written};
 
 /// Version of the event format; grows when a field changes its meaning, and not for new events or fields.
 pub const VERSION: u32 = 1;
@@ -208,6 +208,8 @@ pub enum Event {
         attempts: u64,
         /// Attempts that were not the first of their row.
         retries: u64,
+        /// Messages taken, of an endpoint whose connections stay open; null for others.
+        messages: Option<u64>,
         /// Requests under way now.
         in_flight: u64,
     },

@@ -96,6 +96,19 @@ pub struct Records {
     pub records: u64,
 }
 
+/// What came over the connections of an endpoint that stay open, in this session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Stream {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Messages taken.
+    pub messages: u64,
+    /// Why connections were opened again, in a word, and how often; they count as retries, too.
+    pub reconnects_by_reason: BTreeMap<String, u64>,
+    /// Codes of closes and how often: `1005` where none was given, `1006` where no close came, `other` beyond the first fifty.
+    pub closes: BTreeMap<String, u64>,
+}
+
 /// What a session came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
@@ -118,6 +131,8 @@ pub struct Summary {
     pub retries: u64,
     /// Why attempts were made again, in a word, and how often.
     pub retries_by_reason: BTreeMap<String, u64>,
+    /// Messages of endpoints whose connections stay open.
+    pub streams: Vec<Stream>,
     /// Statuses of whole replies of this session, and how often.
     pub statuses: BTreeMap<u16, u64>,
     /// Rows that failed in this session, by endpoint and reason, most frequent first.

@@ -37,13 +37,18 @@ impl StreamPlan {
         }
     }
 
-    /// Every file that is named in what is sent.
+    /// What is sent when it has opened, in order.
     #[must_use]
-    pub fn files(&self) -> Vec<&FilePlan> {
+    pub fn send(&self) -> &[BodyPlan] {
         match &self.kind {
-            StreamKind::WebSocket(socket) => socket.send.iter().flat_map(BodyPlan::files).collect(),
-            StreamKind::Events(_) => Vec::new(),
+            StreamKind::WebSocket(socket) => &socket.send,
+            StreamKind::Events(_) => &[],
         }
+    }
+
+    /// Every file that is named in what is sent.
+    pub fn files(&self) -> impl Iterator<Item = &FilePlan> {
+        self.send().iter().flat_map(BodyPlan::files)
     }
 }
 

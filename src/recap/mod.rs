@@ -9,6 +9,7 @@
 pub mod distribution;
 pub mod file;
 pub mod kept;
+pub mod streams;
 pub mod timeline;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Counts;
 
 pub use distribution::Distribution;
+pub use streams::StreamUse;
 pub use timeline::{Mark, MarkKind, Marks, Step, StepLane, Timeline};
 
 /// Version of the format; a recap of another version is refused with words.
@@ -135,6 +137,9 @@ pub struct Session {
     pub stages: Stages,
     /// Bytes of requests and replies, heads included, TLS and retransmissions not.
     pub traffic: Bytes,
+    /// Endpoints whose connections stay open.
+    #[serde(default)]
+    pub streams: Vec<StreamUse>,
     /// Limits, as the job has them.
     pub limits: Vec<LimitUse>,
     /// What happened when.

@@ -170,6 +170,7 @@ fn progress(lane: &live::Lane) -> Event {
         skipped: read(&lane.skipped),
         attempts: read(&lane.attempts),
         retries: read(&lane.retries),
+        messages: lane.taken(),
         in_flight: read(&lane.in_flight),
     }
 }

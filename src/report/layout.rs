@@ -160,12 +160,17 @@ fn fields(line: &Line<'_>, shape: Shape, look: Look) -> [String; 7] {
     [
         cut(&look.name(line.name), shape.name, look.unicode),
         bar,
-        progress.position(),
+        position(progress),
         when(shape.rate, progress.speed()),
         when(shape.eta, progress.time_to_go().unwrap_or_default()),
         when(shape.failed, progress.failures()),
         last.join("  "),
     ]
+}
+
+/// Where it stands, with the messages that were taken.
+fn position(progress: &Progress) -> String {
+    progress.taken().map_or_else(|| progress.position(), |taken| format!("{}  {taken}", progress.position()))
 }
 
 /// A bar of so many cells; in Unicode its last cell fills by eighths.
@@ -191,7 +196,7 @@ fn spinner(turn: usize, unicode: bool) -> char {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::tests::lane;
+    use super::super::progress::tests::{lane, streaming};
     use super::super::progress::{Progress, Speed};
     use super::*;
     use crate::clock;
@@ -236,10 +241,24 @@ mod tests {
     }
 
     #[test]
+    fn messages_stand_beside_their_rows_and_stay_where_there_is_little_room() {
+        let lane = streaming(1000, 1_234_567);
+        let (start, mut speed) = (clock::now(), Speed::default());
+        speed.note(start, 1_234_511);
+        let progress = Progress::of(&lane, &mut speed, start + Duration::from_secs(1));
+        let laid_out = |width| lines(&[Line { name: "ticks", progress: &progress, turn: 0 }], width, ASCII).concat();
+        let wide = "ticks [##########----------] 502/1,000  1,234,567 msgs  56/s  2 failed  7 reconnects  10 in flight";
+        assert_eq!(laid_out(98), wide);
+        assert_eq!(laid_out(50), "ticks 502/1,000  1,234,567 msgs  56/s  2 failed");
+        assert_eq!(laid_out(42), "ticks 502/1,000  1,234,567 msgs  2 failed");
+    }
+
+    #[test]
     fn no_line_is_wider_than_the_terminal_whatever_the_names() {
         let other = Lane { endpoint: String::new(), ..Lane::default() };
-        let progresses = [lane(1_000_000_000, 102), lane(0, 102), other].map(|lane| progress(&lane));
-        let names = ["価格と在庫の照会をするとても長い名前のエンドポイント", "👩‍👩‍👧 family", "a"];
+        let progresses =
+            [lane(1_000_000_000, 102), lane(0, 102), other, streaming(7, 1 << 40)].map(|lane| progress(&lane));
+        let names = ["価格と在庫の照会をするとても長い名前のエンドポイント", "👩‍👩‍👧 family", "a", "ticks"];
         for look in [ASCII, UNICODE] {
             for width in 0..=220 {
                 let all = progresses.iter().zip(names).map(|(progress, name)| Line { name, progress, turn: width });

@@ -51,7 +51,7 @@ impl Lines {
     fn sample(&mut self, live: &Live, now: Instant) {
         self.speeds.resize_with(live.lanes.len(), Speed::default);
         for (lane, speed) in live.lanes.iter().zip(&mut self.speeds) {
-            speed.note(now, lane.ended());
+            speed.note_lane(now, lane);
         }
     }
 }
@@ -104,8 +104,9 @@ impl Reporter for Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::tests::lane;
+    use super::super::progress::tests::{lane, streaming};
     use super::*;
+    use std::sync::atomic::Ordering;
     use std::sync::{Arc, Mutex};
 
     fn listening(notices: bool) -> (Lines, Arc<Mutex<Vec<String>>>) {
@@ -125,6 +126,19 @@ mod tests {
         }
         let line = "price: 502/1,000 (50%), 0/s, 2 failed, 7 retries, 10 in flight; held back by limit api".to_owned();
         assert_eq!(*heard.lock().unwrap(), [line.clone(), line]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_said_with_their_rate() {
+        let (mut lines, heard) = listening(true);
+        let live = Live { lanes: vec![streaming(0, 0)], ..Live::default() };
+        for _ in 0..105 {
+            lines.tick(&live);
+            live.lanes[0].messages.fetch_add(100, Ordering::Relaxed);
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        let line = "price: 502 rows, 10,000 msgs, 1,000/s, 2 failed, 7 reconnects, 10 in flight";
+        assert_eq!(*heard.lock().unwrap(), [line]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,12 @@ pub struct Speed {
 }
 
 impl Speed {
-    /// Notes how many rows had ended at `now`.
+    /// Notes how far an endpoint is at `now`: in messages where it takes some, else in rows.
+    pub fn note_lane(&mut self, now: Instant, lane: &Lane) {
+        self.note(now, lane.taken().unwrap_or_else(|| lane.ended()));
+    }
+
+    /// Notes how many rows had ended, or messages been taken, at `now`.
     pub fn note(&mut self, now: Instant, ended: u64) {
         self.samples.push_back((now, ended));
         // One sample older than the window stays, so that the window is always covered.
@@ -26,7 +31,7 @@ impl Speed {
         }
     }
 
-    /// Rows per second over the window, 0 before the second sample.
+    /// Rows or messages per second over the window, 0 before the second sample.
     #[must_use]
     pub fn rate(&self) -> f64 {
         let (Some((start, before)), Some((end, after))) = (self.samples.front(), self.samples.back()) else {
@@ -44,7 +49,9 @@ pub struct Progress {
     pub done: u64,
     /// Rows in all, where known.
     pub total: Option<u64>,
-    /// Rows that ended per second, lately.
+    /// Messages taken in this session; `None` of an endpoint that takes none.
+    pub messages: Option<u64>,
+    /// Rows that ended per second, lately; messages, where there are some.
     pub rate: f64,
     /// Rows that failed in this session.
     pub failed: u64,
@@ -65,15 +72,19 @@ impl Progress {
     #[must_use]
     pub fn of(lane: &Lane, speed: &mut Speed, now: Instant) -> Self {
         let ended = lane.ended();
-        speed.note(now, ended);
+        speed.note_lane(now, lane);
+        let messages = lane.taken();
         let rate = speed.rate();
         let done = lane.resumed + ended;
         let total = Some(read(&lane.rows)).filter(|rows| *rows > 0).map(|rows| rows.max(done));
         let in_flight = read(&lane.in_flight);
-        let eta = total.filter(|_| rate > 0.0).map(|total| Duration::from_secs_f64((total - done) as f64 / rate));
+        // How many messages a row has nobody knows.
+        let eta = total
+            .filter(|_| rate > 0.0 && messages.is_none())
+            .map(|total| Duration::from_secs_f64((total - done) as f64 / rate));
         let (failed, retries) = (read(&lane.failed), read(&lane.retries));
         let (allowed, by_hand) = (read(&lane.allowed), read(&lane.by_hand));
-        Self { done, total, rate, failed, retries, in_flight, allowed, by_hand, eta }
+        Self { done, total, messages, rate, failed, retries, in_flight, allowed, by_hand, eta }
     }
 
     /// `412/1,000`, or `412 rows` when the total is unknown.
@@ -85,10 +96,17 @@ impl Progress {
         }
     }
 
-    /// Everything but the position: speed, time to go, failed rows, retries, requests in flight.
+    /// `1,234 msgs`, where there are some.
+    #[must_use]
+    pub fn taken(&self) -> Option<String> {
+        self.messages.map(|messages| format!("{} {}", thousands(messages), if messages == 1 { "msg" } else { "msgs" }))
+    }
+
+    /// Everything but the position: messages, speed, time to go, failed rows, retries, requests in flight.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        let known = [Some(self.speed()), self.time_to_go(), Some(self.failures()), Some(self.repetitions())];
+        let known =
+            [self.taken(), Some(self.speed()), self.time_to_go(), Some(self.failures()), Some(self.repetitions())];
         known.into_iter().flatten().chain([self.flying()]).collect()
     }
 
@@ -110,13 +128,11 @@ impl Progress {
         format!("{} failed", thousands(self.failed))
     }
 
-    /// `7 retries`
+    /// `7 retries`; of connections that stay open, `7 reconnects`
     #[must_use]
     pub fn repetitions(&self) -> String {
-        match self.retries {
-            1 => "1 retry".to_owned(),
-            retries => format!("{} retries", thousands(retries)),
-        }
+        let (one, many) = if self.messages.is_some() { ("reconnect", "reconnects") } else { ("retry", "retries") };
+        format!("{} {}", thousands(self.retries), if self.retries == 1 { one } else { many })
     }
 
     /// `10 in flight`, and of how many where that is not as the job says.
@@ -192,6 +208,24 @@ pub mod tests {
         assert_eq!((progress.done, progress.total, progress.percent()), (502, Some(1000), Some(50)));
         assert_eq!(progress.position(), "502/1,000");
         assert_eq!(progress.details(), ["100/s", "eta 5s", "2 failed", "7 retries", "10 in flight"]);
+    }
+
+    /// The same with messages.
+    pub fn streaming(rows: u64, messages: u64) -> Lane {
+        Lane { stream: true, messages: AtomicU64::new(messages), ..lane(rows, 102) }
+    }
+
+    #[test]
+    fn messages_are_counted_and_tell_of_no_end() {
+        let (start, mut speed) = (clock::now(), Speed::default());
+        speed.note_lane(start, &streaming(1000, 1234));
+        let progress = Progress::of(&streaming(1000, 1290), &mut speed, start + Duration::from_secs(1));
+        assert_eq!((progress.position().as_str(), progress.rate), ("502/1,000", 56.0));
+        assert_eq!(progress.details(), ["1,290 msgs", "56/s", "2 failed", "7 reconnects", "10 in flight"]);
+        let one = Lane { retries: 1.into(), ..streaming(1000, 1) };
+        let progress = Progress::of(&one, &mut Speed::default(), start);
+        assert_eq!((progress.taken().as_deref(), progress.repetitions().as_str()), (Some("1 msg"), "1 reconnect"));
+        assert_eq!(Progress::of(&lane(1000, 102), &mut Speed::default(), start).taken(), None);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::record::Ending;
 pub struct Lane {
     /// Name of the endpoint.
     pub endpoint: String,
+    /// Whether its rows are connections that stay open.
+    pub stream: bool,
     /// Rows to come in all, 0 when the source does not know (yet).
     pub rows: AtomicU64,
     /// Rows that ended in earlier sessions.
@@ -24,7 +26,7 @@ pub struct Lane {
     pub attempts: AtomicU64,
     /// Attempts of this session that were not the first of their row.
     pub retries: AtomicU64,
-    /// Messages that were taken in this session.
+    /// Messages taken in this session, of an endpoint whose rows are connections that stay open.
     pub messages: AtomicU64,
     /// Attempts under way.
     pub in_flight: AtomicU64,
@@ -51,6 +53,12 @@ impl Lane {
     #[must_use]
     pub fn ended(&self) -> u64 {
         read(&self.ok) + read(&self.failed) + read(&self.skipped)
+    }
+
+    /// Messages taken in this session; `None` where rows are no connections that stay open.
+    #[must_use]
+    pub fn taken(&self) -> Option<u64> {
+        self.stream.then(|| read(&self.messages))
     }
 
     /// Notes what holds it back; `None`: nothing, it has no work left.

@@ -218,6 +218,7 @@ fn facts(plan: &Plan, folder: &StateFolder, session: &Session) -> Facts {
 fn live(plan: &Plan, facts: &Facts, state: &Commit) -> Live {
     let lanes = plan.endpoints.iter().enumerate().map(|(position, endpoint)| live::Lane {
         endpoint: endpoint.name.clone(),
+        stream: endpoint.stream.is_some(),
         rows: facts.rows[position].unwrap_or_default().into(),
         resumed: state.done[position].len(),
         ..live::Lane::default()

@@ -12,9 +12,11 @@ use crate::event::Event;
 use crate::journal::Counts;
 use crate::limit::{Buckets, LimitPlan};
 use crate::plan::Plan;
+use crate::recap::streams::most_first;
 use crate::recap::timeline::{Recorder, Totals};
 use crate::recap::{
-    Bytes, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Output, Recap, Session, Slow, StepLane,
+    Bytes, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Output, Recap, Session, Slow,
+    StepLane, StreamUse,
 };
 use crate::report::View;
 use crate::sink::{RowChoice, SinkPlan};
@@ -23,7 +25,7 @@ use crate::transport::Transport;
 use super::bound::Looks;
 use super::lane::{Lane, Shared};
 use super::live::{self, Live, read};
-use super::meter::Measured;
+use super::meter::{Ends, Measured};
 use super::{RunEnding, RunReport};
 
 /// What is known of a run when a session begins.
@@ -196,6 +198,7 @@ impl Chronicle {
             latency: measured.latency,
             stages: measured.stages,
             traffic: self.traffic(),
+            streams: streams(&shared.live, &measured.streams),
             limits,
             timeline,
             ..Session::default()
@@ -308,6 +311,20 @@ fn slowest(plan: &Plan, measured: &Measured) -> Vec<Slow> {
     measured.slowest.iter().map(slow).collect()
 }
 
+/// Of the endpoints whose rows are connections that stay open.
+fn streams(live: &Live, ends: &BTreeMap<usize, Ends>) -> Vec<StreamUse> {
+    let of = |(position, lane): (usize, &live::Lane)| {
+        let Ends { reconnects, closes } = ends.get(&position).cloned().unwrap_or_default();
+        Some(StreamUse {
+            endpoint: lane.endpoint.clone(),
+            messages: lane.taken()?,
+            reconnects: most_first(reconnects),
+            closes: closes.into_iter().collect(),
+        })
+    };
+    live.lanes.iter().enumerate().filter_map(of).collect()
+}
+
 fn limit(buckets: &Buckets, holds: &BTreeMap<String, u64>, elapsed_ms: u64) -> LimitUse {
     let plan = buckets.plan();
     LimitUse {
@@ -341,5 +358,32 @@ pub(super) fn ending(ending: &RunEnding) -> Ending {
             ..plain(EndingKind::Stopped)
         },
         RunEnding::Broken(reason) => Ending { reason: Some(reason.clone()), ..plain(EndingKind::Broken) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_endpoints_whose_connections_stay_open_tell_of_messages() {
+        let lane = |endpoint: &str, stream, messages: u64| live::Lane {
+            endpoint: endpoint.into(),
+            stream,
+            messages: messages.into(),
+            ..live::Lane::default()
+        };
+        let lanes = vec![lane("price", false, 0), lane("ticks", true, 7), lane("quiet", true, 0)];
+        let reconnects = BTreeMap::from([("closed".to_owned(), 1), ("reset".to_owned(), 2)]);
+        let ends = Ends { reconnects, closes: BTreeMap::from([(1006, 2), (1000, 1)]) };
+        let all = streams(&Live { lanes, ..Live::default() }, &BTreeMap::from([(1, ends)]));
+        let ticks = StreamUse {
+            endpoint: "ticks".into(),
+            messages: 7,
+            reconnects: vec![("reset".into(), 2), ("closed".into(), 1)],
+            closes: vec![(1000, 1), (1006, 2)],
+        };
+        let quiet = StreamUse { endpoint: "quiet".into(), ..StreamUse::default() };
+        assert_eq!(all, [ticks, quiet]);
     }
 }

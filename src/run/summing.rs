@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Add;
 use std::time::Duration;
 
-use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Summary};
+use crate::event::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Stream, Summary};
 use crate::journal::Counts;
 use crate::plan::{EndpointPlan, Plan};
-use crate::recap::{self, Distribution, Recap};
+use crate::recap::{self, Distribution, Recap, StreamUse, streams};
 use crate::report::text::counted;
 
 use super::lane::Shared;
@@ -81,6 +81,7 @@ pub fn summary(report: &RunReport) -> Summary {
         attempts: report.attempts,
         retries: report.retries,
         retries_by_reason: report.retry_reasons.iter().cloned().collect::<BTreeMap<_, _>>(),
+        streams: session.streams.into_iter().map(stream).collect(),
         statuses: report.statuses.iter().copied().collect(),
         failures: session.failures.into_iter().map(failure_group).collect(),
         latency_ms,
@@ -91,6 +92,12 @@ pub fn summary(report: &RunReport) -> Summary {
         failed_conditions: report.failed_conditions.clone(),
         warnings: report.warnings.clone(),
     }
+}
+
+fn stream(of: StreamUse) -> Stream {
+    let StreamUse { endpoint, messages, reconnects, closes } = of;
+    let closes = closes.into_iter().map(|(code, count)| (streams::code(code), count)).collect();
+    Stream { endpoint, messages, reconnects_by_reason: reconnects.into_iter().collect(), closes }
 }
 
 fn failure_group(group: recap::FailureGroup) -> FailureGroup {

@@ -321,6 +321,9 @@ fn count(lane: &Lane, call: &mut Call, tried: &mut Tried<'_>) {
         // Counted when it is made: what sleeps when a run ends was no retry.
         let why = call.again_after.take().unwrap_or_else(|| "another session".to_owned());
         lane.shared.meter.retried(&why);
+        if lane.plan().stream.is_some() {
+            lane.shared.meter.reconnected(lane.index, &why);
+        }
         tried.again_after = Some(why);
     }
 }

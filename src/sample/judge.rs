@@ -117,6 +117,13 @@ fn meta(trial: &Trial<'_>) -> Map<String, Value> {
     ] {
         meta.insert(name.to_owned(), value);
     }
+    if let Some(stream) = &trial.endpoint.stream {
+        // The first message of its row, on a connection that is open.
+        let kind = if stream.is_socket() { Value::Null } else { json!("message") };
+        let own = [("message", json!(1)), ("event", kind), ("event_id", Value::Null)];
+        let ends = [("close_code", Value::Null), ("close_reason", Value::Null)];
+        meta.extend(own.into_iter().chain(ends).map(|(name, value)| (name.to_owned(), value)));
+    }
     if trial.endpoint.save.is_some() {
         meta.insert("saved".to_owned(), Value::Null);
     }

@@ -65,7 +65,7 @@ pub struct SseSpec {
 /// When a row has all of its messages: what comes first counts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("minProperties" = 1, "examples" = [{ "messages": 100, "idle": "30s" }]))]
+#[schemars(extend("minProperties" = 1, "x-paceline-empty" = "say when a row has all of its messages", "examples" = [{ "messages": 100, "idle": "30s" }]))]
 pub struct UntilSpec {
     /// After so many messages, counted over reconnects and sessions; those that a rule skips do not count.
     #[schemars(extend("examples" = [100]))]

@@ -333,3 +333,44 @@ fn json_bodies_are_built_not_pasted() {
     assert!(JsonTemplate::compile(&mut site, &path, &wrong, &scope).is_none());
     assert_eq!(diagnostics.list().len(), 2);
 }
+
+/// A template over the record before, as it comes out with that record.
+fn after(source: &str, spot: Spot, last: Option<&Map<String, Value>>) -> Result<String, Vec<String>> {
+    let world = World::new();
+    let columns = Arc::new(Header::new(["seq", "a b"].map(str::to_owned).to_vec()));
+    let scope = Scope { last: Some(LastScope { columns, open: false }), reply: false, ..scope(&world.row) };
+    let messages = |errors: Vec<TemplateError>| errors.into_iter().map(|error| error.message).collect::<Vec<_>>();
+    let template = Template::compile(source, spot, &scope).map_err(messages)?;
+    assert!(template.uses_last(), "{source}");
+    assert_eq!(template.constant(), None, "{source}");
+    let (mut out, secrets) = (String::new(), Secrets::default());
+    let context = Context { row: Some(&world.row), secrets: &secrets, reply: None, last };
+    template.render(&context, &mut out).map(|()| out).map_err(|error| vec![error.message])
+}
+
+#[test]
+fn the_record_before_is_null_until_there_is_one() {
+    let last = Map::from_iter([("seq".to_owned(), json!(7)), ("a b".to_owned(), json!("x y"))]);
+    for (source, spot, first, then) in [
+        ("{{ last.seq }}", Spot::Text, "null", "7"),
+        ("{{ last['a b'] }}!", Spot::Text, "null!", "x y!"),
+        ("https://h/?after={{ last['a b'] }}", Spot::Url, "https://h/?after=null", "https://h/?after=x%20y"),
+        ("{{ last.seq or 0 }}", Spot::Text, "0", "7"),
+        ("{{ (last.seq or 0) + 1 }}", Spot::Text, "1", "8"),
+        ("{% if last.seq is none %}all{% else %}{{ last.seq }}{% endif %}", Spot::Text, "all", "7"),
+        ("{{ last | tojson }}", Spot::Text, "{}", "{\"seq\":7,\"a b\":\"x y\"}"),
+    ] {
+        assert_eq!(after(source, spot, None).as_deref(), Ok(first), "{source}");
+        assert_eq!(after(source, spot, Some(&last)).as_deref(), Ok(then), "{source}");
+    }
+    assert_eq!(after("{{ last.sek }}", Spot::Text, None), Err(vec!["a record has no column `sek`".to_owned()]));
+    assert_eq!(after("{{ last.sek or 0 }}", Spot::Text, None), Err(vec!["a record has no column `sek`".to_owned()]));
+    assert!(after("{{ last.seq.deep }}", Spot::Text, None).unwrap_err()[0].contains("`last.seq` is null"));
+}
+
+#[test]
+fn templates_may_still_give_last_a_meaning_of_their_own() {
+    let world = World::new();
+    let source = "{% for last in [1, 2] %}{{ last }}{% endfor %}{% set last = 3 %}{{ last }} {{ [4, 5] | last }}";
+    assert_eq!(world.text(source, Spot::Text).as_deref(), Ok("123 5"));
+}

@@ -171,11 +171,13 @@ fn what_others_read_them_with_has_no_complaint() {
 
 #[test]
 fn the_documents_list_every_family() {
+    // Of endpoints that this job has none of.
+    const OTHERS: [&str; 3] = ["paceline_closes_total", "paceline_messages_total", "paceline_reconnects_total"];
     let oracle = half_way();
     let (_job, run, address) = standing(&oracle);
     let told = text(&scrape(address, "text/plain"));
-    let told: BTreeSet<&str> =
-        told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let told = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let told: BTreeSet<&str> = told.chain(OTHERS).collect();
     let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/watching.md")).unwrap();
     let listed: BTreeSet<&str> =
         document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();

@@ -20,11 +20,14 @@ use super::first::{self, Unit};
 use super::human;
 use crate::diagnostic::Format;
 use crate::plan::request::RequestPlan;
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, Plan, StreamPlan};
 use crate::source::SourceError;
 
 /// Where the API behind `demo:` is for a command.
 const DEMO: &str = "http://127.0.0.1:8080";
+
+/// What is said of a WebSocket.
+const SOCKET: &str = "a WebSocket: no curl command sends its frames and collects its messages";
 
 /// The request of a row.
 #[derive(Debug, Clone, Serialize)]
@@ -111,6 +114,7 @@ fn asked(
     let hand = marks.by_hand(endpoint, &secrets)?;
     let sender = Sender { endpoint, secrets: &secrets, hand: hand.as_ref() };
     let (command, notes) = match first::ready((plan, endpoint), requests, unit, &secrets) {
+        Ok(_) if endpoint.stream.as_ref().is_some_and(StreamPlan::is_socket) => (None, vec![SOCKET.to_owned()]),
         Ok(ready) => {
             let (command, notes) = marks.command(sender, &ready.request, ready.contents);
             (Some(command), notes)

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::first::count;
 use super::notify::NotifyFacts;
-use super::preview::{Shown, hosts, origins, preview};
+use super::preview::{Shown, hosts, origins, preview, reached};
 use super::resume::Resume;
 use super::sinks::SinkFacts;
+use super::stream::StreamFacts;
 use super::touches::Touches;
 use crate::clock;
 use crate::limit::LimitPlan;
@@ -88,6 +89,9 @@ pub struct EndpointFacts {
     /// Hosts that requests go to; only those of the rows shown when `hosts_vary`.
     pub hosts: Vec<String>,
     pub hosts_vary: bool,
+    /// How connections stay open; `None`: a request has one reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamFacts>,
     /// Where replies are saved; `None`: they are not.
     pub save: Option<SaveFacts>,
     /// Proxies that hosts are reached through, without users and passwords; other hosts are reached directly.
@@ -144,8 +148,8 @@ pub struct LimitFacts {
 /// What is sent more than once.
 #[derive(Debug, Serialize)]
 pub struct RepeatFacts {
-    /// Retries as a share of requests, 0..=1.
-    pub budget: f64,
+    /// Retries as a share of requests, 0..=1; `None`: reconnects alone bound them.
+    pub budget: Option<f64>,
     /// The header that lets the server tell a repetition; `None`: there is none.
     pub key: Option<String>,
     /// Whether a request is sent again that may have reached the server.
@@ -239,7 +243,9 @@ impl EndpointFacts {
         let preview = preview(plan, endpoint, shown)?;
         let (prefix, is_constant) = (endpoint.url.literal_prefix(), endpoint.url.constant().is_some());
         let (hosts, hosts_vary) = hosts(prefix, is_constant, &preview);
-        let proxies = routes::survey(&endpoint.client.proxy, &origins(prefix, is_constant, &preview));
+        let origins = origins(prefix, is_constant, &preview);
+        let origins: Vec<String> = origins.iter().map(|origin| reached(origin)).collect();
+        let proxies = routes::survey(&endpoint.client.proxy, &origins);
         Ok(Self {
             name: endpoint.name.clone(),
             input: endpoint.source.describe(),
@@ -269,6 +275,7 @@ impl EndpointFacts {
             asserts: endpoint.asserts.iter().map(|condition| condition.source().to_owned()).collect(),
             hosts,
             hosts_vary,
+            stream: endpoint.stream.as_ref().map(|stream| StreamFacts::of(plan, endpoint, stream)),
             save: endpoint.save.as_ref().map(SaveFacts::of),
             proxies,
             preview,
@@ -288,7 +295,11 @@ impl EndpointFacts {
         Self {
             not_counted: estimate.uncounted.iter().map(name).collect(),
             requests: Some(estimate.requests),
-            most_requests: Some(self.at_worst(estimate.requests).saturating_mul(u64::from(attempts))),
+            // A message gives a connection all of its attempts back.
+            most_requests: self
+                .stream
+                .is_none()
+                .then(|| self.at_worst(estimate.requests).saturating_mul(u64::from(attempts))),
             batches: estimate.batches,
             shortest_seconds: Some(estimate.shortest.as_secs_f64()),
             bound_by: estimate.binding.map(|binding| bound_by(plan, binding)),
@@ -341,7 +352,7 @@ impl RepeatFacts {
             (false, format!("not repeated: {method} without a key; their rows fail as unknown"))
         };
         let key = endpoint.idempotency.as_ref().map(|key| key.header.to_string());
-        Self { budget: endpoint.retry.budget.share, key, lost, why }
+        Self { budget: Some(endpoint.retry.budget.share).filter(|share| share.is_finite()), key, lost, why }
     }
 }
 

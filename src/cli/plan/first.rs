@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use http::Request;
 
-use crate::plan::request::{Contents, RequestPlan};
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::request::{Contents, FrameContents, RequestPlan, frame};
+use crate::plan::{EndpointPlan, Plan, StreamPlan};
 use crate::retry::Failure;
 use crate::row::Row;
 use crate::run::Cut;
@@ -34,6 +34,8 @@ pub struct Unit {
 pub struct Ready {
     pub request: Request<RequestBody>,
     pub contents: Contents,
+    /// What is sent over it when it has opened.
+    pub frames: Vec<FrameContents>,
     /// The file its reply would be saved to, relative to the job file.
     pub saved: Option<String>,
 }
@@ -143,9 +145,11 @@ pub fn ready(
     takes(plan, endpoint, &context).map_err(words)?;
     let request = requests.first(&context, endpoint.paginate.as_deref()).map_err(words)?;
     let contents = requests.contents(&context).map_err(words)?;
+    let frames = endpoint.stream.iter().flat_map(StreamPlan::send).map(|plan| frame(plan, &context));
+    let frames = frames.collect::<Result<_, _>>().map_err(words)?;
     let saved = endpoint.save.as_ref().map(|save| save.place(&context)).transpose();
     let saved = saved.map_err(|what| format!("save.path: {what}"))?;
-    Ok(Ready { request, contents, saved: saved.map(|path| path.as_str().to_owned()) })
+    Ok(Ready { request, contents, frames, saved: saved.map(|path| path.as_str().to_owned()) })
 }
 
 /// Whether what a row takes from its limits is known: without that it fails.

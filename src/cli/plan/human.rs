@@ -1,9 +1,10 @@
 //! The facts of a plan as text.
 
 use super::facts::{ChunkFacts, EndpointFacts, Facts, PaginateFacts, human_seconds};
-use super::preview::{Shown, ShownPart, ShownRequest};
+use super::preview::{Shown, ShownFrame, ShownPart, ShownRequest};
 use super::resume::{Action, Resume};
 use super::sinks::{SendsFacts, SinkFacts};
+use super::stream::StreamFacts;
 use super::touches::Touches;
 use crate::report::text::{clean, counted, thousands};
 use crate::run::resume::Change;
@@ -143,8 +144,13 @@ fn describe(endpoint: &EndpointFacts, row_limit: Option<u64>, page: &mut Page) {
     if endpoint.limits.is_empty() && !endpoint.learn {
         page.labelled(2, "limit", "none, and deaf to what replies say of limits");
     }
-    if let Some(seconds) = endpoint.shortest_seconds {
+    // How long a connection stays open is said by `until`, and known when it has ended.
+    let seconds = endpoint.shortest_seconds.filter(|_| endpoint.stream.is_none() || endpoint.bound_by.is_some());
+    if let Some(seconds) = seconds {
         page.labelled(2, "duration", &duration(endpoint, seconds));
+    }
+    for (label, words) in endpoint.stream.iter().flat_map(StreamFacts::lines) {
+        page.labelled(2, label, &clean(&words));
     }
     replies(endpoint, page);
     page.labelled(2, "hosts", &hosts(endpoint));
@@ -171,6 +177,11 @@ fn input(endpoint: &EndpointFacts, row_limit: Option<u64>) -> String {
 
 fn requests(endpoint: &EndpointFacts) -> String {
     let calls = thousands(endpoint.concurrency as u64);
+    if endpoint.stream.is_some() {
+        let connections = endpoint.requests.map(|requests| counted(requests, "connection"));
+        let connections = connections.unwrap_or_else(|| "a connection for each row".to_owned());
+        return format!("{connections}, more with reconnects; {calls} open at once");
+    }
     let flight = if endpoint.concurrency_auto {
         format!("as many in flight as the server takes well, {calls} at most")
     } else {
@@ -243,8 +254,9 @@ fn replies(endpoint: &EndpointFacts, page: &mut Page) {
     for condition in &endpoint.asserts {
         page.labelled(2, "assert", &clean(condition));
     }
-    if (endpoint.repeats.budget - DEFAULT_BUDGET).abs() > f64::EPSILON {
-        let percent = endpoint.repeats.budget * 100.0;
+    let unusual = endpoint.repeats.budget.filter(|budget| (budget - DEFAULT_BUDGET).abs() > f64::EPSILON);
+    if let Some(budget) = unusual {
+        let percent = budget * 100.0;
         page.labelled(2, "retries", &format!("{} % of the requests at most, beside one a second", shortened(percent)));
     }
     if !endpoint.repeats.lost || endpoint.repeats.key.is_some() || endpoint.repeats.why.contains("although") {
@@ -306,6 +318,10 @@ fn request_lines(request: &ShownRequest, page: &mut Page) {
             page.line(4, &line);
         }
     }
+    if !request.frames.is_empty() {
+        page.line(0, "");
+        request.frames.iter().for_each(|frame| page.line(4, &frame_line(frame)));
+    }
     if let Some(file) = &request.body_file {
         page.line(0, "");
         page.line(4, &format!("body: the file {}, {}", clean(&file.path), counted(file.size, "byte")));
@@ -313,6 +329,13 @@ fn request_lines(request: &ShownRequest, page: &mut Page) {
     if !request.parts.is_empty() {
         page.line(0, "");
         request.parts.iter().for_each(|part| page.line(4, &part_line(part)));
+    }
+}
+
+fn frame_line(frame: &ShownFrame) -> String {
+    match (&frame.file, &frame.text) {
+        (Some(file), _) => format!("sends the file {}, {}", clean(&file.path), counted(file.size, "byte")),
+        (None, text) => format!("sends {}", clean(text.as_deref().unwrap_or_default())),
     }
 }
 

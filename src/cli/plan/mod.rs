@@ -11,6 +11,7 @@ mod notify;
 mod preview;
 pub(super) mod resume;
 mod sinks;
+mod stream;
 #[cfg(test)]
 pub(super) mod tests;
 mod touches;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::first::{self, Ready, Unit};
-use crate::plan::request::{Contents, Data, Part, RequestPlan};
+use crate::plan::request::{Contents, Data, FrameContents, Part, RequestPlan};
 use crate::plan::{EndpointPlan, IdempotencyPlan, Plan};
 use crate::retry::Failure;
 use crate::secret::{MASK, Secrets};
@@ -60,6 +60,18 @@ pub struct ShownRequest {
     /// The parts of a multipart body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<ShownPart>,
+    /// What is sent over a WebSocket when it has opened, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<ShownFrame>,
+}
+
+/// A frame that is sent: a text, or a file as a binary frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownFrame {
+    /// The text, cut where it is long.
+    pub text: Option<String>,
+    /// The file.
+    pub file: Option<ShownFile>,
 }
 
 /// A file that is sent; its content is not shown.
@@ -98,17 +110,23 @@ pub fn preview(plan: &Plan, endpoint: &EndpointPlan, rows: u64) -> Result<Vec<Sh
     let secrets = Secrets::masked(&plan.secrets);
     let shown = |unit: &Unit| {
         let ready = first::ready((plan, endpoint), &requests, unit, &secrets);
-        Shown::of(unit, ready, endpoint.idempotency.as_ref())
+        Shown::of(unit, ready, endpoint)
     };
     Ok(first::units(plan, endpoint, rows)?.iter().map(shown).collect())
 }
 
 impl Shown {
-    fn of(unit: &Unit, ready: Result<Ready, String>, key: Option<&IdempotencyPlan>) -> Self {
+    fn of(unit: &Unit, ready: Result<Ready, String>, endpoint: &EndpointPlan) -> Self {
+        let (key, stream) = (endpoint.idempotency.as_ref(), endpoint.stream.as_ref());
         let Unit { row, rows, .. } = *unit;
         match ready {
-            Ok(Ready { request, contents, saved }) => {
-                let request = ShownRequest::of(&request, contents).with_key(key);
+            Ok(Ready { request, contents, frames, saved }) => {
+                let frames = frames.into_iter().map(ShownFrame::of).collect();
+                let request = ShownRequest { frames, ..ShownRequest::of(&request, contents).with_key(key) };
+                let request = match stream {
+                    Some(stream) => ShownRequest { url: shown_url(&stream.shown(&request.url)), ..request },
+                    None => request,
+                };
                 Self { row, rows, request: Some(request), saved, error: None }
             }
             Err(error) => Self { row, rows, request: None, saved: None, error: Some(error) },
@@ -133,6 +151,7 @@ impl ShownRequest {
             body,
             body_file,
             parts,
+            frames: Vec::new(),
         }
     }
 }
@@ -145,6 +164,21 @@ impl ShownRequest {
             (key.header.to_string(), shown)
         }));
         self
+    }
+}
+
+impl ShownFrame {
+    fn of(contents: FrameContents) -> Self {
+        match contents {
+            FrameContents::Text(text) => {
+                let bytes = text.len();
+                Self { text: Some(cut_at(LONGEST_BODY, text, bytes)), file: None }
+            }
+            FrameContents::File(file) => {
+                let file = ShownFile { path: file.shown.display().to_string(), size: file.length };
+                Self { text: None, file: Some(file) }
+            }
+        }
     }
 }
 
@@ -185,10 +219,15 @@ fn shown_body(body: &Bytes) -> Option<String> {
         Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    Some(match text.char_indices().nth(LONGEST_BODY) {
-        Some((cut, _)) => format!("{}... ({} bytes)", &text[..cut], body.len()),
+    Some(cut_at(LONGEST_BODY, text, body.len()))
+}
+
+/// A text, cut where it is long, and how many bytes there are.
+fn cut_at(most: usize, text: String, bytes: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((cut, _)) => format!("{}... ({bytes} bytes)", &text[..cut]),
         None => text,
-    })
+    }
 }
 
 /// The text of a part, which has its size beside it.
@@ -207,6 +246,11 @@ pub fn origins(prefix: &str, constant: bool, preview: &[Shown]) -> Vec<String> {
     let urls = preview.iter().filter_map(|shown| shown.request.as_ref());
     let origins: BTreeSet<String> = urls.filter_map(|request| origin(&request.url)).collect();
     origins.into_iter().collect()
+}
+
+/// What connections to an origin are made as: those of a WebSocket as those of its handshake.
+pub fn reached(origin: &str) -> String {
+    origin.strip_prefix("ws").map_or_else(|| origin.to_owned(), |rest| format!("http{rest}"))
 }
 
 /// `https://api.example.com`; `None` of what no proxy is for.

@@ -120,7 +120,7 @@ fn ported(origin: &str) -> String {
     let Some((scheme, host)) = origin.split_once("://") else { return origin.to_owned() };
     // Behind the brackets of an IPv6 address.
     let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
-    let port = if scheme == "https" { 443 } else { 80 };
+    let port = if matches!(scheme, "https" | "wss") { 443 } else { 80 };
     if has_port { origin.to_owned() } else { format!("{origin}:{port}") }
 }
 

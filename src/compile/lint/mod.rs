@@ -7,6 +7,7 @@ mod newer_toml;
 mod no_repeat;
 mod pause;
 mod same_request;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,7 @@ pub struct Facts<'a> {
 
 /// Every lint.
 const LINTS: &[fn(&mut Site<'_>, Facts<'_>)] =
-    &[newer_toml::check, no_repeat::check, pause::check, same_request::check];
+    &[newer_toml::check, no_repeat::check, pause::check, same_request::check, stream::check];
 
 /// Warns of everything that a lint finds.
 pub fn check(site: &mut Site<'_>, facts: Facts<'_>) {

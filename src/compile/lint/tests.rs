@@ -169,3 +169,31 @@ fn a_request_that_is_meant_to_be_repeated_or_differs_is_not_told() {
         assert_eq!(same(&request), Vec::<String>::new(), "{request}");
     }
 }
+
+fn stream(kind: &str, more: &str) -> Vec<String> {
+    let url = if kind == "sse" { "https://h/{{ row.a }}" } else { "wss://h/{{ row.a }}" };
+    told(
+        codes::ENDLESS_STREAM,
+        &format!("[endpoints.e]\ninput.values = [{{ a = 1 }}, {{ a = 2 }}]\n{kind}.url = \"{url}\"\n{more}\n"),
+    )
+}
+
+#[test]
+fn a_stream_that_no_time_bounds_is_told_at_its_until() {
+    assert_eq!(stream("websocket", "websocket.until = { messages = 3 }"), ["{ messages = 3 }"]);
+    assert_eq!(stream("sse", "sse.until = { when = \"json.done\" }").len(), 1);
+    // A heartbeat is answered by a server that says nothing.
+    assert_eq!(stream("websocket", "websocket.heartbeat.every = \"1s\"\nwebsocket.until = { messages = 3 }").len(), 1);
+}
+
+#[test]
+fn a_stream_that_some_time_bounds_is_not_told() {
+    for (kind, more) in [
+        ("websocket", "websocket.until = { messages = 3, idle = \"1s\" }"),
+        ("websocket", "websocket.until = { messages = 3, time = \"1s\" }"),
+        ("websocket", "timeout.row = \"1m\"\nwebsocket.until = { messages = 3 }"),
+        ("sse", "timeout.read = \"1m\"\nsse.until = { messages = 3 }"),
+    ] {
+        assert_eq!(stream(kind, more), Vec::<String>::new(), "{kind} {more}");
+    }
+}

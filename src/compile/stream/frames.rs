@@ -4,15 +4,27 @@
 
 use crate::compile::request::json_template;
 use crate::compile::{Site, body};
-use crate::document::KeyPath;
+use crate::document::{KeyPath, Node, NodeValue};
 use crate::plan::BodyPlan;
 use crate::spec::stream::FrameSpec;
 use crate::template::{JsonTemplate, Scope, Spot};
 
 /// Compiles the frames of the list at `path`.
 pub(super) fn frames(site: &mut Site<'_>, path: &KeyPath, frames: &[FrameSpec], scope: &Scope) -> Vec<BodyPlan> {
-    let compile = |(index, frame)| self::frame(site, &path.index(index), frame, scope);
-    frames.iter().enumerate().filter_map(compile).collect()
+    let places = places(site, path, frames.len());
+    frames.iter().zip(places).filter_map(|(frame, here)| self::frame(site, &here, frame, scope)).collect()
+}
+
+/// Where frames stand in the list at `path`, of which those are left out that are wrong.
+fn places(site: &Site<'_>, path: &KeyPath, count: usize) -> Vec<KeyPath> {
+    let is_right = |node: &Node| !site.diagnostics.has_error_in(node.place);
+    let right: Vec<usize> = match site.document.get(path).map(|node| &node.value) {
+        Some(NodeValue::Array(items)) => (0..items.len()).filter(|index| is_right(&items[*index])).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    // What was told of since says nothing of what was left out.
+    let indices = if right.len() == count { right } else { (0..count).collect() };
+    indices.into_iter().map(|index| path.index(index)).collect()
 }
 
 fn frame(site: &mut Site<'_>, path: &KeyPath, frame: &FrameSpec, scope: &Scope) -> Option<BodyPlan> {

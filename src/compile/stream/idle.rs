@@ -2,6 +2,8 @@
 //!
 //! Must never speak of what flows down from the top level and is meant for other endpoints.
 
+use std::borrow::Cow;
+
 use super::Written;
 use crate::compile::{Site, flow};
 use crate::diagnostic::{Diagnostic, codes};
@@ -9,7 +11,7 @@ use crate::document::KeyPath;
 use crate::plan::Order;
 use crate::spec::pace::ConcurrencySpec;
 use crate::spec::settings::{ClientSpec, RetrySpec};
-use crate::spec::{EndpointSpec, JobSpec};
+use crate::spec::{EndpointSpec, ExpectSpec, JobSpec};
 use crate::transport::{Engine, HttpVersion};
 
 /// Tells what has no effect at the endpoint at `path`.
@@ -18,11 +20,40 @@ pub fn check(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, job: &Job
     let mut idle = Idle { site, path, written };
     idle.request(spec);
     idle.replies(spec);
+    idle.save(spec);
     idle.pace(spec);
     idle.retry(spec.retry.as_ref());
     idle.timeout(spec);
     idle.client(spec.client.as_ref());
     idle.engine(spec, job);
+    idle.headers(spec);
+    idle.time(spec, job);
+}
+
+/// The endpoint without what has no effect: nothing more is said of that.
+pub fn without(spec: &EndpointSpec) -> Cow<'_, EndpointSpec> {
+    if Written::of(spec).is_none() {
+        return Cow::Borrowed(spec);
+    }
+    let RetrySpec { statuses, errors, max_wait, .. } = spec.retry.clone().unwrap_or_default();
+    let expect = spec.expect.clone().map(|expect| ExpectSpec { status: None, ..expect });
+    let client = spec.client.clone().map(|client| ClientSpec { max_body: None, compression: None, ..client });
+    Cow::Owned(EndpointSpec {
+        method: None,
+        json: None,
+        form: None,
+        multipart: None,
+        body: None,
+        body_file: None,
+        idempotency_key: None,
+        chunk: None,
+        paginate: None,
+        save: None,
+        retry: spec.retry.as_ref().map(|_| RetrySpec { statuses, errors, max_wait, ..RetrySpec::default() }),
+        expect,
+        client,
+        ..spec.clone()
+    })
 }
 
 struct Idle<'i, 'd> {
@@ -42,7 +73,8 @@ impl Idle<'_, '_> {
         let kind = self.written.key();
         let place = self.site.document.key_place(here);
         let other = self.site.document.key_place(&self.path.key(kind));
-        let message = format!("`{here}` has no effect on a `{kind}`: {why}");
+        let a = if self.is_socket() { "a" } else { "an" };
+        let message = format!("`{here}` has no effect on {a} `{kind}`: {why}");
         let diagnostic = Diagnostic::error(codes::CONFLICT, message).at(place, "no effect");
         self.site.push_once(diagnostic.also(other, "because of this").help(help));
     }
@@ -92,6 +124,14 @@ impl Idle<'_, '_> {
             let why = format!("it is open when the server answers {status}");
             let help = "take it out; `rules` say what becomes of other answers";
             self.tell(&["expect", "status"], &why, help);
+        }
+    }
+
+    fn save(&mut self, spec: &EndpointSpec) {
+        if spec.save.is_some() {
+            let what = if self.is_socket() { "message, base64 of one that is binary" } else { "event" };
+            let help = format!("take it out; `meta = [\"body\"]` keeps each {what}, in its record");
+            self.tell(&["save"], "its messages are records, not files", help);
         }
     }
 
@@ -148,6 +188,40 @@ impl Idle<'_, '_> {
         }
         if spec.compression == Some(true) {
             self.tell(&["client", "compression"], "its messages are not compressed", "take it out");
+        }
+    }
+
+    /// Headers of the handshake are made anew for each connection.
+    fn headers(&mut self, spec: &EndpointSpec) {
+        let names = spec.headers.iter().flat_map(|headers| headers.names()).filter(|_| self.is_socket());
+        let owned = |name: &&str| name.to_ascii_lowercase().starts_with("sec-websocket-");
+        for name in names.filter(owned).collect::<Vec<_>>() {
+            let message = format!("the header `{name}` can't be set: it is a part of the handshake");
+            let help = match name.to_ascii_lowercase().as_str() {
+                "sec-websocket-protocol" => "say it in `websocket.protocols`",
+                _ => "take it out",
+            };
+            self.site.key_error(codes::HEADER, &self.path.key("headers").key(name), message, help);
+        }
+    }
+
+    /// A time that is over before it has begun.
+    fn time(&mut self, spec: &EndpointSpec, job: &JobSpec) {
+        let row = flow::settle(spec.timeout.as_ref(), job.timeout.as_ref()).row;
+        let until = self.path.key(self.written.key()).key("until");
+        for (key, time) in [("time", &self.written.until().time), ("idle", &self.written.until().idle)] {
+            if let (Some(time), Some(row)) = (time, &row)
+                && time.get() >= row.get()
+            {
+                let other = flow::origin(self.site, self.path, &["timeout", "row"]);
+                let message = format!(
+                    "`until.{key}` of {} is never reached: `timeout.row` fails the row after {}",
+                    time.text(),
+                    row.text()
+                );
+                let help = format!("make `until.{key}` shorter, or `timeout.row` longer");
+                self.site.conflict(&until.key(key), "never reached", &other, "because of this", message, &help);
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 
 mod frames;
 mod idle;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +15,11 @@ use http::HeaderName;
 use http::header::ACCEPT;
 
 use super::endpoint::{Request, Surroundings};
-use super::{Site, columns, flow, limits, names, retry, rules};
+use super::{Site, columns, flow, limits, mention, names, retry, rules};
 use crate::diagnostic::codes;
 use crate::document::KeyPath;
 use crate::limit::LimitPlan;
-use crate::plan::{EventsPlan, HeartbeatPlan, StatusSet, StreamKind, StreamPlan, UntilPlan, WebSocketPlan};
+use crate::plan::{EventsPlan, HeartbeatPlan, Meta, StatusSet, StreamKind, StreamPlan, UntilPlan, WebSocketPlan};
 use crate::retry::{BackoffShape, BudgetPlan, RetryPlan};
 use crate::row::Header;
 use crate::source::Columns;
@@ -27,7 +29,7 @@ use crate::spec::text::{DurationSpec, JitterSpec, PositiveDurationSpec, SizeSpec
 use crate::template::{LastScope, Messages, Scope, Spot, Template};
 use crate::transport::{ClientPlan, HttpVersion};
 
-pub use idle::check as idle;
+pub use idle::{check as idle, without};
 
 /// Largest message where the job does not say, in bytes.
 const MAX_MESSAGE: u64 = 1 << 20;
@@ -76,6 +78,23 @@ impl<'e> Written<'e> {
         }
     }
 
+    /// What it would send and collect, key by key: pace and patience are no part of it.
+    pub fn identity(self) -> Vec<(String, String)> {
+        let mut keys = Vec::new();
+        let mut put = |key: &str, value: Option<String>| {
+            keys.extend(value.map(|value| (format!("{}.{key}", self.key()), value)));
+        };
+        put("until", Some(mention::text_of(self.until())));
+        match self {
+            Self::WebSocket(spec) => {
+                put("protocols", spec.protocols.as_ref().map(mention::text_of));
+                put("send", spec.send.as_ref().map(mention::text_of));
+            }
+            Self::Events(spec) => put("events", spec.events.as_ref().map(mention::text_of)),
+        }
+        keys
+    }
+
     fn until(self) -> &'e UntilSpec {
         match self {
             Self::WebSocket(spec) => &spec.until,
@@ -104,6 +123,20 @@ impl<'e> Written<'e> {
             Self::Events(_) => 200,
         };
         StatusSet::new(vec![(status, status)])
+    }
+}
+
+/// Why a meta column tells nothing of an endpoint, and the way out; `None`: it may tell something.
+pub fn lacks(spec: &EndpointSpec, meta: Meta) -> Option<(&'static str, &'static str)> {
+    const TAKE_OUT: &str = "take it out";
+    match (meta, Written::of(spec)) {
+        (Meta::Message, None) => Some(("this endpoint collects no messages", TAKE_OUT)),
+        (Meta::Event | Meta::EventId, None) => Some(("this endpoint collects no events", TAKE_OUT)),
+        (Meta::Event | Meta::EventId, Some(Written::WebSocket(_))) => {
+            Some(("messages of a WebSocket have none", "take it out, or write `message`, the number of the message"))
+        }
+        (Meta::Page, Some(_)) => Some(("messages have no pages", "write `message`, the number of the message")),
+        (_, _) => None,
     }
 }
 

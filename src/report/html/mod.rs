@@ -13,6 +13,7 @@ mod job;
 mod latency;
 mod mark;
 mod measures;
+mod messages;
 mod plot;
 mod rate;
 mod scale;
@@ -64,6 +65,7 @@ pub fn sections(recap: &Recap) -> Vec<(&'static str, &'static str, String)> {
         ("summary", "Summary", head::summary(&whole)),
         ("timeline", "Timeline", rate::timeline(&whole, time.as_ref())),
         ("latency", "Latency", latency::latency(&whole, time.as_ref())),
+        ("messages", "Messages", messages::messages(&whole)),
         ("statuses", "Statuses", tables::statuses(&whole)),
         ("errors", "Errors", tables::errors(&whole)),
         ("slowest", "Slowest", tables::slowest(&whole)),

@@ -7,7 +7,7 @@ use super::*;
 use crate::journal::Counts;
 use crate::recap::{
     Bytes, Distribution, Ending, EndingKind, Endpoint, FailureGroup, LimitUse, Mark, MarkKind, Marks, Output, Session,
-    Slow, Stages, Step, StepLane, Text, Timeline,
+    Slow, Stages, Step, StepLane, StreamUse, Text, Timeline,
 };
 
 /// Bytes of a report, however long its run.
@@ -78,6 +78,12 @@ fn session(number: u64, lanes: usize, steps: usize) -> Session {
             ..Stages::default()
         },
         traffic: Bytes { sent: 1_200_000, received: 45_000_000 },
+        streams: vec![StreamUse {
+            endpoint: "endpoint-0".into(),
+            messages: 12_000,
+            reconnects: vec![("<closed>".into(), 3), ("heartbeat".into(), 1)],
+            closes: vec![(0, 2), (1000, 40), (1006, 3), (4410, 1)],
+        }],
         limits: vec![LimitUse {
             name: "prices-api".into(),
             rate: "200/s".into(),
@@ -161,6 +167,7 @@ fn everything_that_is_known_is_shown() {
         "summary",
         "timeline",
         "latency",
+        "messages",
         "statuses",
         "errors",
         "slowest",
@@ -385,4 +392,16 @@ proptest! {
         prop_assert_eq!(shown.trim_end_matches('…'), first.trim_end_matches('…'));
         parsed(&compare(&recap, &full(1, 1, 9)));
     }
+}
+
+#[test]
+fn messages_stand_with_what_ended_their_connections() {
+    let html = sound(&full(1, 2, 100));
+    let row = Selector::parse("#messages tbody tr td").unwrap();
+    let cells: Vec<String> = html.select(&row).map(|cell| cell.text().collect()).collect();
+    let closes = "other codes: 4 · 1000 (normal closure): 80 · 1006 (no close frame): 6 · 4410 (as HTTP's 410 Gone): 2";
+    assert_eq!(cells, ["endpoint-0", "24,000", "400", "8", "<closed>: 6 · heartbeat: 2", "92", closes]);
+    let mut without = full(1, 1, 100);
+    without.sessions[0].streams.clear();
+    assert_eq!(count(&sound(&without), "#messages"), 0);
 }

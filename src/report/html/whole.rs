@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::journal::Counts;
-use crate::recap::{Bytes, Distribution, FailureGroup, LimitUse, Recap, Slow, Stages};
+use crate::recap::{Bytes, Distribution, FailureGroup, LimitUse, Recap, Slow, Stages, StreamUse};
 
 /// Attempts that are shown of those that took longest.
 const MOST_SLOW: usize = 20;
@@ -41,6 +41,8 @@ pub(super) struct Whole<'r> {
     pub(super) stages: Stages,
     /// Over the wire.
     pub(super) traffic: Bytes,
+    /// Endpoints whose connections stay open, in the order of the job.
+    pub(super) streams: Vec<StreamUse>,
     /// In the order of the job.
     pub(super) limits: Vec<LimitUse>,
 }
@@ -68,6 +70,7 @@ impl<'r> Whole<'r> {
             latency: recap.latency(),
             stages: recap.stages(),
             traffic,
+            streams: StreamUse::together(sessions.iter().flat_map(|session| &session.streams)),
             limits: limits(recap),
         }
     }

@@ -53,8 +53,9 @@ pub fn describe(event: &Event) -> String {
             let words = counts.map(|(count, what)| format!("{} {what}", thousands(count)));
             format!("committed: {}", words.join(", "))
         }
-        Event::Progress { endpoint, ok, failed, skipped, .. } => {
-            format!("{}: {} done", clean(endpoint), counted(ok + failed + skipped, "row"))
+        Event::Progress { endpoint, ok, failed, skipped, messages, .. } => {
+            let messages = messages.map(|messages| format!(", {}", counted(messages, "message"))).unwrap_or_default();
+            format!("{}: {} done{messages}", clean(endpoint), counted(ok + failed + skipped, "row"))
         }
         Event::LeftOut { events } => {
             let left_out = counted(events.values().sum(), "event");

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Next;
 use crate::clock;
 use crate::journal::Counts;
-use crate::recap::{Distribution, Endpoint, FailureGroup, LimitUse, Recap, Session, Slow};
+use crate::recap::{Distribution, Endpoint, FailureGroup, LimitUse, Recap, Session, Slow, StreamUse, streams};
 use crate::run::{RunEnding, RunReport};
 
 /// The summary as JSON.
@@ -70,6 +70,7 @@ fn measured(report: &RunReport) -> Map<String, Value> {
         ("bytes", json!({ "sent": session.traffic.sent, "received": session.traffic.received })),
         ("stages_ms", Value::Object(stages.into_iter().collect())),
         ("slowest", session.slowest.iter().map(slow).collect()),
+        ("streams", session.streams.iter().map(stream).collect()),
         ("limits", session.limits.iter().map(limit).collect()),
         ("endpoints", recap.endpoints.iter().map(endpoint).collect()),
         ("sessions", sessions(recap)),
@@ -114,6 +115,16 @@ fn distribution(all: &Distribution) -> Value {
 fn slow(slow: &Slow) -> Value {
     let took = milliseconds(Duration::from_micros(slow.micros));
     json!({ "endpoint": slow.endpoint, "row": slow.row + 1, "status": slow.status, "ms": took })
+}
+
+fn stream(of: &StreamUse) -> Value {
+    let closes: Map<_, _> = of.closes.iter().map(|(code, count)| (streams::code(*code), json!(count))).collect();
+    json!({
+        "endpoint": of.endpoint,
+        "messages": of.messages,
+        "reconnects_by_reason": counted(&of.reconnects),
+        "closes": closes,
+    })
 }
 
 fn limit(limit: &LimitUse) -> Value {

@@ -6,11 +6,12 @@ mod json;
 #[cfg(test)]
 pub mod tests;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::text::{bytes, clean, counted, latency, per_second, thousands};
 use crate::clock;
-use crate::recap::{Distribution, Session};
+use crate::recap::{Distribution, Session, StreamUse, streams};
 use crate::run::{RunEnding, RunReport};
 
 pub use json::json;
@@ -107,8 +108,31 @@ fn counts(report: &RunReport) -> Vec<String> {
             if report.retry_reasons.is_empty() { String::new() } else { format!(", again after {}", reasons(report)) };
         lines.push(labelled("attempts", &format!("{attempts} ({retries} {word}), {rate}{reasons}")));
     }
+    lines.extend(messages(report).map(|words| labelled("messages", &words)));
     lines.extend(bound_by(report));
     lines
+}
+
+/// `1,234, 257/s, 2 reconnects · closed 1000: 12 · 1006: 3`: messages of all endpoints together; `None` where no
+/// connections stay open.
+#[must_use]
+pub fn messages(report: &RunReport) -> Option<String> {
+    const MOST: usize = 4;
+    let streams = report.recap.last().map(|session| session.streams.as_slice()).filter(|all| !all.is_empty())?;
+    let messages: u64 = streams.iter().map(|stream| stream.messages).sum();
+    let rate = per_second(messages as f64 / report.elapsed.as_secs_f64());
+    let reconnects = counted(streams.iter().map(StreamUse::reconnected).sum(), "reconnect");
+    let mut closes: BTreeMap<u16, u64> = BTreeMap::new();
+    let all = streams.iter().flat_map(|stream| &stream.closes);
+    all.for_each(|(code, count)| *closes.entry(*code).or_default() += count);
+    let shown =
+        closes.iter().take(MOST).map(|(code, count)| format!("{}: {}", streams::code(*code), thousands(*count)));
+    let mut shown: Vec<String> = shown.collect();
+    if closes.len() > MOST {
+        shown.push("others".to_owned());
+    }
+    let closed = if shown.is_empty() { String::new() } else { format!(" · closed {}", shown.join(" · ")) };
+    Some(format!("{}, {rate}, {reconnects}{closed}", thousands(messages)))
 }
 
 fn latency_line(report: &RunReport) -> Option<String> {

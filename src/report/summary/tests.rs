@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::journal::Counts;
-use crate::recap::{Bytes, Endpoint, FailureGroup, LimitUse, Recap, Slow, Stages, Step, StepLane, Timeline};
+use crate::recap::{Bytes, Endpoint, FailureGroup, LimitUse, Recap, Slow, Stages, Step, StepLane, StreamUse, Timeline};
 use crate::run::OutputReport;
 use crate::run::Signal;
 
@@ -282,4 +282,40 @@ fn a_run_that_could_not_start_has_no_run() {
     report.run = String::new();
     assert_eq!(text(&report, None, None).lines().next(), Some("prices: could not start: no such file"));
     assert_eq!(json(&report, 3, None)["run"], Value::Null);
+}
+
+/// What came over sockets of two endpoints.
+fn streaming(mut report: RunReport) -> RunReport {
+    let stream = |endpoint: &str, messages, closes: &[(u16, u64)]| StreamUse {
+        endpoint: endpoint.into(),
+        messages,
+        reconnects: vec![("closed".into(), 2)],
+        closes: closes.to_vec(),
+    };
+    let streams = vec![stream("ticks", 1200, &[(0, 1), (1000, 12), (1006, 3)]), stream("trades", 34, &[(1000, 1)])];
+    report.recap.sessions.push(Session { streams, ..Session::default() });
+    report
+}
+
+#[test]
+fn messages_have_a_line_of_their_own() {
+    let mut streaming = streaming(report(RunEnding::Complete));
+    let shown = text(&streaming, None, None);
+    let expected = "\nmessages  1,234, 257/s, 4 reconnects · closed other: 1 · 1000: 13 · 1006: 3\nlimited ";
+    assert!(shown.contains(expected), "{shown}");
+    assert!(shown.lines().count() <= MOST_LINES);
+    let all = json(&streaming, 0, None);
+    let ticks = json!({
+        "endpoint": "ticks",
+        "messages": 1200,
+        "reconnects_by_reason": { "closed": 2 },
+        "closes": { "other": 1, "1000": 12, "1006": 3 },
+    });
+    assert_eq!((&all["streams"][0], all["streams"].as_array().unwrap().len()), (&ticks, 2));
+    let session = streaming.recap.sessions.last_mut().unwrap();
+    session.streams[0].closes.clear();
+    session.streams[1].closes = (4000..4010).map(|code| (code, 1)).collect();
+    assert!(text(&streaming, None, None).contains("closed 4000: 1 · 4001: 1 · 4002: 1 · 4003: 1 · others\n"));
+    streaming.recap.sessions.clear();
+    assert!(!text(&streaming, None, None).contains("messages"));
 }

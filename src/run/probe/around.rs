@@ -134,12 +134,23 @@ impl<'p> Around<'p> {
         row: &Row,
         request: Request<RequestBody>,
     ) -> Result<Option<Reply>, Failure> {
+        self.exchange_with(party, row, request, (Takers::default(), &|request| request)).await
+    }
+
+    /// The same, with what takes the reply, and what a request that is built anew is dressed with.
+    pub async fn exchange_with(
+        &self,
+        party: &Party,
+        row: &Row,
+        request: Request<RequestBody>,
+        (takers, dress): (Takers<'_>, &(dyn Fn(Request<RequestBody>) -> Request<RequestBody> + Sync)),
+    ) -> Result<Option<Reply>, Failure> {
         let context = Context { row: Some(row), secrets: &self.secrets, reply: None, last: None };
         let (takings, counters) = (party.limits.of(&context)?, live::Lane::default());
         let gate = LaneGate::new(&takings, &self.control, &counters);
         let (plan, auth, control) = (&party.plan, party.auth.as_deref(), &self.control);
         let way = Way { plan, auth, transport: &*party.ways.transport, control };
-        let build = || party.build(self, Some(row));
+        let build = || party.build(self, Some(row)).map(dress);
         let over = async {
             tokio::time::sleep(LONGEST.saturating_add(GRACE)).await;
             if gate.passed().is_some() {
@@ -147,7 +158,7 @@ impl<'p> Around<'p> {
             }
         };
         let replied = tokio::select! {
-            replied = sending::exchange(way, request, build, &gate, Takers::default()) => replied,
+            replied = sending::exchange(way, request, build, &gate, takers) => replied,
             () = over => {
                 let late = Failure::sent(FailureKind::TotalTimeout, late(longest(&plan.timeout)));
                 return if gate.passed().is_some() { Err(late) } else { Ok(None) };
@@ -213,5 +224,7 @@ pub(super) fn known_url(url: &Template, base: Option<&str>) -> Option<Uri> {
     let known = absolute(url.constant().unwrap_or_else(|| url.literal_prefix()), base);
     let (scheme, rest) = known.split_once("://")?;
     let end = rest.find(['/', '?', '#']).or_else(|| url.constant().map(|_| rest.len()))?;
+    // A WebSocket is reached as its handshake is.
+    let scheme = scheme.strip_prefix("ws").map_or_else(|| scheme.to_owned(), |rest| format!("http{rest}"));
     format!("{scheme}://{}/", &rest[..end]).parse().ok()
 }

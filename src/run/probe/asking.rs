@@ -5,12 +5,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
+use tokio::sync::Notify;
 
 use super::around::{Around, HELD, NO_SECRETS, known_url, late};
 use super::changing::changing;
 use super::first::{First, first};
 use super::hosts::{Hosts, Near, Ways};
+use super::opening::{self, Greeting};
 use super::turns::Turns;
 use super::{Outcome, ProbeOptions, Records, Told, Tried, What, longest};
 use crate::auth::Auth;
@@ -18,7 +20,7 @@ use crate::clock;
 use crate::document::{KeyPath, Step};
 use crate::limit::Buckets;
 use crate::plan::request::RequestPlan;
-use crate::plan::{EndpointPlan, Plan};
+use crate::plan::{EndpointPlan, Plan, StreamPlan};
 use crate::retry::{Failure, FailureKind, RetryPlan};
 use crate::row::Row;
 use crate::run::auths::Auths;
@@ -28,7 +30,7 @@ use crate::run::worker::status_words;
 use crate::run::{Keyed, RunError};
 use crate::sample::{Judged, Verdict};
 use crate::template::Context;
-use crate::transport::{Opening, RequestBody};
+use crate::transport::{Opening, Reply, RequestBody};
 
 /// What all that ask have in common.
 pub(super) struct World<'p> {
@@ -156,9 +158,15 @@ impl<'w, 'p> Asker<'w, 'p> {
         let is_there = self.connect(party, url).await;
         let shown =
             request.as_ref().map_or_else(|| party.plan.method.to_string(), |request| self.world.around.shown(request));
+        let is_socket = party.plan.stream.as_ref().is_some_and(StreamPlan::is_socket);
+        let shown = if is_socket { shown.replacen(" http", " ws", 1) } else { shown };
         let what = first_request(&party.plan, shown);
         let changes = request.as_ref().and_then(changing).filter(|_| !self.world.around.options.sends);
         let left = match (row, request) {
+            (Ok(row), Some(request)) if is_there && party.plan.stream.is_some() => {
+                self.greet(party, what, &row, request).await;
+                return None;
+            }
             (Ok(row), Some(request)) if is_there && changes.is_none() => {
                 return self.ask(party, what, &row, request).await;
             }
@@ -208,6 +216,37 @@ impl<'w, 'p> Asker<'w, 'p> {
         self.tell(party.auth_key(), What::Token(party.plan.name.clone()), outcome);
     }
 
+    /// Opens the connection of a row and hangs up; a reply that opens none is judged.
+    async fn greet(&mut self, party: &Party, what: What, row: &Arc<Row>, request: Request<RequestBody>) {
+        let Some(stream) = &party.plan.stream else { return };
+        let (handshake, opened, began) = (opening::handshake(stream), Notify::new(), clock::now());
+        let dress = |mut request: Request<RequestBody>| {
+            handshake.iter().for_each(|handshake| handshake.put(request.headers_mut()));
+            request
+        };
+        let mut greeting = handshake.as_ref().map_or(Greeting::Events(&opened), Greeting::Socket);
+        let around = &self.world.around;
+        let replied = tokio::select! {
+            replied = around.exchange_with(party, row, dress(request), (greeting.takers(), &dress)) => Some(replied),
+            () = opened.notified() => None,
+        };
+        let is_open = match &replied {
+            Some(Ok(Some(reply))) => reply.status == StatusCode::SWITCHING_PROTOCOLS,
+            Some(Ok(None) | Err(_)) => false,
+            None => true,
+        };
+        if is_open {
+            return self.tell(party.key.clone(), what, Outcome::Fine(clock::now() - began));
+        }
+        if let (None, Some(Ok(Some(reply)))) = (&handshake, &replied)
+            && reply.status == StatusCode::OK
+        {
+            let words = "the reply is no stream of events, which is text/event-stream";
+            return self.tell(party.url_key(), what, Outcome::Failed(words.to_owned()));
+        }
+        self.judge(party, what, row, replied.unwrap_or(Ok(None)));
+    }
+
     /// Sends the request of a row, and judges the reply. The records that it gives.
     async fn ask(
         &mut self,
@@ -216,7 +255,19 @@ impl<'w, 'p> Asker<'w, 'p> {
         row: &Arc<Row>,
         request: Request<RequestBody>,
     ) -> Option<Records> {
-        let (key, outcome) = match self.world.around.exchange(party, row, request).await {
+        let replied = self.world.around.exchange(party, row, request).await;
+        self.judge(party, what, row, replied)
+    }
+
+    /// Tells what came of a request. The records that its reply gives.
+    fn judge(
+        &mut self,
+        party: &Party,
+        what: What,
+        row: &Arc<Row>,
+        replied: Result<Option<Reply>, Failure>,
+    ) -> Option<Records> {
+        let (key, outcome) = match replied {
             Ok(Some(reply)) => {
                 let judged = self.world.around.judge(party, row, &reply);
                 let (status, took) = (status_words(reply.status), reply.timings.exchange());

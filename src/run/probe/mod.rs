@@ -11,6 +11,7 @@ mod changing;
 mod first;
 mod hosts;
 mod notify;
+mod opening;
 mod sinks;
 mod turns;
 

@@ -69,7 +69,7 @@ impl BodyWriter for Intake {
 }
 
 /// Whether a reply says that it is an event stream.
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(in super::super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(EVENT_STREAM)
 }

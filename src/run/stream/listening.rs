@@ -183,6 +183,11 @@ impl<'l, 'c> Listening<'l, 'c> {
         }
     }
 
+    /// Counts how a server has closed.
+    pub fn count_close(&self, code: u16) {
+        self.lane.shared.meter.closed(self.lane.index, code);
+    }
+
     /// Hands records to the scribe where there are enough of them. Waits while it is behind, and reads nothing meanwhile.
     pub async fn deliver_many(&mut self) {
         if self.records.len() >= MOST_TOGETHER {

@@ -25,6 +25,7 @@ use super::lane::Lane;
 use super::sending::{self, Answer, Takers};
 use super::worker::Step;
 
+pub(super) use events::is_event_stream;
 pub use heard::Heard;
 pub(super) use listening::Listening;
 pub(super) use settle::settle;

@@ -19,6 +19,10 @@ use super::super::worker::Spoken;
 use super::heard::Ring;
 use super::listening::{Listening, Over};
 
+/// What stands for a close frame without a code, and for none at all (RFC 6455, section 7.4.1).
+const NO_STATUS: u16 = 1005;
+const ABNORMAL: u16 = 1006;
+
 /// How long the server's close frame is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -149,12 +153,14 @@ impl<'l> Conversation<'_, 'l, '_> {
             Incoming::Binary(bytes) => listening.hear(bytes, Spoken { binary: true, ..Spoken::default() })?,
             Incoming::Alive => listening.clocks.alive(clock::now()),
             Incoming::Closed { code, reason } => {
+                listening.count_close(code.unwrap_or(NO_STATUS));
                 return Err(listening.closing(code, &reason).unwrap_or(Over::Closed { code, reason }));
             }
             Incoming::Gone => {
+                listening.count_close(ABNORMAL);
                 let message = "the connection broke without a close frame (1006)";
                 let broken = Over::Broken(Failure::sent(FailureKind::Reset, message));
-                return Err(listening.closing(Some(1006), "").unwrap_or(broken));
+                return Err(listening.closing(Some(ABNORMAL), "").unwrap_or(broken));
             }
         }
         listening.deliver_many().await;

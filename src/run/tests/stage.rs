@@ -157,8 +157,11 @@ pub fn job(text: &str) -> Plan {
 
 fn shared(plan: Plan, intents: Option<Arc<Intents>>) -> (Arc<Shared>, Desk) {
     let (control, desk) = control::line();
-    let lane =
-        |endpoint: &crate::plan::EndpointPlan| live::Lane { endpoint: endpoint.name.clone(), ..Default::default() };
+    let lane = |endpoint: &crate::plan::EndpointPlan| live::Lane {
+        endpoint: endpoint.name.clone(),
+        stream: endpoint.stream.is_some(),
+        ..Default::default()
+    };
     let live = Live { lanes: plan.endpoints.iter().map(lane).collect(), ..Live::default() };
     let shared = Shared {
         buckets: AllLimits::open(&plan),

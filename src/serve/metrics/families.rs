@@ -3,7 +3,7 @@
 //! docs/watching.md lists them; a test compares. A name never changes its meaning.
 
 use super::exposition::{Exposition, Family, Float, Kind, Labels};
-use crate::recap::{MarkKind, Recap, Session};
+use crate::recap::{MarkKind, Recap, Session, streams};
 use crate::run::live::{Lane, Live, read};
 
 const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Family {
@@ -28,6 +28,9 @@ const ATTEMPTS: Family = counter("paceline_attempts", "", "Attempts that have en
 const IN_FLIGHT: Family = gauge("paceline_in_flight", "", "Attempts under way");
 const WAITING: Family = gauge("paceline_rows_waiting", "", "Rows that wait before they are tried again");
 const RETRIES: Family = counter("paceline_retries", "", "Attempts that were made again, by reason");
+const MESSAGES: Family = counter("paceline_messages", "", "Messages taken over connections that stay open");
+const RECONNECTS: Family = counter("paceline_reconnects", "", "Connections that were opened again, by reason");
+const CLOSES: Family = counter("paceline_closes", "", "Connections that were closed, by the code of the close");
 const REPLIES: Family = counter("paceline_replies", "", "Replies by status");
 const OUTAGES: Family = counter("paceline_outages", "", "How often a host was found not to answer any more");
 const SENT: Family = counter("paceline_sent_bytes", "bytes", "Bytes of requests, heads included and TLS not");
@@ -125,6 +128,24 @@ pub(super) fn requests(to: &mut Exposition, session: &Session) {
     to.values(&RECEIVED, [(&[][..], session.traffic.received)]);
 }
 
+/// What came over connections that stay open, and how they ended; nothing where there are none.
+pub(super) fn streams(to: &mut Exposition, session: &Session) {
+    let endpoints = || session.streams.iter().map(|stream| (vec![("endpoint", stream.endpoint.as_str())], stream));
+    values(to, &MESSAGES, &endpoints().map(|(labels, stream)| (labels, stream.messages)).collect::<Vec<_>>());
+    let reconnects = endpoints().flat_map(|(labels, stream)| {
+        let with = move |reason| [labels.clone(), vec![("reason", reason)]].concat();
+        stream.reconnects.iter().map(move |(reason, count)| (with(reason.as_str()), *count))
+    });
+    values(to, &RECONNECTS, &reconnects.collect::<Vec<_>>());
+    let closes = session.streams.iter().flat_map(|stream| {
+        let of = |(code, count): &(u16, u64)| (stream.endpoint.as_str(), streams::code(*code), *count);
+        stream.closes.iter().map(of)
+    });
+    let closes: Vec<(&str, String, u64)> = closes.collect();
+    let closes = closes.iter().map(|(endpoint, code, count)| (vec![("endpoint", *endpoint), ("code", code)], *count));
+    values(to, &CLOSES, &closes.collect::<Vec<_>>());
+}
+
 /// How long attempts took, whole and by stage.
 pub(super) fn durations(to: &mut Exposition, session: &Session) {
     to.durations(&REQUEST, [(&[][..], &session.latency)]);
@@ -145,6 +166,7 @@ mod tests {
 
     use super::super::exposition::Dialect;
     use super::*;
+    use crate::recap::StreamUse;
 
     #[test]
     fn a_counter_that_is_taken_back_is_shown_as_it_was() {
@@ -162,5 +184,31 @@ mod tests {
         assert_eq!(shown(), "9");
         live.lanes[0].ok.store(12, Ordering::Relaxed);
         assert_eq!(shown(), "12");
+    }
+
+    #[test]
+    fn messages_are_told_of_endpoints_whose_connections_stay_open() {
+        let shown = |session: &Session| {
+            let mut exposition = Exposition::new(Dialect::Prometheus, "j");
+            streams(&mut exposition, session);
+            let text = exposition.end();
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let ticks = StreamUse {
+            endpoint: "ticks".into(),
+            messages: 1234,
+            reconnects: vec![("closed".into(), 2)],
+            closes: vec![(streams::OTHER_CODES, 1), (1006, 2)],
+        };
+        let quiet = StreamUse { endpoint: "quiet".into(), ..StreamUse::default() };
+        let expected = [
+            r#"paceline_messages_total{job_name="j",endpoint="ticks"} 1234"#,
+            r#"paceline_messages_total{job_name="j",endpoint="quiet"} 0"#,
+            r#"paceline_reconnects_total{job_name="j",endpoint="ticks",reason="closed"} 2"#,
+            r#"paceline_closes_total{job_name="j",endpoint="ticks",code="other"} 1"#,
+            r#"paceline_closes_total{job_name="j",endpoint="ticks",code="1006"} 2"#,
+        ];
+        assert_eq!(shown(&Session { streams: vec![ticks, quiet], ..Session::default() }), expected);
+        assert!(shown(&Session::default()).is_empty());
     }
 }

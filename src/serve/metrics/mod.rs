@@ -40,6 +40,7 @@ impl Metrics {
         families::outputs(&mut exposition, &recap, |sink| self.watched.records_before(sink));
         if let Some(session) = recap.last() {
             families::requests(&mut exposition, session);
+            families::streams(&mut exposition, session);
             families::durations(&mut exposition, session);
             families::limits(&mut exposition, session);
         }

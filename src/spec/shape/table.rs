@@ -9,6 +9,9 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::document::{Key, Node, NodeValue};
 use crate::spec::kind::EXACTLY_ONE;
 
+/// What is said of a table that is empty and must not be, beside that.
+const EMPTY: &str = "x-paceline-empty";
+
 impl Walker<'_> {
     pub(super) fn table(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
         let before = self.wrong.len();
@@ -129,7 +132,8 @@ impl Walker<'_> {
         let least = view.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if entries.is_empty() && least > 0 && view.get(EXACTLY_ONE).is_none() {
             let help = spot.key_name().and_then(|key| addition(view, key));
-            self.report(codes::MISSING_KEY, spot.key, &spot.path, format!("{} is empty", spot.name()), help);
+            let words = view.text(EMPTY).map(|words| format!(": {words}")).unwrap_or_default();
+            self.report(codes::MISSING_KEY, spot.key, &spot.path, format!("{} is empty{words}", spot.name()), help);
         }
     }
 

@@ -161,7 +161,6 @@ pub(in crate::transport) async fn run(
 }
 
 /// What is kept of the body, and whether all of it was received: its writer may have had enough before.
-
 async fn receive(
     connection: &mut Http1Connection,
     mut incoming: Incoming,

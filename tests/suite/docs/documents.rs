@@ -34,6 +34,13 @@ fn the_page_on_logs_shows_what_a_log_says() {
     assert_eq!(walk.commands, 4);
 }
 
+#[test]
+fn the_page_on_streams_shows_jobs_that_are_right() {
+    let mut walk = Walk::begin(None);
+    walk.document("streams.md");
+    assert_eq!(walk.commands, 2);
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_pages_for_people_who_come_from_elsewhere_show_jobs_that_run() {

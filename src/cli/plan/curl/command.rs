@@ -67,6 +67,10 @@ impl Marks<'_> {
             command.flag("--path-as-is");
         }
         method(request.method(), contents, &mut command);
+        // Events are shown as they come.
+        if sender.endpoint.stream.is_some() {
+            command.flag("--no-buffer");
+        }
         connection::flags(sender.endpoint, request.uri(), &mut command);
         if connection::is_near(&url, socket.as_ref()) {
             connection::directly(&url, &mut command);

@@ -36,7 +36,7 @@ fn endpoint() -> EndpointFacts {
         bound_by: Some("limit api".into()),
         not_counted: Vec::new(),
         repeats: RepeatFacts {
-            budget: 0.2,
+            budget: Some(0.2),
             key: None,
             lost: false,
             why: "not repeated: POST without a key; their rows fail as unknown".into(),
@@ -45,6 +45,7 @@ fn endpoint() -> EndpointFacts {
         asserts: vec!["json.ok".into()],
         hosts: vec!["api.example.com".into()],
         hosts_vary: false,
+        stream: None,
         save: None,
         proxies: proxies(),
         preview: preview(),
@@ -271,10 +272,10 @@ fn what_is_usual_is_not_said_and_what_is_not_is() {
         let usual = EndpointFacts { repeats, limits: Vec::new(), learn: false, ..endpoint() };
         text(&Facts { endpoints: vec![usual], stop_if: Vec::new(), ..facts(begin()) })
     };
-    let usual = repeats(0.2, None, "repeated: GET in retry.methods");
+    let usual = repeats(Some(0.2), None, "repeated: GET in retry.methods");
     assert!(!["  lost", "  retries", "stop-if"].iter().any(|label| usual.contains(label)), "{usual}");
     assert!(usual.contains("\n  limit     none, and deaf to what replies say of limits\n"), "{usual}");
-    let other = repeats(0.025, Some("idempotency-key"), "repeated: the server tells them by idempotency-key");
+    let other = repeats(Some(0.025), Some("idempotency-key"), "repeated: the server tells them by idempotency-key");
     assert!(other.contains("\n  retries   2.5 % of the requests at most, beside one a second\n"), "{other}");
     assert!(other.contains("\n  lost      requests without an answer are repeated: the server tells"), "{other}");
 }

@@ -68,6 +68,7 @@ fn head(account: &Account<'_>) -> String {
         let rate = per_second(report.attempts as f64 / report.elapsed.as_secs_f64());
         facts.push(format!("{}, {}, {rate}", counted(report.attempts, "attempt"), again(report.retries)));
     }
+    facts.extend(summary::messages(report).map(|words| format!("messages: {words}")));
     if let Some(traffic) = session(account).map(|session| session.traffic).filter(|all| all.sent + all.received > 0) {
         facts.push(format!("{} sent, {} received", bytes(traffic.sent), bytes(traffic.received)));
     }
