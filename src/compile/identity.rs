@@ -51,6 +51,10 @@ pub fn identity(
         keys.insert(format!("{prefix}.from"), from.join(", "));
         keys.insert(format!("{prefix}.rows"), text(&plan.rows));
         keys.insert(format!("{prefix}.columns"), plan.columns.as_ref().map_or("all".to_owned(), text));
+        // A run whose journal is older than this key has none.
+        if !plan.dedupe.is_empty() {
+            keys.insert(format!("{prefix}.dedupe"), text(&plan.dedupe));
+        }
     }
     keys
 }

@@ -43,7 +43,8 @@ pub fn sinks(
         let path = KeyPath::of(["sinks", name.as_str()]);
         let from = from(site, &path, sink, targets);
         if whole {
-            columns(site, &path, sink, &from, targets);
+            columns(site, &path.key("columns"), sink.columns.as_deref(), &from, targets);
+            columns(site, &path.key("dedupe"), sink.dedupe.as_ref().map(|list| list.0.as_slice()), &from, targets);
         }
         let Some(kind) = kind(site, &path, sink) else { continue };
         let place = match &sink.target {
@@ -60,7 +61,8 @@ pub fn sinks(
             key(site, &path, sink, kind.as_ref(), &from, targets);
         }
         let rows = rows(site, &path, sink, kind.as_ref());
-        plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), kind, hook });
+        let dedupe = sink.dedupe.as_ref().map(|columns| columns.0.clone()).unwrap_or_default();
+        plans.push(SinkPlan { name: name.clone(), from, rows, columns: sink.columns.clone(), dedupe, kind, hook });
     }
     plans
 }
@@ -110,7 +112,15 @@ fn standard_output(site: &mut Site<'_>, targets: &[Target]) -> Option<SinkPlan> 
         return None;
     };
     let from = (0..targets.len()).collect();
-    Some(SinkPlan { name: "stdout".to_owned(), from, rows: RowChoice::All, columns: None, kind, hook: None })
+    Some(SinkPlan {
+        name: "stdout".to_owned(),
+        from,
+        rows: RowChoice::All,
+        columns: None,
+        dedupe: Vec::new(),
+        kind,
+        hook: None,
+    })
 }
 
 fn kind(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec) -> Option<Arc<dyn SinkKind>> {
@@ -224,15 +234,15 @@ fn from(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, targets: &[Target]
 }
 
 /// The columns a sink chooses must be columns of the records it takes.
-fn columns(site: &mut Site<'_>, path: &KeyPath, sink: &SinkSpec, from: &[usize], targets: &[Target]) {
-    let Some(wanted) = &sink.columns else { return };
-    let path = path.key("columns");
-    names::twice(site, &path, wanted);
+fn columns(site: &mut Site<'_>, path: &KeyPath, wanted: Option<&[String]>, from: &[usize], targets: &[Target]) {
+    let Some(wanted) = wanted else { return };
+    names::twice(site, path, wanted);
     let Some(known) = known_columns(from, targets) else { return };
     let has: HashSet<&str> = known.iter().copied().collect();
     for (index, name) in wanted.iter().enumerate().filter(|(_, name)| !has.contains(name.as_str())) {
         let help = names::meant(site, "columns", name, &known, "the records have no columns");
-        site.error(codes::UNKNOWN_NAME, &path.index(index), format!("the records have no column `{name}`"), help);
+        let here = names::item(site, path, index);
+        site.error(codes::UNKNOWN_NAME, &here, format!("the records have no column `{name}`"), help);
     }
 }
 

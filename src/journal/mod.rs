@@ -135,6 +135,20 @@ pub struct Commit {
     /// Spools of endpoints whose records are the rows of others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spools: Vec<SpoolNote>,
+    /// What is known of the records of sinks that leave out doubles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<WrittenNote>,
+}
+
+/// How far what is known of a sink's records has durably come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenNote {
+    /// Name of the sink.
+    pub sink: String,
+    /// The columns by which its records are known.
+    pub columns: Vec<String>,
+    /// Bytes, with a checksum.
+    pub cursor: Cursor,
 }
 
 /// How far the spool of an endpoint has durably come.

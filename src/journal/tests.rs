@@ -58,6 +58,11 @@ pub(super) fn commit(rows: u64) -> Commit {
             lines: rows,
             cursor: Cursor { offset: rows * 30, tail_crc: 8, text: 0 },
         }],
+        written: vec![WrittenNote {
+            sink: "out".into(),
+            columns: vec!["id".into()],
+            cursor: Cursor { offset: 16 + rows * 16, tail_crc: 9, text: 0 },
+        }],
     }
 }
 

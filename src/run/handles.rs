@@ -17,6 +17,8 @@ const SPOOLED: u64 = 6;
 const SAVING: u64 = 68;
 /// Inputs: the file, and what it is unpacked or sorted through.
 const INPUT: u64 = 4;
+/// What is known of the records of a sink, and the few files that it is sorted into.
+const DOUBLES: u64 = 8;
 
 /// So many handles as a process may have; `wanted` more are asked for where there are fewer. `None`: no limit.
 pub(super) fn limit(wanted: u64) -> Option<u64> {
@@ -68,7 +70,13 @@ fn fixed(plan: &Plan) -> u64 {
     let parents = plan.parents();
     let chains = parents.iter().flatten().count() as u64 * 2;
     let saving = plan.endpoints.iter().any(|endpoint| endpoint.save.is_some());
-    ALWAYS + sinks.sum::<u64>() + chains + plan.endpoints.len() as u64 * INPUT + if saving { SAVING } else { 0 }
+    let doubles = plan.sinks.iter().filter(|sink| !sink.dedupe.is_empty()).count() as u64 * DOUBLES;
+    ALWAYS
+        + sinks.sum::<u64>()
+        + doubles
+        + chains
+        + plan.endpoints.len() as u64 * INPUT
+        + if saving { SAVING } else { 0 }
 }
 
 /// Handles of so many calls in flight: their connections, the files that they are saved to, and those that they send.
@@ -133,6 +141,7 @@ mod tests {
             from: vec![0],
             rows: RowChoice::All,
             columns: None,
+            dedupe: Vec::new(),
             kind,
             hook: None,
         });

@@ -208,6 +208,8 @@ pub struct OutputReport {
     pub target: String,
     /// Records written in this run, earlier sessions not included.
     pub records: u64,
+    /// Records that it had before and were left out, earlier sessions not included.
+    pub doubles: u64,
 }
 
 /// What a run leaves to be said.

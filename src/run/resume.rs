@@ -150,8 +150,8 @@ pub fn fit(plan: &Plan, opening: &Opening, last: Commit) -> Commit {
         Some(WalkNote { endpoint, ..walk })
     };
     let walks = last.walks.iter().cloned().filter_map(moved).collect();
-    let Commit { renames, holds, spools, .. } = last;
-    Commit { done, counts, cursors, walks, renames, holds, spools, ..Commit::default() }
+    let Commit { renames, holds, spools, written, .. } = last;
+    Commit { done, counts, cursors, walks, renames, holds, spools, written, ..Commit::default() }
 }
 
 /// A failed row with the positions that its endpoint and its sinks have now; `None`: its endpoint is gone.

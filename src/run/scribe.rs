@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::journal::{self, Commit, Counts, FailedRow, Span, WalkNote, Writer};
+use crate::journal::{self, Commit, Counts, FailedRow, Span, WalkNote, Writer, WrittenNote};
 use crate::plan::Order;
 use crate::record::{Ending, Outcome};
+use crate::sink::dedupe::Doubles;
 use crate::sink::{Delivery, RowChoice, Sink, SinkPlan};
 
 use super::chain::OpenSpool;
@@ -52,6 +53,8 @@ pub struct OpenSink {
     pub(super) delivery: Option<Arc<Delivery>>,
     /// Records of failed rows that it could not take, and why it could not take the first of them.
     left_out: Option<(u64, String)>,
+    /// What it has written, where doubles are left out.
+    doubles: Option<Doubles>,
 }
 
 /// Records that wait for those before them.
@@ -107,6 +110,8 @@ pub struct Written {
     pub dropped: Vec<Vec<String>>,
     /// By sink: records of failed rows that it could not take, and why it could not take the first of them.
     pub left_out: Vec<Option<(u64, String)>>,
+    /// By sink: records of this session that it had before.
+    pub doubles: Vec<u64>,
 }
 
 impl Scribe {
@@ -163,6 +168,7 @@ impl Scribe {
             self.finish_deliveries();
         }
         self.written.left_out = self.sinks.iter().map(|open| open.left_out.clone()).collect();
+        self.written.doubles = self.sinks.iter().map(OpenSink::doubles_left_out).collect();
         self.written.dropped = self.sinks.iter().map(|open| open.sink.dropped_columns()).collect();
         self.written
     }
@@ -247,13 +253,10 @@ impl Scribe {
                 continue;
             }
             let start = open.sink.position();
-            for record in &outcome.records {
-                open.sink.write(outcome.endpoint, record).map_err(|error| error.message)?;
-            }
-            open.records += outcome.records.len() as u64;
+            let written = open.write(outcome)?;
             let end = open.sink.position();
             if start.is_none() && open.takes_back {
-                open.unplaced.extend(outcome.records.iter().map(|_| (outcome.endpoint, outcome.ordinal)));
+                open.unplaced.extend(std::iter::repeat_n((outcome.endpoint, outcome.ordinal), written));
             }
             spans.push(Span { sink: position, bytes: start.zip(end), line: None });
         }
@@ -323,6 +326,8 @@ impl Scribe {
         for (position, open) in self.sinks.iter_mut().enumerate() {
             self.state.cursors[position] = Some(open.sink.commit().map_err(|error| error.message)?);
         }
+        let doubles = self.sinks.iter_mut().map(OpenSink::commit_doubles).collect::<Result<Vec<_>, _>>()?;
+        self.state.written = doubles.into_iter().flatten().collect();
         self.state.spools = self.spools.iter_mut().map(OpenSpool::commit).collect::<Result<_, _>>()?;
         self.shared.saves.sync()?;
         self.place();
@@ -356,7 +361,39 @@ impl OpenSink {
     pub fn new(sink: Box<dyn Sink>, plan: &SinkPlan) -> Self {
         let takes_back = plan.kind.path().is_some() || plan.kind.is_spooled();
         let (from, rows, unplaced) = (plan.from.clone(), plan.rows, VecDeque::new());
-        Self { sink, from, rows, records: 0, takes_back, unplaced, delivery: None, left_out: None }
+        Self { sink, from, rows, records: 0, takes_back, unplaced, delivery: None, left_out: None, doubles: None }
+    }
+
+    /// Leaves out what is known to be written.
+    #[must_use]
+    pub fn leaving_out(self, doubles: Option<Doubles>) -> Self {
+        Self { doubles, ..self }
+    }
+
+    /// Writes the records of an outcome, but for doubles; gives how many. What a failed row leaves may be taken out again, and
+    /// tells nothing of what was written.
+    fn write(&mut self, outcome: &Outcome) -> Result<usize, String> {
+        let mut written = 0;
+        for record in &outcome.records {
+            if let Some(doubles) = self.doubles.as_mut().filter(|_| outcome.ending != Ending::Failed)
+                && !doubles.is_new(outcome.endpoint, record).map_err(|error| error.message)?
+            {
+                continue;
+            }
+            self.sink.write(outcome.endpoint, record).map_err(|error| error.message)?;
+            written += 1;
+        }
+        self.records += written as u64;
+        Ok(written)
+    }
+
+    fn doubles_left_out(&self) -> u64 {
+        self.doubles.as_ref().map_or(0, Doubles::left_out)
+    }
+
+    /// Makes durable what is known to be written.
+    pub(super) fn commit_doubles(&mut self) -> Result<Option<WrittenNote>, String> {
+        self.doubles.as_mut().map(Doubles::commit).transpose().map_err(|error| error.message)
     }
 
     /// Whether the record of a failed row can't stand in it, which fails nobody any more.

@@ -132,12 +132,14 @@ fn by_reason(failures: &[Failures]) -> Vec<(String, u64, u64)> {
 
 fn outputs(shared: &Shared, written: Option<&Written>) -> Vec<OutputReport> {
     let records = |position: usize| written.and_then(|written| written.records.get(position)).copied().unwrap_or(0);
+    let doubles = |position: usize| written.and_then(|written| written.doubles.get(position)).copied().unwrap_or(0);
     let sinks = shared.plan.sinks.iter().enumerate();
     sinks
         .map(|(position, sink)| OutputReport {
             sink: sink.name.clone(),
             target: sink.kind.target(),
             records: records(position),
+            doubles: doubles(position),
         })
         .collect()
 }

@@ -6,6 +6,7 @@
 mod appender;
 pub(crate) mod cells;
 pub mod csv;
+pub mod dedupe;
 mod existing;
 mod form;
 pub mod json;
@@ -134,6 +135,8 @@ pub struct SinkPlan {
     pub rows: RowChoice,
     /// Choice and order of columns; `None`: as they come.
     pub columns: Option<Vec<String>>,
+    /// Columns by which a record is known that this run has written before, and is left out; none: all are written.
+    pub dedupe: Vec<String>,
     /// What its kind decided.
     pub kind: Arc<dyn SinkKind>,
     /// The requests that carry its records ([`SinkKind::sends`]).

@@ -5,7 +5,7 @@
 
 mod charset;
 pub mod csv;
-mod dedupe;
+pub(crate) mod dedupe;
 pub mod endpoint;
 pub(crate) mod file;
 pub mod glob;

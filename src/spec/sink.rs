@@ -30,6 +30,10 @@ struct SinkCommon {
     /// Choice and order of columns; default: as they come.
     #[schemars(length(min = 1), extend("examples" = [["sku", "price", "status"]]))]
     columns: Option<Vec<String>>,
+    /// Columns by which a record is known that this run has written before, over resumes too: it is left out and counted. A record
+    /// that has nothing in one of them is always written. Absent: all are written.
+    #[schemars(extend("minItems" = 1, "examples" = ["id", ["symbol", "seq"]]))]
+    dedupe: Option<ListSpec<String>>,
     /// What a new run does with an output that exists; a resumed run goes on with it.
     #[schemars(extend("default" = "error"))]
     on_existing: Option<OnExisting>,
@@ -57,6 +61,8 @@ pub struct SinkSpec {
     pub rows: Option<RowChoice>,
     /// Choice and order of columns.
     pub columns: Option<Vec<String>>,
+    /// Columns by which doubles are known.
+    pub dedupe: Option<ListSpec<String>>,
     /// What a new run does with an output that exists.
     pub on_existing: Option<OnExisting>,
 }
@@ -78,6 +84,7 @@ impl<'de> Deserialize<'de> for SinkSpec {
             from: common.from,
             rows: common.rows,
             columns: common.columns,
+            dedupe: common.dedupe,
             on_existing: common.on_existing,
         })
     }

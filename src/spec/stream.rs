@@ -67,16 +67,16 @@ pub struct SseSpec {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("minProperties" = 1, "x-paceline-empty" = "say when a row has all of its messages", "examples" = [{ "messages": 100, "idle": "30s" }]))]
 pub struct UntilSpec {
-    /// After so many messages, counted over reconnects and sessions; those that a rule skips do not count.
+    /// After so many messages, counted over reconnects and sessions; those that a rule skips do not count. Absent: any number.
     #[schemars(extend("examples" = [100]))]
     pub messages: Option<NonZeroU64>,
-    /// When an open socket has been silent for so long.
+    /// When an open connection has given no message for so long. Absent: silence ends no row.
     #[schemars(extend("examples" = ["30s"]))]
     pub idle: Option<PositiveDurationSpec>,
-    /// When so much time has gone since the row's first connection of this session.
+    /// When so much time has gone since the row's first connection of this session. Absent: no time ends a row.
     #[schemars(extend("examples" = ["5m"]))]
     pub time: Option<PositiveDurationSpec>,
-    /// With the message that meets this condition, which is taken too.
+    /// With the message that meets this condition, which is taken too. Absent: no message does.
     #[schemars(length(min = 1), extend("examples" = ["json.done"]))]
     pub when: Option<String>,
 }

@@ -105,8 +105,11 @@ pub(super) fn push(part: Part, text: &str, out: &mut String) -> Result<(), &'sta
 /// Appends a value that is a URL of its own.
 fn push_whole(text: &str, out: &mut String) -> Result<(), &'static str> {
     let head = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    if !(head.starts_with("http://") || head.starts_with("https://")) {
-        return Err("stands at the start of a URL and must begin with http:// or https://");
+    // Which of them can be opened is known to whoever builds the request.
+    if !["http://", "https://", "ws://", "wss://"].iter().any(|scheme| head.starts_with(scheme)) {
+        return Err(
+            "stands at the start of a URL and must begin with http:// or https://, or ws:// or wss:// of a WebSocket",
+        );
     }
     if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
         return Err("is to be a URL, which can't hold spaces, control characters or backslashes");

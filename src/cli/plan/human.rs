@@ -361,7 +361,11 @@ fn sink_line(sink: &SinkFacts) -> String {
         RowChoice::All => "all rows",
     };
     let there = sink.there.map(|bytes| format!("; there now: {}", counted(bytes, "byte"))).unwrap_or_default();
-    format!("{}: {}, {rows} of {}{there}", sink.name, sink.target, sink.from.join(", "))
+    let once = match sink.dedupe.join(", ") {
+        none if none.is_empty() => none,
+        columns => format!(", each {columns} once"),
+    };
+    format!("{}: {}, {rows} of {}{once}{there}", sink.name, sink.target, sink.from.join(", "))
 }
 
 /// What a sink sends.

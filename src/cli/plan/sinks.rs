@@ -16,6 +16,9 @@ pub struct SinkFacts {
     pub from: Vec<String>,
     pub rows: RowChoice,
     pub columns: Option<Vec<String>>,
+    /// Columns by which doubles are known and left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dedupe: Vec<String>,
     /// What it sends, where it sends requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sends: Option<SendsFacts>,
@@ -46,6 +49,7 @@ impl SinkFacts {
             from: sink.from.iter().filter_map(name).collect(),
             rows: sink.rows,
             columns: sink.columns.clone(),
+            dedupe: sink.dedupe.clone(),
             sends: sink.hook.as_ref().map(|hook| SendsFacts::of(plan, hook)),
             there: sink.kind.path().and_then(|path| std::fs::metadata(path).ok()).map(|about| about.len()),
             refused: sink.kind.survey().err().map(|error| error.message),

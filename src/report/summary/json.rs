@@ -43,7 +43,7 @@ pub fn json(report: &RunReport, exit: u8, next: Option<&Next>) -> Value {
             .collect::<Map<_, _>>(),
         "failures": report.failures.iter().map(|failure| group(report, failure)).collect::<Vec<_>>(),
         "outputs": report.outputs.iter().map(|output| {
-            json!({ "sink": output.sink, "target": output.target, "records": output.records })
+            json!({ "sink": output.sink, "target": output.target, "records": output.records, "doubles": output.doubles })
         }).collect::<Vec<_>>(),
         "journal": report.journal.display().to_string(),
         "failed_conditions": report.failed_conditions,

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use super::text::{bytes, clean, counted, latency, per_second, thousands};
 use crate::clock;
 use crate::recap::{Distribution, Session, StreamUse, streams};
-use crate::run::{RunEnding, RunReport};
+use crate::run::{OutputReport, RunEnding, RunReport};
 
 pub use json::json;
 
@@ -216,7 +216,13 @@ fn failures(report: &RunReport) -> Vec<String> {
 }
 
 fn outputs(report: &RunReport) -> Vec<String> {
-    report.outputs.iter().map(|output| format!("{} ({})", output.target, thousands(output.records))).collect()
+    let line = |output: &OutputReport| match output.doubles {
+        0 => format!("{} ({})", output.target, thousands(output.records)),
+        doubles => {
+            format!("{} ({}, {} left out)", output.target, thousands(output.records), counted(doubles, "double"))
+        }
+    };
+    report.outputs.iter().map(line).collect()
 }
 
 fn warnings(report: &RunReport) -> Option<String> {

@@ -34,7 +34,12 @@ pub fn report(ending: RunEnding) -> RunReport {
         statuses: vec![(200, 1000), (429, 12), (503, 25)],
         failures: Vec::new(),
         resumable: true,
-        outputs: vec![OutputReport { sink: "out".into(), target: "jobs/out/prices.csv".into(), records: 1000 }],
+        outputs: vec![OutputReport {
+            sink: "out".into(),
+            target: "jobs/out/prices.csv".into(),
+            records: 1000,
+            doubles: 0,
+        }],
         journal: "jobs/.paceline/prices/journal".into(),
         failed_conditions: Vec::new(),
         recap: crate::recap::Recap::default(),
@@ -181,7 +186,8 @@ fn broken_by_a_signal_of_the_disk() {
 fn never_more_than_twelve_lines_whatever_there_is_to_say() {
     let mut report = report(RunEnding::Interrupted(Signal::Interrupt));
     report.failures = (0..9).map(|reason| (format!("reason {reason}"), 5, reason)).collect();
-    let output = |sink| OutputReport { sink: format!("s{sink}"), target: format!("s{sink}.csv"), records: sink };
+    let output =
+        |sink| OutputReport { sink: format!("s{sink}"), target: format!("s{sink}.csv"), records: sink, doubles: 0 };
     report.outputs = (0..5).map(output).collect();
     report.warnings = vec!["one".into(), "two".into(), "three".into()];
     report.failed_conditions = vec!["failed > 0".into()];

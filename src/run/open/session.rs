@@ -17,6 +17,7 @@ use crate::run::feeder::Selection;
 use crate::run::resume::{self, Decision, Identity};
 use crate::run::scribe::OpenSink;
 use crate::run::{Keyed, RunError, heal, summing};
+use crate::sink::dedupe::Doubles;
 use crate::sink::spool::{self, Spool};
 use crate::sink::{SinkOpening, Start, declared, spooled};
 
@@ -215,6 +216,7 @@ fn with(mut rows: Vec<u64>, more: &RowSet) -> Vec<u64> {
 /// Opens every sink where its cursor stands, and moves the cursors to where the sinks begin.
 fn open_sinks(plan: &Plan, run: &str, state: &mut Commit) -> Result<Vec<OpenSink>, RunError> {
     let mut sinks = Vec::with_capacity(plan.sinks.len());
+    let known = std::mem::take(&mut state.written);
     for (position, sink) in plan.sinks.iter().enumerate() {
         let layouts: Vec<_> =
             sink.from.iter().map(|endpoint| (*endpoint, plan.endpoints[*endpoint].layout.clone())).collect();
@@ -231,7 +233,14 @@ fn open_sinks(plan: &Plan, run: &str, state: &mut Commit) -> Result<Vec<OpenSink
         let mut open = open.map_err(|error| Keyed::sink(sink, &error.message))?;
         let cursor = open.commit().map_err(|error| cannot(error.message))?;
         state.cursors[position] = Some(cursor);
-        sinks.push(OpenSink::new(open, sink));
+        let doubles = match sink.dedupe.as_slice() {
+            [] => Ok(None),
+            columns => Doubles::open(&plan.state, (&sink.name, columns), &layouts, &known).map(Some),
+        };
+        let doubles = doubles.map_err(|error| cannot(error.message))?;
+        let mut open = OpenSink::new(open, sink).leaving_out(doubles);
+        state.written.extend(open.commit_doubles().map_err(cannot)?);
+        sinks.push(open);
     }
     Ok(sinks)
 }

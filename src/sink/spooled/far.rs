@@ -30,7 +30,7 @@ impl FarKind {
     /// A sink of it, which takes every record of the first endpoint.
     pub fn sink(self) -> SinkPlan {
         let (name, kind) = ("far".to_owned(), Arc::new(self));
-        SinkPlan { name, from: vec![0], rows: RowChoice::All, columns: None, kind, hook: None }
+        SinkPlan { name, from: vec![0], rows: RowChoice::All, columns: None, dedupe: Vec::new(), kind, hook: None }
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn write(out: &mut Vec<u8>, row: &Row, columns: Option<&[String]>) {
     }
 }
 
-fn cell(out: &mut Vec<u8>, cell: Option<Cell<'_>>) {
+pub(super) fn cell(out: &mut Vec<u8>, cell: Option<Cell<'_>>) {
     match cell {
         None => out.push(b'0'),
         Some(Cell::Text(text)) => bytes(out, b's', text.as_bytes()),

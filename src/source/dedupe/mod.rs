@@ -22,14 +22,14 @@ use self::spill::Spill;
 use self::table::Table;
 use super::SourceError;
 use crate::random;
-use crate::row::Row;
+use crate::row::{Cell, Row};
 
 /// What is kept of a row.
-type Fingerprint = u128;
+pub(crate) type Fingerprint = u128;
 
 /// What may be held in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Slots of the table, a power of two; 16 bytes each, and half as much again while it grows.
     pub slots: usize,
     /// Bytes of the filters that save reading the files; half of them again for a moment.
@@ -45,7 +45,7 @@ impl Default for Limits {
 
 /// The rows that were seen.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     key: [u8; 16],
     /// What is compared of the row at hand, behind the key.
     bytes: Vec<u8>,
@@ -60,7 +60,25 @@ impl Seen {
         let (first, second) = key.split_at_mut(8);
         first.copy_from_slice(&random::bits().to_le_bytes());
         second.copy_from_slice(&random::bits().to_le_bytes());
+        Self::keyed(limits, key)
+    }
+
+    /// None yet, with a key that was drawn before.
+    pub fn keyed(limits: Limits, key: [u8; 16]) -> Self {
         Self { key, bytes: Vec::new(), recent: Table::new(limits.slots), earlier: Spill::new(limits.filters) }
+    }
+
+    /// The key.
+    pub fn key(&self) -> [u8; 16] {
+        self.key
+    }
+
+    /// What is kept of something that has these cells.
+    pub fn print(&mut self, cells: &[Cell<'_>]) -> Fingerprint {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&self.key);
+        cells.iter().for_each(|cell| canonical::cell(&mut self.bytes, Some(*cell)));
+        self.hashed()
     }
 
     /// Whether no row that is the same in these columns (`None`: in all) was seen before; from now on one was.
@@ -71,13 +89,22 @@ impl Seen {
         self.bytes.clear();
         self.bytes.extend_from_slice(&self.key);
         canonical::write(&mut self.bytes, row, columns);
+        let print = self.hashed();
+        self.insert(print)
+    }
+
+    fn hashed(&self) -> Fingerprint {
         let hash = digest(&SHA256, &self.bytes);
         let mut half = [0; 16];
         half.copy_from_slice(&hash.as_ref()[..16]);
-        self.insert(u128::from_le_bytes(half))
+        u128::from_le_bytes(half)
     }
 
-    fn insert(&mut self, print: Fingerprint) -> Result<bool, SourceError> {
+    /// Whether a fingerprint was not seen before; from now on it was.
+    ///
+    /// # Errors
+    /// As [`Seen::is_new`].
+    pub fn insert(&mut self, print: Fingerprint) -> Result<bool, SourceError> {
         // Zero is what an empty slot holds.
         let print = print.max(1);
         if self.recent.contains(print) || self.earlier.contains(print)? {

@@ -38,7 +38,7 @@ impl Walker<'_> {
                 );
             }
         }
-        self.kinds(view, entries, spot);
+        self.kinds(view, entries, &meant, spot);
         if !self.partial {
             self.missing(view, entries, &meant, spot);
         } else if view.texts("required").iter().any(|name| entries.iter().all(|(key, _)| key.name != *name)) {
@@ -142,13 +142,15 @@ impl Walker<'_> {
     }
 
     /// Exactly one of the keys that choose a kind; at most one in a partial job.
-    fn kinds(&mut self, view: &View<'_>, entries: &[(Key, Node)], spot: &Spot) {
+    fn kinds(&mut self, view: &View<'_>, entries: &[(Key, Node)], meant: &[&str], spot: &Spot) {
         let kinds = view.texts(EXACTLY_ONE);
         let chosen: Vec<&Key> =
             entries.iter().map(|(key, _)| key).filter(|key| kinds.contains(&key.name.as_str())).collect();
         match chosen.as_slice() {
             [] if kinds.is_empty() => {}
-            [] if self.partial || unknown_is_reported(view, entries) => self.wrong.push(spot.path.clone()),
+            [] if self.partial || is_reported(view, entries, self.may_advise().then_some(meant)) => {
+                self.wrong.push(spot.path.clone())
+            }
             [] => {
                 let names: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
                 let message = format!("{} needs one of {}", spot.name(), names.join(", "));
@@ -193,10 +195,13 @@ fn inner_sentence(sentence: &str) -> String {
     }
 }
 
-/// Whether a key stands there that is no key of the language: it has been reported, and was most
-/// likely meant to be the kind.
-fn unknown_is_reported(view: &View<'_>, entries: &[(Key, Node)]) -> bool {
-    entries.iter().any(|(key, _)| view.properties().all(|(name, _)| name != key.name))
+/// Whether a key was reported that was most likely meant to be the kind: one that is none of the language, and that was not
+/// taken for another key. `meant` is what those keys were taken for; `None`: nobody looked.
+fn is_reported(view: &View<'_>, entries: &[(Key, Node)], meant: Option<&[&str]>) -> bool {
+    let kinds = view.texts(EXACTLY_ONE);
+    let unknown = entries.iter().filter(|(key, _)| view.properties().all(|(name, _)| name != key.name));
+    let others = meant.unwrap_or_default().iter().filter(|name| !kinds.contains(name));
+    unknown.count() > others.count()
 }
 
 /// What to write where `type = "bearer"` stands: here the kind is the key.

@@ -200,8 +200,9 @@ fn units() {
 fn what_is_missing() {
     let all = errors("[endpoints.a]\ninput = \"a.csv\"\n");
     assert_eq!(all.len(), 1);
-    assert_eq!((all[0].0.as_str(), all[0].2.as_str()), ("P0105", "`url` is missing in `endpoints.a`"));
-    assert_eq!(all[0].3, "add `url = \"https://api.example.com/products/{{ row.sku }}\"`");
+    let wanted = "`endpoints.a` needs one of `url`, `websocket`, `sse`";
+    assert_eq!((all[0].0.as_str(), all[0].2.as_str()), ("P0106", wanted));
+    assert_eq!(all[0].3, "add one of them, such as `url = \"https://api.example.com/products/{{ row.sku }}\"`");
     assert_eq!(errors("name = \"x\"\n")[0].2, "`endpoints` is missing in the job");
 }
 

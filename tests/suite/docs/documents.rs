@@ -38,7 +38,7 @@ fn the_page_on_logs_shows_what_a_log_says() {
 fn the_page_on_streams_shows_jobs_that_are_right() {
     let mut walk = Walk::begin(None);
     walk.document("streams.md");
-    assert_eq!(walk.commands, 2);
+    assert_eq!(walk.commands, 3);
 }
 
 #[cfg(feature = "sqlite")]

@@ -109,6 +109,7 @@ fn facts(resume: Resume) -> Facts {
             from: vec!["price".into()],
             rows: RowChoice::All,
             columns: None,
+            dedupe: Vec::new(),
             sends: None,
             there: Some(1_234),
             refused: Some("out/prices.csv exists".into()),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::world::{Event, Outputs, ROWS, World};
+use super::world::{Event, GROUPS, Outputs, ROWS, World};
 use crate::disk::model::{Model, Stop};
 use crate::disk::watch::{Answer, Told, watch};
 use crate::environment;
@@ -52,6 +52,7 @@ pub fn recorded() -> (World, Vec<Event>, Outputs) {
     let events = std::mem::take(&mut *world.log.lock().unwrap());
     let outputs = world.outputs();
     assert_eq!(outputs.far.len() as u64, ROWS[0]);
+    assert_eq!(outputs.texts["out/once.jsonl"].lines().count() as u64, GROUPS, "{outputs:?}");
     (world, events, outputs)
 }
 

@@ -1,5 +1,5 @@
 //! A whole run without a network, for disks that fail: opened, written and ended as a real one is, its rows answered by
-//! a function. It has what a run can have on a disk: files of each form, a spool for another endpoint, one for a far
+//! a function. It has what a run can have on a disk: files of each form, one without doubles, a spool for another endpoint, one for a far
 //! end, saved replies and notes of what must not be repeated; it is cut off and gone on with, its journal is
 //! compacted, and what failed in it is sent again.
 
@@ -31,6 +31,8 @@ use super::super::{Opened, open};
 
 /// Rows of the endpoint that may repeat its requests, and of the one that may not.
 pub const ROWS: [u64; 2] = [16, 4];
+/// Values of the column by which one sink leaves out doubles.
+pub const GROUPS: u64 = 8;
 /// Rows between two commits.
 const COMMIT: u64 = 5;
 /// The row before which the first session is cut off.
@@ -102,15 +104,17 @@ impl World {
         });
         let mut plan = super::plan(&format!(
             "[endpoints.get]\nurl = \"http://a.example/{{{{ row.value }}}}\"\ninput.range = {{ from = 0, to = {} }}\n\
-             columns.name = \"$.name\"\nmeta = []\nsave = {{ path = \"{}/{{{{ row.value }}}}\" }}\n\
+             columns = {{ name = \"$.name\", group = \"$.group\" }}\nmeta = []\nsave = {{ path = \"{}/{{{{ row.value }}}}\" }}\n\
              [endpoints.post]\nmethod = \"POST\"\nurl = \"http://a.example/{{{{ row.value }}}}\"\n\
              input.range = {{ from = 0, to = {} }}\ncolumns.name = \"$.name\"\nmeta = []\n\
              [endpoints.child]\nurl = \"http://a.example/{{{{ row.name }}}}\"\ninput.endpoint = \"get\"\n\
-             [sinks.posted]\nfrom = [\"post\"]\npath = \"{}\"\n{}",
+             [sinks.posted]\nfrom = [\"post\"]\npath = \"{}\"\n\
+             [sinks.once]\nfrom = [\"get\"]\npath = \"{}\"\ndedupe = [\"group\"]\n{}",
             ROWS[0] - 1,
             at("pages"),
             ROWS[1] - 1,
             at("out/posted.csv"),
+            at("out/once.jsonl"),
             sinks.concat(),
         ));
         plan.state = self.root.join(".paceline/job");
@@ -323,6 +327,8 @@ impl Session<'_> {
     fn end(&mut self, endpoint: usize, row: u64, ending: Ending, unknown: bool) -> Result<(), String> {
         let failed = ending == Ending::Failed;
         let name = if failed { Value::Null } else { json!(format!("item {row}, äöü")) };
+        let group = if failed { Value::Null } else { json!(row % GROUPS) };
+        let cells = if endpoint == 0 { vec![name, group] } else { vec![name] };
         self.scribe.accept(Outcome {
             endpoint,
             ordinal: row,
@@ -334,7 +340,7 @@ impl Session<'_> {
             attempts: 1,
             tried: 1,
             walk: None,
-            records: vec![Record { row: Arc::new(number(row)), cells: vec![name] }],
+            records: vec![Record { row: Arc::new(number(row)), cells }],
         })
     }
 }
