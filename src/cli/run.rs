@@ -55,13 +55,7 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let (Watch { logging, reports, mut reporters, faults, keys, sending }, unstarted) =
         (watch, RunReport::unstarted(&job));
     reporters.extend(watching.reporter());
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            reports::voices(speech.output).for_each(|format| print.error(format, &format!("can't start: {error}")));
-            return Exit::Broken;
-        }
-    };
+    let Some(runtime) = started(speech.output, print) else { return Exit::Broken };
     terminal::mind_panics();
     let (commander, commands) = run::commands();
     let (keys, commands) = if keys { Keys::of(commander, commands) } else { (None, commands) };
@@ -96,6 +90,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     // A thread may still sit in a read of standard input; everything that counts is durable by now.
     runtime.shutdown_background();
     exit
+}
+
+/// A runtime; `None`, and told, where there is none to be had.
+fn started(output: Format, print: &mut Printer) -> Option<tokio::runtime::Runtime> {
+    let tell = |error: io::Error| {
+        reports::voices(output).for_each(|format| print.error(format, &format!("can't start: {error}")))
+    };
+    runtime().map_err(tell).ok()
 }
 
 /// Who watches a run, and what is written of it when it has ended.
