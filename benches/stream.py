@@ -19,7 +19,7 @@ import tempfile
 import time
 
 import memory
-import speed
+import server
 
 LEAST = 10_000  # messages/s
 GROWTH = 8 * 1024  # KiB
@@ -109,15 +109,15 @@ def main():
     arguments.add_argument("--binary", default=os.path.join(os.getcwd(), "target/release/paceline"))
     options = arguments.parse_args()
     options.binary = os.path.abspath(options.binary)
-    port = speed.free_port()
+    port = server.free_port()
     command = ["taskset", "-c", "1", options.binary, "demo", "-q", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    demo = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        speed.wait_for(port)
+        server.wait_for(port)
         well = measure(options, port)
     finally:
-        server.terminate()
-        server.wait()
+        demo.terminate()
+        demo.wait()
     sys.exit(not well)
 
 

@@ -46,7 +46,16 @@ fn server(python: &Path, authority: &Authority) -> Peer {
             std::fs::write(folder.join(name), text).expect("a file");
         }
         let mut command = Command::new(python);
-        command.args([script, &port.to_string(), "server.pem", "server.key", "log", &MESSAGES.to_string(), "0.02", "200"]);
+        command.args([
+            script,
+            &port.to_string(),
+            "server.pem",
+            "server.key",
+            "log",
+            &MESSAGES.to_string(),
+            "0.02",
+            "200",
+        ]);
         command
     })
 }
