@@ -198,7 +198,7 @@ impl Written<'_> {
             batch,
             retry: stream::reconnects(site, path, spec, retry),
             timeout: client::timeout(site, path, spec, job),
-            client: stream::client(spec, client::client(site, path, spec, self.around)),
+            client: stream::client(spec, job, client::client(site, path, spec, self.around)),
         }
     }
 

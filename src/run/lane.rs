@@ -194,9 +194,11 @@ impl Lane {
             Meta::Attempts => Value::from(last.attempts),
             Meta::DurationMs => last.duration_ms.map_or(Value::Null, Value::from),
             Meta::Error => last.error.map_or(Value::Null, Value::from),
-            Meta::Url => last
-                .reply
-                .map_or(Value::Null, |reply| Value::from(self.shared.masker.mask(&socket::written(&reply.url)))),
+            Meta::Url => last.reply.map_or(Value::Null, |reply| {
+                let url = socket::written(&reply.url);
+                let shown = self.plan().stream.as_ref().map(|stream| stream.shown(&url).into_owned());
+                Value::from(self.shared.masker.mask(&shown.unwrap_or(url)))
+            }),
             Meta::ReceivedAt => last.reply.map_or(Value::Null, |_| Value::from(crate::clock::timestamp())),
             Meta::Row => Value::from(row.ordinal + 1),
             Meta::Page => last.page.map_or(Value::Null, |page| Value::from(page + 1)),

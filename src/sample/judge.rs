@@ -166,6 +166,7 @@ fn unexpected(trial: &Trial<'_>, findings: &mut Vec<Finding>) -> Verdict {
     let message = format!("{} has the status {status}, which is not expected", trial.sample.called);
     let help = match status {
         401 | 403 | 407 => "look at what proves who asks: `auth`, `headers`, and the secrets in them",
+        _ if trial.endpoint.stream.is_some() => "write a rule for it, or look at the URL: this opens nothing",
         429 | 500.. => "the server is not well or asked too often: `retry` says which replies a run tries again",
         _ => "add it to `expect.status`, write a rule for it, or take a reply that is accepted",
     };

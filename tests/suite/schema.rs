@@ -79,7 +79,12 @@ fn a_broken_job_is_refused_at_its_place() {
     let with_input = |top: &str, endpoint: &str| job(top, &format!("{INPUT}\n{endpoint}"));
     let cases = [
         ("no endpoint", "name = \"x\"".to_owned(), ""),
-        ("no url", format!("[endpoints.price]\n{INPUT}"), "/endpoints/price"),
+        ("no input", job("", ""), "/endpoints/price"),
+        (
+            "a socket without an end",
+            format!("[endpoints.price]\n{INPUT}\nwebsocket.url = \"ws://h/\""),
+            "/endpoints/price/websocket",
+        ),
         ("an unknown key at the top", with_input("[endpoint.x]\na = 1", ""), ""),
         ("an unknown key", with_input("", "limits = \"api\""), "/endpoints/price"),
         ("a number for a text", with_input("name = 5", ""), "/name"),

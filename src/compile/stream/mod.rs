@@ -23,9 +23,10 @@ use crate::plan::{EventsPlan, HeartbeatPlan, Meta, StatusSet, StreamKind, Stream
 use crate::retry::{BackoffShape, BudgetPlan, RetryPlan};
 use crate::row::Header;
 use crate::source::Columns;
-use crate::spec::EndpointSpec;
+use crate::spec::pace::ConcurrencySpec;
 use crate::spec::stream::{HeartbeatSpec, ReconnectSpec, SseSpec, UntilSpec, WebsocketSpec};
 use crate::spec::text::{DurationSpec, JitterSpec, PositiveDurationSpec, SizeSpec};
+use crate::spec::{EndpointSpec, JobSpec};
 use crate::template::{LastScope, Messages, Scope, Spot, Template};
 use crate::transport::{ClientPlan, HttpVersion};
 
@@ -290,14 +291,25 @@ pub fn reconnects(site: &mut Site<'_>, path: &KeyPath, spec: &EndpointSpec, flow
     }
 }
 
-/// What the connections of an endpoint are where they stay open.
-pub fn client(spec: &EndpointSpec, plan: ClientPlan) -> ClientPlan {
-    match Written::of(spec) {
-        None => plan,
-        Some(Written::WebSocket(_)) => {
-            ClientPlan { http: HttpVersion::One, upgrades: true, compression: false, ..plan }
-        }
-        Some(Written::Events(_)) => ClientPlan { compression: false, ..plan },
+/// What the connections of an endpoint are where they stay open. Where the job does not say how many there may be, each row
+/// that is open has one.
+pub fn client(spec: &EndpointSpec, job: &JobSpec, plan: ClientPlan) -> ClientPlan {
+    let Some(written) = Written::of(spec) else { return plan };
+    let said = flow::settle(spec.client.as_ref(), job.client.as_ref()).connections.unwrap_or_default();
+    let open = match spec.concurrency {
+        Some(ConcurrencySpec::Fixed(rows)) => rows as usize,
+        Some(ConcurrencySpec::Auto) | None => 0,
+    };
+    let at_least = |said: Option<_>, count: usize| if said.is_some() { count } else { count.max(open) };
+    let plan = ClientPlan {
+        connections_total: at_least(said.total, plan.connections_total),
+        connections_per_host: at_least(said.per_host, plan.connections_per_host),
+        compression: false,
+        ..plan
+    };
+    match written {
+        Written::WebSocket(_) => ClientPlan { http: HttpVersion::One, upgrades: true, ..plan },
+        Written::Events(_) => plan,
     }
 }
 

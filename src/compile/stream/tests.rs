@@ -160,3 +160,15 @@ fn what_is_sent_and_collected_is_what_a_job_is_known_by() {
         assert_eq!(of(&format!("until.idle = \"1s\"\nsend = [\"a\"]\n{same}")), base, "{same}");
     }
 }
+
+#[test]
+fn each_row_that_is_open_has_a_connection_where_the_job_does_not_say_how_many_there_are() {
+    let of = |more: &str| {
+        let client = plan(&format!("{SMALL}\n{more}")).endpoints[0].client.clone();
+        (client.connections_total, client.connections_per_host)
+    };
+    assert_eq!(of(""), (100, 100));
+    assert_eq!(of("concurrency = 250"), (250, 250));
+    assert_eq!(of("concurrency = 250\n[client.connections]\nper-host = 50"), (250, 50));
+    assert_eq!(of("concurrency = 250\nclient.connections.total = 300"), (300, 250));
+}
