@@ -31,6 +31,8 @@ pub mod journal;
 pub mod limit;
 pub mod migrate;
 pub mod openapi;
+#[cfg(feature = "otel")]
+pub mod otlp;
 pub mod paginate;
 pub mod plan;
 mod postgres;

@@ -21,6 +21,7 @@ mod man;
 mod migrate;
 mod next;
 mod online;
+mod otlp;
 mod plan;
 pub mod print;
 mod report;

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::keys::Keys;
 use super::load::{self, JobText};
 use super::logging::{self, Logging};
+use super::otlp::Sending;
 use super::print::{self, Printer, github};
 use super::reports::{self, Reports};
 use super::watch::Watching;
@@ -47,19 +48,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
             return exit;
         }
     };
-    let watching = match Watching::open(args.watch, speech.output, print) {
+    let watching = match Watching::open(&args.watch, speech.output, print) {
         Ok(watching) => watching,
         Err(exit) => return exit,
     };
-    let (Watch { logging, reports, mut reporters, faults, keys }, unstarted) = (watch, RunReport::unstarted(&job));
+    let (Watch { logging, reports, mut reporters, faults, keys, sending }, unstarted) =
+        (watch, RunReport::unstarted(&job));
     reporters.extend(watching.reporter());
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            reports::voices(speech.output).for_each(|format| print.error(format, &format!("can't start: {error}")));
-            return Exit::Broken;
-        }
-    };
+    let Some(runtime) = started(speech.output, print) else { return Exit::Broken };
     terminal::mind_panics();
     let (commander, commands) = run::commands();
     let (keys, commands) = if keys { Keys::of(commander, commands) } else { (None, commands) };
@@ -70,10 +66,11 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     drop(keys);
     // From here on a signal ends the process: whoever reads the last words may have stopped reading.
     runtime.spawn(leave_on_signal());
+    let missing = sending.end(outcome.as_ref().ok().map(|report| &report.recap));
     let exit = match outcome {
         Ok(mut report) => {
             logging.end(&report);
-            report.warn(leaving.faults(&faults), Vec::new());
+            report.warn(leaving.faults(&faults), missing);
             watching.tell_end(Some(&report.recap));
             finish(&leaving, (report, &text), &reports, print)
         }
@@ -95,6 +92,14 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     exit
 }
 
+/// A runtime; `None`, and told, where there is none to be had.
+fn started(output: Format, print: &mut Printer) -> Option<tokio::runtime::Runtime> {
+    let tell = |error: io::Error| {
+        reports::voices(output).for_each(|format| print.error(format, &format!("can't start: {error}")))
+    };
+    runtime().map_err(tell).ok()
+}
+
 /// Who watches a run, and what is written of it when it has ended.
 struct Watch {
     logging: Logging,
@@ -104,22 +109,28 @@ struct Watch {
     faults: Vec<Fault>,
     /// Whether somebody at the terminal may steer the run.
     keys: bool,
+    /// What is sent of it meanwhile.
+    sending: Sending,
 }
 
 impl Watch {
     /// What these arguments ask for.
     fn of(args: &RunArgs, job: &Plan, print: &Printer) -> Result<Self, (Exit, String)> {
         let reports = Reports::of(args, job).map_err(|why| (Exit::Usage, why))?;
+        let sending = Sending::open(&args.watch)?;
         let logging = logging::start(args, job)?;
         let keys = listens_to_keys(args, logging.is_here(), job);
         let look = Look { unicode: print::unicode(), color: print.color_err(), keys };
         let (logged, events) = (logging.fault().into_iter().collect::<Vec<_>>(), events::reporter(args, job)?);
         let told: Vec<Fault> = events.iter().map(|(_, fault)| fault.clone()).collect();
-        let faults = [&logged[..], &told].concat();
-        let mut watching = fault::told_by(logging.reporters(), &told);
+        let sent = sending.faults();
+        let faults = [&logged[..], &told, &sent].concat();
+        let mut watching = fault::told_by(logging.reporters(), &[&told[..], &sent].concat());
         watching.extend(fault::told_by(reporters(args, logging.is_here(), job, look), &faults));
-        watching.extend(fault::told_by(events.into_iter().map(|(events, _)| events).collect(), &logged));
-        Ok(Self { logging, reports, reporters: watching, faults, keys })
+        let events = events.into_iter().map(|(events, _)| events).collect();
+        watching.extend(fault::told_by(events, &[&logged[..], &sent].concat()));
+        watching.extend(sending.reporters());
+        Ok(Self { logging, reports, reporters: watching, faults, keys, sending })
     }
 }
 

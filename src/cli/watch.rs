@@ -24,7 +24,7 @@ pub(super) struct Watching {
 
 impl Watching {
     /// Starts what was asked for, and says where it is.
-    pub(super) fn open(args: WatchArgs, format: Format, print: &mut Printer) -> Result<Self, Exit> {
+    pub(super) fn open(args: &WatchArgs, format: Format, print: &mut Printer) -> Result<Self, Exit> {
         let mut watching = Self { watched: Arc::default(), servers: Vec::new() };
         watching.serve(args, format, print).map_err(|refusal| {
             voices(format).for_each(|format| print.error(format, &refusal.words));
@@ -33,7 +33,7 @@ impl Watching {
         Ok(watching)
     }
 
-    fn serve(&mut self, args: WatchArgs, format: Format, print: &mut Printer) -> Result<(), Refusal> {
+    fn serve(&mut self, args: &WatchArgs, format: Format, print: &mut Printer) -> Result<(), Refusal> {
         if let Some(address) = args.serve {
             let listener = listen("--serve", address, args.serve_anywhere)?;
             let token = Token::draw().ok_or_else(|| Refusal::broken("--serve: the system gives no randomness"))?;

@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use super::ticks::Feed;
+
 /// A whole reply.
 pub(super) type Reply = Response<Full<Bytes>>;
 
@@ -21,6 +23,10 @@ pub(super) enum Answer {
     Later(Duration, Reply),
     /// Nothing: the connection is cut.
     Cut,
+    /// This head, and then a WebSocket.
+    Socket(Reply, Feed),
+    /// Server-sent events.
+    Events(Feed),
 }
 
 impl From<Reply> for Answer {

@@ -20,8 +20,10 @@ mod rates;
 mod router;
 mod seed;
 mod server;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod ticks;
 mod trouble;
 mod upload;
 mod users;

@@ -18,7 +18,8 @@ use super::inbox::Inbox;
 use super::limited::Bucket;
 use super::orders::Orders;
 use super::{
-    access, bulk, echo, files, graphql, inbox, limited, lists, orders, pages, products, rates, trouble, upload, users,
+    access, bulk, echo, files, graphql, inbox, limited, lists, orders, pages, products, rates, ticks, trouble, upload,
+    users,
 };
 
 /// A route of the demo.
@@ -53,6 +54,7 @@ const GROUPS: &[&[Route]] = &[
     inbox::ROUTES,
     limited::ROUTES,
     graphql::ROUTES,
+    ticks::ROUTES,
     trouble::ROUTES,
 ];
 

@@ -3,23 +3,25 @@
 //! One task accepts and owns a task for each connection; when it ends, they all end. Must never let
 //! one connection's trouble reach another.
 
-use std::fmt;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Either, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, Reply, refuse};
 use super::router::{Asked, World, dispatch};
+use super::streams::{self, Body, Cut};
+use super::ticks::Feed;
 
 /// Largest request body in bytes.
 const MOST_BODY: usize = 1024 * 1024;
@@ -27,17 +29,8 @@ const MOST_BODY: usize = 1024 * 1024;
 /// Wait after a connection could not be accepted, so that a full file table is no busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Why a connection is cut without an answer: a route wants it so.
-#[derive(Debug)]
-struct Cut;
-
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cut on purpose")
-    }
-}
-
-impl std::error::Error for Cut {}
+/// A conversation that begins when the reply is on its way, on the task of its connection.
+type Begun = Arc<Mutex<Option<(OnUpgrade, Feed)>>>;
 
 /// Serves for ever.
 pub(super) async fn serve(listener: TcpListener, world: Arc<World>) {
@@ -59,18 +52,28 @@ pub(super) async fn serve(listener: TcpListener, world: Arc<World>) {
 async fn serve_connection(stream: TcpStream, world: Arc<World>) {
     // Without this, small replies would wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
+    let begun = Begun::default();
+    let begins = Arc::clone(&begun);
     let service = service_fn(move |request| {
-        let world = Arc::clone(&world);
-        async move { answer(&world, request).await }
+        let (world, begun) = (Arc::clone(&world), Arc::clone(&begins));
+        async move { answer(&world, request, &begun).await }
     });
     // A client that goes away, or a route that cuts it off, ends the connection and nothing else.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((upgrade, feed)) = begun
+        && let Ok(upgraded) = upgrade.await
+    {
+        streams::speak(upgraded, feed).await;
+    }
 }
 
-async fn answer(world: &World, request: Request<Incoming>) -> Result<Reply, Cut> {
+async fn answer(world: &World, mut request: Request<Incoming>, begun: &Begun) -> Result<Response<Body>, Cut> {
+    let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
+    let whole = |reply: Reply| Ok(reply.map(Either::Left));
     let Some(body) = collect(body).await else {
-        return Ok(refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large", "send 1 MiB at most"));
+        return whole(refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large", "send 1 MiB at most"));
     };
     let asked = Asked {
         method: &head.method,
@@ -81,12 +84,17 @@ async fn answer(world: &World, request: Request<Incoming>) -> Result<Reply, Cut>
         part: "".into(),
     };
     match dispatch(world, asked) {
-        Answer::Now(reply) => Ok(reply),
+        Answer::Now(reply) => whole(reply),
         Answer::Later(wait, reply) => {
             tokio::time::sleep(wait).await;
-            Ok(reply)
+            whole(reply)
         }
         Answer::Cut => Err(Cut),
+        Answer::Socket(reply, feed) => {
+            *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((upgrade, feed));
+            whole(reply)
+        }
+        Answer::Events(feed) => Ok(streams::events(feed)),
     }
 }
 

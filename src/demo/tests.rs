@@ -4,6 +4,7 @@ mod bulk;
 mod files;
 mod inbox;
 mod orders;
+mod ticks;
 
 use std::time::Duration;
 

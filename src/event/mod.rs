@@ -6,14 +6,17 @@
 //! records and summaries show them. Must never change the meaning of a field without another [`VERSION`].
 
 mod schema;
+mod sent;
 mod summary;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 pub use schema::{Line, schema_text};
+pub use sent::Sent;
 pub use summary::{Bound, Bytes, EndpointRows, FailureGroup, Percentiles, Records, Rows, Stream, Summary, Written};
 
 /// Version of the event format; grows when a field changes its meaning, and not for new events or fields.
@@ -83,6 +86,9 @@ pub enum Event {
         reason: Option<String>,
         /// Until the next attempt, in milliseconds, where there will be one.
         wait_ms: Option<u64>,
+        /// What it was on the wire, for reporters in this process alone: it may hold secrets.
+        #[serde(skip)]
+        sent: Option<Arc<Sent>>,
     },
     /// An attempt failed and will be made again.
     Retrying {

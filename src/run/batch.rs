@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     ended: Notify,
+    number: u64,
 }
 
 /// A batch under way. Dropping the last ticket ends it.
@@ -30,17 +31,25 @@ impl Drop for Guard {
 
 /// Held by every call of a batch; the batch has ended when all are gone, however they went.
 #[derive(Debug, Clone)]
-pub struct BatchTicket(#[allow(dead_code, reason = "held for its drop")] Arc<Guard>);
+pub struct BatchTicket(Arc<Guard>);
 
-impl Default for Batch {
-    fn default() -> Self {
-        let shared = Arc::new(Shared::default());
-        let last = Some(BatchTicket(Arc::new(Guard(shared.clone()))));
-        Self { shared, last }
+impl BatchTicket {
+    /// One-based number of the batch in this session.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.0.number
     }
 }
 
 impl Batch {
+    /// The batch of this number.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        let shared = Arc::new(Shared { ended: Notify::new(), number });
+        let last = Some(BatchTicket(Arc::new(Guard(shared.clone()))));
+        Self { shared, last }
+    }
+
     /// A ticket for one more call.
     #[must_use]
     pub fn ticket(&self) -> Option<BatchTicket> {
@@ -60,8 +69,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_ends_with_its_last_ticket() {
-        let batch = Batch::default();
+        let batch = Batch::new(7);
         let (first, second) = (batch.ticket(), batch.ticket());
+        assert_eq!(second.as_ref().map(BatchTicket::number), Some(7));
         let waiting = tokio::spawn(batch.ended());
         drop(first);
         tokio::task::yield_now().await;
@@ -72,6 +82,6 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_batch_has_ended() {
-        Batch::default().ended().await;
+        Batch::new(1).ended().await;
     }
 }

@@ -54,7 +54,6 @@ pub struct Call {
     /// When the row as a whole is out of time (`timeout.row`); set when it is first taken.
     pub deadline: Option<Instant>,
     /// Tells its batch when the call has ended; dropped with the call.
-    #[allow(dead_code, reason = "held for its drop")]
     pub ticket: Option<BatchTicket>,
 }
 

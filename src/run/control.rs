@@ -289,9 +289,15 @@ impl Control {
         self.attempts.store(wanted, Ordering::Relaxed);
     }
 
+    /// Whether anybody wants to know of every attempt.
+    #[must_use]
+    pub fn hears_attempts(&self) -> bool {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
     /// Tells an attempt, if anybody wants to know.
     pub fn tell_attempt(&self, event: impl FnOnce() -> Event) {
-        if self.attempts.load(Ordering::Relaxed) {
+        if self.hears_attempts() {
             self.tell(event());
         }
     }

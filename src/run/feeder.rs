@@ -264,7 +264,7 @@ async fn move_batches(lane: &Lane, intake: &Intake, size: u64, batches: &AtomicU
             tokio::time::sleep_until(start).await;
         }
         let mut begun = Begun::new(lane, batches.fetch_add(1, Ordering::Relaxed) + 1);
-        let batch = Batch::default();
+        let batch = Batch::new(begun.number);
         let mut chunk = Chunk::new(lane, batch.ticket());
         while !rows.is_empty() {
             begun.rows += rows.len() as u64;

@@ -3,6 +3,7 @@
 //! The verdict is pure and stands in `retry`; here it is carried out. Must never end a row without words that say
 //! why, and never show a secret in them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -365,6 +366,7 @@ pub(super) fn tell(
         verdict: verdict.to_owned(),
         reason: failure.map(|failure| lane.shared.masker.mask(&failure.message).into_owned()),
         wait_ms: wait.map(millis),
+        sent: tried.witness.as_ref().map(|witness| Arc::new(witness.sent((lane, call), tried, failure))),
     });
 }
 

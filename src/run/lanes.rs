@@ -105,9 +105,10 @@ fn wanted(endpoint: &EndpointPlan) -> Option<Wanted> {
     if endpoint.meta.contains(&Meta::Body) { wanted.map(|_| Wanted::whole()) } else { wanted }
 }
 
-/// Rules and assertions.
+/// Rules, assertions, and what the last message of a row meets.
 fn conditions(endpoint: &EndpointPlan) -> impl Iterator<Item = &crate::template::Condition> {
-    endpoint.rules.iter().map(|rule| &rule.when).chain(&endpoint.asserts)
+    let last = endpoint.stream.as_ref().and_then(|stream| stream.until.when.as_ref());
+    endpoint.rules.iter().map(|rule| &rule.when).chain(&endpoint.asserts).chain(last)
 }
 
 fn judges_body(endpoint: &EndpointPlan) -> bool {

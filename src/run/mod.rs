@@ -63,6 +63,7 @@ mod unsent;
 mod walk;
 mod walking;
 mod weather;
+mod witness;
 mod worker;
 
 use std::fmt;

@@ -81,7 +81,10 @@ pub(super) fn read<'l>(lane: &'l Lane, call: &Call, tried: &Tried<'_>) -> Result
     }
     let mut taken = records::of(lane, call, &view, &last)?;
     taken.turn = walking::turn(lane, call, &reply.url, &view, &taken)?;
-    unlike(lane, call, reply, last.json);
+    // A binary message stands there in base64.
+    if !last.is_binary {
+        unlike(lane, call, reply, last.json);
+    }
     Ok(Taken::Records(taken))
 }
 

@@ -10,7 +10,7 @@ use crate::plan::EndpointPlan;
 use crate::retry::{Failure, FailureKind, Reach};
 use crate::save::Saving;
 use crate::template::Context;
-use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer, Talk, Transport};
+use crate::transport::{Abroad, BodyWriter, Call, Reply, RequestBody, Signer, Talk, Transport, lend, lend_talk};
 
 use super::control::{Cause, Control};
 use super::gate::LaneGate;
@@ -56,17 +56,9 @@ impl<'t> Takers<'t> {
         Self { writer: saving.map(|saving| saving as &mut dyn BodyWriter), talk: None }
     }
 
-    /// For one of several requests; a trait object behind a mutable reference lends itself only by hand.
+    /// For one of several requests.
     fn lend(&mut self) -> Takers<'_> {
-        let writer = match &mut self.writer {
-            Some(writer) => Some(&mut **writer as &mut dyn BodyWriter),
-            None => None,
-        };
-        let talk = match &mut self.talk {
-            Some(talk) => Some(&mut **talk as &mut dyn Talk),
-            None => None,
-        };
-        Takers { writer, talk }
+        Takers { writer: lend(&mut self.writer), talk: lend_talk(&mut self.talk) }
     }
 }
 

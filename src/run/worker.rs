@@ -38,6 +38,7 @@ use super::taking::Takings;
 use super::walk::Page;
 use super::walking::{self, Next};
 use super::weather;
+use super::witness::Witness;
 
 /// What becomes of a call for now.
 pub(super) enum Step {
@@ -70,6 +71,8 @@ pub(super) struct Tried<'l> {
     pub made: bool,
     /// Why it was made again, in a word; `None` for the first one.
     pub again_after: Option<String>,
+    /// What is told of it, where somebody wants to know.
+    pub witness: Option<Witness>,
     /// What the reply stands for, where it is a part of what came over a connection that stays open.
     pub spoken: Option<Spoken>,
 }
@@ -100,8 +103,8 @@ impl Tried<'_> {
     /// An attempt that could not be made.
     pub fn not(failure: Failure) -> Self {
         let (hints, taken) = (Hints::default(), Cow::default());
-        let reply = Err(failure);
-        Self { reply, hints, wire: None, left: None, taken, saving: None, made: false, again_after: None, spoken: None }
+        let (wire, left, saving, again_after, witness, spoken) = (None, None, None, None, None, None);
+        Self { reply: Err(failure), hints, wire, left, taken, saving, made: false, again_after, witness, spoken }
     }
 
     /// What messages are read as: the head that they come behind.
@@ -365,6 +368,7 @@ async fn attempt<'l>(
     let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
     let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
     let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages).pausing();
+    let witness = Witness::of(lane, request.uri());
     let (build, listens) = (|| lane.build(context, page), listening.is_some());
     let exchange = async {
         match listening {
@@ -403,6 +407,7 @@ async fn attempt<'l>(
         saving,
         made: true,
         again_after: None,
+        witness,
         spoken: None,
     }))
 }

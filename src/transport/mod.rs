@@ -292,7 +292,7 @@ pub trait Talk: Send {
 }
 
 /// The writer for another try; a trait object behind a mutable reference lends itself only by hand.
-fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn BodyWriter> {
+pub(crate) fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn BodyWriter> {
     match writer {
         Some(writer) => Some(&mut **writer),
         None => None,
@@ -300,7 +300,7 @@ fn lend<'s>(writer: &'s mut Option<&mut dyn BodyWriter>) -> Option<&'s mut dyn B
 }
 
 /// The talk for another try.
-fn lend_talk<'s>(talk: &'s mut Option<&mut dyn Talk>) -> Option<&'s mut dyn Talk> {
+pub(crate) fn lend_talk<'s>(talk: &'s mut Option<&mut dyn Talk>) -> Option<&'s mut dyn Talk> {
     match talk {
         Some(talk) => Some(&mut **talk),
         None => None,

@@ -110,6 +110,19 @@ impl Socket {
         Ok(())
     }
 
+    /// Answers pings and keeps what comes for [`Socket::next`], as [`Socket::send`] does, while its caller waits for something
+    /// else and drops it then. It ends when the socket does.
+    pub async fn attend(&mut self) {
+        poll_fn(|cx| {
+            let _ = self.poll_flush(cx);
+            while !self.is_over() {
+                ready!(self.poll_held(cx));
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Sends a ping. Does not wait for a peer that does not read.
     ///
     /// # Errors
@@ -137,7 +150,7 @@ impl Socket {
     }
 
     fn put(&mut self, message: Message) -> Result<(), Failure> {
-        if matches!(self.state, State::Ended) && self.held.is_empty() {
+        if self.is_over() && self.held.is_empty() {
             return Err(Failure::sent(FailureKind::Closed, "the socket is closed"));
         }
         self.queue(message);
@@ -161,18 +174,28 @@ impl Socket {
     // A peer that writes to us before it reads on must not wait for us, nor we for it.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.poll_flush(cx).is_ready() || matches!(self.state, State::Ended) {
+            if self.poll_flush(cx).is_ready() || self.is_over() {
                 return Poll::Ready(());
             }
-            let held: u64 = self.held.iter().flatten().map(|held| OVERHEAD + held.length() as u64).sum();
-            if held >= self.max_message.max(MOST_HELD) {
-                return Poll::Pending;
-            }
-            let came = ready!(self.poll_incoming(cx));
-            if came != Ok(Incoming::Alive) || self.held.back() != Some(&Ok(Incoming::Alive)) {
-                self.held.push_back(came);
-            }
+            ready!(self.poll_held(cx));
         }
+    }
+
+    // Takes one of what comes into keeping, as long as there is room.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let held: u64 = self.held.iter().flatten().map(|held| OVERHEAD + held.length() as u64).sum();
+        if held >= self.max_message.max(MOST_HELD) {
+            return Poll::Pending;
+        }
+        let came = ready!(self.poll_incoming(cx));
+        if came != Ok(Incoming::Alive) || self.held.back() != Some(&Ok(Incoming::Alive)) {
+            self.held.push_back(came);
+        }
+        Poll::Ready(())
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Ended)
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Failure>> {

@@ -270,3 +270,15 @@ fn the_demo_serves_until_it_is_interrupted() {
         assert!(rest.lines().any(|line| line.contains(method) && line.contains(path)), "{method} {path} is missing");
     }
 }
+
+/// Variables of OpenTelemetry are there for every program: they ask nothing of this one.
+#[cfg(not(feature = "otel"))]
+#[test]
+fn a_flag_of_what_is_not_built_names_the_feature_and_variables_for_all_ask_for_nothing() {
+    let job = crate::support::Job::example("range.toml").variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    let refused = job.run(&["--otlp"]).expect_code(2).stderr;
+    assert!(refused.contains("--otlp: this build sends nothing to OpenTelemetry"), "{refused}");
+    assert!(refused.contains("feature `otel`") && refused.contains("build with `--features otel`"), "{refused}");
+    assert!(!job.path("jobs/out").exists(), "nothing was run");
+    job.run(&[]).expect_code(0);
+}

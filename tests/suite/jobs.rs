@@ -13,6 +13,8 @@ mod outputs;
 mod pacing;
 /// Rows of databases and Parquet files.
 mod stores;
+/// Connections that stay open.
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,6 +39,7 @@ jobs! {
     batches: "batches.toml",
     bulk_upsert: "bulk-upsert.toml",
     download_files: "download-files.toml",
+    events: "events.toml",
     failed_rows: "failed-rows.toml",
     glob_files: "glob-files.toml",
     idempotent_post: "idempotent-post.toml",
@@ -63,6 +66,7 @@ jobs! {
     select_rows: "select-rows.toml",
     shared_settings: "shared-settings.toml",
     sqlite_input: "sqlite-input.toml",
+    stream: "stream.toml",
     to_parquet: "to-parquet.toml",
     to_postgres: "to-postgres.toml",
     to_s3: "to-s3.toml",
@@ -158,6 +162,7 @@ mod check {
     pub(super) use super::outputs::{notify, packed_output, reports, webhook};
     pub(super) use super::pacing::{batches, idempotent_post, polite, retries};
     pub(super) use super::stores::{parquet_input, sqlite_input, to_parquet, to_postgres, to_s3, to_sqlite};
+    pub(super) use super::streams::{events, stream};
     use super::*;
 
     pub(super) fn quickstart(file: &str) {

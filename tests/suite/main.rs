@@ -94,6 +94,9 @@ mod objects;
 mod online;
 /// Jobs made of OpenAPI documents.
 mod openapi;
+/// A run as a trace and as metrics, and collectors of every temper.
+#[cfg(feature = "otel")]
+mod otlp;
 /// What stands in the records, where, and in which order.
 mod outputs;
 /// Lists walked from page to page.
@@ -131,6 +134,8 @@ mod secrets;
 mod sigv4;
 /// A server at a Unix-domain socket.
 mod sockets;
+/// Streams of events: whole, cut, and gone on with.
+mod sse;
 /// Servers that throttle, lie, fail and come back.
 mod storms;
 /// What the tests stand on.
@@ -149,5 +154,7 @@ mod tls;
 mod unknown;
 /// Records posted to a receiver that is away, refuses, and says nothing.
 mod webhook;
+/// Sockets that are opened, cut, lied to and left alone.
+mod websocket;
 /// What the wire can do to a row.
 mod wire_faults;

@@ -124,7 +124,7 @@ fn filter(text: &str) -> Result<Choice, String> {
 }
 
 /// Who may look at a run over HTTP while it works.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Watch")]
 pub struct WatchArgs {
     /// Serves a page that shows the run while it goes on; standard error says its URL, which has a token
@@ -136,6 +136,48 @@ pub struct WatchArgs {
     /// Lets --serve and --metrics listen where other machines can reach it
     #[arg(long, env = "PACELINE_SERVE_ANYWHERE", value_parser = BoolishValueParser::new())]
     pub serve_anywhere: bool,
+    /// Sends the run as a trace and as metrics to a collector of OpenTelemetry (feature `otel`), where the variables OTEL_* say or at URL
+    #[arg(long, value_name = "URL", env = "PACELINE_OTLP", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = Collector::read)]
+    pub otlp: Option<Collector>,
+}
+
+/// Which collector of OpenTelemetry a run is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Collector {
+    /// None.
+    Nobody,
+    /// The one that the environment names.
+    Environment,
+    /// The one at this URL.
+    At(String),
+}
+
+impl Collector {
+    /// What a flag or its twin in the environment says. A URL is looked at closely by who uses it, in words that do not say it.
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" | "0" | "false" | "no" | "off" => Ok(Self::Nobody),
+            "1" | "true" | "yes" | "on" => Ok(Self::Environment),
+            url if url.starts_with("http://") || url.starts_with("https://") => Ok(Self::At(url.to_owned())),
+            _ => Err("write the URL of a collector, such as http://localhost:4318".to_owned()),
+        }
+    }
+
+    /// Whether anything is to be sent.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        *self != Self::Nobody
+    }
+
+    /// Its URL, where it is given.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        match self {
+            Self::At(url) => Some(url),
+            Self::Nobody | Self::Environment => None,
+        }
+    }
 }
 
 impl WatchArgs {
@@ -144,7 +186,12 @@ impl WatchArgs {
     pub fn words(&self) -> Vec<String> {
         let addresses = [("--serve", self.serve), ("--metrics", self.metrics)];
         let named = addresses.into_iter().filter_map(|(flag, address)| Some([flag.to_owned(), address?.to_string()]));
-        named.flatten().chain(self.serve_anywhere.then(|| "--serve-anywhere".to_owned())).collect()
+        let otlp = self.otlp.as_ref().filter(|collector| collector.is_asked());
+        let otlp = otlp.map(|collector| match collector.base() {
+            Some(url) => format!("--otlp={url}"),
+            None => "--otlp".to_owned(),
+        });
+        named.flatten().chain(self.serve_anywhere.then(|| "--serve-anywhere".to_owned())).chain(otlp).collect()
     }
 }
 
@@ -198,15 +245,18 @@ mod tests {
         for words in [
             &["--log", "info,h2=trace", "--log-file", "run.log", "--log-format", "json"][..],
             &["--serve", "127.0.0.1:8000", "--metrics", "0.0.0.0:9000", "--serve-anywhere"],
+            &["--otlp"],
+            &["--otlp=http://127.0.0.1:4318"],
             &[],
         ] {
             let args = read(words);
             let written = [args.log.words(), args.watch.words()].concat();
             let again = read(&written.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(written.len(), words.len(), "{written:?}");
-            assert_eq!(again.log.log, args.log.log);
+            assert_eq!((&again.log.log, &again.watch.otlp), (&args.log.log, &args.watch.otlp));
             assert_eq!([again.log.words(), again.watch.words()].concat(), written);
         }
         assert_eq!(read(&["--log-file", "run.log"]).log.words(), ["--log-file", "run.log"]);
+        assert_eq!(read(&["--otlp=off"]).watch.words(), [""; 0]);
     }
 }

@@ -33,7 +33,7 @@ impl Scale {
     pub(super) fn log(least: f64, most: f64) -> Self {
         let least = if least.is_finite() { least.max(1.0) } else { 1.0 };
         let most = if most.is_finite() { most.max(least) } else { least };
-        let mut all = rungs().skip_while(|rung| *rung * 2.4 < least).collect::<Vec<_>>();
+        let mut all = rungs().skip_while(|rung| *rung * 2.5 < least).collect::<Vec<_>>();
         let low = all.iter().copied().rfind(|rung| *rung <= least).unwrap_or(1.0);
         let high = all.iter().copied().find(|rung| *rung >= most && *rung > low).unwrap_or(most * 2.0);
         all.retain(|rung| *rung >= low && *rung <= high);
@@ -132,6 +132,8 @@ mod tests {
         assert_eq!(Scale::linear(0.0, false).ends(), (0.0, 1.0));
         assert_eq!(Scale::linear(f64::NAN, false).ends(), (0.0, 1.0));
         assert_eq!(Scale::log(300.0, 9_000.0).ticks, [200.0, 500.0, 1e3, 2e3, 5e3, 1e4]);
+        // Between 2 and 5 is the widest gap.
+        assert_eq!(Scale::log(4.9, 4.9).ticks, [2.0, 5.0]);
         assert_eq!(Scale::log(1.0, 3e6).ticks, [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
         assert!(Scale::fitting(100.0, 9_000.0).is_log() && !Scale::fitting(4_000.0, 9_000.0).is_log());
     }

@@ -94,6 +94,7 @@ fn events() -> Vec<Event> {
         verdict: verdict.into(),
         reason,
         wait_ms,
+        sent: None,
     };
     vec![
         Event::RunStarted { paceline: "0.1.0".into(), job: "prices".into(), run: "r7".into(), resumed_rows: 0 },

@@ -163,6 +163,7 @@ mod tests {
             verdict: verdict.into(),
             reason: reason.map(str::to_owned),
             wait_ms,
+            sent: None,
         };
         let refused = attempted(Some(503), Some(12.5), "retry", Some("503 Service Unavailable"), Some(250));
         let expected = "price: row 18: attempt 2: 503 in 12.5ms: retry in 250ms: 503 Service Unavailable";

@@ -150,7 +150,7 @@ impl<'l> Listening<'l, '_> {
         };
         let Some(parser) = &mut ears.parser else { return Ok(()) };
         let fits = parser.feed(&bytes);
-        while let Some(event) = parser.next() {
+        for event in &mut *parser {
             if !ears.plan.events.is_empty() && !ears.plan.events.contains(&event.kind) {
                 continue;
             }

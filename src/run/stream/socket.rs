@@ -75,7 +75,7 @@ impl<'l> Conversation<'_, 'l, '_> {
     async fn say(&mut self, socket: &mut Socket) -> Result<(), Over<'l>> {
         for position in 0..self.plan.send.len() {
             let frame = self.frame(position).await.map_err(Over::Unfit)?;
-            self.tokens().await?;
+            self.tokens(socket).await?;
             let (lane, total) = (self.listening.lane, self.listening.lane.plan().timeout.total);
             tokio::select! {
                 biased;
@@ -108,7 +108,7 @@ impl<'l> Conversation<'_, 'l, '_> {
     }
 
     /// Takes the tokens of a frame, where frames have a limit.
-    async fn tokens(&self) -> Result<(), Over<'l>> {
+    async fn tokens(&self, socket: &mut Socket) -> Result<(), Over<'l>> {
         let lane = self.listening.lane;
         let Some(limits) = &lane.frames else { return Ok(()) };
         let row = Some(&**self.listening.row());
@@ -119,6 +119,8 @@ impl<'l> Conversation<'_, 'l, '_> {
             biased;
             () = lane.shared.control.drained() => return Err(Over::Drained),
             () = take_all(&takes) => {}
+            // Pings of the server are answered meanwhile. A socket that ends is told of by the next look at it.
+            () = socket.attend() => return Ok(()),
         }
         // Nobody answers a frame.
         takes.iter().for_each(|take| take.limiter.answered(take.cost));

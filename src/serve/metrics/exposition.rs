@@ -3,32 +3,14 @@
 //! Written by hand: `prometheus-client` knows the first alone, and wants counters of its own where those of the run are
 //! to be read. Must never write a family twice or in two places.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
+use super::family::{BUCKETS, Book, Family, Kind, Labels, Number, buckets};
 use crate::recap::Distribution;
 use crate::report::text::clean;
 
 /// Most characters of a label's value.
 const LONGEST: usize = 120;
-
-/// Bounds of the buckets of durations: microseconds, and the same as both formats write seconds.
-const BUCKETS: [(u64, &str); 15] = [
-    (1_000, "0.001"),
-    (2_500, "0.0025"),
-    (5_000, "0.005"),
-    (10_000, "0.01"),
-    (25_000, "0.025"),
-    (50_000, "0.05"),
-    (100_000, "0.1"),
-    (250_000, "0.25"),
-    (500_000, "0.5"),
-    (1_000_000, "1.0"),
-    (2_500_000, "2.5"),
-    (5_000_000, "5.0"),
-    (10_000_000, "10.0"),
-    (30_000_000, "30.0"),
-    (60_000_000, "60.0"),
-];
 
 /// A format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,34 +31,6 @@ impl Dialect {
     }
 }
 
-/// Kinds of families.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// What only grows.
-    Counter,
-    /// What is as it is.
-    Gauge,
-    /// How many were how long.
-    Histogram,
-    /// What never changes, in labels.
-    Info,
-}
-
-/// What series of one name have in common.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    /// Without the ending that its kind gives it; ends with its unit.
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// Empty: it has none.
-    pub(super) unit: &'static str,
-    /// A sentence without a full stop, backslash or line end.
-    pub(super) help: &'static str,
-}
-
-/// Labels of a series, beside the name of the job.
-pub(super) type Labels<'l> = &'l [(&'static str, &'l str)];
-
 /// A text in the making.
 pub(super) struct Exposition {
     dialect: Dialect,
@@ -89,46 +43,6 @@ impl Exposition {
     /// An empty one, of a job.
     pub(super) fn new(dialect: Dialect, job: &str) -> Self {
         Self { dialect, job: format!("job_name=\"{}\"", escaped(job)), text: String::new() }
-    }
-
-    /// A family with a value for each of some labels; left out where there are none.
-    pub(super) fn values<'l, V: fmt::Display>(
-        &mut self,
-        family: &Family,
-        values: impl IntoIterator<Item = (Labels<'l>, V)>,
-    ) {
-        let mut values = values.into_iter().peekable();
-        if values.peek().is_none() {
-            return;
-        }
-        self.head(family);
-        let ending = match family.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
-        };
-        values.for_each(|(labels, value)| self.sample(family, ending, labels, value));
-    }
-
-    /// A family of durations with a distribution for each of some labels.
-    pub(super) fn durations<'l>(
-        &mut self,
-        family: &Family,
-        durations: impl IntoIterator<Item = (Labels<'l>, &'l Distribution)>,
-    ) {
-        self.head(family);
-        for (labels, distribution) in durations {
-            let (total, mut seen, mut counts) = (distribution.total(), 0, distribution.counts.iter().peekable());
-            for (bound, written) in BUCKETS {
-                while let Some((_, count)) = counts.next_if(|(micros, _)| *micros <= bound) {
-                    seen += count;
-                }
-                self.sample(family, "_bucket", &[labels, &[("le", written)]].concat(), seen);
-            }
-            self.sample(family, "_bucket", &[labels, &[("le", "+Inf")]].concat(), total);
-            self.sample(family, "_sum", labels, Float(distribution.sum().as_secs_f64()));
-            self.sample(family, "_count", labels, total);
-        }
     }
 
     fn head(&mut self, family: &Family) {
@@ -148,7 +62,7 @@ impl Exposition {
         }
     }
 
-    fn sample(&mut self, family: &Family, ending: &str, labels: Labels<'_>, value: impl fmt::Display) {
+    fn sample(&mut self, family: &Family, ending: &str, labels: &Labels<'_>, value: Number) {
         let _ = write!(self.text, "{}{ending}{{{}", family.name, self.job);
         for (name, value) in labels {
             let _ = write!(self.text, ",{name}=\"{}\"", escaped(value));
@@ -165,12 +79,33 @@ impl Exposition {
     }
 }
 
-/// A number as both formats read it: with a point, so that nobody takes it for an integer.
-pub(super) struct Float(pub(super) f64);
+impl Book for Exposition {
+    fn values(&mut self, family: &Family, values: &[(Labels<'_>, Number)]) {
+        if values.is_empty() {
+            return;
+        }
+        self.head(family);
+        let ending = match family.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        };
+        values.iter().for_each(|(labels, value)| self.sample(family, ending, labels, *value));
+    }
 
-impl fmt::Display for Float {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+    fn durations(&mut self, family: &Family, durations: &[(Labels<'_>, &Distribution)]) {
+        self.head(family);
+        for (labels, distribution) in durations {
+            let (total, mut seen) = (distribution.total(), 0);
+            let with = |bound| [labels.as_slice(), &[("le", bound)]].concat();
+            for ((_, bound), count) in BUCKETS.iter().zip(buckets(distribution)) {
+                seen += count;
+                self.sample(family, "_bucket", &with(bound), seen.into());
+            }
+            self.sample(family, "_bucket", &with("+Inf"), total.into());
+            self.sample(family, "_sum", labels, Number::Real(distribution.sum().as_secs_f64()));
+            self.sample(family, "_count", labels, total.into());
+        }
     }
 }
 
@@ -190,9 +125,9 @@ mod tests {
     fn the_dialects_differ_in_heads_and_the_end() {
         let written = |dialect| {
             let mut exposition = Exposition::new(dialect, "prices");
-            exposition.values(&ROWS, [(&[("outcome", "ok")][..], 7)]);
-            exposition.values(&ROWS, Vec::<(Labels<'_>, u64)>::new());
-            exposition.values(&Family { name: "x", kind: Kind::Info, unit: "", ..ROWS }, [(&[][..], 1)]);
+            exposition.values(&ROWS, &[(vec![("outcome", "ok")], 7.into())]);
+            exposition.values(&ROWS, &[]);
+            exposition.values(&Family { name: "x", kind: Kind::Info, unit: "", ..ROWS }, &[(Vec::new(), 1.into())]);
             exposition.end()
         };
         assert_eq!(
@@ -220,7 +155,7 @@ mod tests {
         let distribution = Distribution { counts: vec![(1_000, 2), (1_001, 3), (90_000_000, 1)] };
         let family = Family { name: "x_seconds", kind: Kind::Histogram, unit: "seconds", help: "Time" };
         let mut exposition = Exposition::new(Dialect::Prometheus, "j");
-        exposition.durations(&family, [(&[][..], &distribution)]);
+        exposition.durations(&family, &[(Vec::new(), &distribution)]);
         let text = exposition.end();
         let value = |start: &str| {
             let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"));

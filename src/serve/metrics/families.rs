@@ -1,10 +1,11 @@
 //! What is told: each family with its name, and where its values come from.
 //!
-//! docs/watching.md lists them; a test compares. A name never changes its meaning.
+//! docs/watching.md lists them; a test compares. A name never changes its meaning, whoever writes it down.
 
-use super::exposition::{Exposition, Family, Float, Kind, Labels};
+use super::family::{Book, Family, Kind, Labels, Number};
 use crate::recap::{MarkKind, Recap, Session, streams};
 use crate::run::live::{Lane, Live, read};
+use crate::serve::Watched;
 
 const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Family {
     Family { name, kind: Kind::Counter, unit, help }
@@ -55,116 +56,142 @@ const STAGE: Family = Family {
 
 /// Rows by endpoint and outcome as they were shown before. A row that is counted and then not kept takes the counter
 /// back, which Prometheus would read as a restart.
-pub(super) type Highest = Vec<[u64; 3]>;
+pub(crate) type Highest = Vec<[u64; 3]>;
+
+/// Tells all families of a run into the book that is opened for it; `None`: the run is not open yet.
+pub(crate) fn tell<B: Book>(watched: &Watched, highest: &mut Highest, open: impl FnOnce(&Recap) -> B) -> Option<B> {
+    let (view, recap) = (watched.view()?, watched.recap()?);
+    let mut book = open(&recap);
+    rows(&mut book, view.live(), highest);
+    run(&mut book, &recap);
+    outputs(&mut book, &recap, |sink| watched.records_before(sink));
+    if let Some(session) = recap.last() {
+        requests(&mut book, session);
+        of_streams(&mut book, session);
+        durations(&mut book, session);
+        limits(&mut book, session);
+    }
+    Some(book)
+}
 
 /// Rows and attempts, by endpoint.
-pub(super) fn rows(to: &mut Exposition, live: &Live, highest: &mut Highest) {
+fn rows(to: &mut impl Book, live: &Live, highest: &mut Highest) {
     highest.resize(live.lanes.len().max(highest.len()), [0; 3]);
     let mut ended = Vec::new();
     for (lane, highest) in live.lanes.iter().zip(highest) {
         let now = [read(&lane.ok), read(&lane.failed), read(&lane.skipped)];
         highest.iter_mut().zip(now).for_each(|(highest, now)| *highest = now.max(*highest));
         let outcomes = ["ok", "failed", "skipped"].into_iter().zip(*highest);
-        ended.extend(outcomes.map(|(outcome, rows)| (endpoint(lane, Some(outcome)), rows)));
+        ended.extend(outcomes.map(|(outcome, rows)| (endpoint(lane, Some(outcome)), rows.into())));
     }
-    values(to, &ROWS, &ended);
-    let by_lane = |value: fn(&Lane) -> u64| live.lanes.iter().map(|lane| (endpoint(lane, None), value(lane))).collect();
-    let expected: Vec<Labelled<'_, u64>> = by_lane(|lane| read(&lane.rows));
-    values(to, &EXPECTED, &expected.into_iter().filter(|(_, rows)| *rows > 0).collect::<Vec<_>>());
-    values(to, &RESUMED, &by_lane(|lane| lane.resumed));
-    values(to, &ATTEMPTS, &by_lane(|lane| read(&lane.attempts)));
-    values(to, &IN_FLIGHT, &by_lane(|lane| read(&lane.in_flight)));
-    values(to, &WAITING, &by_lane(|lane| read(&lane.sleeping)));
+    to.values(&ROWS, &ended);
+    let by_lane = |value: fn(&Lane) -> u64| -> Vec<(Labels<'_>, Number)> {
+        live.lanes.iter().map(|lane| (endpoint(lane, None), value(lane).into())).collect()
+    };
+    let mut expected = by_lane(|lane| read(&lane.rows));
+    expected.retain(|(_, rows)| *rows != Number::Count(0));
+    to.values(&EXPECTED, &expected);
+    to.values(&RESUMED, &by_lane(|lane| lane.resumed));
+    to.values(&ATTEMPTS, &by_lane(|lane| read(&lane.attempts)));
+    to.values(&IN_FLIGHT, &by_lane(|lane| read(&lane.in_flight)));
+    to.values(&WAITING, &by_lane(|lane| read(&lane.sleeping)));
 }
 
-/// Labels, and a value.
-type Labelled<'l, V> = (Vec<(&'static str, &'l str)>, V);
-
-fn endpoint<'l>(lane: &'l Lane, outcome: Option<&'l str>) -> Vec<(&'static str, &'l str)> {
+fn endpoint<'l>(lane: &'l Lane, outcome: Option<&'l str>) -> Labels<'l> {
     [("endpoint", lane.endpoint.as_str())].into_iter().chain(outcome.map(|outcome| ("outcome", outcome))).collect()
 }
 
-fn values<V: std::fmt::Display>(to: &mut Exposition, family: &Family, values: &[Labelled<'_, V>]) {
-    to.values(family, values.iter().map(|(labels, value)| (labels.as_slice() as Labels<'_>, value)));
-}
-
 /// A series for each of some words.
-fn by_word<'l, V: std::fmt::Display>(
-    to: &mut Exposition,
+fn by_word<'l>(
+    to: &mut impl Book,
     family: &Family,
     label: &'static str,
-    words: impl Iterator<Item = (&'l str, V)>,
+    words: impl Iterator<Item = (&'l str, Number)>,
 ) {
-    values(to, family, &words.map(|(word, value)| (vec![(label, word)], value)).collect::<Vec<_>>());
+    to.values(family, &words.map(|(word, value)| (vec![(label, word)], value)).collect::<Vec<_>>());
+}
+
+/// One series without a label.
+fn alone(to: &mut impl Book, family: &Family, value: impl Into<Number>) {
+    to.values(family, &[(Vec::new(), value.into())]);
 }
 
 /// Which run it is.
-pub(super) fn run(to: &mut Exposition, recap: &Recap) {
-    to.values(&RUN, [(&[("run", recap.run.as_str()), ("version", recap.program.as_str())][..], 1)]);
-    let started = recap.last().and_then(|session| session.started.parse::<jiff::Timestamp>().ok());
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds since the epoch fit")]
-    let seconds = started.map(|started| Float(started.as_millisecond() as f64 / 1000.0));
-    to.values(&STARTED, seconds.map(|seconds| (&[][..], seconds)));
+fn run(to: &mut impl Book, recap: &Recap) {
+    to.values(&RUN, &[(vec![("run", recap.run.as_str()), ("version", recap.program.as_str())], 1.into())]);
+    if let Some(milliseconds) = began(recap) {
+        #[allow(clippy::cast_precision_loss, reason = "milliseconds since the epoch fit")]
+        let seconds = milliseconds as f64 / 1000.0;
+        alone(to, &STARTED, Number::Real(seconds));
+    }
+}
+
+/// When this process began to work on a run, in milliseconds since the epoch.
+pub(crate) fn began(recap: &Recap) -> Option<i64> {
+    recap.last()?.started.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// Records of this process, by sink.
-pub(super) fn outputs(to: &mut Exposition, recap: &Recap, before: impl Fn(&str) -> u64) {
+fn outputs(to: &mut impl Book, recap: &Recap, before: impl Fn(&str) -> u64) {
     let records = recap.outputs.iter().map(|output| {
         let here = output.records.saturating_sub(before(&output.sink));
-        (output.sink.as_str(), here)
+        (output.sink.as_str(), here.into())
     });
     by_word(to, &RECORDS, "sink", records);
 }
 
 /// What went over the wire, and again.
-pub(super) fn requests(to: &mut Exposition, session: &Session) {
-    let reasons = session.retry_reasons.iter().map(|(reason, count)| (reason.as_str(), *count));
+fn requests(to: &mut impl Book, session: &Session) {
+    let reasons = session.retry_reasons.iter().map(|(reason, count)| (reason.as_str(), (*count).into()));
     by_word(to, &RETRIES, "reason", reasons);
     let statuses: Vec<(String, u64)> =
         session.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();
-    by_word(to, &REPLIES, "status", statuses.iter().map(|(status, count)| (status.as_str(), *count)));
-    to.values(&OUTAGES, [(&[][..], session.timeline.marks.count(MarkKind::Outage))]);
-    to.values(&SENT, [(&[][..], session.traffic.sent)]);
-    to.values(&RECEIVED, [(&[][..], session.traffic.received)]);
+    by_word(to, &REPLIES, "status", statuses.iter().map(|(status, count)| (status.as_str(), (*count).into())));
+    alone(to, &OUTAGES, session.timeline.marks.count(MarkKind::Outage));
+    alone(to, &SENT, session.traffic.sent);
+    alone(to, &RECEIVED, session.traffic.received);
 }
 
 /// What came over connections that stay open, and how they ended; nothing where there are none.
-pub(super) fn streams(to: &mut Exposition, session: &Session) {
+fn of_streams(to: &mut impl Book, session: &Session) {
     let endpoints = || session.streams.iter().map(|stream| (vec![("endpoint", stream.endpoint.as_str())], stream));
-    values(to, &MESSAGES, &endpoints().map(|(labels, stream)| (labels, stream.messages)).collect::<Vec<_>>());
+    let messages = endpoints().map(|(labels, stream)| (labels, stream.messages.into()));
+    to.values(&MESSAGES, &messages.collect::<Vec<_>>());
     let reconnects = endpoints().flat_map(|(labels, stream)| {
         let with = move |reason| [labels.clone(), vec![("reason", reason)]].concat();
-        stream.reconnects.iter().map(move |(reason, count)| (with(reason.as_str()), *count))
+        stream.reconnects.iter().map(move |(reason, count)| (with(reason.as_str()), (*count).into()))
     });
-    values(to, &RECONNECTS, &reconnects.collect::<Vec<_>>());
+    to.values(&RECONNECTS, &reconnects.collect::<Vec<_>>());
     let closes = session.streams.iter().flat_map(|stream| {
         let of = |(code, count): &(u16, u64)| (stream.endpoint.as_str(), streams::code(*code), *count);
         stream.closes.iter().map(of)
     });
     let closes: Vec<(&str, String, u64)> = closes.collect();
-    let closes = closes.iter().map(|(endpoint, code, count)| (vec![("endpoint", *endpoint), ("code", code)], *count));
-    values(to, &CLOSES, &closes.collect::<Vec<_>>());
+    let mut labelled: Vec<(Labels<'_>, Number)> = Vec::with_capacity(closes.len());
+    for (endpoint, code, count) in &closes {
+        labelled.push((vec![("endpoint", *endpoint), ("code", code.as_str())], (*count).into()));
+    }
+    to.values(&CLOSES, &labelled);
 }
 
 /// How long attempts took, whole and by stage.
-pub(super) fn durations(to: &mut Exposition, session: &Session) {
-    to.durations(&REQUEST, [(&[][..], &session.latency)]);
-    let stages = session.stages.named().map(|(stage, durations)| ([("stage", stage)], durations));
-    to.durations(&STAGE, stages.iter().map(|(labels, durations)| (&labels[..], *durations)));
+fn durations(to: &mut impl Book, session: &Session) {
+    to.durations(&REQUEST, &[(Vec::new(), &session.latency)]);
+    to.durations(&STAGE, &session.stages.named().map(|(stage, durations)| (vec![("stage", stage)], durations)));
 }
 
 /// What limits gave, and what held the run back.
-pub(super) fn limits(to: &mut Exposition, session: &Session) {
-    by_word(to, &TOKENS, "limit", session.limits.iter().map(|limit| (limit.name.as_str(), limit.tokens)));
-    by_word(to, &HOLDS, "limit", session.limits.iter().map(|limit| (limit.name.as_str(), limit.holds)));
-    by_word(to, &BOUND, "by", session.bound_by.iter().map(|(by, share)| (by.as_str(), Float(*share))));
+fn limits(to: &mut impl Book, session: &Session) {
+    by_word(to, &TOKENS, "limit", session.limits.iter().map(|limit| (limit.name.as_str(), limit.tokens.into())));
+    by_word(to, &HOLDS, "limit", session.limits.iter().map(|limit| (limit.name.as_str(), limit.holds.into())));
+    by_word(to, &BOUND, "by", session.bound_by.iter().map(|(by, share)| (by.as_str(), Number::Real(*share))));
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::super::exposition::Dialect;
+    use super::super::exposition::{Dialect, Exposition};
     use super::*;
     use crate::recap::StreamUse;
 
@@ -190,7 +217,7 @@ mod tests {
     fn messages_are_told_of_endpoints_whose_connections_stay_open() {
         let shown = |session: &Session| {
             let mut exposition = Exposition::new(Dialect::Prometheus, "j");
-            streams(&mut exposition, session);
+            of_streams(&mut exposition, session);
             let text = exposition.end();
             text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
         };

@@ -5,7 +5,8 @@
 
 mod accept;
 mod exposition;
-mod families;
+pub(crate) mod families;
+pub(crate) mod family;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,18 +33,8 @@ impl Metrics {
     }
 
     fn text(&self, dialect: Dialect) -> Option<String> {
-        let (view, recap) = (self.watched.view()?, self.watched.recap()?);
-        let mut exposition = Exposition::new(dialect, &recap.job);
         let mut highest = self.highest.lock().unwrap_or_else(PoisonError::into_inner);
-        families::rows(&mut exposition, view.live(), &mut highest);
-        families::run(&mut exposition, &recap);
-        families::outputs(&mut exposition, &recap, |sink| self.watched.records_before(sink));
-        if let Some(session) = recap.last() {
-            families::requests(&mut exposition, session);
-            families::streams(&mut exposition, session);
-            families::durations(&mut exposition, session);
-            families::limits(&mut exposition, session);
-        }
+        let exposition = families::tell(&self.watched, &mut highest, |recap| Exposition::new(dialect, &recap.job))?;
         Some(exposition.end())
     }
 }

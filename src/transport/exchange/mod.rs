@@ -165,28 +165,45 @@ async fn receive(
     connection: &mut Http1Connection,
     mut incoming: Incoming,
     mut intake: Intake<'_>,
-    (watch, read): (&mut Watch, u64),
+    timed: (&mut Watch, u64),
     terms: &Terms<'_>,
 ) -> Result<(Bytes, bool), Failure> {
+    let whole = pieces(connection, &mut incoming, &mut intake, timed, terms).await;
+    if whole.is_err() && intake.endless().is_some() {
+        // What came before a stream broke off came all the same: nobody sends it again.
+        intake.flush().await?;
+    }
+    let whole = whole?;
+    Ok((intake.end().await?, whole))
+}
+
+/// Takes the pieces of a body; tells whether that was all of them, or the writer had enough before.
+async fn pieces(
+    connection: &mut Http1Connection,
+    incoming: &mut Incoming,
+    intake: &mut Intake<'_>,
+    (watch, read): (&mut Watch, u64),
+    terms: &Terms<'_>,
+) -> Result<bool, Failure> {
     if incoming.is_end_stream() {
-        return Ok((intake.end().await?, true));
+        return Ok(true);
     }
     // Often the body came with the head.
-    let mut ended = drain(&mut incoming, &mut intake, terms)?;
+    let mut ended = drain(incoming, intake, terms)?;
     while !ended {
         if intake.is_full() {
             intake.flush().await?;
             watch.resume();
         }
         if intake.is_done() {
-            return Ok((intake.end().await?, false));
+            return Ok(false);
         }
         ended = poll_fn(|cx| {
             let before = intake.length();
             loop {
                 let overdue = watch.step(connection, cx);
                 let moved = intake.length();
-                match drain(&mut incoming, &mut intake, terms) {
+                match drain(incoming, intake, terms) {
                     Ok(false) => {}
                     ended => return Poll::Ready(ended),
                 }
@@ -207,7 +224,7 @@ async fn receive(
         })
         .await?;
     }
-    Ok((intake.end().await?, true))
+    Ok(true)
 }
 
 /// Bytes that may come over the wire for a reply with so much body: chunks of one byte are six, and what

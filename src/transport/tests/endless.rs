@@ -391,3 +391,22 @@ async fn a_slot_that_it_gave_back_is_used_by_the_next() {
     transport.exchange(Call { writer: Some(&mut taker), ..Call::new(get(&url), &gate, &timeouts) }).await.unwrap();
     assert_eq!(fetch(&transport, &url).await.unwrap().body, "hi");
 }
+
+#[tokio::test]
+async fn what_came_before_it_broke_off_is_given() {
+    // All of it in one write: piece, torn piece and end are there together.
+    let server = Server::start(async |mut stream, _| {
+        request(&mut stream).await;
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n9\r\nto";
+        stream.write_all(text.as_bytes()).await.unwrap();
+    })
+    .await;
+    let (transport, url) = (client(|_| {}), server.url("/"));
+    let (mut taker, _heard) = Taker::new(None, usize::MAX);
+    let (gate, timeouts) = (Open::default(), patient());
+    let call = Call { writer: Some(&mut taker), ..Call::new(get(&url), &gate, &timeouts) };
+    let failure = transport.exchange(call).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Truncated, "{failure}");
+    assert!(taker.bytes.starts_with(b"firstsecond"), "{:?}", String::from_utf8_lossy(&taker.bytes));
+    assert_eq!(taker.ended, 0);
+}

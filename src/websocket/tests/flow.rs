@@ -102,6 +102,18 @@ async fn a_ping_is_answered_though_nobody_asks_for_more() {
     assert_eq!(read(&mut theirs).now_or_never(), Some(Some((PONG, b"now".to_vec()))));
 }
 
+#[tokio::test]
+async fn a_socket_is_attended_to_while_its_owner_waits_for_something_else() {
+    let (mut socket, mut theirs) = pair(1024, 1024);
+    theirs.write_all(&[frame(FIN | TEXT, b"one"), frame(FIN | PING, b"there?")].concat()).await.unwrap();
+    assert!(socket.attend().now_or_never().is_none());
+    assert_eq!(read(&mut theirs).now_or_never(), Some(Some((PONG, b"there?".to_vec()))));
+    theirs.write_all(&close(1001, b"")).await.unwrap();
+    socket.attend().await;
+    let closed = Incoming::Closed { code: Some(1001), reason: String::new() };
+    assert_eq!(all(&mut socket).await, [Ok(text("one")), Ok(Incoming::Alive), Ok(closed)], "nothing is lost");
+}
+
 #[tokio::test(start_paused = true)]
 async fn pings_of_a_peer_that_does_not_read_end_the_socket() {
     let (mut socket, mut theirs) = pair(1024, 1024);

@@ -6,6 +6,8 @@ pub mod browser;
 #[cfg(feature = "s3")]
 pub mod bucket;
 pub mod client;
+#[cfg(feature = "otel")]
+pub mod collector;
 #[cfg(feature = "postgres")]
 pub mod cutter;
 pub mod dice;

@@ -62,7 +62,6 @@ fn said(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
 pub struct Peer {
     process: Child,
     /// What started it, and may again.
-    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only servers of PostgreSQL are started again"))]
     command: Command,
     folder: tempfile::TempDir,
     address: SocketAddr,
@@ -106,14 +105,12 @@ impl Peer {
     }
 
     /// Ends it by a signal, such as `INT`, and waits for its end.
-    #[cfg(feature = "postgres")]
     pub fn end(&mut self, signal: &str) {
         let _ = Command::new("kill").args([&format!("-{signal}"), &self.process.id().to_string()]).status();
         wait::until("the end of a server", READY, || self.process.try_wait().expect("a child can be waited for"));
     }
 
     /// Starts it again, where it was.
-    #[cfg(feature = "postgres")]
     pub fn start_again(&mut self) {
         self.process = self.command.spawn().expect("a server that started once");
         assert_eq!(wait::within(READY, || self.ready()), Some(true), "{}", self.read("output"));

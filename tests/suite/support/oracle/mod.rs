@@ -12,6 +12,7 @@ pub mod script;
 #[cfg(test)]
 mod tests;
 mod wire;
+pub mod ws;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
