@@ -59,8 +59,19 @@ struct State<'a> {
     taken: Cow<'a, [Take]>,
     taken_at: Option<Instant>,
     noted: bool,
+    /// Whether that is answered: no quota that is told of may have missed it.
+    answered: bool,
     /// Whether something has left that the server has not turned away: it may have been done.
     open: bool,
+}
+
+impl State<'_> {
+    /// What is on the wire is answered; told once.
+    fn answer(&mut self) {
+        if !std::mem::replace(&mut self.answered, true) {
+            answered(&self.taken);
+        }
+    }
 }
 
 impl<'a> LaneGate<'a> {
@@ -117,6 +128,11 @@ impl<'a> LaneGate<'a> {
     /// The server turned away what had left, without a deed; it may be sent once more.
     pub fn refused(&self) {
         self.state().open = false;
+    }
+
+    /// The server has answered, although the connection goes on.
+    pub fn opened(&self) {
+        self.state().answer();
     }
 
     /// Whether something has left that may have been done.
@@ -198,9 +214,9 @@ impl<'a> LaneGate<'a> {
         }
         self.stands.store(false, Ordering::Release);
         let mut state = self.state();
-        answered(&state.taken);
+        state.answer();
         let now = clock::now();
-        (state.taken, state.taken_at, state.open) = (takes, Some(now), true);
+        (state.taken, state.taken_at, state.answered, state.open) = (takes, Some(now), false, true);
         if state.passed.is_none() {
             state.passed = Some(now);
             state.in_flight = usize::try_from(live::raise(&self.counters.on_wire) + 1).unwrap_or(usize::MAX);
@@ -245,7 +261,7 @@ impl Gate for LaneGate<'_> {
 impl Drop for LaneGate<'_> {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        answered(&state.taken);
+        state.answer();
         if state.passed.is_some() {
             live::lower(&self.counters.on_wire);
         }

@@ -122,7 +122,7 @@ fn is_last(lane: &Lane, tried: &Tried<'_>, context: &Context<'_>) -> Result<(), 
     Ok(())
 }
 
-/// The rule that the end of a connection meets, with its position.
+/// The rule that the end of a connection meets, or a reply that opens none, with its position.
 ///
 /// # Errors
 /// When a condition can't be computed.
@@ -132,9 +132,10 @@ pub(super) fn of_end<'l>(
     tried: &Tried<'_>,
 ) -> Result<Option<(usize, &'l RulePlan)>, Failure> {
     let reply = tried.reply.as_ref().map_err(Clone::clone)?;
-    let meta = lane.meta_object(&call.row, &last(call, tried, reply, None));
+    let json = body(lane, reply).and_then(Result::ok);
+    let meta = lane.meta_object(&call.row, &last(call, tried, reply, json.as_ref()));
     let page = Page::default();
-    let view = view(reply, None, &meta, &page);
+    let view = view(reply, json.as_ref(), &meta, &page);
     let (row, secrets) = (Some(&*call.row), &lane.shared.secrets);
     ruling::first(lane, &Context { row, secrets, reply: Some(&view), last: None })
 }

@@ -60,17 +60,7 @@ pub(super) fn weather(
     match sign {
         Sign::Nothing => return Weather::Fair,
         Sign::Up => {
-            let host = leave.url().clone();
-            if let Some(lasted) = leave.answered(now) {
-                let (endpoint, host) = (lane.plan().name.clone(), taking::host(&host).to_owned());
-                lane.shared.control.tell(Event::OutageEnded {
-                    endpoint,
-                    host,
-                    lasted_ms: millis(lasted),
-                    answered: true,
-                });
-                lane.queue.rouse();
-            }
+            answered(lane, leave);
             return Weather::Fair;
         }
         Sign::Down => lane.pacing.let_through(),
@@ -88,6 +78,15 @@ pub(super) fn weather(
         lane.shared.control.end(Cause::Outage { endpoint, host, lasted, reason });
     }
     Weather::Outage
+}
+
+/// The host answers.
+pub(super) fn answered(lane: &Lane, leave: Leave<'_>) {
+    let url = leave.url().clone();
+    let Some(lasted) = leave.answered(clock::now()) else { return };
+    let (endpoint, host) = (lane.plan().name.clone(), taking::host(&url).to_owned());
+    lane.shared.control.tell(Event::OutageEnded { endpoint, host, lasted_ms: millis(lasted), answered: true });
+    lane.queue.rouse();
 }
 
 /// A quota that is used up for longer than the job waits stops the run, whatever the reply was good for.

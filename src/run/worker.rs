@@ -138,6 +138,7 @@ impl Tried<'_> {
 pub async fn work(lane: Arc<Lane>) {
     while let Some(mut call) = lane.queue.next().await {
         let step = live(&lane, &mut call).await;
+        let step = stream::not_beyond(&lane, &call, step);
         if let (Step::Ended(..) | Step::Turned(..), Some(walk)) = (&step, &call.walk) {
             walk.post.deliver(&lane).await;
         }
@@ -177,8 +178,11 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
     };
     call.postponed = None;
     let at_work = Raised::new(&lane.live().in_flight);
-    let mut listening = stream::listening(lane, call);
-    let asked = Asked { row: &row, page: page.as_deref(), context: &context, deadline, leave: &leave };
+    let asked = Asked { row: &row, page: page.as_deref(), context: &context, deadline, is_probe: leave.is_probe() };
+    let (mut listening, mut leave) = match &lane.plan().stream {
+        Some(plan) => (Some(Listening::new(lane, call, plan, leave)), None),
+        None => (None, Some(leave)),
+    };
     let made = attempt(lane, asked, (request, &takings, saving), listening.as_mut()).await;
     let left = listening.map(Listening::into_left);
     drop(at_work);
@@ -192,18 +196,19 @@ async fn live(lane: &Lane, call: &mut Call) -> Step {
         }
     };
     count(lane, call, &mut tried);
-    let mut leave = Some(leave);
-    if let Some(left) = left
-        && let Some(step) = stream::settle(lane, call, &mut tried, &mut leave, left).await
-    {
-        return step;
+    if let Some(left) = left {
+        leave = match stream::settle(lane, call, &mut tried, left).await {
+            Ok(step) => return step,
+            Err(leave) => leave,
+        };
     }
+    // Who was never open has told nobody anything.
     let Some(leave) = leave else { return Step::Abandoned };
     let step = settle(lane, call, &mut tried, leave).await;
     if let (Step::Sleep(_) | Step::Split(_) | Step::Abandoned, true) = (&step, may_go_again(&tried)) {
         forget_note(lane, &row, page.as_deref());
     }
-    step
+    stream::rest_as_told(lane, call, step)
 }
 
 /// The row may be sent again although its request was noted. The note of a walk that is beyond its first page stays
@@ -354,7 +359,8 @@ struct Asked<'l, 'a> {
     context: &'a Context<'a>,
     /// When its row is out of time.
     deadline: Option<Instant>,
-    leave: &'a Leave<'a>,
+    /// Whether it only looks whether its host is back.
+    is_probe: bool,
 }
 
 /// Makes one attempt.
@@ -364,8 +370,8 @@ async fn attempt<'l>(
     (request, takings, mut saving): (Request<RequestBody>, &'l Takings<'l>, Option<Saving>),
     listening: Option<&mut Listening<'l, '_>>,
 ) -> Made<'l> {
-    let Asked { row, page, context, deadline, leave } = asked;
-    let outages = (!leave.is_probe()).then_some(&lane.pacing.outages);
+    let Asked { row, page, context, deadline, is_probe } = asked;
+    let outages = (!is_probe).then_some(&lane.pacing.outages);
     let gate = LaneGate::new(takings, &lane.shared.control, lane.live());
     let gate = gate.noting(lane.notes.as_ref(), row.members()).minding(outages).pausing();
     let witness = Witness::of(lane, request.uri());

@@ -34,7 +34,7 @@ const BY_HAND: &[(&str, &str)] = &[
     ("write `access-key` and `secret-key`", "both are asked for"),
     ("write a value behind the `=`", "names no value"),
     ("write the host as DNS knows it", "only begins with what is quoted"),
-    ("write `when = \"status == 404\", then", "two keys, of which one stands there"),
+    ("write `when = \"status == ", "two keys, of which one stands there"),
     ("write `>`", "takes the words before the place with it"),
     ("write `a and b` where", "`a` and `b` stand for what is written"),
     ("write `1 < a and a < 3`", "`a` stands for what is written"),
@@ -43,6 +43,7 @@ const BY_HAND: &[(&str, &str)] = &[
     ("write `row['Unit price']`", "takes the words before the place with it"),
     ("write `client.engine = \"hyper\"`", "goes into the endpoint, however that is written"),
     ("write it into `run.stop-if`", "moves what stands there"),
+    ("write how long it may be silent", "goes into `until`, however that is written"),
     ("write `https://` out", "a value goes elsewhere"),
 ];
 
@@ -75,6 +76,8 @@ const SECOND_MISTAKES: &[(&str, &str, &str)] = &[
     ("run-stop-if", "now: `2s` can't be compared", "of a condition only the duration is offered"),
     ("secret-unread", "now: unknown key `token` in the job", "the line is hidden, and what is around it too"),
     ("secret-unread", "is told again of: token.env", "the line is hidden, and what is around it too"),
+    ("stream-meta", "now: `endpoints.ticks.meta` names `message` twice", "it stands there already"),
+    ("stream-meta", "now: `endpoints.events.sse.events` names `trade` twice", "it stands there already"),
     ("syntax-brackets", "now: `endpoints.price`: expected a table, found a list", "an endpoint is no list of tables"),
     (
         "syntax-in-auth",

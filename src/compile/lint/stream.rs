@@ -48,6 +48,6 @@ fn unheard(site: &mut Site<'_>, path: &KeyPath, stream: &StreamPlan) {
         let told = Diagnostic::warning(codes::NO_EFFECT, message).at(site.document.place(&every), "");
         let idle = site.document.place(&path.key("until").key("idle"));
         let told = told.also(idle, "after this silence");
-        site.diagnostics.push(told.help("write a shorter `every`, or take it out"));
+        site.diagnostics.push(told.help("shorten `every`, or take it out"));
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::plan::EventsPlan;
 use crate::retry::Failure;
 use crate::sse::Parser;
-use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, RequestBody, Timings};
+use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, RequestBody};
 
 use super::super::gate::LaneGate;
 use super::super::sending::{self, Answer, Takers};
@@ -89,7 +89,7 @@ impl<'l> Listening<'l, '_> {
         let mut intake = Intake { pieces, is_open: false, silence: plan.silence };
         let takers = Takers { writer: Some(&mut intake), talk: None };
         let mut exchange = pin!(sending::exchange(lane.way(), dress(request), || build().map(dress), gate, takers));
-        let mut ears = Ears { parser: None, plan, url };
+        let mut ears = Ears { parser: None, plan, url, gate };
         let over = loop {
             let ring = if ears.parser.is_some() { self.ring(None) } else { None };
             let heard = tokio::select! {
@@ -98,6 +98,10 @@ impl<'l> Listening<'l, '_> {
                 // Before what comes: who speaks without a pause would put it off for ever.
                 ring = rung(ring) => match ring {
                     Ring::Enough => Err(Over::Enough),
+                    Ring::Stood => {
+                        self.stands();
+                        Ok(())
+                    }
                     Ring::Deliver | Ring::Ping | Ring::Dead => {
                         self.deliver().await;
                         Ok(())
@@ -121,24 +125,25 @@ impl<'l> Listening<'l, '_> {
                 break over;
             }
         };
-        self.heard.rest = ears.parser.as_ref().and_then(Parser::retry);
-        self.deliver().await;
+        if let Some(rest) = ears.parser.as_ref().and_then(Parser::retry) {
+            self.heard.rest = Some(rest);
+        }
         self.over = Some(over);
         self.head().map(Ok)
     }
 
     /// What came before the end.
-    async fn rest_of(&mut self, ears: &mut Ears<'_>, coming: &mut mpsc::Receiver<Piece>) -> Result<(), Over<'l>> {
+    async fn rest_of(&mut self, ears: &mut Ears<'_, '_>, coming: &mut mpsc::Receiver<Piece>) -> Result<(), Over<'l>> {
         while let Ok(piece) = coming.try_recv() {
             self.piece(ears, piece).await?;
         }
         Ok(())
     }
 
-    async fn piece(&mut self, ears: &mut Ears<'_>, piece: Piece) -> Result<(), Over<'l>> {
+    async fn piece(&mut self, ears: &mut Ears<'_, '_>, piece: Piece) -> Result<(), Over<'l>> {
         let bytes = match piece {
             Piece::Head(status, headers) => {
-                self.open(status, headers, ears.url.clone(), Timings::default());
+                self.open(ears.gate, status, headers, ears.url.clone());
                 let parser = Parser::new(self.plan.max_message);
                 ears.parser = Some(match &self.heard.note.id {
                     Some(id) => parser.resume(id),
@@ -158,16 +163,19 @@ impl<'l> Listening<'l, '_> {
             self.hear(event.data.into(), spoken)?;
             self.deliver_many().await;
         }
+        // Also events that are not wanted, or say nothing, bring it on.
+        self.heard.note.id = parser.last_id().map(str::to_owned);
         fits.map_err(Over::Unfit)
     }
 }
 
 /// What pieces are heard with.
-struct Ears<'p> {
+struct Ears<'p, 'g> {
     /// `None`: the stream has not begun.
     parser: Option<Parser>,
     plan: &'p EventsPlan,
     url: Uri,
+    gate: &'p LaneGate<'g>,
 }
 
 /// What a request for events carries.

@@ -49,6 +49,8 @@ impl Heard {
 /// What an open connection waits for, beside what comes over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Ring {
+    /// It has stood for so long that its host is there.
+    Stood,
     /// It was silent for as long as `until.idle` says, or the row's time is over.
     Enough,
     /// Records have waited long enough for more.
@@ -70,7 +72,12 @@ pub(in super::super) struct Clocks {
     pub pinged: Option<Instant>,
     /// Since when records wait.
     pub waiting: Option<Instant>,
+    /// When it was opened, where nobody has told yet that its host is there.
+    pub opened: Option<Instant>,
 }
+
+/// A connection that has stood for so long was not opened by a gateway whose host is out.
+const STANDS: Duration = Duration::from_secs(5);
 
 /// Records wait so long for others at the most, so that few go to the scribe together and none wait long.
 const DELIVER_AFTER: Duration = Duration::from_millis(50);
@@ -78,12 +85,18 @@ const DELIVER_AFTER: Duration = Duration::from_millis(50);
 impl Clocks {
     /// Those of a connection that has just opened.
     pub fn start(now: Instant) -> Self {
-        Self { heard: now, alive: now, pinged: None, waiting: None }
+        Self { heard: now, alive: now, pinged: None, waiting: None, opened: None }
     }
 
     /// Something came, if only a pong; or nothing was looked at, so that nobody knows.
     pub fn alive(&mut self, now: Instant) {
         (self.alive, self.pinged) = (now, None);
+    }
+
+    /// Nobody has listened for a while: neither silence nor a lost ping counts.
+    pub fn pass_over(&mut self, since: Instant, now: Instant) {
+        self.heard += now.saturating_duration_since(since);
+        self.alive(now);
     }
 
     /// The next of what it waits for, and when.
@@ -100,7 +113,8 @@ impl Clocks {
             Some(pinged) => (pinged + beat.timeout, Ring::Dead),
             None => (self.alive + beat.every, Ring::Ping),
         });
-        [idle, over, waiting, beat].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let stood = self.opened.map(|opened| (opened + STANDS, Ring::Stood));
+        [idle, over, waiting, beat, stood].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 }
 
@@ -142,5 +156,10 @@ mod tests {
         clocks.waiting = Some(now);
         assert_eq!(clocks.next(&until, None, beat), Some((now + DELIVER_AFTER, Ring::Deliver)));
         assert_eq!(Clocks::start(now).next(&UntilPlan::default(), None, None), None);
+        clocks = Clocks { opened: Some(now), ..Clocks::start(now) };
+        assert_eq!(clocks.next(&until, None, None), Some((now + STANDS, Ring::Stood)));
+        clocks.opened = None;
+        clocks.pass_over(now + SECOND, now + SECOND * 21);
+        assert_eq!(clocks.next(&until, None, None), Some((now + SECOND * 50, Ring::Enough)), "nobody listened");
     }
 }

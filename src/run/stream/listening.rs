@@ -3,6 +3,7 @@
 //! Must never note a message whose records are not on their way with the note, nor deliver anything behind what was
 //! lost on its way.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 
 use crate::clock::{self, Instant};
-use crate::journal::WalkNote;
+use crate::hints;
+use crate::journal::{StreamNote, WalkNote};
 use crate::plan::{RulePlan, StreamPlan};
 use crate::record::{Ending, Outcome, Record};
 use crate::retry::{Failure, Then};
@@ -18,14 +20,24 @@ use crate::transport::{Reply, Timings};
 
 use super::super::call::Call;
 use super::super::ending;
+use super::super::gate::LaneGate;
 use super::super::lane::Lane;
 use super::super::live;
+use super::super::outages::Leave;
 use super::super::reading::{self, Taken};
+use super::super::weather;
 use super::super::worker::{Spoken, Tried};
 use super::heard::{Clocks, Heard, Ring};
 
 /// Records that go to the scribe together at the most.
 const MOST_TOGETHER: usize = 256;
+
+/// Bytes of messages whose records do.
+const MOST_BYTES: usize = 1 << 20;
+
+/// What is said of an id that can't stand in the journal.
+const SECRET_ID: &str =
+    "an id of an event holds what is a secret of this job, and is not kept: another session asks without it";
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -59,6 +71,8 @@ pub(in super::super) struct Left<'l> {
     pub over: Option<Over<'l>>,
     /// Whether a message was taken.
     pub was_taken: bool,
+    /// Leave to ask its host, where nobody has told yet whether that is there.
+    pub leave: Option<Leave<'l>>,
     /// Records that have not gone out, and what is to be noted with them; `None`: nothing, or it must not.
     pub rest: Option<Outcome>,
 }
@@ -73,7 +87,10 @@ pub(in super::super) struct Listening<'l, 'c> {
     pub over: Option<Over<'l>>,
     /// The reply that messages come behind.
     tried: Tried<'l>,
+    leave: Option<Leave<'l>>,
     records: Vec<Record>,
+    /// Bytes of the messages that they were made of.
+    bytes: usize,
     /// Messages that the scribe knows of.
     noted: u64,
     was_taken: bool,
@@ -83,7 +100,7 @@ pub(in super::super) struct Listening<'l, 'c> {
 
 impl<'l, 'c> Listening<'l, 'c> {
     /// Of a connection that is not open yet.
-    pub fn new(lane: &'l Lane, call: &'c Call, plan: &'l StreamPlan) -> Self {
+    pub fn new(lane: &'l Lane, call: &'c Call, plan: &'l StreamPlan, leave: Leave<'l>) -> Self {
         let heard = call.heard.as_deref().cloned().unwrap_or_default();
         let noted = heard.note.messages;
         let tried = Tried::not(Failure::unsent(crate::retry::FailureKind::Closed, "not open"));
@@ -96,19 +113,40 @@ impl<'l, 'c> Listening<'l, 'c> {
             clocks,
             over: None,
             tried,
+            leave: Some(leave),
             records: Vec::new(),
+            bytes: 0,
             noted,
             was_taken: false,
             in_hand: false,
         }
     }
 
-    /// The connection is open: this is what messages come behind.
-    pub fn open(&mut self, status: StatusCode, headers: HeaderMap, url: Uri, timings: Timings) {
+    /// The connection is open: this is what messages come behind. What its head says of limits holds from now on, and not
+    /// once it is over.
+    pub fn open(&mut self, gate: &LaneGate<'_>, status: StatusCode, headers: HeaderMap, url: Uri) {
         let now = clock::now();
         self.heard.began.get_or_insert(now);
-        self.clocks = Clocks::start(now);
-        self.tried = Tried::behind(Reply { status, headers, body: Bytes::new(), url, timings });
+        self.clocks = Clocks { opened: Some(now), ..Clocks::start(now) };
+        gate.opened();
+        self.lane.pacing.let_through();
+        let hints = hints::read(&headers, clock::wall());
+        let timings = Timings::default();
+        self.tried = Tried {
+            hints,
+            left: gate.passed().map(|passed| (passed, gate.in_flight())),
+            taken: Cow::Owned(gate.taken().into_owned()),
+            ..Tried::behind(Reply { status, headers, body: Bytes::new(), url, timings })
+        };
+        weather::learn(self.lane, &self.tried);
+    }
+
+    /// Its host is there: it has spoken, or has not closed for a while.
+    pub fn stands(&mut self) {
+        self.clocks.opened = None;
+        if let Some(leave) = self.leave.take() {
+            weather::answered(self.lane, leave);
+        }
     }
 
     /// The head that messages came behind; `None`: it was never open.
@@ -126,9 +164,16 @@ impl<'l, 'c> Listening<'l, 'c> {
         let now = clock::now();
         self.clocks.alive(now);
         self.clocks.heard = now;
+        self.stands();
+        // Who speaks lets others through, however long the connection stands.
+        self.lane.pacing.let_through();
+        self.bytes += body.len();
         let number = self.heard.note.messages + 1;
         let spoken = Spoken { number: Some(number), ..spoken };
-        let id = spoken.event.as_ref().and_then(|(_, id)| id.clone());
+        // The last id that there was, also where that is none any more.
+        if let Some((_, id)) = &spoken.event {
+            self.heard.note.id.clone_from(id);
+        }
         if let Ok(reply) = &mut self.tried.reply {
             reply.body = body;
         }
@@ -136,7 +181,7 @@ impl<'l, 'c> Listening<'l, 'c> {
         let taken = super::super::worker::aside(self.lane, || reading::read(self.lane, self.call, &self.tried));
         match taken {
             Ok(Taken::Records(taken)) => {
-                self.take(taken, id);
+                self.take(taken);
                 Ok(())
             }
             Ok(Taken::Ruled(_, rule)) if rule.then == Then::Skip => Ok(()),
@@ -153,18 +198,11 @@ impl<'l, 'c> Listening<'l, 'c> {
             || self.tried.spoken.as_ref().is_some_and(|spoken| spoken.is_last.load(Ordering::Relaxed))
     }
 
-    fn take(&mut self, taken: ending::Yield, id: Option<String>) {
+    fn take(&mut self, taken: ending::Yield) {
         self.heard.note.messages += 1;
         self.was_taken = true;
         live::raise(&self.lane.live().messages);
-        if let Some(id) = id {
-            // An id that says a secret back is none that may stand in the journal.
-            self.heard.note.id = Some(id).filter(|id| *self.lane.shared.masker.mask(id) == **id);
-        }
         self.records.extend(taken.records.into_iter().map(|(_, record)| record));
-        if let (true, Some(record)) = (self.plan.uses_last, self.records.last()) {
-            self.heard.note.last = Some(self.lane.plan().layout.object(record));
-        }
         self.clocks.waiting.get_or_insert(self.clocks.heard);
     }
 
@@ -190,7 +228,7 @@ impl<'l, 'c> Listening<'l, 'c> {
 
     /// Hands records to the scribe where there are enough of them. Waits while it is behind, and reads nothing meanwhile.
     pub async fn deliver_many(&mut self) {
-        if self.records.len() >= MOST_TOGETHER {
+        if self.records.len() >= MOST_TOGETHER || self.bytes >= MOST_BYTES {
             self.deliver().await;
         }
     }
@@ -199,11 +237,11 @@ impl<'l, 'c> Listening<'l, 'c> {
     pub async fn deliver(&mut self) {
         self.clocks.waiting = None;
         let Some(outcome) = self.rest() else { return };
+        let began = clock::now();
         self.in_hand = true;
         self.lane.deliver(vec![outcome], false).await;
         self.in_hand = false;
-        // Nobody has looked for a sign of life while the scribe was waited for.
-        self.clocks.alive(clock::now());
+        self.clocks.pass_over(began, clock::now());
     }
 
     /// What has not gone out.
@@ -212,18 +250,33 @@ impl<'l, 'c> Listening<'l, 'c> {
             return None;
         }
         self.noted = self.heard.note.messages;
+        self.bytes = 0;
         let (lane, row) = (self.lane, &self.call.row);
-        let note = WalkNote::of_stream(lane.index, row.ordinal, self.heard.note.clone());
+        if let (true, Some(record)) = (self.plan.uses_last, self.records.last()) {
+            self.heard.note.last = Some(lane.plan().layout.object(record));
+        }
+        let note = WalkNote::of_stream(lane.index, row.ordinal, self.journaled());
         let mut outcome = ending::empty(lane, self.call).into_iter().next()?;
         (outcome.ending, outcome.walk, outcome.attempts) = (Ending::Page, Some(note), 0);
         outcome.records = std::mem::take(&mut self.records);
         Some(outcome)
     }
 
+    /// What the journal may have of it: an id that says a secret back is none.
+    fn journaled(&self) -> StreamNote {
+        let mut note = self.heard.note.clone();
+        if note.id.as_ref().is_some_and(|id| *self.lane.shared.masker.mask(id) != **id) {
+            note.id = None;
+            self.lane.doubt_once(self.call.row.ordinal, SECRET_ID);
+        }
+        note
+    }
+
     /// What is left of it.
     pub fn into_left(mut self) -> Left<'l> {
         let rest = if self.in_hand { None } else { self.rest() };
-        Left { heard: self.heard, over: self.over, was_taken: self.was_taken, rest }
+        let Self { heard, over, was_taken, leave, .. } = self;
+        Left { heard, over, was_taken, leave, rest }
     }
 
     /// The row.

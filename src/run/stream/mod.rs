@@ -28,7 +28,7 @@ use super::worker::Step;
 pub(super) use events::is_event_stream;
 pub use heard::Heard;
 pub(super) use listening::Listening;
-pub(super) use settle::settle;
+pub(super) use settle::{not_beyond, rest_as_told, settle};
 use socket::Conversation;
 
 /// How a row ends that has enough before it is connected again; `None`: it has not.
@@ -37,18 +37,13 @@ pub(super) fn ended(lane: &Lane, call: &Call) -> Option<Step> {
     heard.is_enough(&plan.until, clock::now()).then(|| Step::Ended(ending::empty(lane, call), false))
 }
 
-/// What listens to the connection of a row; `None`: its reply is a reply like any other.
-pub(super) fn listening<'l, 'c>(lane: &'l Lane, call: &'c Call) -> Option<Listening<'l, 'c>> {
-    lane.plan().stream.as_ref().map(|plan| Listening::new(lane, call, plan))
-}
-
-impl Listening<'_, '_> {
+impl<'l> Listening<'l, '_> {
     /// Connects, and listens until the connection is over.
     pub async fn exchange(
         &mut self,
         request: Request<RequestBody>,
         build: impl Fn() -> Result<Request<RequestBody>, crate::retry::Failure>,
-        gate: &LaneGate<'_>,
+        gate: &LaneGate<'l>,
     ) -> Answer {
         let lane = self.lane;
         match &self.plan.kind {
@@ -59,7 +54,7 @@ impl Listening<'_, '_> {
                     request
                 };
                 let url = request.uri().clone();
-                let mut conversation = Conversation { listening: self, plan, handshake: &handshake, url };
+                let mut conversation = Conversation { listening: self, plan, handshake: &handshake, gate, url };
                 let takers = Takers { writer: None, talk: Some(&mut conversation) };
                 sending::exchange(lane.way(), dress(request), || build().map(dress), gate, takers).await
             }

@@ -12,9 +12,10 @@ use crate::plan::WebSocketPlan;
 use crate::plan::request::{FrameContents, frame};
 use crate::retry::{Failure, FailureKind};
 use crate::template::Context;
-use crate::transport::{BoxFuture, Stream, Talk, Timings};
+use crate::transport::{BoxFuture, Stream, Talk};
 use crate::websocket::{Frame, Handshake, Incoming, Socket};
 
+use super::super::gate::LaneGate;
 use super::super::worker::Spoken;
 use super::heard::Ring;
 use super::listening::{Listening, Over};
@@ -31,6 +32,7 @@ pub(super) struct Conversation<'t, 'l, 'c> {
     pub listening: &'t mut Listening<'l, 'c>,
     pub plan: &'l WebSocketPlan,
     pub handshake: &'t Handshake,
+    pub gate: &'t LaneGate<'l>,
     /// Where its request went.
     pub url: http::Uri,
 }
@@ -38,18 +40,23 @@ pub(super) struct Conversation<'t, 'l, 'c> {
 impl Talk for Conversation<'_, '_, '_> {
     fn begin(&mut self, head: &response::Parts) -> Result<(), Failure> {
         self.handshake.check(head)?;
-        self.listening.open(head.status, head.headers.clone(), self.url.clone(), Timings::default());
+        self.listening.open(self.gate, head.status, head.headers.clone(), self.url.clone());
         Ok(())
     }
 
     fn talk<'s>(&'s mut self, stream: Box<dyn Stream>) -> BoxFuture<'s, Result<(), Failure>> {
         Box::pin(async move {
             let mut socket = Socket::over(stream, self.listening.plan.max_message);
+            let said = clock::now();
             let over = match self.say(&mut socket).await {
-                Ok(()) => self.listen(&mut socket).await,
+                Ok(()) => {
+                    // What was waited for before everything was said is no silence.
+                    self.listening.clocks.pass_over(said, clock::now());
+                    self.listen(&mut socket).await
+                }
                 Err(over) => over,
             };
-            self.listening.deliver().await;
+            // What has not gone out goes with what this means for the row: `until.when` is known to nobody else.
             let farewell = farewell(&over);
             self.listening.over = Some(over);
             if let Some((code, words)) = farewell {
@@ -172,6 +179,7 @@ impl<'l> Conversation<'_, 'l, '_> {
     async fn rung(&mut self, ring: Ring, socket: &mut Socket) -> Result<(), Over<'l>> {
         match ring {
             Ring::Enough => return Err(Over::Enough),
+            Ring::Stood => self.listening.stands(),
             Ring::Deliver => self.listening.deliver().await,
             Ring::Ping => {
                 self.listening.clocks.pinged = Some(clock::now());

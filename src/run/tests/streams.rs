@@ -17,6 +17,7 @@ use super::super::control::Cause;
 use super::super::lane::Lane;
 use super::stage::{self, Played};
 use crate::clock::{self, Instant};
+use crate::event::Event;
 use crate::journal::{StreamNote, WalkNote};
 use crate::record::Ending;
 use crate::retry::Failure;
@@ -188,6 +189,7 @@ async fn a_row_has_its_messages_and_says_good_bye() {
     });
     let played = play(&job("until = { messages = 3 }", ""), &sockets).await;
     assert_eq!((taken(&played), end(&played)), (vec![1, 2, 3], (Ending::Ok, None)));
+    assert_eq!(played.outcomes.len(), 1, "what ends a row goes with its end: a kill in between would not know of it");
     let numbers: Vec<&Value> =
         played.outcomes.iter().flat_map(|outcome| &outcome.records).map(|record| &record.cells[1]).collect();
     assert_eq!(numbers, [1, 2, 3], "meta.message");
@@ -406,4 +408,83 @@ async fn a_drain_commits_what_came_says_good_bye_and_leaves_the_row_for_later() 
     assert_eq!((taken(&played), heard.recv().await), (vec![1, 2, 3], Some(Some(1001))));
     let note = played.outcomes.last().and_then(|outcome| outcome.walk.clone()).unwrap();
     assert_eq!(note, WalkNote::of_stream(0, 0, StreamNote { messages: 3, ..StreamNote::default() }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_turn_to_speak_is_not_silent() {
+    let sockets = Sockets::new(|_, _| {
+        serve(async |mut peer| {
+            while !peer.next().await.unwrap().unwrap().is_text() {}
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            tick(&mut peer, 1..=1).await;
+            closed(peer).await;
+        })
+    });
+    let websocket = "send = [\"hello\"]\nsend-rate = \"1/20s\"\nuntil = { idle = \"10s\" }";
+    let text = job(websocket, "concurrency = 4").replace("to = 1 }", "to = 4 }");
+    let played = play(&text, &sockets).await;
+    assert_eq!(taken(&played), [1; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_opens_and_closes_is_an_outage_and_fails_no_row() {
+    let began = clock::now();
+    let sockets = Sockets::new(move |_, _| {
+        serve(async move |mut peer| {
+            if clock::now() - began < Duration::from_secs(120) {
+                return close(peer, 1013, "try again").await;
+            }
+            tick(&mut peer, 1..=1).await;
+            closed(peer).await;
+        })
+    });
+    let websocket = "until = { messages = 1 }\nreconnect = { attempts = 2 }";
+    let text = job(websocket, "concurrency = 30").replace("to = 1 }", "to = 30 }");
+    let played = play(&text, &sockets).await;
+    assert_eq!(taken(&played), [1; 30], "{:?}", played.causes);
+    let outages = played.events.iter().filter(|event| matches!(event, Event::OutageBegan { .. })).count();
+    assert!(outages > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sockets_that_are_open_and_speak_keep_those_that_are_turned_away_waiting() {
+    let began = clock::now();
+    let sockets = Sockets::new(move |id, _| {
+        if id != "1" && clock::now() - began < Duration::from_secs(300) {
+            return Visit::Refuse(429);
+        }
+        serve(async |mut peer| {
+            for number in 1..=400 {
+                tick(&mut peer, [number]).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        })
+    });
+    let until = "until = { messages = 400 }";
+    let text = format!("retry.max-wait = \"30s\"\n{}", job(until, "concurrency = 2"));
+    let played = play(&text.replace("to = 1 }", "to = 2 }"), &sockets).await;
+    assert_eq!(played.causes, []);
+    assert!(taken(&played).len() >= 400, "the first row is not stopped for the second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_is_there_once_a_socket_stands_and_not_when_it_ends() {
+    let began = clock::now();
+    let sockets = Sockets::new(move |_, _| {
+        if clock::now() - began < Duration::from_secs(30) {
+            return Visit::Refuse(503);
+        }
+        serve(async |mut peer| {
+            // Long silent, and open.
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            tick(&mut peer, 1..=1).await;
+            closed(peer).await;
+        })
+    });
+    let websocket = "until = { messages = 1 }\nheartbeat = { every = \"0s\" }";
+    let text = job(websocket, "concurrency = 30").replace("to = 1 }", "to = 30 }");
+    let played = play(&text, &sockets).await;
+    assert_eq!(taken(&played).len(), 30);
+    let lasted = clock::now() - began;
+    assert!(lasted < Duration::from_secs(2 * 3_600), "all wait side by side: {lasted:?}");
 }

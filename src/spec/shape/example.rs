@@ -59,12 +59,12 @@ fn value(view: &View<'_>, depth: usize) -> Option<Value> {
     }
 }
 
-/// The required keys; else the first kind or the first key, for an empty table says nothing.
+/// The first of the kinds and the required keys; else the first key, for an empty table says nothing.
 fn table(view: &View<'_>, depth: usize) -> Option<Value> {
-    let mut wanted = view.texts("required");
+    let one = view.texts(EXACTLY_ONE).into_iter().next();
+    let mut wanted: Vec<&str> = one.into_iter().chain(view.texts("required")).collect();
     if wanted.is_empty() {
-        let first = view.texts(EXACTLY_ONE).into_iter().next();
-        wanted.extend(first.or_else(|| view.properties().next().map(|(name, _)| name)));
+        wanted.extend(view.properties().next().map(|(name, _)| name));
     }
     let mut entries = Map::new();
     for name in wanted {

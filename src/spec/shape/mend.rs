@@ -7,6 +7,7 @@ use super::view::View;
 use super::{Spot, Walker, short};
 use crate::diagnostic::did_you_mean;
 use crate::document::{Node, NodeValue};
+use crate::spec::kind::EXACTLY_ONE;
 
 /// Longest value that is written out again.
 const LONGEST: usize = 60;
@@ -22,7 +23,10 @@ impl Walker<'_> {
             attempt.found.is_empty()
         };
         // A table that needs more than that key is better shown whole.
-        let is_enough = |table: &View<'_>, name: &str| table.texts("required").iter().all(|needed| *needed == name);
+        let is_enough = |table: &View<'_>, name: &str| {
+            let kinds = table.texts(EXACTLY_ONE);
+            table.texts("required").iter().all(|needed| *needed == name) && (kinds.is_empty() || kinds.contains(&name))
+        };
         let tables = branches.iter().filter(|branch| branch.types().contains(&"object"));
         let members =
             tables.flat_map(|table| table.properties().map(move |(name, schema)| (table, name, table.of(schema))));
