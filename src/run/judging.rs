@@ -18,9 +18,10 @@ use super::chunk::Cut;
 use super::control::Cause;
 use super::ending::{self, Yield};
 use super::lane::{Lane, LastAttempt};
+use super::tried::Tried;
 use super::walking;
 use super::weather::{Weather, attempted};
-use super::worker::{Step, Tried, row_timeout, status_words};
+use super::worker::{Step, row_timeout, status_words};
 
 /// What a verdict is about.
 #[derive(Debug, Clone, Copy)]

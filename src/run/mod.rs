@@ -59,6 +59,7 @@ mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
 mod told;
+mod tried;
 mod unsent;
 mod walk;
 mod walking;

@@ -20,8 +20,9 @@ use super::ending::Yield;
 use super::lane::{Lane, LastAttempt};
 use super::records;
 use super::ruling;
+use super::tried::Tried;
 use super::walking;
-use super::worker::{Tried, status_words};
+use super::worker::status_words;
 
 /// Characters of a body that an error message shows.
 const SNIPPET: usize = 80;

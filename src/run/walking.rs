@@ -18,8 +18,9 @@ use super::call::Call;
 use super::ending::{self, Yield};
 use super::judging;
 use super::lane::{Lane, LastAttempt};
+use super::tried::Tried;
 use super::walk::{self, Course, Page, Turn, Walk};
-use super::worker::{Step, Tried};
+use super::worker::Step;
 
 /// What follows a page whose records went out.
 #[derive(Debug)]

@@ -15,7 +15,8 @@ use super::lane::Lane;
 use super::outages::Leave;
 use super::reading::Taken;
 use super::taking;
-use super::worker::{Tried, status_words};
+use super::tried::Tried;
+use super::worker::status_words;
 
 /// A hold that a quota makes longer by no more than this is not told again.
 const NEWS: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use crate::retry::Failure;
 
 use super::call::Call;
 use super::lane::Lane;
-use super::worker::Tried;
+use super::tried::Tried;
 
 /// See the module.
 pub(super) struct Witness {

@@ -18,7 +18,7 @@ use crate::transport::{BodyWriter, BoxFuture, Endless, Keep, RequestBody};
 
 use super::super::gate::LaneGate;
 use super::super::sending::{self, Answer, Takers};
-use super::super::worker::Spoken;
+use super::super::tried::Spoken;
 use super::heard::Ring;
 use super::listening::{Listening, Over};
 use super::socket::rung;

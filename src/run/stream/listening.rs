@@ -25,8 +25,8 @@ use super::super::lane::Lane;
 use super::super::live;
 use super::super::outages::Leave;
 use super::super::reading::{self, Taken};
+use super::super::tried::{Spoken, Tried};
 use super::super::weather;
-use super::super::worker::{Spoken, Tried};
 use super::heard::{Clocks, Heard, Ring};
 
 /// Records that go to the scribe together at the most.

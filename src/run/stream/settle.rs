@@ -17,8 +17,9 @@ use super::super::judging::{self, Judged};
 use super::super::lane::Lane;
 use super::super::outages::Leave;
 use super::super::reading::{self, Taken};
+use super::super::tried::Tried;
 use super::super::weather::{self, Weather};
-use super::super::worker::{Step, Tried, status_words};
+use super::super::worker::{Step, status_words};
 use super::listening::{Left, Over};
 
 /// What is to be done with the row.

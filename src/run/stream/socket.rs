@@ -16,7 +16,7 @@ use crate::transport::{BoxFuture, Stream, Talk};
 use crate::websocket::{Frame, Handshake, Incoming, Socket};
 
 use super::super::gate::LaneGate;
-use super::super::worker::Spoken;
+use super::super::tried::Spoken;
 use super::heard::Ring;
 use super::listening::{Listening, Over};
 

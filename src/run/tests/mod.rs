@@ -4,6 +4,7 @@ mod pacing;
 pub mod panic;
 mod pauses;
 mod random;
+mod sockets;
 pub mod stage;
 mod steps;
 mod streams;
