@@ -64,9 +64,10 @@ pub fn run(args: &RunArgs, program: &str, print: &mut Printer) -> Exit {
     let outcome = runtime.block_on(run::run_with(job, args.options(), reporters, commands, &leaving));
     // The terminal is as it was before anything more is said.
     drop(keys);
-    // From here on a signal ends the process: whoever reads the last words may have stopped reading.
-    runtime.spawn(leave_on_signal());
+    // Before a signal ends the process: a collector that does not answer costs neither reports nor the exit code.
     let missing = sending.end(outcome.as_ref().ok().map(|report| &report.recap));
+    // From here on one does: whoever reads the last words may have stopped reading.
+    runtime.spawn(leave_on_signal());
     let exit = match outcome {
         Ok(mut report) => {
             logging.end(&report);

@@ -113,6 +113,8 @@ impl Line {
                 () = queue.holds(plan.batch) => {}
                 () = tokio::time::sleep(plan.delay) => {}
             }
+            // Before the queue is emptied: what came until the end was told is in it then.
+            let is_last = self.is_over();
             loop {
                 let spans = queue.take(plan.batch);
                 if spans.is_empty() {
@@ -125,7 +127,7 @@ impl Line {
                 };
                 queue.lost(rejected);
             }
-            if self.is_over() {
+            if is_last {
                 break;
             }
         }

@@ -31,7 +31,8 @@ impl Witness {
             method: lane.plan().method.clone(),
             url: self.url.clone(),
             at: clock::wall() - since,
-            lasted: tried.wire.unwrap_or(since),
+            // Of a connection that stays open `wire` is the time to its first byte alone.
+            lasted: tried.wire.filter(|_| lane.plan().stream.is_none()).unwrap_or(since),
             failure: failure.map(|failure| failure.kind),
             batch: call.ticket.as_ref().map(super::batch::BatchTicket::number),
         }

@@ -150,12 +150,17 @@ fn whole_and_one(head: &HeaderMap, body: &[u8], has_body: bool) -> Result<(), Un
     Err(Unusable::new("holds several replies, one behind the other", "give --sample a file with one of them"))
 }
 
+/// Ends of a first reply that are looked at, and bytes of a head behind one.
+const MOST_PLACES: usize = 1_000;
+const LONGEST: usize = 256 * 1024;
+
 /// Whether another reply stands where the first has ended: behind the length of it, or, of what is sent without one,
 /// behind the document that it is. A head anywhere else is quoted by a body that talks of replies.
 fn is_followed(body: &[u8], length: Option<u64>) -> bool {
     let by_length = length.and_then(|length| usize::try_from(length).ok());
-    let mut ends = by_length.into_iter().chain(behind_json(body)).chain(behind_html(body));
-    ends.any(|end| body.get(end..).is_some_and(|rest| is_head(rest.trim_ascii_start())))
+    let ends = by_length.into_iter().chain(behind_json(body)).chain(behind_html(body));
+    let rests = ends.filter_map(|end| body.get(end..)).map(<[u8]>::trim_ascii_start);
+    rests.filter(|rest| rest.starts_with(b"HTTP/")).take(MOST_PLACES).any(is_head)
 }
 
 /// Where the JSON values that a body begins with have ended, if it begins with any.
@@ -192,10 +197,14 @@ fn head(bytes: &[u8]) -> Option<(u16, HeaderMap, usize)> {
     if !bytes.starts_with(b"HTTP/") {
         return None;
     }
-    let (end, blank) = [&b"\r\n\r\n"[..], b"\n\n"]
-        .iter()
-        .filter_map(|blank| Some((bytes.windows(blank.len()).position(|here| here == *blank)?, blank.len())))
-        .min()?;
+    // Whoever asks may ask at many places.
+    let bytes = &bytes[..bytes.len().min(LONGEST)];
+    let blank = |at: usize| match &bytes[at..] {
+        [b'\r', b'\n', b'\r', b'\n', ..] => Some((at, 4)),
+        [b'\n', b'\n', ..] => Some((at, 2)),
+        _ => None,
+    };
+    let (end, blank) = (0..bytes.len()).find_map(blank)?;
     let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;

@@ -188,7 +188,11 @@ impl WatchArgs {
         let named = addresses.into_iter().filter_map(|(flag, address)| Some([flag.to_owned(), address?.to_string()]));
         let otlp = self.otlp.as_ref().filter(|collector| collector.is_asked());
         let otlp = otlp.map(|collector| match collector.base() {
-            Some(url) => format!("--otlp={url}"),
+            // A query may hold a key of the collector.
+            Some(url) => match url.split_once('?') {
+                Some((place, _)) => format!("--otlp={place}?***"),
+                None => format!("--otlp={url}"),
+            },
             None => "--otlp".to_owned(),
         });
         named.flatten().chain(self.serve_anywhere.then(|| "--serve-anywhere".to_owned())).chain(otlp).collect()

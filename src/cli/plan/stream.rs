@@ -127,7 +127,7 @@ fn words(plan: &Plan, endpoint: &EndpointPlan, stream: &StreamPlan) -> Vec<(&'st
                         clock::human(heartbeat.every),
                         clock::human(heartbeat.timeout)
                     ),
-                    None => "none: a connection that dies in silence is not found".to_owned(),
+                    None => "none: a connection that dies in silence is found by `until` alone".to_owned(),
                 },
             ));
         }
@@ -140,7 +140,7 @@ fn words(plan: &Plan, endpoint: &EndpointPlan, stream: &StreamPlan) -> Vec<(&'st
             }
         }
     }
-    lines.push(("reconnect", reconnect(endpoint)));
+    lines.push(("reconnect", reconnect(endpoint, stream)));
     lines
 }
 
@@ -161,10 +161,11 @@ fn until(stream: &StreamPlan) -> String {
     }
 }
 
-fn reconnect(endpoint: &EndpointPlan) -> String {
+fn reconnect(endpoint: &EndpointPlan, stream: &StreamPlan) -> String {
     let retry = &endpoint.retry;
     match retry.attempts.saturating_sub(1) {
-        0 => "never: a row fails whose connection ends".to_owned(),
+        0 if stream.is_socket() => "never: a row fails whose socket breaks".to_owned(),
+        0 => "never: a stream that the server ends is the whole of its row".to_owned(),
         times => format!(
             "{} in a row without a message, after {} to {}",
             match times {

@@ -36,7 +36,8 @@ pub(super) fn check(site: &mut Site<'_>, facts: Facts<'_>) {
 /// Whether any part of a request may differ from row to row. A file and a credential may, by what stands in their templates.
 fn depends_on_row(spec: &EndpointSpec) -> bool {
     let texts = [
-        text_of(&(&spec.url, &spec.websocket, &spec.sse)),
+        text_of(&spec.address()),
+        text_of(&spec.websocket.as_ref().map(|socket| (&socket.protocols, &socket.send))),
         text_of(&spec.query),
         text_of(&spec.headers),
         text_of(&spec.auth),

@@ -161,7 +161,7 @@ impl<'l, 'c> Listening<'l, 'c> {
 
     /// Takes a message.
     pub fn hear(&mut self, body: Bytes, spoken: Spoken) -> Result<(), Over<'l>> {
-        let now = clock::now();
+        let (now, before) = (clock::now(), self.clocks.heard);
         self.clocks.alive(now);
         self.clocks.heard = now;
         self.stands();
@@ -184,7 +184,11 @@ impl<'l, 'c> Listening<'l, 'c> {
                 self.take(taken);
                 Ok(())
             }
-            Ok(Taken::Ruled(_, rule)) if rule.then == Then::Skip => Ok(()),
+            // What is left out breaks no silence.
+            Ok(Taken::Ruled(_, rule)) if rule.then == Then::Skip => {
+                self.clocks.heard = before;
+                Ok(())
+            }
             Ok(Taken::Ruled(position, rule)) => Err(Over::Ruled(position, rule, format!("message {number}"))),
             Err(failure) => {
                 Err(Over::Unfit(Failure { message: format!("message {number}: {}", failure.message), ..failure }))

@@ -352,3 +352,21 @@ async fn a_host_is_there_once_a_socket_stands_and_not_when_it_ends() {
     let lasted = clock::now() - began;
     assert!(lasted < Duration::from_secs(2 * 3_600), "all wait side by side: {lasted:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_are_left_out_break_no_silence() {
+    let sockets = Sockets::new(|_, _| {
+        serve(async |mut peer| {
+            tick(&mut peer, 1..=1).await;
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                tick(&mut peer, 0..=0).await;
+            }
+        })
+    });
+    let rules = "rules = [{ when = \"json.seq == 0\", then = \"skip\" }]";
+    let began = clock::now();
+    let played = play(&job("until = { idle = \"30s\" }", rules), &sockets).await;
+    assert_eq!((taken(&played), end(&played).0), (vec![1], Ending::Ok));
+    assert_eq!((clock::now() - began).as_secs(), 30);
+}

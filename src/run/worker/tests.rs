@@ -1,5 +1,7 @@
 //! One row between two sleeps: what is built, noted and forgotten.
 
+use std::time::Duration;
+
 use super::*;
 use crate::journal::{IntentFile, Intents};
 use crate::record::Ending;
