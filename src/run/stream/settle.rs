@@ -56,9 +56,11 @@ pub(in super::super) async fn settle<'l>(
         Some(over) => course(lane, over),
         None => {
             deliver(lane, rest.take()).await;
-            match never_open(lane, call, tried) {
-                Some(course) => course,
-                None => return Err(leave),
+            match (never_open(lane, call, tried), &tried.reply, &leave) {
+                (Some(course), _, _) => course,
+                // It has spoken, and was cut off for the sake of its row.
+                (None, Err(failure), None) => Course::Judge(failure.clone(), None),
+                (None, _, _) => return Err(leave),
             }
         }
     };

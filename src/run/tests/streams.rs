@@ -371,3 +371,17 @@ async fn messages_that_are_left_out_break_no_silence() {
     // And as long as the server's close frame is waited for, since it reads nothing.
     assert_eq!((clock::now() - began).as_secs(), 32);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_out_of_time_fails_also_once_its_socket_has_spoken() {
+    let sockets = Sockets::new(|_, _| {
+        serve(async |mut peer| {
+            tick(&mut peer, 1..=1).await;
+            closed(peer).await;
+        })
+    });
+    let played = play(&job("until = { messages = 9 }", "timeout.row = \"10s\""), &sockets).await;
+    let (ended, error) = end(&played);
+    assert_eq!((taken(&played), ended), (vec![1], Ending::Failed));
+    assert!(error.is_some_and(|error| error.contains("timeout.row")));
+}
